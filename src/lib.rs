@@ -1,0 +1,2 @@
+//! Oxim, the library behind the `exim` program.
+#![deny(unsafe_code)]
