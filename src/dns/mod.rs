@@ -1,0 +1,5 @@
+//! Being written.
+
+/// The resolver.
+#[derive(Debug, Default)]
+pub struct Resolver {}
