@@ -1,1 +1,5 @@
-//! x
+//! Being written.
+
+/// The resolver.
+#[derive(Debug, Default)]
+pub struct Resolver {}

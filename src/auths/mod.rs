@@ -1,0 +1,126 @@
+//! Authenticators: the registry of drivers, and instances of the configuration. One file per driver.
+
+pub mod cram_md5;
+pub mod cyrus_sasl;
+pub mod dovecot;
+pub mod external;
+pub mod gsasl;
+pub mod heimdal_gssapi;
+pub mod options;
+pub mod plaintext;
+pub mod spa;
+pub mod tls;
+
+use std::fmt;
+
+use bstr::BString;
+
+use crate::config::Config;
+use crate::config::options::OptionSet;
+use crate::context::Context;
+use options::AuthOptions;
+
+/// A configured authenticator.
+#[derive(Debug)]
+pub struct AuthInstance {
+    /// Its name in the configuration.
+    pub name: BString,
+    /// The driver's name.
+    pub driver_name: &'static str,
+    /// Options that all authenticators have.
+    pub generic: AuthOptions,
+    /// Names of all options that were set explicitly (both kinds), and those that were hidden.
+    pub set_options: Vec<String>,
+    /// See above.
+    pub hidden: Vec<String>,
+    /// File and line of its first line, for messages.
+    pub place: String,
+    /// It can act as a server.
+    pub server: bool,
+    /// It can act as a client.
+    pub client: bool,
+    /// The driver with its private options.
+    pub driver: Box<dyn Authenticator>,
+}
+
+/// How a server-side exchange ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AuthResult {
+    /// Authenticated (server_condition and set_id are the caller's work).
+    Ok,
+    /// 535; the text goes to the log.
+    Fail(Option<String>),
+    /// 435 temporary.
+    Defer(String),
+    /// The client sent `*`: 501.
+    Cancelled,
+    /// 501 Invalid base64 data.
+    Bad64,
+    /// Anything else that ends in 435 with a panic-log message.
+    Error(String),
+}
+
+/// The wire of a server-side exchange: `334` prompts and the client's answers (both base64-decoded).
+pub trait ServerDialogue {
+    /// Sends a challenge (encoded here) and gives the decoded answer.
+    fn challenge(&mut self, ctx: &mut Context, prompt: &[u8]) -> Result<Vec<u8>, AuthResult>;
+}
+
+/// The wire of a client-side exchange.
+pub trait ClientDialogue {
+    /// Sends a line (without CRLF) and reads the answer: code and text after the code (still base64 for 334).
+    fn exchange(&mut self, line: &[u8]) -> Result<(u16, Vec<u8>), String>;
+}
+
+/// How a client-side exchange ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ClientAuthResult {
+    /// 235.
+    Ok,
+    /// The server refused: its answer.
+    Fail(String),
+    /// client_condition or a forced failure: try the next mechanism.
+    Cancelled(Option<String>),
+    /// Local trouble: message.
+    Error(String),
+}
+
+/// An authenticator driver with its private options.
+pub trait Authenticator: fmt::Debug + Send + Sync {
+    /// The private options.
+    fn options(&self) -> &dyn OptionSet;
+    /// The same, while the configuration is read.
+    fn options_mut(&mut self) -> &mut dyn OptionSet;
+    /// Checks the options; sets which sides work. The error follows `<name> authenticator:\n  `.
+    fn init(&mut self, name: &BString, generic: &mut AuthOptions, set: &[String], config: &Config) -> Result<Sides, String>;
+    /// Server side of AUTH; `initial` is the decoded initial response, if there was one.
+    fn server(
+        &self,
+        ctx: &mut Context,
+        inst: &AuthInstance,
+        initial: Option<Vec<u8>>,
+        wire: &mut dyn ServerDialogue,
+    ) -> AuthResult;
+    /// Client side.
+    fn client(&self, ctx: &mut Context, inst: &AuthInstance, wire: &mut dyn ClientDialogue) -> ClientAuthResult;
+}
+
+/// Which sides an authenticator is configured for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Sides {
+    /// Server.
+    pub server: bool,
+    /// Client.
+    pub client: bool,
+}
+
+/// One entry of the registry.
+pub struct AuthType {
+    /// `driver = name`.
+    pub name: &'static str,
+    /// Makes one with default options.
+    pub make: fn() -> Box<dyn Authenticator>,
+}
+
+/// All authenticators of this build, in the order of `-bV`.
+pub static DRIVERS: &[AuthType] = &[];

@@ -1,0 +1,137 @@
+//! The configuration: immutable once loaded, shared by `Arc`.
+//!
+//! The reader (lines, macros, sections, drivers) builds a [`Config`]; everything else only reads it.
+
+pub mod main_options;
+pub mod options;
+pub mod values;
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use bstr::BString;
+
+use crate::acl::Acl;
+use crate::auths::AuthInstance;
+use crate::expand::Template;
+use crate::retry::RetryRule;
+use crate::rewrite::RewriteRule;
+use crate::routers::RouterInstance;
+use crate::transports::TransportInstance;
+use main_options::MainOptions;
+
+/// The four kinds of named list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum ListKind {
+    /// `domainlist`
+    Domain,
+    /// `hostlist`
+    Host,
+    /// `addresslist`
+    Address,
+    /// `localpartlist`
+    LocalPart,
+}
+
+/// A named list (manual section 10.5).
+#[derive(Debug)]
+pub struct NamedList {
+    /// The text after `=`.
+    pub text: Template,
+    /// From `hide domainlist ...`.
+    pub hidden: bool,
+    /// A number of its own among all named lists: the key of caches of its results.
+    pub id: usize,
+}
+
+/// A macro, ours or the configuration's, as `-bP macros` shows it.
+#[derive(Clone, Debug)]
+pub struct Macro {
+    /// Its name.
+    pub name: BString,
+    /// What replaces it.
+    pub value: BString,
+    /// Given with `-D`.
+    pub command_line: bool,
+    /// Built into the program (`_HAVE_...`).
+    pub builtin: bool,
+}
+
+/// Everything that the run time configuration says.
+#[derive(Debug, Default)]
+pub struct Config {
+    /// The main section.
+    pub main: MainOptions,
+    /// Names of main options set with `hide`.
+    pub hidden: Vec<String>,
+    /// Named lists of each kind.
+    pub named_lists: HashMap<ListKind, BTreeMap<BString, Arc<NamedList>>>,
+    /// ACLs by name.
+    pub acls: BTreeMap<BString, Arc<Acl>>,
+    /// Authenticators in their order.
+    pub auths: Vec<Arc<AuthInstance>>,
+    /// Routers in their order.
+    pub routers: Vec<Arc<RouterInstance>>,
+    /// Transports in their order.
+    pub transports: Vec<Arc<TransportInstance>>,
+    /// Retry rules in their order.
+    pub retry: Vec<RetryRule>,
+    /// Rewriting rules in their order.
+    pub rewrite: Vec<RewriteRule>,
+    /// All macros.
+    pub macros: Vec<Macro>,
+    /// The main file that was read, absolute.
+    pub file: BString,
+    /// All logical lines, for `-bP config`.
+    pub lines: Vec<BString>,
+    /// What the main options amount to once the host is known.
+    pub site: Site,
+}
+
+/// Facts that are worked out once, from the main options and the host.
+#[derive(Clone, Debug, Default)]
+pub struct Site {
+    /// `primary_hostname`, as given or as found.
+    pub primary_hostname: BString,
+    /// `qualify_domain`.
+    pub qualify_domain: BString,
+    /// `qualify_recipient`.
+    pub qualify_recipient: BString,
+    /// The expanded `spool_directory`.
+    pub spool_directory: BString,
+    /// The expanded `log_file_path` list.
+    pub log_file_path: BString,
+    /// The user that Exim runs as.
+    pub exim_uid: u32,
+    /// And its group.
+    pub exim_gid: u32,
+    /// `localhost_number`, if set.
+    pub localhost_number: Option<u32>,
+    /// `never_users` and FIXED_NEVER_USERS, as ids.
+    pub never_users: Vec<u32>,
+    /// `trusted_users`, as ids.
+    pub trusted_users: Vec<u32>,
+    /// `trusted_groups`, as ids.
+    pub trusted_groups: Vec<u32>,
+    /// `admin_groups`, as ids.
+    pub admin_groups: Vec<u32>,
+    /// `log_selector`, as bits.
+    pub log_selector: crate::log::Selectors,
+}
+
+impl Config {
+    /// The named list, if there is one.
+    pub fn named_list(&self, kind: ListKind, name: &[u8]) -> Option<&Arc<NamedList>> {
+        self.named_lists.get(&kind).and_then(|m| m.get(name))
+    }
+
+    /// The router of that name, with its place in the order.
+    pub fn router(&self, name: &[u8]) -> Option<(usize, &Arc<RouterInstance>)> {
+        self.routers.iter().enumerate().find(|(_, r)| r.name == name)
+    }
+
+    /// The transport of that name.
+    pub fn transport(&self, name: &[u8]) -> Option<&Arc<TransportInstance>> {
+        self.transports.iter().find(|t| t.name == name)
+    }
+}

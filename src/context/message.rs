@@ -1,0 +1,273 @@
+//! One message: envelope, headers, and what the spool file keeps about it.
+
+use bstr::BString;
+
+use crate::text::Text;
+
+/// The type letter of a header line in the spool (inventory/spool_file_format.md).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum HeaderKind {
+    /// Any other, ' '.
+    #[default]
+    Other,
+    /// `Bcc:`, 'B'
+    Bcc,
+    /// `Cc:`, 'C'
+    Cc,
+    /// `From:`, 'F'
+    From,
+    /// `Message-Id:`, 'I'
+    Id,
+    /// `Received:`, 'P'
+    Received,
+    /// `Reply-To:`, 'R'
+    ReplyTo,
+    /// `Sender:`, 'S'
+    Sender,
+    /// `To:`, 'T'
+    To,
+    /// `Date:` is an ordinary header; kept for fix-up.
+    Date,
+    /// Deleted, '*'.
+    Old,
+}
+
+/// One header line, with all its continuation lines and final newline, as it stands in the spool.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Header {
+    /// Its type.
+    pub kind: HeaderKind,
+    /// The text, `Name: ...\n`, internal newlines included.
+    pub text: BString,
+}
+
+/// DSN NOTIFY bits (RFC 3461), as in the spool file.
+pub mod notify {
+    /// NOTIFY=SUCCESS
+    pub const SUCCESS: u32 = 1;
+    /// NOTIFY=DELAY
+    pub const DELAY: u32 = 2;
+    /// NOTIFY=FAILURE
+    pub const FAILURE: u32 = 4;
+    /// NOTIFY=NEVER
+    pub const NEVER: u32 = 8;
+}
+
+/// One envelope recipient.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Recipient {
+    /// The address.
+    pub address: Text,
+    /// `one_time` parent, index in the list of recipients; -1 for none.
+    pub parent: i32,
+    /// `errors_to` of a one_time router.
+    pub errors_to: Option<Text>,
+    /// ORCPT.
+    pub orcpt: Option<Text>,
+    /// NOTIFY bits.
+    pub dsn_flags: u32,
+    /// Brightmail opt-in.
+    pub bmi_optin: Option<BString>,
+}
+
+impl Recipient {
+    /// A plain recipient.
+    pub fn new(address: Text) -> Self {
+        Recipient { address, parent: -1, ..Recipient::default() }
+    }
+}
+
+/// RET= of MAIL.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum DsnRet {
+    /// Not given.
+    #[default]
+    Unset,
+    /// RET=FULL, 1 in the spool.
+    Full,
+    /// RET=HDRS, 2.
+    Headers,
+}
+
+/// `control = fakereject` and `fakedefer`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum FakeResponse {
+    /// The real response.
+    #[default]
+    Ok,
+    /// 4xx after acceptance.
+    Defer,
+    /// 5xx after acceptance.
+    Fail,
+}
+
+/// One message.
+#[derive(Clone, Debug, Default)]
+pub struct Message {
+    /// The id, `tttttt-ppppppppppp-ssss`; empty before it is made.
+    pub id: BString,
+    /// Envelope sender, without angle brackets; `None` before MAIL.
+    pub sender: Option<Text>,
+    /// The sender as it was before rewriting (`$smtp_command_argument` keeps the rest).
+    pub raw_sender: Option<Text>,
+    /// Recipients.
+    pub recipients: Vec<Recipient>,
+    /// Addresses already delivered (from -H and -J).
+    pub nonrecipients: crate::spool::tree::Tree,
+    /// Header lines in order, deleted ones included.
+    pub headers: Vec<Header>,
+    /// Login, uid and gid of the submitter.
+    pub originator_login: BString,
+    /// See above.
+    pub originator_uid: u32,
+    /// See above.
+    pub originator_gid: u32,
+    /// When the message began to arrive: seconds and microseconds.
+    pub received_time: (i64, u32),
+    /// How long its reception took, microseconds.
+    pub received_duration_usec: u64,
+    /// When the warnings went out: their count.
+    pub warning_count: u32,
+    /// AUTH= of MAIL.
+    pub authenticated_sender: Option<Text>,
+    /// `BODY=` 7 or 8, 0 if not given.
+    pub body_type: u8,
+    /// `$body_linecount`.
+    pub body_linecount: u64,
+    /// `$body_zerocount`.
+    pub body_zerocount: u64,
+    /// `$message_linecount`.
+    pub message_linecount: u64,
+    /// `$max_received_linelength`.
+    pub max_received_linelength: u64,
+    /// Bytes of the body (with newlines as they are in the spool).
+    pub body_size: u64,
+    /// Bytes of headers and body, as logged in `S=`.
+    pub size: u64,
+    /// `SIZE=` of MAIL.
+    pub declared_size: Option<u64>,
+    /// Frozen, and since when.
+    pub frozen: bool,
+    /// Time of freezing, seconds.
+    pub frozen_at: i64,
+    /// Frozen by `-Mf`.
+    pub manual_thaw: bool,
+    /// The first delivery attempt is still to come.
+    pub first_delivery: bool,
+    /// `queue_only` by an ACL's `control = queue` or similar.
+    pub queue_only: bool,
+    /// `control = queue/first_pass_route`.
+    pub queue_smtp: bool,
+    /// Local submission or one that counts as such (`-local`).
+    pub local: bool,
+    /// `-localerror`.
+    pub local_error: bool,
+    /// `-sender_set_untrusted`.
+    pub sender_set_untrusted: bool,
+    /// `-allow_unqualified_recipient`, `-allow_unqualified_sender` are the session's.
+    pub wireformat: bool,
+    /// `-N` was in force when it was received: no real delivery.
+    pub dont_deliver: bool,
+    /// The message was received by BDAT.
+    pub chunked: bool,
+    /// `SMTPUTF8` was given.
+    pub smtputf8: bool,
+    /// Downconversion: 0 no, 1 yes, -1 if needed; unset `None`.
+    pub utf8_downconvert: Option<i8>,
+    /// `REQUIRETLS` was given.
+    pub requiretls: bool,
+    /// PRDR was given.
+    pub prdr: bool,
+    /// ENVID.
+    pub dsn_envid: Option<Text>,
+    /// RET.
+    pub dsn_ret: DsnRet,
+    /// `control = suppress_local_fixups`.
+    pub suppress_local_fixups: bool,
+    /// `control = submission` and its options.
+    pub submission: Option<Submission>,
+    /// `control = freeze`, by ACL, before the message is accepted.
+    pub freeze_requested: bool,
+    /// `control = no_delivery` and -odq.
+    pub deliver_force: bool,
+    /// `control = fakereject`.
+    pub fake_response: FakeResponse,
+    /// Its text.
+    pub fake_response_text: Option<Text>,
+    /// `control = caseful_local_part`.
+    pub caseful_local_part: bool,
+    /// `control = dkim_disable_verify`.
+    pub dkim_disable_verify: bool,
+    /// `control = dmarc_disable_verify`.
+    pub dmarc_disable_verify: bool,
+    /// `local_scan`'s data.
+    pub local_scan_data: Option<Text>,
+    /// `$spam_score` and friends as kept in the spool.
+    pub spam_score: Option<Text>,
+    /// See above.
+    pub spam_score_int: Option<Text>,
+    /// See above.
+    pub spam_bar: Option<Text>,
+    /// See above.
+    pub spam_report: Option<Text>,
+    /// See above.
+    pub spam_action: Option<Text>,
+    /// Message-ID of the message that this one answers (bounces), for log line `R=`.
+    pub references_id: Option<BString>,
+    /// Header lines added by ACLs, not yet put in.
+    pub acl_added_headers: Vec<AclHeader>,
+    /// Names of header lines to be removed, from ACLs.
+    pub acl_removed_headers: Vec<BString>,
+    /// Header lines kept by `$message_headers` are taken from `headers`.
+    pub received_count: u32,
+    /// `$rcpt_count`.
+    pub rcpt_count: u32,
+    /// `$rcpt_defer_count`.
+    pub rcpt_defer_count: u32,
+    /// `$rcpt_fail_count`.
+    pub rcpt_fail_count: u32,
+    /// Sub-directory letter of a split spool, if the message lies in one.
+    pub subdir: Option<u8>,
+    /// Queue it lies in; empty is the default one.
+    pub queue_name: BString,
+    /// Body text for `$message_body` in the process that has it: path of the -D file.
+    pub data_path: Option<BString>,
+    /// `$message_exim_id` for bounces etc. is `id`; `$recipients_max` are the session's.
+    pub bounce_recipient: Option<Text>,
+    /// Unknown `-name` lines of a spool file, kept so that they are written back.
+    pub unknown_spool_lines: Vec<BString>,
+}
+
+/// `control = submission` and its options.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Submission {
+    /// `/sender_retain`
+    pub sender_retain: bool,
+    /// `/domain=`
+    pub domain: Option<Text>,
+    /// `/name=`
+    pub name: Option<Text>,
+}
+
+/// Where an ACL's `add_header` puts its lines.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum HeaderPlace {
+    /// At the end of the header (default).
+    #[default]
+    AtEnd,
+    /// `:at_start:`
+    AtStart,
+    /// `:after_received:`
+    AfterReceived,
+    /// `:at_start_rfc:`
+    AtStartRfc,
+}
+
+/// A header line that an ACL adds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AclHeader {
+    /// Where it goes.
+    pub place: HeaderPlace,
+    /// Text with newline.
+    pub text: BString,
+}

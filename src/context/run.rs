@@ -1,0 +1,67 @@
+//! The process: who called it and how; and the services its threads share.
+
+use std::sync::Arc;
+
+use bstr::BString;
+
+/// Facts fixed when the program starts (or when the daemon makes a worker).
+#[derive(Clone, Debug, Default)]
+pub struct Run {
+    /// The binary has been patched for the test suite (`<<<testing>>>`).
+    pub test_harness: bool,
+    /// `-odd`, or not in the test harness: no sequencing delays.
+    pub no_test_delays: bool,
+    /// The caller's real uid, gid, and supplementary groups.
+    pub real_uid: u32,
+    /// See `real_uid`.
+    pub real_gid: u32,
+    /// See `real_uid`.
+    pub groups: Vec<u32>,
+    /// The caller's login (`$sender_ident` of local messages), full name, and home.
+    pub login: BString,
+    /// The caller's name from the gecos field.
+    pub full_name: BString,
+    /// The caller may set senders and more (manual section 5.2).
+    pub trusted: bool,
+    /// The caller may handle the queue.
+    pub admin: bool,
+    /// The arguments as given, for re-execution.
+    pub argv: Vec<BString>,
+    /// `$initial_cwd`.
+    pub initial_cwd: BString,
+    /// `-bh`/`-bhc`: host checking; nothing is delivered or logged to files.
+    pub host_checking: bool,
+    /// `-bt`, `-bv`, `-bvs`: address testing modes.
+    pub address_test: bool,
+    /// Debug categories switched on (`-d`, `-v`), see `log::debug`.
+    pub debug: u32,
+    /// `-N`: no real delivery.
+    pub dont_deliver: bool,
+    /// `-C` as given, for children.
+    pub config_file_arg: Option<BString>,
+    /// `-D` arguments as given, for children.
+    pub macro_args: Vec<BString>,
+    /// `-v` or debugging: SMTP dialogue and deliveries are shown on stderr.
+    pub verbose: bool,
+    /// Real time on the queue is replaced by these (`-Tqt`), seconds.
+    pub fudged_queue_times: Vec<i64>,
+    /// The program's own path, to start children.
+    pub exim_path: BString,
+    /// Sequence number and such for `-MC` continued deliveries are in the delivery code.
+    pub background_daemon: bool,
+}
+
+/// Handles shared by the threads of one process; each is cheap to clone.
+#[derive(Clone)]
+pub struct Services {
+    /// The logs.
+    pub log: Arc<crate::log::Logger>,
+    /// The resolver.
+    pub dns: Arc<crate::dns::Resolver>,
+    /// Open lookup handles and results of this thread of control.
+    pub lookups: crate::lookups::Cache,
+    /// Results of named lists (`domain list cache`), by list id.
+    pub lists: crate::matching::ListCache,
+    /// The test harness' random number generator state.
+    pub random: crate::random::Random,
+}

@@ -1,0 +1,75 @@
+//! Short-lived values of expansions, and the variables of ACLs.
+
+use std::collections::BTreeMap;
+
+use bstr::BString;
+
+use crate::text::Text;
+
+/// Values that exist only while something is being expanded or matched.
+#[derive(Clone, Debug, Default)]
+pub struct Scratch {
+    /// `$0`...: captures of the last match, or arguments. An unset one is `None`.
+    pub numeric: Vec<Option<Text>>,
+    /// `$value`.
+    pub value: Option<Text>,
+    /// `$item`.
+    pub item: Option<Text>,
+    /// `$runrc`.
+    pub runrc: i32,
+    /// `$regex0`...: captures of the `regex` conditions.
+    pub regex: Vec<Option<Text>>,
+    /// `$regex_match_string`.
+    pub regex_match_string: Option<Text>,
+    /// `$prvscheck_address`, `_keynum`, `_result`.
+    pub prvscheck_address: Option<Text>,
+    /// See above.
+    pub prvscheck_keynum: Option<Text>,
+    /// See above.
+    pub prvscheck_result: Option<Text>,
+    /// `$srs_recipient`.
+    pub srs_recipient: Option<Text>,
+    /// `$ldap_dn`.
+    pub ldap_dn: Option<Text>,
+    /// `$dnslist_domain`, `_matched`, `_text`, `_value`.
+    pub dnslist_domain: Option<Text>,
+    /// See above.
+    pub dnslist_matched: Option<Text>,
+    /// See above.
+    pub dnslist_text: Option<Text>,
+    /// See above.
+    pub dnslist_value: Option<Text>,
+    /// `$csa_status`.
+    pub csa_status: Option<BString>,
+    /// `$sender_rate`, `_limit`, `_period`.
+    pub sender_rate: Option<BString>,
+    /// See above.
+    pub sender_rate_limit: Option<BString>,
+    /// See above.
+    pub sender_rate_period: Option<BString>,
+    /// `$malware_name`.
+    pub malware_name: Option<Text>,
+    /// `$dkim_...`, `$arc_...`, `$dmarc_...`, `$mime_...`, `$av_failed`, `$dcc_...` by name, set by the modules that own them.
+    pub named: BTreeMap<&'static str, Text>,
+    /// How deep expansions are nested (`${expand:}` inside `${expand:}`...).
+    pub expansion_depth: u32,
+    /// The message of the last forced failure or error, for callers that log it later.
+    pub search_error: Option<String>,
+}
+
+/// ACL variables, and what an ACL run leaves for others.
+#[derive(Clone, Debug, Default)]
+pub struct AclVars {
+    /// `$acl_c<name>`, by the name after `acl_c`, e.g. `0` or `_x`.
+    pub connection: BTreeMap<BString, Text>,
+    /// `$acl_m<name>`.
+    pub message: BTreeMap<BString, Text>,
+    /// `$acl_arg1`...
+    pub args: Vec<Text>,
+    /// `$acl_verify_message`.
+    pub verify_message: Option<Text>,
+    /// `$recipient_verify_failure`.
+    pub recipient_verify_failure: Option<&'static str>,
+    /// `$sender_verify_failure`.
+    pub sender_verify_failure: Option<&'static str>,
+}

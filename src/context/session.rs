@@ -1,0 +1,176 @@
+//! The SMTP connection, or the local submission, that a message comes from.
+
+use std::net::IpAddr;
+
+use bstr::BString;
+
+use crate::text::Text;
+
+/// How a message arrives (`$received_protocol` is kept beside it).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Input {
+    /// Not SMTP: `-bm`, `-t`.
+    #[default]
+    Local,
+    /// SMTP over a socket or `-bs`.
+    Smtp,
+    /// `-bS`.
+    BatchedSmtp,
+}
+
+/// Facts of one TLS session, for variables and log lines.
+#[derive(Clone, Debug, Default)]
+pub struct TlsFacts {
+    /// `X=`: `TLS1.3:TLS_AES_256_GCM_SHA384:256`; unset while there is no TLS.
+    pub cipher: Option<BString>,
+    /// The cipher's standard name.
+    pub cipher_std: Option<BString>,
+    /// `TLS1.3`.
+    pub version: Option<BString>,
+    /// Strength in bits.
+    pub bits: u32,
+    /// The peer's certificate was verified.
+    pub certificate_verified: bool,
+    /// DANE made the verification.
+    pub dane_verified: bool,
+    /// Usage bits of the TLSA records used.
+    pub tlsa_usage: u32,
+    /// The peer's distinguished name.
+    pub peerdn: Option<Text>,
+    /// Server name indication.
+    pub sni: Option<Text>,
+    /// OCSP state, 0 to 4.
+    pub ocsp: u8,
+    /// Resumption bits.
+    pub resumption: u32,
+    /// Our certificate, PEM.
+    pub our_cert: Option<BString>,
+    /// The peer's certificate, PEM.
+    pub peer_cert: Option<BString>,
+    /// Channel binding data, base64.
+    pub channel_binding: Option<BString>,
+    /// TLS began with the connection.
+    pub on_connect: bool,
+    /// `TLS early banner` and ALPN agreed.
+    pub alpn: bool,
+}
+
+/// State of the name of the sending host.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum HostName {
+    /// Not looked up yet.
+    #[default]
+    Unknown,
+    /// Found.
+    Found(Text),
+    /// Looked up, none: `$host_lookup_failed`.
+    Failed,
+    /// Looked up, temporarily none: `$host_lookup_deferred`.
+    Deferred,
+}
+
+/// One connection.
+#[derive(Clone, Debug, Default)]
+pub struct Session {
+    /// Local, SMTP or batched.
+    pub input: Input,
+    /// The peer, if it is one on the network (or `-oMa`).
+    pub host_address: Option<Text>,
+    /// The same, as an address, if it is one.
+    pub host_ip: Option<IpAddr>,
+    /// The peer's port, 0 if unknown.
+    pub host_port: u16,
+    /// Our own end.
+    pub interface_address: Option<Text>,
+    /// Our own port.
+    pub interface_port: u16,
+    /// What a reverse lookup said.
+    pub host_name: HostName,
+    /// Further names of the host.
+    pub host_aliases: Vec<Text>,
+    /// The reverse lookup was DNSSEC-secured.
+    pub host_dnssec: bool,
+    /// The argument of HELO or EHLO (or `-oMs`-like options).
+    pub helo_name: Option<Text>,
+    /// The HELO name was verified.
+    pub helo_verified: bool,
+    /// ... and a verification was tried and failed.
+    pub helo_verify_failed: bool,
+    /// DNSSEC of the HELO verification.
+    pub helo_dnssec: bool,
+    /// `$sender_ident`: RFC 1413, or the login of a local caller.
+    pub ident: Option<Text>,
+    /// The peer said EHLO.
+    pub esmtp: bool,
+    /// `$received_protocol`, if fixed (`-oMr`); else worked out from the session.
+    pub received_protocol: Option<BString>,
+    /// Name of the authenticator that succeeded (`$sender_host_authenticated`).
+    pub authenticated_by: Option<BString>,
+    /// Its public name, for logs.
+    pub auth_public_name: Option<BString>,
+    /// `$authenticated_id`.
+    pub authenticated_id: Option<Text>,
+    /// `$authenticated_fail_id`.
+    pub authenticated_fail_id: Option<Text>,
+    /// `$authentication_failed`.
+    pub authentication_failed: bool,
+    /// `$authenticated_sender` of the session (`-oMas`); AUTH= on MAIL is the message's.
+    pub authenticated_sender: Option<Text>,
+    /// `$auth1` ... `$auth4`.
+    pub auth_vars: [Option<Text>; 4],
+    /// Incoming TLS.
+    pub tls_in: TlsFacts,
+    /// Outgoing TLS of the delivery or callout in hand.
+    pub tls_out: TlsFacts,
+    /// `$smtp_active_hostname`.
+    pub active_hostname: BString,
+    /// `$smtp_command` and its argument.
+    pub smtp_command: Option<Text>,
+    /// The argument of `smtp_command`.
+    pub smtp_command_argument: Option<Text>,
+    /// `$smtp_command_history`, names only, oldest first.
+    pub command_history: Vec<&'static str>,
+    /// `$smtp_notquit_reason`.
+    pub notquit_reason: Option<BString>,
+    /// `$smtp_count_at_connection_start`.
+    pub count_at_start: u32,
+    /// Commands are pipelined, PRDR and SMTPUTF8 requested for the message in hand are in `Message`.
+    pub pipelining_advertised: bool,
+    /// PROXY protocol: the proxy's outer address and port, and its local ones.
+    pub proxy: Option<Proxy>,
+    /// Unique id of the connection (`$connection_id`).
+    pub connection_id: BString,
+    /// `$host_data` from the last `hosts` condition.
+    pub host_data: Option<Text>,
+    /// The peer may send unqualified addresses.
+    pub allow_unqualified_sender: bool,
+    /// See above.
+    pub allow_unqualified_recipient: bool,
+    /// Sockets' dscp, fast open and similar log tags: `TFO`, `TFO*`.
+    pub tfo: bool,
+    /// The file descriptor of the connection in the process that owns it, if any (ident, dscp, keepalive).
+    pub socket_fd: Option<i32>,
+    /// `$queue_name` (ACL `queue =`, `-qG`, `-MCG`).
+    pub queue_name: BString,
+    /// `SMTP connection from` when it began, microseconds since 1970 (D= and QT= in log lines).
+    pub start_usec: u64,
+    /// `$received_ip_address`/`$received_port` when replaced by PROXY or XCLIENT are above.
+    pub sender_host_notsocket: bool,
+    /// The peer's host is known only by command-line options.
+    pub host_unknown: bool,
+    /// SPF of this session (`$spf_...`), by the mail_auth code.
+    pub spf: Option<std::sync::Arc<crate::mail_auth::SpfFacts>>,
+}
+
+/// What a PROXY header said.
+#[derive(Clone, Debug, Default)]
+pub struct Proxy {
+    /// `$proxy_external_address`.
+    pub external_address: Text,
+    /// `$proxy_external_port`.
+    pub external_port: u16,
+    /// `$proxy_local_address`.
+    pub local_address: Text,
+    /// `$proxy_local_port`.
+    pub local_port: u16,
+}

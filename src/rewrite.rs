@@ -1,0 +1,19 @@
+//! Address rewriting (manual chapter 31).
+
+use bstr::BString;
+
+/// One rewriting rule.
+#[derive(Clone, Debug)]
+pub struct RewriteRule {
+    /// Pattern.
+    pub pattern: crate::expand::Template,
+    /// Replacement; `*` alone means none.
+    pub replacement: crate::expand::Template,
+    /// Flag letters.
+    pub flags: BString,
+}
+
+/// Parses one line of the rewrite section (or item of `headers_rewrite`); the error text follows file and line.
+pub fn parse_rule(line: &BString) -> Result<RewriteRule, String> {
+    Err(format!("rewriting is not implemented: {line}"))
+}

@@ -1,0 +1,243 @@
+//! One recipient being routed, verified or delivered, and the hosts it may go to.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use bstr::BString;
+
+use crate::text::Text;
+use crate::transports::TransportInstance;
+
+/// What an address is, beyond an ordinary mail address.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum AddressKind {
+    /// `local@domain`.
+    #[default]
+    Mail,
+    /// `/file` or `/directory/` from redirection or a filter.
+    File,
+    /// `|command`.
+    Pipe,
+    /// `>` autoreply from a filter.
+    Reply,
+}
+
+/// Whether a host has been tried, and how it went.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum HostStatus {
+    /// Not tried.
+    #[default]
+    Unknown,
+    /// Usable.
+    Usable,
+    /// Its retry time has not come.
+    UnusableRetry,
+    /// It has passed its last retry.
+    UnusableExpired,
+    /// Tried, failed.
+    Failed,
+    /// Ours.
+    Local,
+}
+
+/// Preference of a host: MX value, or -1 (none), or groups of randomised lists below that.
+pub type MxRank = i32;
+
+/// One host (or one address of it) to try.
+#[derive(Clone, Debug, Default)]
+pub struct HostItem {
+    /// The name.
+    pub name: Text,
+    /// `certname` for TLS when it differs (DANE, CNAME).
+    pub cert_name: Option<Text>,
+    /// The address, once looked up.
+    pub address: Option<IpAddr>,
+    /// The address as text, for variables and logs.
+    pub address_text: BString,
+    /// The port, if the router gave one.
+    pub port: Option<u16>,
+    /// MX preference; negative for "no MX".
+    pub mx: MxRank,
+    /// Key for sorting equal preferences.
+    pub sort_key: i64,
+    /// See [`HostStatus`].
+    pub status: HostStatus,
+    /// Why it is not usable: retry key and first failure.
+    pub why: Option<BString>,
+    /// When it was tried last.
+    pub last_try: i64,
+    /// DNSSEC of the MX and of the address.
+    pub dnssec_mx: Option<bool>,
+    /// See above.
+    pub dnssec_address: Option<bool>,
+    /// TLS on connect by SRV (`_smtps`).
+    pub tls_on_connect: bool,
+}
+
+/// Facts of an autoreply that a filter asked for.
+#[derive(Clone, Debug, Default)]
+pub struct ReplyInfo {
+    /// Header fields and texts by their filter-command names: from, to, cc, bcc, reply_to, subject, headers, text, file, log, once.
+    pub fields: BTreeMap<&'static str, Text>,
+    /// once_repeat, seconds.
+    pub once_repeat: i64,
+    /// Expand the file's lines (`file_expand`).
+    pub file_expand: bool,
+    /// Forward the original (`return message`).
+    pub return_message: bool,
+    /// never_mail list of the reply transport comes from its options.
+    pub expand_forbid: u32,
+}
+
+/// The last delivery's result on an address.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Failure {
+    /// Basic error number (positive errno or the negative codes of `retry::errors`).
+    pub basic_errno: i32,
+    /// More: SMTP code and command, IP protocol letters, as the retry code reads them.
+    pub more_errno: i32,
+    /// Text for the log.
+    pub message: Option<Text>,
+    /// Text for users (may be given by :fail: and friends).
+    pub user_message: Option<Text>,
+}
+
+/// One address.
+#[derive(Clone, Debug, Default)]
+pub struct Address {
+    /// The full address: as routed, after any rewriting.
+    pub address: Text,
+    /// What makes a delivery of it unique (with transport and home for files and pipes).
+    pub unique: BString,
+    /// Local part and domain as routers see them; the local part without affixes while a router handles it.
+    pub local_part: Text,
+    /// Case-preserving local part.
+    pub cc_local_part: Text,
+    /// The domain in lower case.
+    pub domain: Text,
+    /// Affixes that the current router removed.
+    pub prefix: Option<Text>,
+    /// See above.
+    pub prefix_v: Option<Text>,
+    /// See above.
+    pub suffix: Option<Text>,
+    /// See above.
+    pub suffix_v: Option<Text>,
+    /// What it is.
+    pub kind: AddressKind,
+    /// Index of the original recipient in the message's list, -1 for none.
+    pub recipient_index: i32,
+    /// The address it came from by redirection (shared by siblings).
+    pub parent: Option<Arc<Address>>,
+    /// `$address_data` and other data carried along.
+    pub address_data: Option<Text>,
+    /// `$domain_data`, `$local_part_data`.
+    pub domain_data: Option<Text>,
+    /// See above.
+    pub local_part_data: Option<Text>,
+    /// `$r_...`.
+    pub router_vars: BTreeMap<BString, Text>,
+    /// Where bounces of it go, if not to the sender.
+    pub errors_to: Option<Text>,
+    /// Headers to add (with newlines) and to remove (names, colon-separated lists).
+    pub headers_add: Vec<BString>,
+    /// See above.
+    pub headers_remove: Vec<BString>,
+    /// The router that accepted it.
+    pub router: Option<BString>,
+    /// First router to use (redirect_router, pass_router), if not the first of all.
+    pub start_router: Option<BString>,
+    /// The transport.
+    pub transport: Option<Arc<TransportInstance>>,
+    /// Hosts for a remote one.
+    pub hosts: Vec<HostItem>,
+    /// fallback_hosts.
+    pub fallback_hosts: Vec<HostItem>,
+    /// User and groups for a local one.
+    pub uid: Option<u32>,
+    /// See above.
+    pub gid: Option<u32>,
+    /// initgroups.
+    pub initgroups: bool,
+    /// home and current directory from the router.
+    pub home_dir: Option<Text>,
+    /// See above.
+    pub current_dir: Option<Text>,
+    /// `self_hostname`.
+    pub self_hostname: Option<Text>,
+    /// The result of the last router or delivery.
+    pub failure: Failure,
+    /// Flags.
+    pub flags: AddressFlags,
+    /// ORCPT and NOTIFY bits of the recipient.
+    pub dsn_orcpt: Option<Text>,
+    /// See above.
+    pub dsn_flags: u32,
+    /// The remote host took over DSN responsibility.
+    pub dsn_aware: Option<bool>,
+    /// The host that took it (remote deliveries), for logs.
+    pub host_used: Option<Box<HostItem>>,
+    /// An autoreply's data.
+    pub reply: Option<Box<ReplyInfo>>,
+    /// File mode from a filter's `save`.
+    pub mode: Option<u32>,
+    /// Retry records to be written or removed after delivery; filled by routers and transports.
+    pub retries: Vec<RetryItem>,
+    /// Further log fields after delivery (`C="..."`, `X=`, `A=`, `K`, `L`), already built.
+    pub log_fields: BString,
+    /// TLS of the delivery.
+    pub tls: crate::context::TlsFacts,
+}
+
+/// Flags of an address.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct AddressFlags {
+    /// Local part and domain came from a quoted pipe or file name in a list (`allow_file` etc. have been checked).
+    pub from_filter: bool,
+    /// The bounce may show the child's address or not (`hide_child_in_errmsg`).
+    pub hide_child: bool,
+    /// The local part must keep its case.
+    pub caseful: bool,
+    /// `one_time` handling.
+    pub ignore_error: bool,
+    /// Returned message output (pipe transports).
+    pub return_output: bool,
+    /// Expansions of the address's file or pipe are not done again.
+    pub expand_pipe: bool,
+    /// It timed out in the retry rules.
+    pub timed_out: bool,
+    /// Freezing was asked for (`special_action`).
+    pub freeze: bool,
+    /// log_as_local.
+    pub log_as_local: bool,
+    /// errors_to came from a router of this address (not inherited).
+    pub errors_to_set: bool,
+    /// The user was set explicitly.
+    pub uid_set: bool,
+    /// Delivered by a remote host with PRDR, with DSN etc. are in `log_fields`.
+    pub pass_message: bool,
+    /// The failure message was given by the administrator (`:fail:` and user messages).
+    pub user_message_given: bool,
+    /// no log line for it (disable_logging).
+    pub no_log: bool,
+    /// DSN lasthop.
+    pub dsn_lasthop: bool,
+    /// SMTPUTF8 address that was down-converted.
+    pub utf8_downconverted: bool,
+}
+
+/// A retry record that a delivery wants to be written (or deleted).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RetryItem {
+    /// `R:...` or `T:...`.
+    pub key: BString,
+    /// Delete it: the delivery worked.
+    pub delete: bool,
+    /// It is a host's record.
+    pub host: bool,
+    /// The message's own (contains the id).
+    pub message_specific: bool,
+    /// The failure.
+    pub failure: Failure,
+}

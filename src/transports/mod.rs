@@ -1,0 +1,69 @@
+//! Transports: the registry of drivers, and instances of the configuration. One file (or folder) per driver.
+
+pub mod appendfile;
+pub mod autoreply;
+pub mod lmtp;
+pub mod options;
+pub mod pipe;
+pub mod queuefile;
+pub mod smtp;
+
+use std::fmt;
+
+use bstr::BString;
+
+use crate::config::Config;
+use crate::config::options::OptionSet;
+use options::TransportOptions;
+
+/// A configured transport.
+#[derive(Debug)]
+pub struct TransportInstance {
+    /// Its name in the configuration.
+    pub name: BString,
+    /// The driver's name.
+    pub driver_name: &'static str,
+    /// Options that all transports have.
+    pub generic: TransportOptions,
+    /// Names of all options that were set explicitly (both kinds), and those that were hidden.
+    pub set_options: Vec<String>,
+    /// See above.
+    pub hidden: Vec<String>,
+    /// File and line of its first line, for messages.
+    pub place: String,
+    /// The driver with its private options.
+    pub driver: Box<dyn Transport>,
+}
+
+/// What a transport driver is; how it delivers is in the traits that `deliver` defines for local and remote ones.
+pub trait Transport: fmt::Debug + Send + Sync {
+    /// The private options.
+    fn options(&self) -> &dyn OptionSet;
+    /// The same, while the configuration is read.
+    fn options_mut(&mut self) -> &mut dyn OptionSet;
+    /// Checks and completes the options after reading. The error follows `<name> transport:\n  `.
+    fn init(&mut self, name: &BString, generic: &mut TransportOptions, set: &[String], config: &Config) -> Result<(), String>;
+    /// How it delivers.
+    fn kind(&self) -> Kind<'_>;
+}
+
+/// A transport delivers on this host (in a process of the recipient) or over the network (in a thread).
+pub enum Kind<'a> {
+    /// appendfile, autoreply, pipe, lmtp (a command or socket), queuefile.
+    Local(&'a dyn crate::deliver::local::LocalTransport),
+    /// smtp (and lmtp over TCP through smtp's `protocol = lmtp`).
+    Remote(&'a dyn crate::deliver::remote::RemoteTransport),
+}
+
+/// One entry of the registry.
+pub struct TransportType {
+    /// `driver = name`.
+    pub name: &'static str,
+    /// As `-bV` shows it: `appendfile/maildir/mbx`.
+    pub shown: &'static str,
+    /// Makes one with default options.
+    pub make: fn() -> Box<dyn Transport>,
+}
+
+/// All transport drivers of this build, in the order of `-bV`.
+pub static DRIVERS: &[TransportType] = &[];
