@@ -39,3 +39,24 @@ pub enum RouteOutcome {
     /// Discarded (`:blackhole:`, or a filter's `seen finish`).
     Discard,
 }
+
+/// Where routing puts addresses (manual section 3.9): the caller of [`route_address`] takes them from here.
+///
+/// Parents: all children of one address share one `Arc<Address>` as their `parent`; delivery counts them by that pointer.
+/// For an `unseen` router the copy that goes on and the accepted address both get one new parent (a copy of the
+/// address with the parent it had), so that the original is done only when both are.
+#[derive(Debug, Default)]
+pub struct RouteLists {
+    /// To be delivered by a local transport.
+    pub local: Vec<Address>,
+    /// To be delivered by a remote transport.
+    pub remote: Vec<Address>,
+    /// New addresses (children, copies of `unseen` routers) that have still to be routed.
+    pub new: Vec<Address>,
+    /// Done without a delivery (`:blackhole:`, `seen finish`); the line `=> :blackhole:` or `=> discarded` is logged already.
+    pub succeed: Vec<Address>,
+    /// Failed; `Address::failure` says why.
+    pub failed: Vec<Address>,
+    /// To be tried later; `Address::failure` says why.
+    pub deferred: Vec<Address>,
+}
