@@ -9,6 +9,7 @@ pub mod address_end;
 pub mod date;
 pub mod forward;
 pub mod lexer;
+pub mod list;
 pub mod message_id;
 pub mod phrase;
 pub mod rfc2047;
