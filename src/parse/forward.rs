@@ -90,6 +90,11 @@ pub enum ForwardEnd {
     Error(String),
 }
 
+/// Could the list include files?
+pub fn mentions_include(text: &[u8]) -> bool {
+    text.find(b":include:").is_some()
+}
+
 /// Reads a list. An empty one gives no items (the router declines then), unless errors were skipped.
 pub fn parse_forward_list(options: &ForwardOptions<'_>, text: &[u8]) -> Result<ForwardList, ForwardEnd> {
     let mut list = ForwardList::default();
