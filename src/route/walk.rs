@@ -257,7 +257,7 @@ fn finish(
         Routed::Decline => if_declined(ctx, router, addr),
         Routed::Pass => pass(router),
         Routed::Fail => Step::Done(RouteOutcome::Fail),
-        Routed::Defer if router.generic.pass_on_timeout && addr.failure.basic_errno == crate::retry::errors::HOST_LOOKUP_TIMEOUT => pass(router),
+        Routed::Defer if router.generic.pass_on_timeout && addr.failure.basic_errno == crate::retry::errors::DNS_DEFER => pass(router),
         Routed::Defer => Step::Done(RouteOutcome::Defer),
         Routed::Discard => Step::Done(RouteOutcome::Discard),
         Routed::Changed(child) => {
