@@ -64,7 +64,12 @@ pub fn route_address(ctx: &mut Context, mut addr: Address, purpose: RoutePurpose
     };
     match outcome {
         RouteOutcome::Fail => lists.failed.push(addr),
-        RouteOutcome::Defer | RouteOutcome::Error => lists.deferred.push(addr),
+        RouteOutcome::Defer | RouteOutcome::Error => {
+            if addr.failure.basic_errno == 0 {
+                addr.failure.basic_errno = crate::retry::errors::UNKNOWN;
+            }
+            lists.deferred.push(addr);
+        }
         RouteOutcome::Discard => lists.succeed.push(addr),
         _ => {}
     }
@@ -230,7 +235,7 @@ fn unrouteable(ctx: &mut Context, addr: &mut Address, last: Option<&RouterInstan
                     ctx,
                     None,
                     Which::MAIN.and(Which::PANIC),
-                    format!("failed to expand \"{}\" (cannot_route_message in {} router): {e}", template.raw().as_bstr(), addr.router.as_deref().unwrap_or_default().as_bstr()).as_bytes(),
+                    format!("failed to expand \"{}\" for cannot_route_message: {e}", template.raw().as_bstr()).as_bytes(),
                 ),
             }
         }
