@@ -1,20 +1,29 @@
 //! Retry rules and hints (manual chapter 32).
+//!
+//! Here: what a rule is, and the parser of the configuration's retry section. Choosing a rule for an address, and the
+//! hints themselves, belong to the delivery code.
+
+pub mod errors;
+pub mod rules;
 
 use bstr::BString;
+
+use crate::expand::Template;
+pub use rules::{RetryError, parse_rule};
 
 /// One line of the retry section.
 #[derive(Clone, Debug)]
 pub struct RetryRule {
     /// The address or domain pattern.
-    pub pattern: crate::expand::Template,
-    /// Basic error that it is for, 0 any.
-    pub basic_errno: i32,
-    /// Refinement of the error.
-    pub more_errno: i32,
+    pub pattern: Template,
+    /// The error that it is for.
+    pub error: RetryError,
     /// `senders=` list.
-    pub senders: Option<crate::expand::Template>,
+    pub senders: Option<Template>,
     /// The steps.
     pub steps: Vec<RetryStep>,
+    /// The line as it was written, for `-brt` and debug output.
+    pub line: BString,
 }
 
 /// `F,2h,15m`.
@@ -28,9 +37,4 @@ pub struct RetryStep {
     pub interval: i64,
     /// Factor in thousandths (G, H).
     pub factor: i64,
-}
-
-/// Parses one line of the retry section; the error text follows file and line.
-pub fn parse_rule(line: &BString) -> Result<RetryRule, String> {
-    Err(format!("retry rules are not implemented: {line}"))
 }
