@@ -12,11 +12,12 @@ use super::alpn;
 use super::connection::{self, Connection, VerifyPlan};
 use super::error::TlsError;
 use super::facts::{OcspState, TlsFacts, resume};
+use super::fdio::FdIo;
 use super::ffi;
 use super::load::{self, Stamp};
-use super::ocsp;
+use super::ocsp_client;
 use super::params::{ClientParams, ClientSetup, DaneParams, OcspWish, VerifyMode};
-use super::stream::{FdIo, TlsStream, handshake_error};
+use super::stream::{TlsStream, handshake_error};
 use super::verify;
 
 const STEP: &str = "SSL_connect";
@@ -48,7 +49,7 @@ impl ClientContext {
         }
         if let Some(cert) = &setup.certificate {
             let certs = std::slice::from_ref(cert);
-            let keys = setup.private_key.as_ref().map_or(&[][..], std::slice::from_ref);
+            let keys = setup.private_key.as_slice();
             stamps.extend(certs.iter().chain(keys).map(|p| Stamp::take(p)));
             load::certificates(&mut ctx, certs, keys)?;
         }
@@ -60,7 +61,7 @@ impl ClientContext {
                 load::crl(&mut ctx, crl, &mut stamps)?;
             }
         }
-        ocsp::install_client(&mut ctx).map_err(|e| TlsError::library("SSL_CTX_set_tlsext_status_cb", &e))?;
+        ocsp_client::install(&mut ctx).map_err(|e| TlsError::library("SSL_CTX_set_tlsext_status_cb", &e))?;
         if setup.resumption {
             ctx.set_session_cache_mode(SslSessionCacheMode::CLIENT | SslSessionCacheMode::NO_INTERNAL);
             ctx.set_new_session_callback(|ssl, session| {

@@ -29,6 +29,16 @@ pub(super) fn load(value: Option<&str>, max_bits: u32) -> Result<Option<Dh<Param
     Ok(u32::try_from(bits).is_ok_and(|b| b <= max_bits).then_some(dh))
 }
 
+/// A warning to log for a deprecated name: the text, and whether the panic log gets it too.
+pub fn dhparam_warning(value: &str) -> Option<(String, bool)> {
+    let panic = match value.trim() {
+        "ike1" | "ike22" => true,
+        "ike23" | "ike24" => false,
+        _ => return None,
+    };
+    Some((format!("WARNING: deprecated Diffie-Hellman parameter '{}' used", value.trim()), panic))
+}
+
 fn from_file(path: &str) -> Result<Dh<Params>, TlsError> {
     let pem = std::fs::read(Path::new(path)).map_err(|_| TlsError::Message(format!("could not read dhparams file {path}")))?;
     Dh::params_from_pem(&pem).map_err(|e| TlsError::library(format!("Unable to load DH parameters from file {path}"), &e))

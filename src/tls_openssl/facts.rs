@@ -3,8 +3,11 @@
 //! `accept` and `connect`.
 
 use bstr::BString;
+use openssl::ssl::SslRef;
+use openssl::x509::X509VerifyResult;
 
 use super::certificate::Cert;
+use super::connection::Connection;
 
 /// `$tls_in_ocsp` and `$tls_out_ocsp`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -121,5 +124,37 @@ impl TlsFacts {
             (true, false) => "yes",
             _ => "no",
         }
+    }
+}
+
+impl TlsFacts {
+    /// Everything the SSL object and the callbacks know.
+    pub(super) fn gather(conn: &Connection, ssl: &SslRef) -> TlsFacts {
+        let learned = conn.learned();
+        let mut f = TlsFacts {
+            resumption: learned.resumption,
+            ocsp: learned.ocsp,
+            sni: learned.sni.clone(),
+            verified: learned.verified,
+            verify_error: learned.verify_failed.clone(),
+            ..TlsFacts::default()
+        };
+        if ssl.is_init_finished() {
+            f.version = ssl.version_str().replacen("TLSv", "TLS", 1);
+            if let Some(c) = ssl.current_cipher() {
+                f.bits = u32::try_from(c.bits().secret).unwrap_or(0);
+                f.cipher = format!("{}:{}:{}", f.version, c.name(), f.bits);
+                f.cipher_std = c.standard_name().unwrap_or(c.name()).to_string();
+            }
+        }
+        f.our_cert = ssl.certificate().map(|c| Cert::from(c.to_owned()));
+        f.peer_cert = match (&learned.failing_cert, ssl.peer_certificate()) {
+            (Some(bad), _) if ssl.verify_result() != X509VerifyResult::OK => Some(bad.clone()),
+            (_, Some(leaf)) => Some(Cert::from(leaf)),
+            (bad, None) => bad.clone(),
+        };
+        f.peer_dn = f.peer_cert.as_ref().map(|c| BString::from(c.subject_oneline()));
+        f.alpn = ssl.selected_alpn_protocol().map(BString::from);
+        f
     }
 }

@@ -16,6 +16,7 @@ use openssl::error::ErrorStack;
 use openssl::ocsp::OcspBasicResponseRef;
 use openssl::pkey::Params;
 use openssl::ssl::{SslContextBuilder, SslRef, SslSessionRef};
+use openssl::stack::StackRef;
 use openssl::x509::{X509, X509NameRef, X509Ref, X509VerifyResult};
 use openssl_sys as sys;
 
@@ -37,6 +38,7 @@ unsafe extern "C" {
     fn X509_NAME_oneline(name: *const sys::X509_NAME, buf: *mut c_char, size: c_int) -> *mut c_char;
     fn X509_NAME_print_ex(out: *mut sys::BIO, name: *const sys::X509_NAME, indent: c_int, flags: c_ulong) -> c_int;
     fn DH_new_by_nid(nid: c_int) -> *mut sys::DH;
+    fn OCSP_resp_get0_signer(bs: *mut sys::OCSP_BASICRESP, signer: *mut *mut sys::X509, extra: *mut sys::stack_st_X509) -> c_int;
     fn OCSP_resp_count(bs: *mut sys::OCSP_BASICRESP) -> c_int;
     fn OCSP_resp_get0(bs: *mut sys::OCSP_BASICRESP, idx: c_int) -> *mut c_void;
     fn OCSP_single_get0_status(
@@ -361,6 +363,19 @@ pub(super) fn ocsp_singles(basic: &OcspBasicResponseRef, skew: u32) -> Vec<OcspS
     out
 }
 
+/// The certificate of who signed a response, from the response itself or from `extra`.
+pub(super) fn ocsp_signer(basic: &OcspBasicResponseRef, extra: &StackRef<X509>) -> Result<X509, ErrorStack> {
+    let mut signer: *mut sys::X509 = ptr::null_mut();
+    // SAFETY: on success `signer` points to a certificate owned by `basic` or `extra`, both alive;
+    // to_owned takes a reference of our own.
+    unsafe {
+        if OCSP_resp_get0_signer(basic.as_ptr(), &mut signer, extra.as_ptr()) != 1 || signer.is_null() {
+            return Err(ErrorStack::get());
+        }
+        Ok(X509Ref::from_ptr(signer).to_owned())
+    }
+}
+
 /// Remember a certificate that lives only during a callback.
 pub(super) fn own_cert(cert: &X509Ref) -> X509 {
     cert.to_owned()
@@ -466,7 +481,16 @@ pub(super) mod testing {
     }
 
     /// A response of one single, in DER. `status`: 0 good, 1 revoked (superseded). `life`: seconds.
-    pub fn response(leaf: &X509Ref, issuer: &X509Ref, key: &PKeyRef<Private>, status: c_int, made: i64, life: i64) -> Vec<u8> {
+    #[allow(clippy::too_many_arguments)]
+    pub fn response(
+        leaf: &X509Ref,
+        issuer: &X509Ref,
+        signer: &X509Ref,
+        key: &PKeyRef<Private>,
+        status: c_int,
+        made: i64,
+        life: i64,
+    ) -> Vec<u8> {
         use openssl::asn1::Asn1Time;
         let t = |s| Asn1Time::from_unix(s).unwrap();
         let (this, next, rev) = (t(made), t(made + life), t(made));
@@ -477,7 +501,7 @@ pub(super) mod testing {
             let rev = if status == 1 { rev.as_ptr() } else { ptr::null_mut() };
             assert!(!OCSP_basic_add1_status(bs, id.as_ptr(), status, 4, rev, this.as_ptr(), next.as_ptr()).is_null());
             let md = MessageDigest::sha256().as_ptr();
-            assert_eq!(OCSP_basic_sign(bs, issuer.as_ptr(), key.as_ptr(), md, ptr::null_mut(), 0), 1);
+            assert_eq!(OCSP_basic_sign(bs, signer.as_ptr(), key.as_ptr(), md, ptr::null_mut(), 0), 1);
             OcspBasicResponse::from_ptr(bs)
         };
         OcspResponse::create(OcspResponseStatus::SUCCESSFUL, Some(&basic)).unwrap().to_der().unwrap()

@@ -16,13 +16,14 @@ use super::connection::{self, Connection, VerifyPlan};
 use super::dh;
 use super::error::TlsError;
 use super::facts::{TlsFacts, resume};
+use super::fdio::FdIo;
 use super::ffi;
 use super::hooks::SniAnswer;
 use super::load::{self, Stamp};
 use super::ocsp::{self, Staple};
 use super::params::{AcceptOptions, CertSource, ServerParams, VerifyMode};
 use super::selfsigned;
-use super::stream::{FdIo, TlsStream, handshake_error};
+use super::stream::{TlsStream, handshake_error};
 use super::tickets::TicketKeys;
 use super::verify;
 

@@ -1,96 +1,21 @@
 //! An encrypted connection: blocking reads and writes with a time limit, over the plain socket.
 //!
-//! The one mechanism for time limits is the socket's own receive and send timeout, set from a
-//! deadline before each system call. After close_notify, an error or shutdown the stream is dead for
+//! After close_notify, an error or shutdown the stream is dead for
 //! good: nothing is read from the socket again, in clear or otherwise.
 
 use std::io::{self, Read, Write};
-use std::net::{Shutdown, TcpStream};
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::net::Shutdown;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use openssl::ssl::{Error as SslError, ErrorCode, ShutdownResult, SslRef, SslStream};
-use openssl::x509::X509VerifyResult;
 
-use bstr::BString;
-
-use super::certificate::Cert;
 use super::connection::Connection;
 use super::error::{StreamError, TlsError, stack_text};
 use super::facts::TlsFacts;
+use super::fdio::FdIo;
 use super::session::SavedSession;
-
-/// The socket under a stream. `TcpStream` serves for any stream socket: only recv, send and the two
-/// timeouts are used.
-pub(super) struct FdIo {
-    sock: TcpStream,
-    deadline: Option<Instant>,
-    read_limit: Option<Duration>,
-    write_limit: Option<Duration>,
-}
-
-impl FdIo {
-    pub fn new(fd: OwnedFd) -> io::Result<FdIo> {
-        let sock = TcpStream::from(fd);
-        sock.set_nonblocking(false)?;
-        sock.set_read_timeout(None)?;
-        sock.set_write_timeout(None)?;
-        Ok(FdIo { sock, deadline: None, read_limit: None, write_limit: None })
-    }
-
-    /// Limit what follows, counted from now.
-    pub fn set_deadline(&mut self, limit: Option<Duration>) {
-        self.deadline = limit.and_then(|l| Instant::now().checked_add(l));
-    }
-
-    /// Time left; an error when there is none. Rounded up to a millisecond, so that it never becomes
-    /// the "no timeout" of the socket option.
-    fn left(&self) -> io::Result<Option<Duration>> {
-        let Some(end) = self.deadline else { return Ok(None) };
-        let left = end.saturating_duration_since(Instant::now());
-        if left.is_zero() {
-            return Err(io::ErrorKind::WouldBlock.into());
-        }
-        Ok(Some(left.max(Duration::from_millis(1))))
-    }
-}
-
-impl Read for FdIo {
-    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        loop {
-            let limit = self.left()?;
-            if limit != self.read_limit {
-                self.sock.set_read_timeout(limit)?;
-                self.read_limit = limit;
-            }
-            match self.sock.read(buf) {
-                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
-                other => return other,
-            }
-        }
-    }
-}
-
-impl Write for FdIo {
-    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
-        loop {
-            let limit = self.left()?;
-            if limit != self.write_limit {
-                self.sock.set_write_timeout(limit)?;
-                self.write_limit = limit;
-            }
-            match self.sock.write(buf) {
-                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
-                other => return other,
-            }
-        }
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
 
 /// Channel bindings for authenticators.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -208,7 +133,7 @@ impl TlsStream {
             }
         }
         self.state = State::Dead;
-        let _ = self.stream.get_ref().sock.shutdown(Shutdown::Both);
+        let _ = self.stream.get_ref().close(Shutdown::Both);
     }
 
     /// End our half in order (close_notify, then TCP FIN) but leave the peer's half to be read.
@@ -219,7 +144,7 @@ impl TlsStream {
         self.stream.get_mut().set_deadline(Some(Duration::from_secs(5)));
         match self.stream.shutdown() {
             Ok(_) => {
-                let _ = self.stream.get_ref().sock.shutdown(Shutdown::Write);
+                let _ = self.stream.get_ref().close(Shutdown::Write);
                 Ok(())
             }
             Err(e) => Err(self.broken("SSL_shutdown", &e, false)),
@@ -262,7 +187,7 @@ impl TlsStream {
 impl AsFd for TlsStream {
     /// For getpeername and poll; reading or writing it would break the stream.
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.stream.get_ref().sock.as_fd()
+        self.stream.get_ref().as_fd()
     }
 }
 
@@ -342,38 +267,6 @@ pub(super) fn handshake_error(step: &'static str, conn: &Connection, e: &SslErro
             TlsError::Library { step: step.to_string(), detail: io.to_string() }
         }
         _ => TlsError::ClosedByPeer { step },
-    }
-}
-
-impl TlsFacts {
-    /// Everything the SSL object and the callbacks know.
-    pub(super) fn gather(conn: &Connection, ssl: &SslRef) -> TlsFacts {
-        let learned = conn.learned();
-        let mut f = TlsFacts {
-            resumption: learned.resumption,
-            ocsp: learned.ocsp,
-            sni: learned.sni.clone(),
-            verified: learned.verified,
-            verify_error: learned.verify_failed.clone(),
-            ..TlsFacts::default()
-        };
-        if ssl.is_init_finished() {
-            f.version = ssl.version_str().replacen("TLSv", "TLS", 1);
-            if let Some(c) = ssl.current_cipher() {
-                f.bits = u32::try_from(c.bits().secret).unwrap_or(0);
-                f.cipher = format!("{}:{}:{}", f.version, c.name(), f.bits);
-                f.cipher_std = c.standard_name().unwrap_or(c.name()).to_string();
-            }
-        }
-        f.our_cert = ssl.certificate().map(|c| Cert::from(c.to_owned()));
-        f.peer_cert = match (&learned.failing_cert, ssl.peer_certificate()) {
-            (Some(bad), _) if ssl.verify_result() != X509VerifyResult::OK => Some(bad.clone()),
-            (_, Some(leaf)) => Some(Cert::from(leaf)),
-            (bad, None) => bad.clone(),
-        };
-        f.peer_dn = f.peer_cert.as_ref().map(|c| BString::from(c.subject_oneline()));
-        f.alpn = ssl.selected_alpn_protocol().map(BString::from);
-        f
     }
 }
 

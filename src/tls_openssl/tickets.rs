@@ -3,7 +3,7 @@
 //! Old keys cannot be computed from the present state. Never written to disk.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use openssl::error::ErrorStack;
 use openssl::hash::MessageDigest;
@@ -38,8 +38,10 @@ impl Drop for TicketKey {
 /// The ratchet, to be shared (`Arc`) by all contexts of a process.
 pub struct TicketKeys {
     ring: Mutex<Ring>,
-    /// Seconds for which a key is the current one: half a ticket's life.
-    period: u64,
+    /// Time for which a key is the current one: half a ticket's life.
+    period: Duration,
+    /// Start of epoch 0; the monotonic clock is the same one for all processes.
+    base: Instant,
 }
 
 struct Ring {
@@ -55,10 +57,10 @@ impl TicketKeys {
         let fail = |e: ErrorStack| super::TlsError::library("RAND_bytes", &e);
         let mut state = [0u8; 32];
         openssl::rand::rand_priv_bytes(&mut state).map_err(fail)?;
-        let period = (lifetime.as_secs() / 2).max(1);
+        let period = (lifetime / 2).max(Duration::from_secs(1));
         let current = derive_key(&state).map_err(fail)?;
-        let ring = Ring { epoch: now() / period, state, current, previous: None };
-        Ok(TicketKeys { ring: Mutex::new(ring), period })
+        let ring = Ring { epoch: 0, state, current, previous: None };
+        Ok(TicketKeys { ring: Mutex::new(ring), period, base: Instant::now() })
     }
 
     /// The key for new tickets.
@@ -84,8 +86,7 @@ impl TicketKeys {
 
     fn turned(&self) -> MutexGuard<'_, Ring> {
         let mut ring = self.ring.lock().unwrap_or_else(PoisonError::into_inner);
-        let epoch = now() / self.period;
-        // A clock set back leaves the ring as it is: a ratchet does not turn back.
+        let epoch = self.base.elapsed().as_secs() / self.period.as_secs().max(1);
         while ring.epoch < epoch {
             let Ok(next) = hmac(&ring.state, b"next") else { break };
             let Ok(key) = derive_key(&next) else { break };
@@ -96,10 +97,6 @@ impl TicketKeys {
         }
         ring
     }
-}
-
-fn now() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs())
 }
 
 fn derive_key(state: &[u8; 32]) -> Result<TicketKey, ErrorStack> {
@@ -126,12 +123,12 @@ mod tests {
 
     #[test]
     fn old_key_renews_then_goes() {
-        let keys = TicketKeys::new(Duration::from_secs(7200)).unwrap();
+        let mut keys = TicketKeys::new(Duration::from_secs(20)).unwrap();
         let first = keys.current();
         assert_eq!(keys.find(&first.name).unwrap().1, TicketUse::Current);
-        keys.ring.lock().unwrap().epoch -= 1;
+        keys.base -= Duration::from_secs(10);
         assert_eq!(keys.find(&first.name).unwrap().1, TicketUse::Renew);
-        keys.ring.lock().unwrap().epoch -= 1;
+        keys.base -= Duration::from_secs(10);
         assert!(keys.find(&first.name).is_none());
     }
 }

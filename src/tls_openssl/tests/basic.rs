@@ -47,7 +47,13 @@ fn both_versions_carry_data_and_give_facts() {
         assert_eq!(s.pending(), 8);
         let mut rest = [0u8; 100];
         assert_eq!(s.read_some(&mut rest, LIMIT).unwrap(), 8);
-        assert!(matches!(s.read_some(&mut rest, Some(Duration::from_millis(50))), Err(StreamError::TimedOut)));
+        for limit in [0, 50] {
+            let limit = Some(Duration::from_millis(limit));
+            assert!(matches!(s.read_some(&mut rest, limit), Err(StreamError::TimedOut)));
+        }
+        c.write_all(b"NOOP\r\n").unwrap();
+        assert_eq!(s.peek(&mut rest, Some(Duration::ZERO)).unwrap(), 6);
+        assert_eq!(s.read_some(&mut rest, Some(Duration::ZERO)).unwrap(), 6);
         s.set_timeouts(LIMIT, LIMIT);
         c.shutdown(None);
         assert_eq!(s.read(&mut rest).unwrap(), 0);

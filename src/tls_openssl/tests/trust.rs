@@ -158,7 +158,7 @@ fn stapling() {
     let cafile = ca.file(&dir);
     let rsa = ca.leaf(&dir, "rsa.example.org", rsa_key());
     let ec = ca.leaf(&dir, "ec.example.org", ec_key());
-    let proof = |leaf: &Leaf, status, made, life| response(&leaf.cert, &ca.cert, &ca.key, status, made, life);
+    let proof = |leaf: &Leaf, status, made, life| response(&leaf.cert, &ca.cert, &ca.cert, &ca.key, status, made, life);
     let good_rsa = dir.write("rsa.der", &proof(&rsa, 0, now() - 60, 3600));
     let good_ec = {
         let b64 = openssl::base64::encode_block(&proof(&ec, 0, now() - 60, 3600));
@@ -224,6 +224,15 @@ fn stapling() {
         let (c, _, _) = pair(&lax, &setup(&cafile), want(OcspWish::Request));
         assert_eq!(c.unwrap().facts().ocsp.number(), 3);
     }
+
+    // Signed by somebody who has no say in it, though known to the server.
+    let evil = super::support::ca("Other CA");
+    let forged = response(&rsa.cert, &ca.cert, &evil.cert, &evil.key, 0, now() - 60, 3600);
+    let mut sp = server_params(&rsa);
+    sp.ocsp_files = parse_ocsp_files([dir.write("evil.der", &forged).to_str().unwrap()]);
+    let (c, n, _) = pair(&context(&sp), &setup(&cafile), want(OcspWish::Require));
+    assert!(c.is_err());
+    assert_eq!(n.lines, ["Received TLS cert status response, itself unverifiable: signer is not authorised"]);
 
     // A proof for another certificate says nothing of this one.
     let mut sp = server_params(&rsa);
