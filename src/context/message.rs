@@ -113,7 +113,7 @@ pub struct Message {
     /// Recipients.
     pub recipients: Vec<Recipient>,
     /// Addresses already delivered (from -H and -J).
-    pub nonrecipients: std::collections::BTreeSet<BString>,
+    pub nonrecipients: crate::spool::tree::Tree,
     /// Header lines in order, deleted ones included.
     pub headers: Vec<Header>,
     /// Login, uid and gid of the submitter.
@@ -166,6 +166,8 @@ pub struct Message {
     pub sender_set_untrusted: bool,
     /// `-allow_unqualified_recipient`, `-allow_unqualified_sender` are the session's.
     pub wireformat: bool,
+    /// `-N` was in force when it was received: no real delivery.
+    pub dont_deliver: bool,
     /// The message was received by BDAT.
     pub chunked: bool,
     /// `SMTPUTF8` was given.
