@@ -61,6 +61,7 @@ impl Context {
             log: Default::default(),
             dns: Default::default(),
             spool: Arc::new(crate::spool::Spool::new(&config)),
+            hints: Arc::new(crate::hints::SqliteStore::new(std::path::Path::new("/nonexistent"), 0, 0)),
             lookups: Default::default(),
             lists: Default::default(),
             random: Default::default(),

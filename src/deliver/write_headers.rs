@@ -21,7 +21,7 @@ pub(super) fn assemble(ctx: &mut Context, spec: &WriteSpec<'_>) -> Result<Vec<u8
     }
     if spec.add_delivery_date {
         out.extend_from_slice(b"Delivery-date: ");
-        out.extend_from_slice(super::stamp::mail_date(crate::sys::time::unix_time()).as_bytes());
+        out.extend_from_slice(crate::log::stamp::full(crate::sys::time::unix_time()).as_bytes());
         out.push(b'\n');
     }
     let removed = removed_names(ctx, spec)?;
@@ -38,8 +38,7 @@ pub(super) fn assemble(ctx: &mut Context, spec: &WriteSpec<'_>) -> Result<Vec<u8
         match rules.is_empty() {
             true => out.extend_from_slice(&h.text),
             false => {
-                let new = crate::rewrite::rewrite_header(ctx, &h, &rules);
-                out.extend_from_slice(new.as_ref().map_or(&h.text, |n| &n.text));
+                return Err(WriteError::Header("option headers_rewrite is not implemented".into()));
             }
         }
     }
