@@ -6,6 +6,7 @@
 
 pub mod acl;
 pub mod auths;
+pub mod build_options;
 pub mod cli;
 pub mod config;
 pub mod context;
