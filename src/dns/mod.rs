@@ -19,6 +19,7 @@ mod special;
 mod types;
 mod wire;
 
+pub use crate::sys::net::Family;
 pub use host::ByName;
 pub use name::{reverse_labels, reverse_name};
 pub use resolver::{Query, Resolver, Settings, TestMode};

@@ -1,117 +1,126 @@
-//! The negative numbers that log lines and retry records use for errors that are not the system's.
-//!
-//! They are part of what other programs see (`defer (-44)`), so they have the reference's values.
+//! The error numbers that log lines show in parentheses and retry rules test: positive ones are errno values, the
+//! reference's own are negative. They are kept in spool hints and read by log readers, so they never change.
 
-/// Anything without a number of its own.
+/// Nothing more is known.
 pub const UNKNOWN: i32 = -1;
-/// A user's name holds a slash.
+/// A home directory ends the mailbox name: user name with a slash.
 pub const USER_SLASH: i32 = -2;
-/// The file came to be while it was being made.
+/// The file came into existence between two looks.
 pub const EXIST_RACE: i32 = -3;
 /// Not a regular file.
 pub const NOT_REGULAR: i32 = -4;
 /// Not a directory.
 pub const NOT_DIRECTORY: i32 = -5;
 /// Wrong owner or group.
-pub const BAD_UGID: i32 = -6;
+pub const BAD_OWNER: i32 = -6;
 /// Wrong mode.
 pub const BAD_MODE: i32 = -7;
-/// Another file has taken the name.
+/// The file was replaced while it was being opened.
 pub const INODE_CHANGED: i32 = -8;
-/// Locking failed.
+/// A mailbox lock could not be had.
 pub const LOCK_FAILED: i32 = -9;
-/// A malformed address.
+/// An address is bad.
 pub const BAD_ADDRESS: i32 = -10;
-/// Pipes are forbidden.
+/// Pipes are not allowed.
 pub const FORBID_PIPE: i32 = -11;
-/// Files are forbidden.
+/// Files are not allowed.
 pub const FORBID_FILE: i32 = -12;
-/// Replies are forbidden.
+/// Replies are not allowed.
 pub const FORBID_REPLY: i32 = -13;
-/// No transport for a pipe.
+/// No pipe transport.
 pub const MISSING_PIPE: i32 = -14;
-/// No transport for a file.
+/// No file transport.
 pub const MISSING_FILE: i32 = -15;
-/// No transport for a reply.
+/// No reply transport.
 pub const MISSING_REPLY: i32 = -16;
-/// Bad redirection data.
+/// Redirection data are bad.
 pub const BAD_REDIRECT: i32 = -17;
-/// The server closed the connection.
+/// The connection was closed.
 pub const SMTP_CLOSED: i32 = -18;
-/// The server sent nonsense.
+/// The answer was malformed.
 pub const SMTP_FORMAT: i32 = -19;
-/// A malformed spool file.
+/// A spool file is malformed.
 pub const SPOOL_FORMAT: i32 = -20;
-/// A file name is not absolute.
+/// Not an absolute path.
 pub const NOT_ABSOLUTE: i32 = -21;
-/// The transport's quota is used up.
+/// Over a quota of ours (`quota` in retry rules).
 pub const QUOTA: i32 = -22;
-/// The domain is held.
+/// Held by hold_domains.
 pub const HELD: i32 = -23;
-/// The transport filter failed.
-pub const FILTER_FAILED: i32 = -24;
-/// chown failed.
-pub const CHOWN_FAILED: i32 = -25;
-/// A pipe could not be set up.
-pub const PIPE_FAILED: i32 = -26;
-/// A callout could not decide.
-pub const CALLOUT_DEFER: i32 = -27;
-/// Becoming another user failed.
-pub const SETUID_FAILED: i32 = -28;
-/// never_users, or no such user.
-pub const UID_FORBIDDEN: i32 = -29;
-/// No such transport.
+/// A transport filter failed.
+pub const FILTER_FAIL: i32 = -24;
+/// Adding or removing headers failed.
+pub const HEADER_FAIL: i32 = -25;
+/// Not everything was written.
+pub const WRITE_INCOMPLETE: i32 = -26;
+/// An expansion failed.
+pub const EXPAND_FAIL: i32 = -27;
+/// No gid for a local delivery.
+pub const GID_FAIL: i32 = -28;
+/// No uid for a local delivery.
+pub const UID_FAIL: i32 = -29;
+/// No transport, or a bad one.
 pub const BAD_TRANSPORT: i32 = -30;
-/// The local host is among the hosts.
-pub const HOST_LOCAL: i32 = -31;
-/// No such host.
+/// An MBX file has a bad length.
+pub const MBX_LENGTH: i32 = -31;
+/// A host does not exist.
 pub const UNKNOWN_HOST: i32 = -32;
-/// The mailbox has another format.
-pub const UNKNOWN_FORMAT: i32 = -33;
-/// A file may not be made there.
+/// A mailbox has an unknown format.
+pub const FORMAT_UNKNOWN: i32 = -33;
+/// File creation is not allowed there.
 pub const BAD_CREATE: i32 = -34;
-/// A lookup in a list was deferred.
+/// A list could not be tested.
 pub const LIST_DEFER: i32 = -35;
-/// DNS trouble.
+/// A DNS lookup did not complete.
 pub const DNS_DEFER: i32 = -36;
 /// TLS could not be started.
 pub const TLS_FAILURE: i32 = -37;
-/// TLS is required and there is none.
+/// TLS was required and not to be had.
 pub const TLS_REQUIRED: i32 = -38;
-/// Host lookup timed out during routing.
-pub const HOST_LOOKUP_TIMEOUT: i32 = -36;
-/// Authentication is required and did not work.
-pub const AUTH_FAILED: i32 = -42;
-/// Connecting timed out.
+/// chown failed.
+pub const CHOWN_FAIL: i32 = -39;
+/// A pipe could not be made.
+pub const PIPE_FAIL: i32 = -40;
+/// A callout deferred.
+pub const CALLOUT_DEFER: i32 = -41;
+/// Authentication failed where it was required (`auth_failed` in retry rules).
+pub const AUTH_FAIL: i32 = -42;
+/// Connecting timed out (`timeout_connect`).
 pub const CONNECT_TIMEOUT: i32 = -43;
-/// 4xx to RCPT; the code is in the second number.
+/// 4xx to RCPT.
 pub const RCPT_4XX: i32 = -44;
 /// 4xx to MAIL.
 pub const MAIL_4XX: i32 = -45;
-/// 4xx to DATA or the end of the message.
+/// 4xx to DATA.
 pub const DATA_4XX: i32 = -46;
-/// A proxy failed.
-pub const PROXY_FAILED: i32 = -47;
-/// Authentication had trouble.
+/// The proxy failed.
+pub const PROXY_FAIL: i32 = -47;
+/// An authenticator failed.
 pub const AUTH_PROBLEM: i32 = -48;
-/// The next hop lacks SMTPUTF8.
+/// The host cannot take SMTPUTF8.
 pub const UTF8_FORWARD: i32 = -49;
-/// Retry time of routing, first step.
-pub const ROUTE_RETRY: i32 = -51;
-/// Retry time of an address.
-pub const ADDRESS_RETRY: i32 = -52;
-/// Retry time of a local delivery.
-pub const LOCAL_RETRY: i32 = -53;
-/// Retry time of all hosts.
-pub const HOST_RETRY: i32 = -54;
-/// Only local deliveries now.
+/// The host is this one.
+pub const HOST_IS_LOCAL: i32 = -50;
+/// Tainted data where there may be none.
+pub const TAINT: i32 = -51;
+/// Not time for routing.
+pub const RETRY_ROUTE: i32 = -52;
+/// Not time for a local delivery.
+pub const RETRY_LOCAL: i32 = -53;
+/// Not time for any host.
+pub const RETRY_HOSTS: i32 = -54;
+/// Local deliveries only.
 pub const LOCAL_ONLY: i32 = -55;
-/// queue_domains.
+/// In queue_domains.
 pub const QUEUE_DOMAIN: i32 = -56;
-/// The transport's limit of parallel runs.
-pub const TRANSPORT_LIMIT: i32 = -57;
-/// An event's action.
+/// Too many deliveries of a transport at once.
+pub const RETRY_TRANSPORT: i32 = -57;
+/// An event action said so.
 pub const EVENT: i32 = -58;
 
-/// Bit of the second number: the timeout came while connecting. The low byte is `A` or `M` for the host's origin.
-pub const MORE_CONNECT: i32 = 0x100;
+/// Numbers from this one down mean that nothing was tried: `retry_defer` says whether they are logged, and alone they
+/// make no delay warning.
+pub const RETRY_BASE: i32 = -51;
+
+/// In `more_errno` of a timeout: it happened while connecting.
+pub const CONNECT_BIT: i32 = 0x100;

@@ -3,9 +3,11 @@
 pub mod address;
 mod affix;
 pub mod common;
+pub mod hostlist;
 pub mod hosts;
 mod preconditions;
 mod require_files;
+pub mod self_action;
 mod vars;
 mod walk;
 
@@ -47,6 +49,7 @@ pub enum RouteOutcome {
     Discard,
 }
 
+pub use preconditions::boolean;
 pub use vars::{clear_address_vars, set_address_vars};
 pub use walk::route_address;
 

@@ -63,4 +63,10 @@ pub struct RouterType {
 }
 
 /// All router drivers of this build, in the order of `-bV`.
-pub static DRIVERS: &[RouterType] = &[];
+pub static DRIVERS: &[RouterType] = &[
+    RouterType { name: "accept", make: || Box::<accept::Accept>::default() },
+    RouterType { name: "dnslookup", make: || Box::<dnslookup::Dnslookup>::default() },
+    RouterType { name: "ipliteral", make: || Box::<ipliteral::Ipliteral>::default() },
+    RouterType { name: "manualroute", make: || Box::<manualroute::Manualroute>::default() },
+    RouterType { name: "redirect", make: || Box::<redirect::Redirect>::default() },
+];

@@ -1,4 +1,4 @@
-//! The `redirect` router: not written yet beyond its table of options.
+//! The private options of the `redirect` router (manual chapter 22).
 
 use crate::config::options::*;
 use crate::options;
