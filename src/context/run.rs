@@ -60,6 +60,8 @@ pub struct Services {
     pub log: Arc<crate::log::Logger>,
     /// The resolver.
     pub dns: Arc<crate::dns::Resolver>,
+    /// The hints data bases.
+    pub hints: Arc<dyn crate::hints::HintsStore>,
     /// The spool directories.
     pub spool: Arc<crate::spool::Spool>,
     /// Open lookup handles and results of this thread of control.

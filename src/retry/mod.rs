@@ -11,7 +11,7 @@ pub mod find;
 pub mod rules;
 pub mod update;
 
-pub use rules::parse_rule;
+pub use rules::{RetryError, parse_rule};
 
 use bstr::BString;
 
@@ -26,15 +26,14 @@ use crate::route::address::RetryItem;
 pub struct RetryRule {
     /// The address or domain pattern.
     pub pattern: crate::expand::Template,
-    /// Basic error that it is for, 0 any.
-    pub basic_errno: i32,
-    /// Refinement of the error: for 4xx codes `(code - 400) << 8`, 255 there for any and 100 + decade for a decade; for
-    /// timeouts `A` or `M` and [`errors::CONNECT_BIT`]; for quota the seconds.
-    pub more_errno: i32,
+    /// The error that it is for.
+    pub error: RetryError,
     /// `senders=` list.
     pub senders: Option<crate::expand::Template>,
     /// The steps.
     pub steps: Vec<RetryStep>,
+    /// The line as it was written, for `-brt` and debug output.
+    pub line: BString,
 }
 
 /// `F,2h,15m`.

@@ -1,6 +1,6 @@
 //! The retry section: `pattern error [senders=list] [F,cutoff,interval; G,cutoff,start,factor ...]`.
 //!
-//! Only the configuration reader and `-brt` parse; `find` chooses among the rules.
+//! Only the configuration reader and `-brt` parse; the delivery code asks [`RetryError::matches`].
 
 use bstr::{BString, ByteSlice};
 
@@ -8,16 +8,59 @@ use super::{RetryRule, RetryStep, errors};
 use crate::config::values::{parse_interval, read_fixed};
 use crate::expand::Template;
 
-/// An error as rules hold it: basic number (0 any) and refinement, see [`RetryRule`].
-pub type ErrorPair = (i32, i32);
+/// Which errors a rule is for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RetryError {
+    /// `*`
+    Any,
+    /// One number, whatever the details.
+    Plain(i32),
+    /// `refused...`: perhaps only for hosts with (`M`) or without (`A`) an MX.
+    Refused(Option<u8>),
+    /// `timeout...`: likewise; perhaps only while connecting.
+    Timeout(Option<u8>, bool),
+    /// `mail_4xx` and so on: the number, and the last two digits with `None` for any.
+    Smtp(i32, Option<u8>, Option<u8>),
+    /// `quota`, perhaps with the time (seconds) for which the mailbox has not been read.
+    Quota(Option<i64>),
+    /// `lookup`
+    Lookup,
+    /// `tls_required`
+    Tls,
+}
+
+impl RetryError {
+    /// Is it for this failure? `unread`: seconds since the mailbox was read, if that is known.
+    pub fn matches(&self, basic: i32, more: i32, unread: Option<i64>) -> bool {
+        let origin = u8::try_from(more & 0xff).unwrap_or(0);
+        let from = |wanted: &Option<u8>| wanted.is_none_or(|w| w == origin);
+        match self {
+            RetryError::Any => true,
+            RetryError::Plain(n) => *n == basic,
+            RetryError::Refused(o) => basic == libc::ECONNREFUSED && from(o),
+            RetryError::Timeout(o, connect) => {
+                basic == libc::ETIMEDOUT && from(o) && (!connect || more & errors::CONNECT_BIT != 0)
+            }
+            RetryError::Smtp(n, tens, units) => {
+                let code = u8::try_from((more >> 8) & 0xff).unwrap_or(0);
+                *n == basic && tens.is_none_or(|t| t == code / 10) && units.is_none_or(|u| u == code % 10)
+            }
+            RetryError::Quota(time) => {
+                matches!(basic, errors::QUOTA | libc::EDQUOT | libc::ENOSPC)
+                    && time.is_none_or(|t| unread.is_some_and(|u| u >= t))
+            }
+            RetryError::Lookup => matches!(basic, errors::UNKNOWN_HOST | errors::DNS_DEFER),
+            RetryError::Tls => matches!(basic, errors::TLS_REQUIRED | errors::TLS_FAILURE),
+        }
+    }
+}
 
 /// Reads an error name (also for `-brt`). The second value is a warning for the panic log.
-pub fn parse_error(name: &[u8]) -> Result<(ErrorPair, Option<String>), String> {
-    let (a, mx, ct) = (i32::from(b'A'), i32::from(b'M'), errors::CONNECT_BIT);
+pub fn parse_error(name: &[u8]) -> Result<(RetryError, Option<String>), String> {
     let lower = name.to_ascii_lowercase();
     let abbreviates = |whole: &[u8]| !lower.is_empty() && whole.starts_with(&lower);
     if lower == b"*" {
-        return Ok(((0, 0), None));
+        return Ok((RetryError::Any, None));
     }
     for (prefix, code) in [
         (&b"mail_4"[..], errors::MAIL_4XX),
@@ -30,70 +73,70 @@ pub fn parse_error(name: &[u8]) -> Result<(ErrorPair, Option<String>), String> {
     }
     if let Some(rest) = lower.strip_prefix(b"quota") {
         if rest.is_empty() {
-            return Ok(((errors::QUOTA, 0), None));
+            return Ok((RetryError::Quota(None), None));
         }
         if let Some(time) = rest.strip_prefix(b"_") {
             return match parse_interval(time) {
-                Some(t) if t > 0 => Ok(((errors::QUOTA, i32::try_from(t).unwrap_or(i32::MAX)), None)),
+                Some(t) if t > 0 => Ok((RetryError::Quota(Some(t)), None)),
                 _ => Err("bad time value".into()),
             };
         }
     }
     if let Some(rest) = lower.strip_prefix(b"refused") {
         match rest {
-            b"" => return Ok(((libc::ECONNREFUSED, 0), None)),
-            b"_a" => return Ok(((libc::ECONNREFUSED, a), None)),
-            b"_mx" => return Ok(((libc::ECONNREFUSED, mx), None)),
+            b"" => return Ok((RetryError::Refused(None), None)),
+            b"_a" => return Ok((RetryError::Refused(Some(b'A')), None)),
+            b"_mx" => return Ok((RetryError::Refused(Some(b'M')), None)),
             [b'_', ..] => return Err("A or MX expected after \"refused\"".into()),
             _ => {}
         }
     }
     if let Some(rest) = lower.strip_prefix(b"timeout") {
         let found = match rest {
-            b"" => Some(0),
-            b"_a" => Some(a),
-            b"_mx" => Some(mx),
-            b"_connect" => Some(ct),
-            b"_connect_a" => Some(ct | a),
-            b"_connect_mx" => Some(ct | mx),
+            b"" => Some((None, false)),
+            b"_a" => Some((Some(b'A'), false)),
+            b"_mx" => Some((Some(b'M'), false)),
+            b"_connect" => Some((None, true)),
+            b"_connect_a" => Some((Some(b'A'), true)),
+            b"_connect_mx" => Some((Some(b'M'), true)),
             b"_dns" => {
                 let warning =
                     "\"timeout_dns\" is no longer available in retry rules (it has never worked) - treated as \"timeout\"";
-                return Ok(((libc::ETIMEDOUT, 0), Some(warning.into())));
+                return Ok((RetryError::Timeout(None, false), Some(warning.into())));
             }
             [b'_', ..] => return Err("\"A\", \"MX\", or \"connect\" expected after \"timeout\"".into()),
             _ => None,
         };
-        if let Some(more) = found {
-            return Ok(((libc::ETIMEDOUT, more), None));
+        if let Some((origin, connect)) = found {
+            return Ok((RetryError::Timeout(origin, connect), None));
         }
     }
     if lower == b"auth_failed" {
-        return Ok(((errors::AUTH_FAIL, 0), None));
+        return Ok((RetryError::Plain(errors::AUTH_FAIL), None));
     }
     // The reference compares only as many characters as were given for these.
     if abbreviates(b"lost_connection") {
-        return Ok(((errors::SMTP_CLOSED, 0), None));
+        return Ok((RetryError::Plain(errors::SMTP_CLOSED), None));
     }
     if abbreviates(b"tls_required") {
-        return Ok(((errors::TLS_REQUIRED, 0), None));
+        return Ok((RetryError::Tls, None));
     }
     if abbreviates(b"lookup") {
-        return Ok(((errors::UNKNOWN_HOST, 0), None));
+        return Ok((RetryError::Lookup, None));
     }
     Err(format!("unknown or malformed retry error \"{}\"", name.as_bstr()))
 }
 
-fn four_xx(prefix: &[u8], code: i32, digits: &[u8]) -> Result<(ErrorPair, Option<String>), String> {
-    let digit = |c: u8| i32::from(c - b'0');
-    let wanted = match *digits {
-        [b'x', b'x'] => Some(255),
-        [d, b'x'] if d.is_ascii_digit() => Some(100 + digit(d)),
-        [d, e] if d.is_ascii_digit() && e.is_ascii_digit() => Some(10 * digit(d) + digit(e)),
+fn four_xx(prefix: &[u8], code: i32, digits: &[u8]) -> Result<(RetryError, Option<String>), String> {
+    let digit = |c: &u8| c.is_ascii_digit().then(|| c - b'0');
+    let parts = match digits {
+        [b'x', b'x'] => Some((None, None)),
+        [d, b'x'] if d.is_ascii_digit() => Some((digit(d), None)),
+        [d, e] if d.is_ascii_digit() && e.is_ascii_digit() => Some((digit(d), digit(e))),
         _ => None,
     };
-    match wanted {
-        Some(w) => Ok(((code, w << 8), None)),
+    match parts {
+        Some((tens, units)) => Ok((RetryError::Smtp(code, tens, units), None)),
         None => Err(format!(
             "{} must be followed by xx, dx, or dd, where x is literal and d is any digit",
             prefix.as_bstr()
@@ -127,7 +170,7 @@ pub fn parse_rule_warn(line: &BString) -> Result<(RetryRule, Option<String>), St
     }
     let end = rest.iter().position(u8::is_ascii_whitespace).unwrap_or(rest.len());
     let (name, rest) = rest.split_at(end);
-    let ((basic_errno, more_errno), warning) = parse_error(name)?;
+    let (error, warning) = parse_error(name)?;
     let mut rest = rest.trim_start();
     let mut senders = None;
     if rest.get(..7).is_some_and(|s| s.eq_ignore_ascii_case(b"senders")) {
@@ -152,7 +195,7 @@ pub fn parse_rule_warn(line: &BString) -> Result<(RetryRule, Option<String>), St
             None => return Err("semicolon expected".into()),
         };
     }
-    Ok((RetryRule { pattern: Template::new(&pattern), basic_errno, more_errno, senders, steps }, warning))
+    Ok((RetryRule { pattern: Template::new(&pattern), error, senders, steps, line: line.clone() }, warning))
 }
 
 fn parse_step(s: &[u8]) -> Result<(RetryStep, &[u8]), String> {
@@ -196,7 +239,8 @@ mod tests {
         assert_eq!(r.steps.len(), 3);
         assert_eq!(r.steps[1], RetryStep { letter: b'G', timeout: 57600, interval: 3600, factor: 1500 });
         let r = parse_rule(&"a@b rcpt_45x senders=: f,1h,1m;".into()).unwrap();
-        assert_eq!((r.basic_errno, r.more_errno), (errors::RCPT_4XX, 105 << 8));
+        assert!(r.error.matches(errors::RCPT_4XX, 51 << 8 | 65, None));
+        assert!(!r.error.matches(errors::RCPT_4XX, 21 << 8, None));
         assert_eq!(r.senders.unwrap().raw(), b":");
         assert!(parse_rule(&"\"foo bar\" quota_1d".into()).unwrap().steps.is_empty());
     }
