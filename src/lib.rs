@@ -39,3 +39,4 @@ pub mod tls_openssl;
 pub mod transports;
 pub mod utils;
 pub mod verify;
+pub mod version;
