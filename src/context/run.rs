@@ -53,6 +53,19 @@ pub struct Run {
     pub background_daemon: bool,
 }
 
+impl Run {
+    /// The same for the next message of a queue run: of the fudged times (`-Tqt`) the first has been used, unless it
+    /// is the only one.
+    #[must_use]
+    pub fn after_one_message(&self) -> Self {
+        let mut next = self.clone();
+        if next.fudged_queue_times.len() > 1 {
+            next.fudged_queue_times.remove(0);
+        }
+        next
+    }
+}
+
 /// Handles shared by the threads of one process; each is cheap to clone.
 #[derive(Clone)]
 pub struct Services {
