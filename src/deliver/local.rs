@@ -49,6 +49,15 @@ pub struct LocalJob<'a> {
     pub output: Option<&'a File>,
 }
 
+/// Parts of an address that a driver's options mention.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Dependence {
+    /// `$local_part`
+    pub local_part: bool,
+    /// `$domain`
+    pub domain: bool,
+}
+
 /// What is done with the output of a command (options of `pipe`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct OutputOptions {
@@ -90,10 +99,14 @@ pub trait LocalTransport: fmt::Debug {
     fn batch_id(&self) -> Option<&crate::expand::Template> {
         None
     }
-    /// The strings of the driver's options that make a delivery depend on the address: batching is refused for
-    /// addresses of different local parts or domains when they are mentioned there (`$local_part`, `$domain`).
-    fn depends_on_address(&self) -> bool {
-        true
+    /// Which parts of the address the driver's options mention ([`super::mentions`] finds out): addresses that differ
+    /// there are not batched.
+    fn depends_on_address(&self) -> Dependence {
+        Dependence { local_part: true, domain: true }
+    }
+    /// pipe's `pipe_as_creator`: runs as the sender of the message.
+    fn as_creator(&self) -> bool {
+        false
     }
     /// What is done with the output of a command; if anything, the delivery code opens [`LocalJob::output`].
     fn output_options(&self) -> OutputOptions {

@@ -98,7 +98,7 @@ fn prepare(ctx: &mut Context, d: &mut Delivery<'_>, mut a: Address, db: Option<&
 
 /// A file, pipe or autoreply: no routing, but the same checks.
 fn special(ctx: &mut Context, d: &mut Delivery<'_>, mut a: Address) {
-    if a.flags.bad_reply {
+    if a.kind == AddressKind::Reply && a.failure.basic_errno == errors::BAD_ADDRESS {
         a.local_part = a.address.clone();
         a.flags.ignore_error = true;
         let text = "filter autoreply generated syntactically invalid recipient";
@@ -128,13 +128,15 @@ fn special(ctx: &mut Context, d: &mut Delivery<'_>, mut a: Address) {
     d.seen.insert(a.unique.clone());
     a.local_part = a.address.clone();
     a.domain = a.parent.as_ref().map(|p| p.domain.clone()).unwrap_or_default();
-    let forbidden = match a.kind {
-        AddressKind::File if !a.flags.allow_file => Some((errors::FORBID_FILE, "delivery to file forbidden")),
-        AddressKind::Pipe if !a.flags.allow_pipe => Some((errors::FORBID_PIPE, "delivery to pipe forbidden")),
-        AddressKind::Reply if !a.flags.allow_reply => Some((errors::FORBID_REPLY, "autoreply forbidden")),
+    // The router that made the address has noted what is not allowed.
+    let forbidden = match a.failure.basic_errno {
+        errors::FORBID_FILE => Some("delivery to file forbidden"),
+        errors::FORBID_PIPE => Some("delivery to pipe forbidden"),
+        errors::FORBID_REPLY => Some("autoreply forbidden"),
         _ => None,
     };
-    if let Some((errno, text)) = forbidden {
+    if let Some(text) = forbidden {
+        let errno = a.failure.basic_errno;
         stop(ctx, d, a, errno, text, Outcome::Fail, Stage::Router);
         return;
     }
@@ -143,7 +145,8 @@ fn special(ctx: &mut Context, d: &mut Delivery<'_>, mut a: Address) {
         return;
     }
     if a.kind == AddressKind::File && a.address.as_bytes() == b"/dev/null" {
-        a.log_bypassed = true;
+        a.transport = None;
+        a.log_fields = "T=**bypassed**".into();
         post::process(ctx, d, a, Outcome::Ok, Stage::Transport);
         return;
     }
