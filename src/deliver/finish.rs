@@ -164,7 +164,7 @@ fn one_time(ctx: &mut Context, d: &mut Delivery<'_>) {
         r.orcpt = child.dsn_orcpt.clone();
         r.dsn_flags = child.dsn_flags;
         ctx.message.recipients.push(r);
-        ctx.message.nonrecipients.insert(parent.address.as_bytes().into());
+        ctx.message.nonrecipients.insert(&parent.address);
         changed = true;
     }
     d.update_spool |= changed;

@@ -49,15 +49,6 @@ pub struct LocalJob<'a> {
     pub output: Option<&'a File>,
 }
 
-/// Parts of an address that a driver's options mention.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Dependence {
-    /// `$local_part`
-    pub local_part: bool,
-    /// `$domain`
-    pub domain: bool,
-}
-
 /// What is done with the output of a command (options of `pipe`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct OutputOptions {
@@ -98,11 +89,6 @@ pub trait LocalTransport: fmt::Debug {
     /// `batch_id` of the driver: addresses are batched only with the same expanded value.
     fn batch_id(&self) -> Option<&crate::expand::Template> {
         None
-    }
-    /// Which parts of the address the driver's options mention ([`super::mentions`] finds out): addresses that differ
-    /// there are not batched.
-    fn depends_on_address(&self) -> Dependence {
-        Dependence { local_part: true, domain: true }
     }
     /// pipe's `pipe_as_creator`: runs as the sender of the message.
     fn as_creator(&self) -> bool {

@@ -3,7 +3,7 @@
 //! One process at a time, forked while this one has no other thread.
 
 use std::fs::File;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -15,6 +15,7 @@ use super::post::{self, Outcome, Stage};
 use super::state::Delivery;
 use super::users::{self, Identity};
 use super::wire;
+use crate::config::options::OptionSet;
 use crate::context::Context;
 use crate::expand;
 use crate::hints::Mode;
@@ -88,11 +89,10 @@ fn batch_key(ctx: &mut Context, transport: &TransportInstance, a: &Address) -> O
 
 /// May the two be delivered by one run of the transport (manual chapter 25)?
 fn same(transport: &TransportInstance, a: &Address, b: &Address) -> bool {
-    let depends = driver(transport).map(|l| l.depends_on_address()).unwrap_or_default();
     let command = matches!(a.kind, AddressKind::File | AddressKind::Pipe);
     a.kind == b.kind
-        && (!(depends.local_part || command) || (a.local_part == b.local_part && a.prefix == b.prefix && a.suffix == b.suffix))
-        && (!depends.domain || a.domain == b.domain)
+        && (!(command || depends(transport, "local_part")) || (a.local_part == b.local_part && a.prefix == b.prefix && a.suffix == b.suffix))
+        && (!depends(transport, "domain") || a.domain == b.domain)
         && a.errors_to == b.errors_to
         && a.headers_add == b.headers_add
         && a.headers_remove == b.headers_remove
@@ -100,11 +100,22 @@ fn same(transport: &TransportInstance, a: &Address, b: &Address) -> bool {
         && a.hosts.first().map(|h| &h.name) == b.hosts.first().map(|h| &h.name)
 }
 
-/// Does a configured string mention a variable? (For [`LocalTransport::depends_on_address`].)
-pub fn mentions(raw: &[u8], variable: &str) -> bool {
-    let plain = format!("${variable}");
-    let braced = format!("${{{variable}");
-    raw.contains_str(&plain) || raw.contains_str(&braced) || raw.contains_str(format!(":${variable}")) || raw.contains_str(format!(":{variable}}}"))
+/// Does any option of the transport mention a variable?
+fn depends(transport: &TransportInstance, variable: &str) -> bool {
+    let (generic, private): (&dyn OptionSet, &dyn OptionSet) = (&transport.generic, transport.driver.options());
+    [generic, private].into_iter().any(|set| {
+        set.names().iter().filter_map(|n| set.option(n).map(|o| o.show(n))).any(|shown| mentions(&shown, variable))
+    })
+}
+
+/// Does a string mention a variable, as `$name`, `${name}` or the argument of an operator?
+fn mentions(shown: &[u8], variable: &str) -> bool {
+    shown.find_iter(variable.as_bytes()).any(|at| {
+        let before = shown[..at].last();
+        let after = shown.get(at + variable.len());
+        let ends = !after.is_some_and(|c| c.is_ascii_alphanumeric() || *c == b'_');
+        ends && matches!(before, Some(b'$' | b'{' | b':'))
+    })
 }
 
 fn finish_all(ctx: &mut Context, d: &mut Delivery<'_>, batch: Vec<Address>, outcome: Outcome) {
@@ -273,7 +284,7 @@ fn shadow_error(f: &route::address::Failure) -> BString {
 /// Runs the transport for a batch in a process of its own.
 fn run(ctx: &mut Context, d: &mut Delivery<'_>, transport: &Arc<TransportInstance>, batch: &mut [Address], shadowing: bool) -> Vec<DeliveryStatus> {
     let panic = |n: usize| vec![DeliveryStatus::Panic; n];
-    let prepared = (|| {
+    let prepared = (|| -> Result<_, users::Problem> {
         let path = users::return_path(ctx, transport, &batch[0])?;
         let who = users::identity(ctx, transport, &batch[0])?;
         let (home, directory) = users::directories(ctx, transport, &batch[0])?;
@@ -434,7 +445,8 @@ impl Child<'_> {
     }
 
     fn deliver(&self, ctx: &mut Context, d: &Delivery<'_>, batch: &mut [Address]) -> Vec<DeliveryStatus> {
-        let all = |s: DeliveryStatus| vec![s; batch.len()];
+        let n = batch.len();
+        let all = |s: DeliveryStatus| vec![s; n];
         for s in [libc::SIGINT, libc::SIGTERM, libc::SIGUSR1] {
             let _ = crate::sys::signal::ignore(s);
         }

@@ -30,7 +30,6 @@ mod write_filter;
 mod write_headers;
 
 pub use event::raise_event;
-pub use local_run::mentions;
 pub use generated::{references, write_from};
 pub use tell::tell_someone;
 
