@@ -75,6 +75,8 @@ pub struct Services {
     pub dns: Arc<crate::dns::Resolver>,
     /// The hints data bases.
     pub hints: Arc<dyn crate::hints::HintsStore>,
+    /// Who delivers messages that this process receives.
+    pub handoff: crate::daemon::Handoff,
     /// The spool directories.
     pub spool: Arc<crate::spool::Spool>,
     /// Open lookup handles and results of this thread of control.
