@@ -58,7 +58,7 @@ pub struct Statement {
     /// Conditions and modifiers in their order.
     pub items: Vec<Item>,
     /// Where it stands; `None` for an ACL that is not in the configuration.
-    pub source: Option<(BString, u32)>,
+    pub source: Option<String>,
 }
 
 /// One condition or modifier.

@@ -7,6 +7,7 @@ mod ast;
 mod condition;
 mod control;
 mod delay;
+pub mod dscp;
 mod headers;
 mod logs;
 mod messages;
@@ -18,6 +19,7 @@ mod seen;
 mod table;
 mod udpsend;
 mod verify;
+mod verify_options;
 
 mod parse;
 
@@ -58,8 +60,8 @@ pub struct AclResult {
     pub log_message: Option<Text>,
 }
 
-/// Parses the lines of an ACL (the part after `name:`), each with its file and line number.
-pub fn parse(name: &[u8], lines: &[(BString, u32, BString)]) -> Result<Acl, String> {
-    let lines = lines.iter().map(|(file, line, text)| parse::Line { text: text.clone(), source: Some((file.clone(), *line)) });
-    parse::parse_lines(name, lines)
+/// Parses the lines of an ACL (the part after `name:`), each with its position, `file line`. An error comes with the index
+/// of its line.
+pub fn parse(name: &[u8], lines: &[(String, BString)]) -> Result<Acl, (usize, String)> {
+    parse::parse_lines(name, lines.iter().map(|(place, text)| parse::Line { text: text.clone(), source: Some(place.clone()) }))
 }

@@ -11,21 +11,21 @@ pub struct Line {
     /// The text, without surrounding white space and continuation marks.
     pub text: BString,
     /// File and line, if it is in the configuration.
-    pub source: Option<(BString, u32)>,
+    pub source: Option<String>,
 }
 
-/// Parses logical lines.
-pub fn parse_lines(name: &[u8], lines: impl IntoIterator<Item = Line>) -> Result<Acl, String> {
+/// Parses logical lines. An error comes with the index of its line.
+pub fn parse_lines(name: &[u8], lines: impl IntoIterator<Item = Line>) -> Result<Acl, (usize, String)> {
     let mut acl = Acl { name: name.into(), statements: Vec::new() };
-    for line in lines {
-        parse_line(&mut acl, &line)?;
+    for (i, line) in lines.into_iter().enumerate() {
+        parse_line(&mut acl, &line).map_err(|e| (i, e))?;
     }
     Ok(acl)
 }
 
 /// Parses text: the lines of a file or of an inline ACL.
 pub fn parse_text(name: &[u8], text: &[u8]) -> Result<Acl, String> {
-    parse_lines(name, logical_lines(text).into_iter().map(|text| Line { text, source: None }))
+    parse_lines(name, logical_lines(text).into_iter().map(|text| Line { text, source: None })).map_err(|(_, e)| e)
 }
 
 fn parse_line(acl: &mut Acl, line: &Line) -> Result<(), String> {

@@ -6,7 +6,7 @@
 //! Connections are kept for the next user in the process, but never used after a fork in the child.
 
 use super::{HintsDb, HintsError, HintsStore, Mode, Result};
-use crate::sys::file::{Dir, Flags, Stat, fchmod, fstat, stat};
+use crate::sys::file::{Dir, Flags, Stat, fchmod, stat};
 use crate::sys::ids::{EffectiveGuard, geteuid};
 use crate::sys::process::{Pid, getpid};
 use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, params};
@@ -117,25 +117,23 @@ fn file_id(s: &Stat) -> FileId {
 }
 
 /// Checks that the file is a plain one, making it when asked; `None`: absent.
+///
+/// An existing file is only looked at, not opened: closing a descriptor of it would drop the fcntl locks
+/// that SQLite holds on it in this process.
 fn prepare(dir: &Dir, name: &[u8], mode: Mode, file_mode: u32) -> io::Result<Option<FileId>> {
-    let fd = match dir.open_at(name, Flags::READ | Flags::NONBLOCK, 0) {
-        Err(e) if e.kind() == io::ErrorKind::NotFound => {
-            if mode == Mode::Read {
-                return Ok(None);
-            }
-            let flags = Flags::READ_WRITE | Flags::CREATE | Flags::EXCLUSIVE;
-            match dir.open_at(name, flags, file_mode) {
-                Ok(fd) => {
-                    fchmod(fd.as_fd(), file_mode)?; // umask does not apply
-                    fd
-                }
-                Err(e) if e.kind() == io::ErrorKind::AlreadyExists => dir.open_at(name, Flags::READ, 0)?,
+    let s = match dir.stat_at(name) {
+        Ok(s) => s,
+        Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
+        Err(_) if mode == Mode::Read => return Ok(None),
+        Err(_) => {
+            match dir.open_at(name, Flags::READ_WRITE | Flags::CREATE | Flags::EXCLUSIVE, file_mode) {
+                Ok(fd) => fchmod(fd.as_fd(), file_mode)?, // umask does not apply
+                Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {}
                 Err(e) => return Err(e),
             }
+            dir.stat_at(name)?
         }
-        other => other?,
     };
-    let s = fstat(fd.as_fd())?;
     if !s.is_file() {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"));
     }
@@ -379,30 +377,35 @@ mod tests {
         assert!(spool.0.join("db/retry.foreign").exists());
     }
 
+    /// The test program runs itself four times: SQLite may not be used after a fork with threads.
     #[test]
     fn many_processes_count_right() {
-        use crate::sys::process::{Fork, exit_now, fork, wait};
-        let (_spool, store) = Spool::new("fork");
-        drop(store.open("ratelimit", Mode::Write).unwrap());
-        store.close_idle();
+        const PLACE: &str = "OXIM_TEST_HINTS_SPOOL";
+        let own_ids = (geteuid(), crate::sys::ids::getegid());
+        if let Some(place) = std::env::var_os(PLACE) {
+            let store = SqliteStore::new(Path::new(&place), own_ids.0, own_ids.1);
+            for _ in 0..200 {
+                let mut db = store.open("ratelimit", Mode::Write).unwrap().unwrap();
+                transaction(&mut *db, |db| {
+                    let n = db.read(b"n")?.map_or(0, |v| u32::from_le_bytes(v.try_into().unwrap()));
+                    db.write(b"n", &(n + 1).to_le_bytes())
+                })
+                .unwrap();
+            }
+            return;
+        }
+        let (spool, store) = Spool::new("processes");
         let children: Vec<_> = (0..4)
-            .map(|_| match fork().unwrap() {
-                Fork::Parent(pid) => pid,
-                Fork::Child => {
-                    let ok = (0..200).all(|_| {
-                        store.open("ratelimit", Mode::Write).ok().flatten().is_some_and(|mut db| {
-                            transaction(&mut *db, |db| {
-                                let n = db.read(b"n")?.map_or(0, |v| u32::from_le_bytes(v.try_into().unwrap()));
-                                db.write(b"n", &(n + 1).to_le_bytes())
-                            })
-                            .is_ok()
-                        })
-                    });
-                    exit_now(i32::from(!ok));
-                }
+            .map(|_| {
+                std::process::Command::new(std::env::current_exe().unwrap())
+                    .args(["--exact", "hints::sqlite::tests::many_processes_count_right"])
+                    .env(PLACE, &spool.0)
+                    .stdout(std::process::Stdio::null())
+                    .spawn()
+                    .unwrap()
             })
             .collect();
-        assert!(children.into_iter().all(|pid| wait(pid).unwrap().success()));
+        assert!(children.into_iter().all(|mut c| c.wait().unwrap().success()));
         let mut db = store.open("ratelimit", Mode::Read).unwrap().unwrap();
         assert_eq!(db.read(b"n").unwrap().unwrap(), 800u32.to_le_bytes());
     }

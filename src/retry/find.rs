@@ -6,6 +6,7 @@ use bstr::{BString, ByteSlice};
 
 use super::RetryRule;
 use crate::context::Context;
+use crate::expand::Template;
 use crate::matching::{self, Match};
 use crate::text::Text;
 
@@ -34,7 +35,9 @@ pub fn find_rule<'a>(
             }
         }
         let mut tried = std::iter::once(&first).chain(second.as_ref());
-        tried.any(|a| matching::match_address_item(ctx, &Text::tainted(a.to_vec()), &rule.pattern) == Match::Yes)
+        // A pattern is one item of an address list: no separator splits it.
+        let item = Template::new(&[b"<\x01 ", rule.pattern.raw()].concat());
+        tried.any(|a| matching::match_address(ctx, &Text::tainted(a.to_vec()), &item, None) == Match::Yes)
     })
 }
 

@@ -75,9 +75,9 @@ options! {
         /// Expand aliases once; children become recipients.
         one_time: bool = false,
         /// Additional allowed file owners.
-        owners: Str = Str::unset(),
+        owners: IdList = IdList::users(),
         /// Additional allowed file groups.
-        owngroups: Str = Str::unset(),
+        owngroups: IdList = IdList::groups(),
         /// Transport for pipe commands.
         pipe_transport: Str = Str::unset(),
         /// Domain qualifying generated addresses.
