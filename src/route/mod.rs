@@ -1,6 +1,15 @@
 //! Routing: an address goes through the routers, and becomes deliveries, children, or a failure.
 
 pub mod address;
+mod affix;
+pub mod common;
+pub mod hostlist;
+pub mod hosts;
+mod preconditions;
+mod require_files;
+pub mod self_action;
+mod vars;
+mod walk;
 
 pub use address::{Address, AddressKind, HostItem, HostStatus, MxRank};
 
@@ -37,6 +46,31 @@ pub enum RouteOutcome {
     /// The message is frozen or other trouble: message in the address; counts as defer.
     Error,
     /// Discarded (`:blackhole:`, or a filter's `seen finish`).
+    Discard,
+}
+
+pub use preconditions::boolean;
+pub use vars::{clear_address_vars, set_address_vars};
+pub use walk::route_address;
+
+/// What a router driver says of one address; the walk turns it into a [`RouteOutcome`].
+#[derive(Debug)]
+pub enum Routed {
+    /// It takes the address; `transport`, `hosts` and the rest are set in it.
+    Accept,
+    /// It replaces the address by these (their parent is set by the walk); none means that it was discarded.
+    Children(Vec<Address>),
+    /// It goes on as this other address, whose domain was widened or changed.
+    Changed(Box<Address>),
+    /// It does not take it: the next router, unless `no_more`.
+    Decline,
+    /// It does not take it: the next router (or pass_router), whatever `more` says.
+    Pass,
+    /// The address is bad; `Address::failure` says why.
+    Fail,
+    /// Try later; `Address::failure` says why.
+    Defer,
+    /// The address is to be dropped silently.
     Discard,
 }
 

@@ -75,7 +75,7 @@ impl Stat {
             dev: s.st_dev,
             ino: s.st_ino,
             mode: s.st_mode,
-            nlink: s.st_nlink as u64,
+            nlink: s.st_nlink,
             uid: s.st_uid,
             gid: s.st_gid,
             size: s.st_size,
@@ -362,7 +362,7 @@ impl Dir {
 /// access(2) with the *effective* ids (faccessat AT_EACCESS): may we read / write / execute it?
 pub fn accessible(path: &[u8], read: bool, write: bool, execute: bool) -> io::Result<()> {
     let path = cstr(path)?;
-    let mode = i32::from(read) * libc::R_OK | i32::from(write) * libc::W_OK | i32::from(execute) * libc::X_OK;
+    let mode = if read { libc::R_OK } else { 0 } | if write { libc::W_OK } else { 0 } | if execute { libc::X_OK } else { 0 };
     // SAFETY: valid C string.
     check(unsafe { libc::faccessat(libc::AT_FDCWD, path.as_ptr(), mode, libc::AT_EACCESS) }).map(drop)
 }
