@@ -7,6 +7,7 @@
 pub mod arith;
 pub mod conditions;
 mod eval;
+pub mod forbid;
 pub mod headers;
 pub mod hooks;
 pub mod items;
@@ -23,6 +24,7 @@ use std::fmt;
 use std::sync::{Arc, OnceLock};
 
 use bstr::BString;
+pub use eval::MAX_RESULT;
 
 use crate::context::Context;
 use crate::text::Text;

@@ -122,6 +122,8 @@ impl Parser<'_> {
         self.honour_dollar = outer;
         let second = second?;
         let second = match second.as_literal() {
+            // Address lists proper are not expanded; a list of IP addresses is, as any host list.
+            Some(text) if name == "match_ip" => CondArg::List(Template::new(text)),
             Some(text) if list => CondArg::List(Template::literal(text)),
             _ => CondArg::Body(second),
         };
