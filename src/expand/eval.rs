@@ -1,7 +1,7 @@
 //! Evaluation of parsed strings. Strings that are not wanted are never touched: their syntax was checked by the parser.
 
 use super::tree::{Body, Broken, CondArg, Condition, ConditionKind, ItemArgs, ListForm, Node, Otherwise, Step};
-use super::{ExpandError, Template, conditions, expand, failed, headers, list, variables};
+use super::{ExpandError, conditions, failed, headers, list};
 use crate::context::Context;
 use crate::text::Text;
 
@@ -209,11 +209,3 @@ fn for_each(
     ctx.scratch.item = saved;
     result
 }
-
-/// Expands an optional template: unset is `None`.
-pub fn optional(ctx: &mut Context, template: Option<&Template>) -> Result<Option<Text>, ExpandError> {
-    template.map(|t| expand(ctx, t)).transpose()
-}
-
-/// `VarRef` lives with the variables.
-pub use variables::VarRef;

@@ -141,3 +141,18 @@ pub fn ldapauth(ctx: &mut Context, query: &Text) -> Result<bool, ExpandError> {
     let _ = (ctx, query);
     failed("support for \"ldapauth\" not compiled")
 }
+
+/// `$version_number`, unless `exim_version` replaces it.
+pub fn version() -> String {
+    "4.99".into()
+}
+
+/// `$compile_date`
+pub fn compile_date() -> String {
+    String::new()
+}
+
+/// `$compile_number`
+pub fn compile_number() -> u32 {
+    1
+}

@@ -117,7 +117,8 @@ impl Parser<'_> {
         if !self.take(b'{') {
             return Err(format!("missing 2nd string in {{}} after \"{name}\""));
         }
-        let outer = std::mem::replace(&mut self.honour_dollar, !list && self.honour_dollar);
+        let outer = self.honour_dollar;
+        self.honour_dollar = outer && !list;
         let second = self.cond_string();
         self.honour_dollar = outer;
         let second = second?;

@@ -102,7 +102,7 @@ fn execute(argv: &[Vec<u8>]) -> Result<(i32, Vec<u8>), ExpandError> {
     match process::wait_until(child.pid, Instant::now() + END_TIME) {
         Ok(None) => give_up("command timed out".into()),
         Ok(Some(WaitStatus::Exited(code))) => Ok((code, output)),
-        Ok(Some(WaitStatus::Signaled(signal, ..))) => failed(format!("command killed by signal {signal}")),
+        Ok(Some(WaitStatus::Signaled { signal, .. })) => failed(format!("command killed by signal {signal}")),
         Ok(Some(_)) => failed("command stopped"),
         Err(e) => failed(format!("wait() failed: {}", crate::sys::error_text(&e))),
     }
