@@ -53,6 +53,19 @@ pub struct Run {
     pub background_daemon: bool,
 }
 
+impl Run {
+    /// The same for the next message of a queue run: of the fudged times (`-Tqt`) the first has been used, unless it
+    /// is the only one.
+    #[must_use]
+    pub fn after_one_message(&self) -> Self {
+        let mut next = self.clone();
+        if next.fudged_queue_times.len() > 1 {
+            next.fudged_queue_times.remove(0);
+        }
+        next
+    }
+}
+
 /// Handles shared by the threads of one process; each is cheap to clone.
 #[derive(Clone)]
 pub struct Services {
@@ -62,6 +75,8 @@ pub struct Services {
     pub dns: Arc<crate::dns::Resolver>,
     /// The hints data bases.
     pub hints: Arc<dyn crate::hints::HintsStore>,
+    /// Who delivers messages that this process receives.
+    pub handoff: crate::daemon::Handoff,
     /// The spool directories.
     pub spool: Arc<crate::spool::Spool>,
     /// Open lookup handles and results of this thread of control.
