@@ -78,13 +78,13 @@ fn start(ctx: &mut Context, options: &DaemonOptions) -> Result<i32, String> {
     let pid_path = pid_file::write(ctx, options)?;
     let text = format!(
         "exim {} daemon started: pid={}, {}, {}",
-        crate::build_options::version(),
+        crate::version::version(),
         std::process::id(),
         ticker::describe(&options.schedules),
         interfaces::describe(ctx, &listeners)
     );
     log::write(ctx, None, Which::MAIN, text.as_bytes());
-    crate::sys::procinfo::set(format!("daemon({}): {}, {}", crate::build_options::version(), ticker::describe(&options.schedules), interfaces::describe(ctx, &listeners)).as_bytes());
+    crate::sys::procinfo::set(format!("daemon({}): {}, {}", crate::version::version(), ticker::describe(&options.schedules), interfaces::describe(ctx, &listeners)).as_bytes());
     let mut daemon = Daemon::new(ctx, listeners, options).map_err(|e| format!("daemon: {e}"))?;
     let end = daemon.serve(ctx);
     drop(daemon);

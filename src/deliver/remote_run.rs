@@ -460,6 +460,7 @@ impl Parts {
             log: self.log,
             dns: self.dns,
             spool: self.spool,
+            handoff: Default::default(),
             hints: self.hints,
             lookups: Default::default(),
             lists: Default::default(),
