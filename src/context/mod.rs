@@ -54,4 +54,18 @@ impl Context {
             scratch: Scratch::default(),
         }
     }
+
+    /// A context without services that reach outside, for unit tests.
+    #[cfg(test)]
+    pub fn for_tests(config: Arc<Config>, run: Arc<Run>) -> Self {
+        let services = Services {
+            log: Default::default(),
+            dns: Default::default(),
+            spool: Arc::new(crate::spool::Spool::new(&config)),
+            lookups: Default::default(),
+            lists: Default::default(),
+            random: Default::default(),
+        };
+        Context::new(config, run, services)
+    }
 }

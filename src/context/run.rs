@@ -58,6 +58,8 @@ pub struct Services {
     pub log: Arc<crate::log::Logger>,
     /// The resolver.
     pub dns: Arc<crate::dns::Resolver>,
+    /// The spool directories.
+    pub spool: Arc<crate::spool::Spool>,
     /// Open lookup handles and results of this thread of control.
     pub lookups: crate::lookups::Cache,
     /// Results of named lists (`domain list cache`), by list id.

@@ -1,37 +1,80 @@
-//! Local deliveries: one batch of addresses, in a process that has become the recipient.
+//! Local deliveries: what a transport that runs on this host has to provide.
+//!
+//! The delivery code (`local_run`) forks, becomes the user and calls the transport there; nothing else calls it.
 
 use std::fmt;
+use std::fs::File;
+
+use bstr::BString;
 
 use crate::context::Context;
 use crate::route::Address;
+use crate::text::Text;
 use crate::transports::TransportInstance;
 
 /// What a delivery attempt did to one address.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum DeliveryStatus {
-    /// Not tried yet.
+    /// Not tried yet; after an attempt it counts as deferred.
     #[default]
     Pending,
     /// Delivered.
     Ok,
     /// Try again later; details in `Address::failure`.
     Defer,
-    /// Permanent failure.
+    /// Permanent failure; details in `Address::failure`.
     Fail,
-    /// Trouble that freezes the message.
+    /// Trouble that is logged to the panic log too, and deferred.
     Panic,
+}
+
+/// One run of a local transport: one batch of addresses, one process.
+pub struct LocalJob<'a> {
+    /// The transport.
+    pub transport: &'a TransportInstance,
+    /// The addresses; all but the first matter only to transports that batch. `$local_part` and the other
+    /// address variables are set from the first.
+    pub batch: &'a mut [Address],
+    /// The open -D file of the message, for [`super::transport_write::write_message`].
+    pub data: &'a File,
+    /// The user that the process is by now.
+    pub uid: u32,
+    /// And its group.
+    pub gid: u32,
+    /// `$home`.
+    pub home: Option<Text>,
+    /// The working directory that the process is in.
+    pub directory: BString,
+    /// Where output that goes back to the sender is to be written (pipe's `return_output` and friends).
+    pub output: Option<&'a File>,
 }
 
 /// A transport that runs on this host.
 pub trait LocalTransport: fmt::Debug {
-    /// Runs in the parent, as the user that delivers unless root is needed: prepares expansions that need it.
-    /// Delivers the message of `ctx.message` (body: `ctx.message.data_path` or the open -D file in `data`) to the
-    /// batch; sets `failure` and the log fields of each address. Runs with the final uid, gid and directory.
-    fn deliver(
-        &self,
-        ctx: &mut Context,
-        transport: &TransportInstance,
-        batch: &mut [Address],
-        data: &std::fs::File,
-    ) -> Vec<DeliveryStatus>;
+    /// Called in the delivery's own process before it gives up privilege: expansions that may need it (appendfile's
+    /// quota). An error defers (or fails) every address, with its message.
+    fn setup(&self, ctx: &mut Context, transport: &TransportInstance, batch: &mut [Address]) -> Result<(), String> {
+        let _ = (ctx, transport, batch);
+        Ok(())
+    }
+    /// Delivers to the batch; sets `failure` and the log fields of each address. The result has one status for each
+    /// address, in their order.
+    fn deliver(&self, ctx: &mut Context, job: &mut LocalJob<'_>) -> Vec<DeliveryStatus>;
+    /// More than one address may be delivered at once (`batch_max` of the driver, 1 if it has none).
+    fn batch_max(&self) -> usize {
+        1
+    }
+    /// `batch_id` of the driver: addresses are batched only with the same expanded value.
+    fn batch_id(&self) -> Option<&crate::expand::Template> {
+        None
+    }
+    /// The strings of the driver's options that make a delivery depend on the address: batching is refused for
+    /// addresses of different local parts or domains when they are mentioned there (`$local_part`, `$domain`).
+    fn depends_on_address(&self) -> bool {
+        true
+    }
+    /// Output of the command goes back to the sender (`return_output`): the delivery code opens `LocalJob::output`.
+    fn returns_output(&self) -> bool {
+        false
+    }
 }

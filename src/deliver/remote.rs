@@ -1,21 +1,53 @@
-//! Remote deliveries: addresses that go to the same hosts, in a thread of the delivery process.
+//! Remote deliveries: what a transport that goes over the network has to provide.
+//!
+//! The delivery code (`remote_run`) calls it in a thread of the delivery process, with a context of its own; nothing
+//! else calls it. It must not fork, change ids or the working directory.
 
 use std::fmt;
+use std::fs::File;
 
 use super::local::DeliveryStatus;
 use crate::context::Context;
+use crate::expand::Template;
 use crate::route::Address;
 use crate::transports::TransportInstance;
+
+/// One run of a remote transport: addresses that go to the same hosts with the same envelope sender and headers.
+pub struct RemoteJob<'a> {
+    /// The transport.
+    pub transport: &'a TransportInstance,
+    /// The addresses; the hosts are those of the first (`Address::hosts`, changed as they are tried).
+    pub batch: &'a mut [Address],
+    /// The open -D file of the message.
+    pub data: &'a File,
+    /// The second pass, with fallback hosts in `Address::hosts`.
+    pub fallback: bool,
+    /// mua_wrapper: all or nothing, no retries.
+    pub mua_wrapper: bool,
+    /// The number of this run within the message's delivery, from 0.
+    pub sequence: usize,
+}
 
 /// A transport that goes over the network.
 pub trait RemoteTransport: fmt::Debug {
     /// Delivers the message to the batch, trying the hosts of its first address. Sets `failure`, `host_used`,
-    /// `retries` and `log_fields` of each address.
-    fn deliver(
-        &self,
-        ctx: &mut Context,
-        transport: &TransportInstance,
-        batch: &mut [Address],
-        data: &std::fs::File,
-    ) -> Vec<DeliveryStatus>;
+    /// `retries` and `log_fields` of each address; one status for each address, in their order. Addresses that
+    /// stay [`DeliveryStatus::Pending`] and have fallback hosts are tried again there.
+    fn deliver(&self, ctx: &mut Context, job: &mut RemoteJob<'_>) -> Vec<DeliveryStatus>;
+    /// `max_rcpt`, expanded per delivery; `None` or 0 is no limit.
+    fn max_rcpt(&self) -> Option<&Template> {
+        None
+    }
+    /// `multi_domain`.
+    fn multi_domain(&self) -> Option<&crate::config::options::ExpBool> {
+        None
+    }
+    /// `retry_include_ip_address`.
+    fn retry_include_ip_address(&self) -> Option<&crate::config::options::ExpBool> {
+        None
+    }
+    /// The transport's own fallback hosts, used for addresses whose router has none.
+    fn fallback_hosts(&self) -> Option<&Template> {
+        None
+    }
 }

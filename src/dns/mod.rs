@@ -1,5 +1,27 @@
-//! Being written.
+//! The resolver: questions to name servers, answers as typed records.
+//!
+//! Blocking, usable from many threads at once ([`Resolver`] is shared by reference), with a cache for
+//! the process. hickory-proto is the wire codec; none of its types are seen outside. What is decided by
+//! lists of the configuration (`dns_again_means_nonexist`, `dns_ipv4_lookup`, `dns_trust_aa`) is decided
+//! by the caller; see [`Answer`]. In the test harness questions go to the program `fakens`
+//! ([`Settings::test`]).
+//!
+//! It never validates DNSSEC itself: it tells what the name server says (the AD bit).
 
-/// The resolver.
-#[derive(Debug, Default)]
-pub struct Resolver {}
+mod cache;
+mod fakens;
+mod host;
+mod name;
+mod parse;
+mod resolver;
+mod servers;
+mod special;
+mod types;
+mod wire;
+
+pub use host::ByName;
+pub use name::{reverse_labels, reverse_name};
+pub use resolver::{Query, Resolver, Settings, TestMode};
+pub use special::CsaAnswer;
+pub use crate::sys::net::Family;
+pub use types::{Answer, Outcome, RData, Record, RecordType};

@@ -188,6 +188,24 @@ pub struct Address {
     pub log_fields: BString,
     /// TLS of the delivery.
     pub tls: crate::context::TlsFacts,
+    /// The numbered variables for the expansion of a pipe command that a filter made (`$0`, `$1`...).
+    pub pipe_numeric: Vec<Option<Text>>,
+    /// How long the delivery took, microseconds (`DT=`).
+    pub delivery_usec: u64,
+    /// Bytes sent, for `S=` of delivery lines.
+    pub bytes_sent: u64,
+    /// The envelope sender that the transport used, when it is known (`P=`).
+    pub return_path: Option<Text>,
+    /// Output of a pipe command and the like, to be put into a bounce: a file of the spool.
+    pub return_file: Option<BString>,
+    /// Text of a message to be sent to the recipient when quota_warn_threshold was passed (expanded).
+    pub warn_message: Option<Text>,
+    /// The shadow transport that ran after this delivery, and why it failed.
+    pub shadow: Option<(BString, Option<BString>)>,
+    /// The port at the remote host, when `log_selector = +outgoing_port` needs it, is in `host_used`; our own end:
+    pub sending_interface: Option<(BString, u16)>,
+    /// For bounces: the diagnostic of the remote host (SMTP response), if there is one.
+    pub remote_response: Option<Text>,
 }
 
 /// Flags of an address.

@@ -1,7 +1,20 @@
-//! The `dnslookup` router: not written yet beyond its table of options.
+//! The `dnslookup` router (manual chapter 17): finds hosts by MX, SRV and address records.
 
+use bstr::{BString, ByteSlice};
+
+use super::options::RouterOptions;
+use super::{Router, RouterInstance};
+use crate::config::Config;
 use crate::config::options::*;
+use crate::context::Context;
+use crate::expand::{self, ExpandError};
+use crate::matching::{self, Match};
 use crate::options;
+use crate::parse::list::items;
+use crate::retry::errors;
+use crate::route::hosts::{DnsWants, Failed, HostSearch, LookupOptions, find_by_dns};
+use crate::route::{Address, HostItem, RoutePurpose, Routed, common, self_action};
+use crate::text::Text;
 
 options! {
     /// Private options of the `dnslookup` driver.
@@ -32,5 +45,160 @@ options! {
         srv_fail_domains: Str = Str::unset(),
         /// Suffixes appended after failed lookup.
         widen_domains: Str = Str::unset(),
+    }
+}
+
+/// The driver.
+#[derive(Debug, Default)]
+pub struct Dnslookup {
+    options: DnslookupOptions,
+}
+
+impl Router for Dnslookup {
+    fn options(&self) -> &dyn OptionSet {
+        &self.options
+    }
+    fn options_mut(&mut self) -> &mut dyn OptionSet {
+        &mut self.options
+    }
+
+    fn init(&mut self, _: &BString, generic: &mut RouterOptions, _: &[String], _: &Config) -> Result<(), String> {
+        self_action::SelfAction::parse(generic.self_.raw().unwrap_or(b"freeze")).map(drop)
+    }
+
+    fn route(&self, ctx: &mut Context, router: &RouterInstance, addr: &mut Address, purpose: RoutePurpose) -> Routed {
+        let o = &self.options;
+        let (ipv4_only, ipv4_first, service) = match self.expanded(ctx, router) {
+            Ok(v) => v,
+            Err(message) => return common::defer(addr, message),
+        };
+        let no_address = match o.mx_domains.get() {
+            None => false,
+            Some(list) => match matching::match_domain(ctx, &addr.domain, list, None) {
+                Match::Yes => true,
+                Match::No => false,
+                Match::Defer(_) => return common::defer(addr, "lookup or other defer for mx_domains"),
+            },
+        };
+        let wants = DnsWants {
+            srv_service: service.as_deref(),
+            mx: true,
+            address: !no_address,
+            ipv4_only,
+            ipv4_first,
+            srv_fail: o.srv_fail_domains.get(),
+            mx_fail: o.mx_fail_domains.get(),
+        };
+        let g = &router.generic;
+        let lookup = LookupOptions {
+            qualify_single: o.qualify_single,
+            search_parents: o.search_parents,
+            ignore: g.ignore_target_hosts.get(),
+            dnssec_request: g.dnssec_request_domains.get(),
+            dnssec_require: g.dnssec_require_domains.get(),
+            check_local: true,
+        };
+        // The domain as it is, then widened by each item.
+        let mut names = vec![addr.domain.clone()];
+        if let Some(list) = o.widen_domains.raw() {
+            for item in items(list) {
+                let mut wider = addr.domain.clone();
+                wider.push_bytes(b".");
+                wider.push_bytes(&item);
+                names.push(wider);
+            }
+        }
+        let mut last = Failed::NoRecords;
+        for name in names {
+            let host = HostItem { name: name.clone(), mx: -1, ..HostItem::default() };
+            match find_by_dns(ctx, &host, &wants, &lookup) {
+                HostSearch::Found { hosts, name: full, local, removed, .. } => {
+                    if !full.eq_ignore_ascii_case(&addr.domain) {
+                        return Routed::Changed(Box::new(self_action::change_domain(ctx, addr, &full, o.rewrite_headers)));
+                    }
+                    return self.found(ctx, router, addr, purpose, hosts, local, removed);
+                }
+                HostSearch::Again => {
+                    addr.failure.basic_errno = errors::DNS_DEFER;
+                    let out = common::defer(addr, "host lookup did not complete");
+                    if !g.pass_on_timeout {
+                        addr.failure.basic_errno = errors::UNKNOWN;
+                    }
+                    return out;
+                }
+                HostSearch::Insecure => return common::defer(addr, "host lookup done insecurely"),
+                HostSearch::Failed(why) => last = why,
+            }
+            if last == Failed::NoService {
+                break;
+            }
+        }
+        self.not_found(ctx, addr, last)
+    }
+}
+
+impl Dnslookup {
+    /// `ipv4_only`, `ipv4_prefer`, and the SRV service.
+    fn expanded(&self, ctx: &mut Context, router: &RouterInstance) -> Result<(bool, bool, Option<Vec<u8>>), String> {
+        let mut flags = [false, false];
+        for (flag, option) in flags.iter_mut().zip([&self.options.ipv4_only, &self.options.ipv4_prefer]) {
+            if let Some(t) = option.get() {
+                *flag = expand::expand_condition(ctx, t)
+                    .map_err(|e| format!("failed to expand \"{}\" in {} router: {e}", t.raw().as_bstr(), router.name))?;
+            }
+        }
+        let service = match self.options.check_srv.get() {
+            None => None,
+            Some(t) => match expand::expand(ctx, t) {
+                Ok(s) if s.is_empty() => None,
+                Ok(s) => Some(s.into_bytes()),
+                Err(ExpandError::Forced(_)) => None,
+                Err(e) => return Err(format!("{} router: failed to expand \"{}\": {e}", router.name, t.raw().as_bstr())),
+            },
+        };
+        Ok((flags[0], flags[1], service))
+    }
+
+    #[allow(clippy::too_many_arguments)]
+    fn found(
+        &self,
+        ctx: &mut Context,
+        router: &RouterInstance,
+        addr: &mut Address,
+        purpose: RoutePurpose,
+        hosts: Vec<HostItem>,
+        local: bool,
+        removed: bool,
+    ) -> Routed {
+        if local && let Some(first) = hosts.first() {
+            let first = first.clone();
+            if let Some(routed) = self_action::apply(ctx, router, addr, &first) {
+                return routed;
+            }
+        }
+        // Only a host that has this one as a better MX is a secondary for the domain.
+        if self.options.check_secondary_mx && !removed {
+            return Routed::Decline;
+        }
+        addr.hosts = hosts;
+        match common::accept(ctx, router, addr, purpose) {
+            Ok(()) => Routed::Accept,
+            Err(message) => common::defer(addr, message),
+        }
+    }
+
+    fn not_found(&self, ctx: &mut Context, addr: &mut Address, why: Failed) -> Routed {
+        if why != Failed::NoRecords {
+            addr.failure.message = Some(Text::clean(why.to_string()));
+        }
+        if let Some(list) = self.options.fail_defer_domains.get()
+            && matching::match_domain(ctx, &addr.domain, list, None) == Match::Yes
+        {
+            return common::defer(addr, "missing MX, or all MXs point to missing A records, and defer requested");
+        }
+        if why == Failed::NoService {
+            return Routed::Fail;
+        }
+        Routed::Decline
     }
 }

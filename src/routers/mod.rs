@@ -16,7 +16,7 @@ use bstr::BString;
 use crate::config::Config;
 use crate::config::options::OptionSet;
 use crate::context::Context;
-use crate::route::{Address, RouteOutcome, RoutePurpose};
+use crate::route::{Address, RoutePurpose, Routed};
 use options::RouterOptions;
 
 /// A configured router.
@@ -46,8 +46,12 @@ pub trait Router: fmt::Debug + Send + Sync {
     fn options_mut(&mut self) -> &mut dyn OptionSet;
     /// Checks and completes the options after reading; may change generic ones. The error follows `<name> router:\n  `.
     fn init(&mut self, name: &BString, generic: &mut RouterOptions, set: &[String], config: &Config) -> Result<(), String>;
-    /// Routes one address whose preconditions hold.
-    fn route(&self, ctx: &mut Context, router: &RouterInstance, addr: &mut Address, purpose: RoutePurpose) -> RouteOutcome;
+    /// May it handle an address that an ancestor of which it has handled before? (`repeat_use` of redirect.)
+    fn repeat_use(&self) -> bool {
+        true
+    }
+    /// Routes one address whose preconditions hold; `ctx.address` has its variables.
+    fn route(&self, ctx: &mut Context, router: &RouterInstance, addr: &mut Address, purpose: RoutePurpose) -> Routed;
 }
 
 /// One entry of the registry.
@@ -59,4 +63,9 @@ pub struct RouterType {
 }
 
 /// All router drivers of this build, in the order of `-bV`.
-pub static DRIVERS: &[RouterType] = &[];
+pub static DRIVERS: &[RouterType] = &[
+    RouterType { name: "accept", make: || Box::<accept::Accept>::default() },
+    RouterType { name: "dnslookup", make: || Box::<dnslookup::Dnslookup>::default() },
+    RouterType { name: "ipliteral", make: || Box::<ipliteral::Ipliteral>::default() },
+    RouterType { name: "manualroute", make: || Box::<manualroute::Manualroute>::default() },
+];

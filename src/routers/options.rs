@@ -19,7 +19,7 @@ options! {
         /// Precondition: local part names a local account.
         check_local_user: bool = false,
         /// Expanded boolean precondition, evaluated last; repeatable.
-        condition: Str = Str::unset(),
+        condition: RepStr = RepStr::unset(),
         /// Expanded debug output at router entry.
         debug_print: Str = Str::unset(),
         /// Suppress routing and delivery log entries.
@@ -47,9 +47,9 @@ options! {
         /// Gid for delivery where transport gives none.
         group: Str = Str::unset(),
         /// Headers added at delivery for these addresses; repeatable.
-        headers_add: Str = Str::unset(),
+        headers_add: RepStr = RepStr::unset(),
         /// Header names dropped at delivery for these addresses; repeatable.
-        headers_remove: Str = Str::unset(),
+        headers_remove: RepStr = RepStr::unset(),
         /// Target IPs discarded from lookup results.
         ignore_target_hosts: Str = Str::unset(),
         /// Call initgroups() for delivery uid.
@@ -85,7 +85,7 @@ options! {
         /// Precondition: envelope sender list match.
         senders: Str = Str::unset(),
         /// Assign r_ variables; repeatable.
-        set_ as "set": Str = Str::unset(),
+        set_ as "set": RepStr = RepStr::unset(),
         /// Expansion replacing host IPs found.
         translate_ip_address: Str = Str::unset(),
         /// Transport name for accepted addresses.

@@ -33,8 +33,9 @@ impl DataFile {
             .dir
             .open_at(&name, Flags::READ_WRITE | Flags::CREATE | Flags::EXCLUSIVE, FILE_MODE)
             .map_err(SpoolError::io("create spool data file"))?;
-        if crate::sys::ids::effective_uid() == 0 {
-            fchown(fd.as_fd(), Some(place.owner.0), Some(place.owner.1)).map_err(SpoolError::io("set owner of spool data file"))?;
+        if crate::sys::ids::geteuid() == 0 {
+            fchown(fd.as_fd(), Some(place.owner.0), Some(place.owner.1))
+                .map_err(SpoolError::io("set owner of spool data file"))?;
         }
         fchmod(fd.as_fd(), FILE_MODE).map_err(SpoolError::io("set mode of spool data file"))?;
         lock_first_line(&fd, id).map_err(|_| SpoolError::Locked)?;
@@ -54,7 +55,9 @@ impl DataFile {
             };
             match lock_first_line(&fd, id) {
                 Ok(()) => {}
-                Err(e) if matches!(e.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::PermissionDenied) => return Err(SpoolError::Locked),
+                Err(e) if matches!(e.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::PermissionDenied) => {
+                    return Err(SpoolError::Locked);
+                }
                 Err(e) => return Err(SpoolError::Io("lock spool data file", e)),
             }
             // It may have been removed by its last owner between our opening and our locking it.

@@ -32,8 +32,9 @@ impl Journal {
             .dir
             .open_at(&name, Flags::READ_WRITE | Flags::APPEND | Flags::CREATE, FILE_MODE)
             .map_err(SpoolError::io("open the journal file"))?;
-        if crate::sys::ids::effective_uid() == 0 {
-            fchown(fd.as_fd(), Some(place.owner.0), Some(place.owner.1)).map_err(SpoolError::io("set owner of the journal file"))?;
+        if crate::sys::ids::geteuid() == 0 {
+            fchown(fd.as_fd(), Some(place.owner.0), Some(place.owner.1))
+                .map_err(SpoolError::io("set owner of the journal file"))?;
         }
         let mut file = File::from(fd);
         let mut text = Vec::new();

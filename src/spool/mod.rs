@@ -17,6 +17,9 @@ mod scan;
 pub mod tree;
 mod write;
 
+#[cfg(test)]
+mod tests;
+
 pub use data::DataFile;
 pub use error::SpoolError;
 pub use id::{is_message_id, new_message_id};

@@ -120,7 +120,7 @@ fn make_path(path: &[u8]) -> io::Result<()> {
 /// Files and directories made by root must belong to the Exim user.
 fn own(dir: &Dir, owner: (u32, u32)) -> io::Result<()> {
     use std::os::fd::AsFd;
-    if crate::sys::ids::effective_uid() == 0 {
+    if crate::sys::ids::geteuid() == 0 {
         crate::sys::file::fchown(dir.as_fd(), Some(owner.0), Some(owner.1))?;
     }
     Ok(())

@@ -86,9 +86,8 @@ pub fn parse_header_file(ctx: &mut Context, id: &[u8], bytes: &[u8]) -> Result<(
     if count > MAX_RECIPIENTS {
         return Err(bad("too many recipients"));
     }
-    ctx.message.recipients = (0..count)
-        .map(|_| c.line().and_then(recipient).ok_or(bad("a recipient is malformed")))
-        .collect::<Result<_, _>>()?;
+    ctx.message.recipients =
+        (0..count).map(|_| c.line().and_then(recipient).ok_or(bad("a recipient is malformed"))).collect::<Result<_, _>>()?;
     if c.line() != Some(b"") {
         return Err(bad("no empty line after the recipients"));
     }

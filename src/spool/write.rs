@@ -28,7 +28,7 @@ pub fn write_header(ctx: &Context, place: &Place) -> Result<u64, SpoolError> {
         other => other,
     }
     .map_err(SpoolError::io("create spool header file"))?;
-    if crate::sys::ids::effective_uid() == 0 {
+    if crate::sys::ids::geteuid() == 0 {
         fchown(fd.as_fd(), Some(place.owner.0), Some(place.owner.1)).map_err(SpoolError::io("set owner of spool header file"))?;
     }
     let finish = || -> Result<(), SpoolError> {
@@ -36,7 +36,10 @@ pub fn write_header(ctx: &Context, place: &Place) -> Result<u64, SpoolError> {
         let mut file = File::from(fd);
         file.write_all(&bytes).map_err(SpoolError::io("write spool header file"))?;
         fsync(file.as_fd()).map_err(SpoolError::io("sync spool header file"))?;
-        place.dir.rename(&temporary, &place.dir, &[id, &b"-H"[..]].concat()).map_err(SpoolError::io("rename spool header file"))?;
+        place
+            .dir
+            .rename(&temporary, &place.dir, &[id, &b"-H"[..]].concat())
+            .map_err(SpoolError::io("rename spool header file"))?;
         place.dir.sync().map_err(SpoolError::io("sync the spool directory"))
     };
     if let Err(e) = finish() {

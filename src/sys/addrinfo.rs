@@ -57,10 +57,7 @@ pub fn by_name(name: &[u8], family: Option<Family>) -> Result<Found, LookupError
     if rc != 0 {
         return Err(lookup_error(rc));
     }
-    let mut found = Found {
-        canonical: name.into(),
-        addresses: Vec::new(),
-    };
+    let mut found = Found { canonical: name.into(), addresses: Vec::new() };
     let mut p = head;
     while !p.is_null() {
         // SAFETY: list entries are valid until freeaddrinfo.
@@ -80,11 +77,7 @@ pub fn by_name(name: &[u8], family: Option<Family>) -> Result<Found, LookupError
     }
     // SAFETY: from getaddrinfo, released once.
     unsafe { libc::freeaddrinfo(head) };
-    if found.addresses.is_empty() {
-        Err(LookupError::NoData)
-    } else {
-        Ok(found)
-    }
+    if found.addresses.is_empty() { Err(LookupError::NoData) } else { Ok(found) }
 }
 
 /// The name of an address by the system's means (`host_lookup_order = byaddr`).
@@ -119,9 +112,7 @@ pub fn service_port(name: &[u8], protocol: &str) -> Option<u16> {
     let text = std::fs::read("/etc/services").ok()?;
     for line in text.split(|b| *b == b'\n') {
         let line = line.split(|b| *b == b'#').next().unwrap_or_default();
-        let mut words = line
-            .split(u8::is_ascii_whitespace)
-            .filter(|w| !w.is_empty());
+        let mut words = line.split(u8::is_ascii_whitespace).filter(|w| !w.is_empty());
         let (Some(first), Some(port)) = (words.next(), words.next()) else {
             continue;
         };

@@ -9,11 +9,7 @@ struct CryptData([u8; 131_232]);
 
 #[link(name = "crypt")]
 unsafe extern "C" {
-    fn crypt_r(
-        key: *const libc::c_char,
-        salt: *const libc::c_char,
-        data: *mut CryptData,
-    ) -> *mut libc::c_char;
+    fn crypt_r(key: *const libc::c_char, salt: *const libc::c_char, data: *mut CryptData) -> *mut libc::c_char;
 }
 
 /// The encrypted form of `key` under `salt` (or under a whole encrypted password, to compare with it).

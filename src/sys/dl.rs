@@ -21,11 +21,7 @@ fn last_error() -> String {
     // SAFETY: dlerror returns null or a C string valid until this thread's next dl call.
     unsafe {
         let e = libc::dlerror();
-        if e.is_null() {
-            "unknown dl error".into()
-        } else {
-            CStr::from_ptr(e).to_string_lossy().into_owned()
-        }
+        if e.is_null() { "unknown dl error".into() } else { CStr::from_ptr(e).to_string_lossy().into_owned() }
     }
 }
 
@@ -34,25 +30,16 @@ impl Library {
     /// The error is the dynamic linker's text.
     pub fn open(path: &[u8], global: bool) -> Result<Self, String> {
         let path = cstr(path).map_err(|e| e.to_string())?;
-        let flags = libc::RTLD_NOW
-            | if global {
-                libc::RTLD_GLOBAL
-            } else {
-                libc::RTLD_LOCAL
-            };
+        let flags = libc::RTLD_NOW | if global { libc::RTLD_GLOBAL } else { libc::RTLD_LOCAL };
         // SAFETY: a valid C string. Running a library's initialisers is what the administrator asked for.
-        NonNull::new(unsafe { libc::dlopen(path.as_ptr(), flags) })
-            .map(Self)
-            .ok_or_else(last_error)
+        NonNull::new(unsafe { libc::dlopen(path.as_ptr(), flags) }).map(Self).ok_or_else(last_error)
     }
 
     /// The address of a symbol.
     pub fn symbol(&self, name: &[u8]) -> Result<Symbol, String> {
         let name = cstr(name).map_err(|e| e.to_string())?;
         // SAFETY: an open handle and a valid C string.
-        NonNull::new(unsafe { libc::dlsym(self.0.as_ptr(), name.as_ptr()) })
-            .map(Symbol)
-            .ok_or_else(last_error)
+        NonNull::new(unsafe { libc::dlsym(self.0.as_ptr(), name.as_ptr()) }).map(Symbol).ok_or_else(last_error)
     }
 }
 
@@ -76,16 +63,8 @@ pub struct DlfuncResult {
 /// Calls `int f(uschar **yield, int argc, uschar *argv[])`, the type that the manual (11.5) prescribes.
 /// `None` if an argument has a NUL byte.
 pub fn call_dlfunc(function: Symbol, args: &[&[u8]]) -> Option<DlfuncResult> {
-    type Dlfunc = unsafe extern "C" fn(
-        *mut *mut libc::c_char,
-        libc::c_int,
-        *mut *mut libc::c_char,
-    ) -> libc::c_int;
-    let owned: Vec<_> = args
-        .iter()
-        .map(|a| cstr(a))
-        .collect::<std::io::Result<_>>()
-        .ok()?;
+    type Dlfunc = unsafe extern "C" fn(*mut *mut libc::c_char, libc::c_int, *mut *mut libc::c_char) -> libc::c_int;
+    let owned: Vec<_> = args.iter().map(|a| cstr(a)).collect::<std::io::Result<_>>().ok()?;
     let mut argv: Vec<*mut libc::c_char> = owned.iter().map(|a| a.as_ptr().cast_mut()).collect();
     argv.push(std::ptr::null_mut());
     let mut text = std::ptr::null_mut();

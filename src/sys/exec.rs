@@ -18,31 +18,15 @@ pub struct ExecArgs {
 
 impl ExecArgs {
     /// `argv[0]` included; `envp` as `NAME=value`. NUL bytes are refused.
-    pub fn new<A: AsRef<[u8]>, E: AsRef<[u8]>>(
-        path: &[u8],
-        argv: &[A],
-        envp: &[E],
-    ) -> io::Result<Self> {
-        let argv = argv
-            .iter()
-            .map(|a| cstr(a.as_ref()))
-            .collect::<io::Result<Vec<_>>>()?;
-        let envp = envp
-            .iter()
-            .map(|e| cstr(e.as_ref()))
-            .collect::<io::Result<Vec<_>>>()?;
+    pub fn new<A: AsRef<[u8]>, E: AsRef<[u8]>>(path: &[u8], argv: &[A], envp: &[E]) -> io::Result<Self> {
+        let argv = argv.iter().map(|a| cstr(a.as_ref())).collect::<io::Result<Vec<_>>>()?;
+        let envp = envp.iter().map(|e| cstr(e.as_ref())).collect::<io::Result<Vec<_>>>()?;
         let ptrs = |v: &[CString]| {
             let mut p: Vec<_> = v.iter().map(|s| s.as_ptr()).collect();
             p.push(std::ptr::null());
             p
         };
-        Ok(Self {
-            path: cstr(path)?,
-            argv_ptrs: ptrs(&argv),
-            envp_ptrs: ptrs(&envp),
-            _argv: argv,
-            _envp: envp,
-        })
+        Ok(Self { path: cstr(path)?, argv_ptrs: ptrs(&argv), envp_ptrs: ptrs(&envp), _argv: argv, _envp: envp })
     }
 
     /// execve(2) after: default SIGPIPE, no blocked signals, descriptors from 3 up closed on exec.
@@ -51,13 +35,7 @@ impl ExecArgs {
         reset_signals();
         mark_close_on_exec(3);
         // SAFETY: path and both pointer arrays are NUL-terminated and live in self.
-        unsafe {
-            libc::execve(
-                self.path.as_ptr(),
-                self.argv_ptrs.as_ptr(),
-                self.envp_ptrs.as_ptr(),
-            )
-        };
+        unsafe { libc::execve(self.path.as_ptr(), self.argv_ptrs.as_ptr(), self.envp_ptrs.as_ptr()) };
         io::Error::last_os_error()
     }
 }
@@ -111,14 +89,7 @@ pub(crate) fn reset_signals() {
 /// Marks every descriptor from `first` up to be closed at exec.
 pub(crate) fn mark_close_on_exec(first: u32) {
     // SAFETY: close_range takes integers; CLOEXEC closes nothing now.
-    let r = unsafe {
-        libc::syscall(
-            libc::SYS_close_range,
-            first,
-            u32::MAX,
-            libc::CLOSE_RANGE_CLOEXEC,
-        )
-    };
+    let r = unsafe { libc::syscall(libc::SYS_close_range, first, u32::MAX, libc::CLOSE_RANGE_CLOEXEC) };
     if r != 0 {
         for fd in first as RawFd..4096 {
             // SAFETY: fcntl on a number that may not be open fails harmlessly.
@@ -134,11 +105,7 @@ pub fn close_from(first: u32) -> io::Result<()> {
     let first = first.max(3);
     // SAFETY: closing descriptors nobody in this process owns, as the caller promises.
     let r = unsafe { libc::syscall(libc::SYS_close_range, first, u32::MAX, 0) };
-    if r != 0 {
-        Err(io::Error::last_os_error())
-    } else {
-        Ok(())
-    }
+    if r != 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }
 
 /// Makes `target` (0, 1 or 2 as a rule) a copy of `source`, surviving exec.

@@ -16,11 +16,7 @@ pub fn pipe() -> io::Result<(OwnedFd, OwnedFd)> {
 
 /// /dev/null for reading and writing.
 pub fn dev_null() -> io::Result<OwnedFd> {
-    Ok(std::fs::OpenOptions::new()
-        .read(true)
-        .write(true)
-        .open("/dev/null")?
-        .into())
+    Ok(std::fs::OpenOptions::new().read(true).write(true).open("/dev/null")?.into())
 }
 
 /// Makes sure that 0, 1 and 2 are open (onto /dev/null where not): the first act of a setuid program.
@@ -85,11 +81,7 @@ pub fn isatty(fd: BorrowedFd<'_>) -> bool {
 pub fn set_nonblocking(fd: BorrowedFd<'_>, on: bool) -> io::Result<()> {
     // SAFETY: integers only.
     let flags = check(unsafe { libc::fcntl(fd.as_raw_fd(), libc::F_GETFL) })?;
-    let new = if on {
-        flags | libc::O_NONBLOCK
-    } else {
-        flags & !libc::O_NONBLOCK
-    };
+    let new = if on { flags | libc::O_NONBLOCK } else { flags & !libc::O_NONBLOCK };
     if new != flags {
         // SAFETY: integers only.
         check(unsafe { libc::fcntl(fd.as_raw_fd(), libc::F_SETFL, new) })?;
@@ -100,14 +92,7 @@ pub fn set_nonblocking(fd: BorrowedFd<'_>, on: bool) -> io::Result<()> {
 /// Sets or clears close-on-exec.
 pub fn set_close_on_exec(fd: BorrowedFd<'_>, on: bool) -> io::Result<()> {
     // SAFETY: integers only.
-    check(unsafe {
-        libc::fcntl(
-            fd.as_raw_fd(),
-            libc::F_SETFD,
-            if on { libc::FD_CLOEXEC } else { 0 },
-        )
-    })
-    .map(drop)
+    check(unsafe { libc::fcntl(fd.as_raw_fd(), libc::F_SETFD, if on { libc::FD_CLOEXEC } else { 0 }) }).map(drop)
 }
 
 /// One read(2), begun again after signals. 0 is end of file.
@@ -123,11 +108,7 @@ pub fn write(fd: BorrowedFd<'_>, buf: &[u8]) -> io::Result<usize> {
 }
 
 /// Reads when there is something, at the latest at the deadline (`TimedOut`).
-pub fn read_deadline(
-    fd: BorrowedFd<'_>,
-    buf: &mut [u8],
-    deadline: Option<Instant>,
-) -> io::Result<usize> {
+pub fn read_deadline(fd: BorrowedFd<'_>, buf: &mut [u8], deadline: Option<Instant>) -> io::Result<usize> {
     loop {
         if !super::poll::wait_readable(fd, deadline)? {
             return Err(io::ErrorKind::TimedOut.into());
@@ -143,11 +124,7 @@ pub fn read_deadline(
 ///
 /// The descriptor should be non-blocking (sockets: MSG_DONTWAIT is used); on a blocking pipe the
 /// write itself may take longer than the deadline.
-pub fn write_all_deadline(
-    fd: BorrowedFd<'_>,
-    mut buf: &[u8],
-    deadline: Option<Instant>,
-) -> io::Result<()> {
+pub fn write_all_deadline(fd: BorrowedFd<'_>, mut buf: &[u8], deadline: Option<Instant>) -> io::Result<()> {
     while !buf.is_empty() {
         if !super::poll::wait_writable(fd, deadline)? {
             return Err(io::ErrorKind::TimedOut.into());
@@ -155,12 +132,7 @@ pub fn write_all_deadline(
         // SAFETY: pointer and length of one buffer.
         let sent = retry(|| {
             check_size(unsafe {
-                libc::send(
-                    fd.as_raw_fd(),
-                    buf.as_ptr().cast(),
-                    buf.len(),
-                    libc::MSG_NOSIGNAL | libc::MSG_DONTWAIT,
-                )
+                libc::send(fd.as_raw_fd(), buf.as_ptr().cast(), buf.len(), libc::MSG_NOSIGNAL | libc::MSG_DONTWAIT)
             })
         });
         let n = match sent {
@@ -179,11 +151,7 @@ pub fn write_all_deadline(
 }
 
 /// Reads up to `limit` bytes until end of file or the deadline; the flag says that the limit cut it.
-pub fn read_to_end_deadline(
-    fd: BorrowedFd<'_>,
-    limit: usize,
-    deadline: Option<Instant>,
-) -> io::Result<(Vec<u8>, bool)> {
+pub fn read_to_end_deadline(fd: BorrowedFd<'_>, limit: usize, deadline: Option<Instant>) -> io::Result<(Vec<u8>, bool)> {
     let mut out = Vec::new();
     let mut buf = [0u8; 8192];
     loop {

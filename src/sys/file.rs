@@ -154,8 +154,7 @@ fn open_raw(dir: i32, path: &[u8], flags: Flags, mode: u32) -> io::Result<OwnedF
     let path = cstr(path)?;
     let flags = flags.0 | libc::O_CLOEXEC | libc::O_NOCTTY;
     // SAFETY: valid C string; the descriptor is new.
-    let fd =
-        retry(|| check(unsafe { libc::openat(dir, path.as_ptr(), flags, mode as libc::c_uint) }))?;
+    let fd = retry(|| check(unsafe { libc::openat(dir, path.as_ptr(), flags, mode as libc::c_uint) }))?;
     // SAFETY: new and ours.
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
 }
@@ -194,14 +193,8 @@ pub fn ftruncate(fd: BorrowedFd<'_>, size: i64) -> io::Result<()> {
 /// Sets access and modification time (seconds since 1970; the second number is microseconds).
 pub fn futimes(fd: BorrowedFd<'_>, atime: (i64, i64), mtime: (i64, i64)) -> io::Result<()> {
     let t = [
-        libc::timespec {
-            tv_sec: atime.0,
-            tv_nsec: atime.1 * 1000,
-        },
-        libc::timespec {
-            tv_sec: mtime.0,
-            tv_nsec: mtime.1 * 1000,
-        },
+        libc::timespec { tv_sec: atime.0, tv_nsec: atime.1 * 1000 },
+        libc::timespec { tv_sec: mtime.0, tv_nsec: mtime.1 * 1000 },
     ];
     // SAFETY: two timespecs.
     check(unsafe { libc::futimens(fd.as_raw_fd(), t.as_ptr()) }).map(drop)
@@ -223,11 +216,7 @@ pub fn space(path: &[u8]) -> io::Result<Space> {
     let mut v: libc::statvfs = unsafe { std::mem::zeroed() };
     // SAFETY: valid C string and result place.
     retry(|| check(unsafe { libc::statvfs(path.as_ptr(), &mut v) }))?;
-    let unit = if v.f_frsize > 0 {
-        v.f_frsize
-    } else {
-        v.f_bsize
-    };
+    let unit = if v.f_frsize > 0 { v.f_frsize } else { v.f_bsize };
     Ok(Space {
         free_bytes: v.f_bavail.saturating_mul(unit),
         free_inodes: (v.f_files > 0 && v.f_files != u64::MAX).then_some(v.f_favail),
@@ -252,13 +241,7 @@ impl Dir {
 
     /// Opens a directory in this one, not through a link.
     pub fn open_dir(&self, name: &[u8]) -> io::Result<Self> {
-        open_raw(
-            self.raw(),
-            name,
-            Flags::READ | Flags::DIRECTORY | Flags::NOFOLLOW,
-            0,
-        )
-        .map(Self)
+        open_raw(self.raw(), name, Flags::READ | Flags::DIRECTORY | Flags::NOFOLLOW, 0).map(Self)
     }
 
     /// Opens a directory in this one, making it with exactly `mode` first if it does not exist.
@@ -291,9 +274,7 @@ impl Dir {
     pub fn stat_at(&self, name: &[u8]) -> io::Result<Stat> {
         let name = cstr(name)?;
         // SAFETY: valid C string and result place.
-        stat_with(|s| unsafe {
-            libc::fstatat(self.raw(), name.as_ptr(), s, libc::AT_SYMLINK_NOFOLLOW)
-        })
+        stat_with(|s| unsafe { libc::fstatat(self.raw(), name.as_ptr(), s, libc::AT_SYMLINK_NOFOLLOW) })
     }
 
     /// unlinkat(2) of a file.
@@ -321,8 +302,7 @@ impl Dir {
     pub fn link(&self, old: &[u8], to: &Dir, new: &[u8]) -> io::Result<()> {
         let (old, new) = (cstr(old)?, cstr(new)?);
         // SAFETY: valid C strings.
-        check(unsafe { libc::linkat(self.raw(), old.as_ptr(), to.raw(), new.as_ptr(), 0) })
-            .map(drop)
+        check(unsafe { libc::linkat(self.raw(), old.as_ptr(), to.raw(), new.as_ptr(), 0) }).map(drop)
     }
 
     /// renameat(2): `old` here becomes `new` in `to`.
@@ -337,14 +317,7 @@ impl Dir {
         let name = cstr(name)?;
         let mut buf = vec![0u8; libc::PATH_MAX as usize];
         // SAFETY: valid C string, buffer with its length.
-        let n = super::check_size(unsafe {
-            libc::readlinkat(
-                self.raw(),
-                name.as_ptr(),
-                buf.as_mut_ptr().cast(),
-                buf.len(),
-            )
-        })?;
+        let n = super::check_size(unsafe { libc::readlinkat(self.raw(), name.as_ptr(), buf.as_mut_ptr().cast(), buf.len()) })?;
         buf.truncate(n);
         Ok(buf.into())
     }
@@ -372,11 +345,7 @@ impl Dir {
             };
             if entry.is_null() {
                 let e = io::Error::last_os_error();
-                break if e.raw_os_error() == Some(0) {
-                    Ok(names)
-                } else {
-                    Err(e)
-                };
+                break if e.raw_os_error() == Some(0) { Ok(names) } else { Err(e) };
             }
             // SAFETY: d_name is NUL-terminated.
             let name = unsafe { CStr::from_ptr((*entry).d_name.as_ptr()) }.to_bytes();
@@ -393,12 +362,9 @@ impl Dir {
 /// access(2) with the *effective* ids (faccessat AT_EACCESS): may we read / write / execute it?
 pub fn accessible(path: &[u8], read: bool, write: bool, execute: bool) -> io::Result<()> {
     let path = cstr(path)?;
-    let mode = if read { libc::R_OK } else { 0 }
-        | if write { libc::W_OK } else { 0 }
-        | if execute { libc::X_OK } else { 0 };
+    let mode = if read { libc::R_OK } else { 0 } | if write { libc::W_OK } else { 0 } | if execute { libc::X_OK } else { 0 };
     // SAFETY: valid C string.
-    check(unsafe { libc::faccessat(libc::AT_FDCWD, path.as_ptr(), mode, libc::AT_EACCESS) })
-        .map(drop)
+    check(unsafe { libc::faccessat(libc::AT_FDCWD, path.as_ptr(), mode, libc::AT_EACCESS) }).map(drop)
 }
 
 /// chown(2) by path, following links. Prefer [`fchown`].
@@ -418,12 +384,7 @@ pub fn mkfifo(path: &[u8], mode: u32) -> io::Result<()> {
 
 /// A file with no name that is gone when closed (O_TMPFILE where possible, else memory).
 pub fn temporary(directory: &[u8]) -> io::Result<OwnedFd> {
-    match open_raw(
-        libc::AT_FDCWD,
-        directory,
-        Flags(libc::O_TMPFILE | libc::O_RDWR),
-        0o600,
-    ) {
+    match open_raw(libc::AT_FDCWD, directory, Flags(libc::O_TMPFILE | libc::O_RDWR), 0o600) {
         Ok(fd) => Ok(fd),
         Err(_) => {
             // SAFETY: a constant name; the descriptor is new.
@@ -445,9 +406,7 @@ mod tests {
         let name = format!("oxim-dir-{}", std::process::id()).into_bytes();
         let d = base.open_or_make_dir(&name, 0o750).unwrap();
         assert_eq!(fstat(d.as_fd()).unwrap().permissions(), 0o750);
-        let f = d
-            .open_at(b"a", Flags::WRITE | Flags::CREATE | Flags::EXCLUSIVE, 0o640)
-            .unwrap();
+        let f = d.open_at(b"a", Flags::WRITE | Flags::CREATE | Flags::EXCLUSIVE, 0o640).unwrap();
         fsync(f.as_fd()).unwrap();
         d.link(b"a", &d, b"b").unwrap();
         d.rename(b"b", &d, b"c").unwrap();

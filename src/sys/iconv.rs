@@ -16,11 +16,7 @@ impl Iconv {
         let (to, from) = (cstr(to)?, cstr(from)?);
         // SAFETY: valid C strings; the result is checked.
         let cd = unsafe { libc::iconv_open(to.as_ptr(), from.as_ptr()) };
-        if cd as isize == -1 {
-            Err(io::Error::last_os_error())
-        } else {
-            Ok(Self(cd))
-        }
+        if cd as isize == -1 { Err(io::Error::last_os_error()) } else { Ok(Self(cd)) }
     }
 
     /// Converts all of it. A sequence that is invalid or cannot be converted becomes `?` for each byte
@@ -29,34 +25,17 @@ impl Iconv {
         let mut out = Vec::with_capacity(input.len() + 16);
         let mut buf = [0u8; 1024];
         // SAFETY: null input resets the shift state.
-        unsafe {
-            libc::iconv(
-                self.0,
-                std::ptr::null_mut(),
-                std::ptr::null_mut(),
-                std::ptr::null_mut(),
-                std::ptr::null_mut(),
-            )
-        };
+        unsafe { libc::iconv(self.0, std::ptr::null_mut(), std::ptr::null_mut(), std::ptr::null_mut(), std::ptr::null_mut()) };
         loop {
             let flush = input.is_empty();
             let mut in_ptr = input.as_ptr().cast_mut().cast::<libc::c_char>();
             let mut in_left = input.len();
             let mut out_ptr = buf.as_mut_ptr().cast::<libc::c_char>();
             let mut out_left = buf.len();
-            let in_arg = if flush {
-                std::ptr::null_mut()
-            } else {
-                &raw mut in_ptr
-            };
+            let in_arg = if flush { std::ptr::null_mut() } else { &raw mut in_ptr };
             // SAFETY: buffers with their lengths; iconv moves within them. It does not write the input.
-            let r =
-                unsafe { libc::iconv(self.0, in_arg, &mut in_left, &mut out_ptr, &mut out_left) };
-            let errno = if r == usize::MAX {
-                io::Error::last_os_error().raw_os_error()
-            } else {
-                None
-            };
+            let r = unsafe { libc::iconv(self.0, in_arg, &mut in_left, &mut out_ptr, &mut out_left) };
+            let errno = if r == usize::MAX { io::Error::last_os_error().raw_os_error() } else { None };
             out.extend_from_slice(&buf[..buf.len() - out_left]);
             if !flush {
                 input = &input[input.len() - in_left.min(input.len())..];

@@ -61,22 +61,14 @@ pub fn initgroups(user: &[u8], gid: Gid) -> io::Result<()> {
 pub fn setuid(uid: Uid) -> io::Result<()> {
     // SAFETY: integers only.
     check(unsafe { libc::setuid(uid) })?;
-    if getuid() == uid && geteuid() == uid {
-        Ok(())
-    } else {
-        Err(io::Error::from_raw_os_error(libc::EPERM))
-    }
+    if getuid() == uid && geteuid() == uid { Ok(()) } else { Err(io::Error::from_raw_os_error(libc::EPERM)) }
 }
 
 /// setgid(2): for root all three ids. Verified afterwards.
 pub fn setgid(gid: Gid) -> io::Result<()> {
     // SAFETY: integers only.
     check(unsafe { libc::setgid(gid) })?;
-    if getgid() == gid && getegid() == gid {
-        Ok(())
-    } else {
-        Err(io::Error::from_raw_os_error(libc::EPERM))
-    }
+    if getgid() == gid && getegid() == gid { Ok(()) } else { Err(io::Error::from_raw_os_error(libc::EPERM)) }
 }
 
 /// Changes only the effective user id (to be changed back).
@@ -163,10 +155,7 @@ pub struct EffectiveGuard {
 impl EffectiveGuard {
     /// Changes the effective ids.
     pub fn become_effective(uid: Uid, gid: Gid) -> io::Result<Self> {
-        let old = Self {
-            uid: geteuid(),
-            gid: getegid(),
-        };
+        let old = Self { uid: geteuid(), gid: getegid() };
         setegid(gid)?;
         if let Err(e) = seteuid(uid) {
             if setegid(old.gid).is_err() {

@@ -39,10 +39,7 @@ pub const INFINITY: u64 = libc::RLIM_INFINITY;
 
 /// Soft and hard limit.
 pub fn get(limit: Limit) -> io::Result<(u64, u64)> {
-    let mut l = libc::rlimit {
-        rlim_cur: 0,
-        rlim_max: 0,
-    };
+    let mut l = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
     // SAFETY: l is a valid place for the result.
     check(unsafe { libc::getrlimit(limit.raw(), &mut l) })?;
     Ok((l.rlim_cur, l.rlim_max))
@@ -50,10 +47,7 @@ pub fn get(limit: Limit) -> io::Result<(u64, u64)> {
 
 /// Sets soft and hard limit.
 pub fn set(limit: Limit, soft: u64, hard: u64) -> io::Result<()> {
-    let l = libc::rlimit {
-        rlim_cur: soft,
-        rlim_max: hard,
-    };
+    let l = libc::rlimit { rlim_cur: soft, rlim_max: hard };
     // SAFETY: l is valid for reading.
     check(unsafe { libc::setrlimit(limit.raw(), &l) }).map(drop)
 }
@@ -77,11 +71,7 @@ pub fn priority() -> io::Result<i32> {
     unsafe {
         *libc::__errno_location() = 0;
         let r = libc::getpriority(libc::PRIO_PROCESS, 0);
-        if r == -1 && *libc::__errno_location() != 0 {
-            Err(io::Error::last_os_error())
-        } else {
-            Ok(r)
-        }
+        if r == -1 && *libc::__errno_location() != 0 { Err(io::Error::last_os_error()) } else { Ok(r) }
     }
 }
 
@@ -104,22 +94,9 @@ pub struct Usage {
 pub fn usage(children: bool) -> io::Result<Usage> {
     // SAFETY: rusage is plain integers, zero is a valid value.
     let mut u: libc::rusage = unsafe { std::mem::zeroed() };
-    let who = if children {
-        libc::RUSAGE_CHILDREN
-    } else {
-        libc::RUSAGE_SELF
-    };
+    let who = if children { libc::RUSAGE_CHILDREN } else { libc::RUSAGE_SELF };
     // SAFETY: u is a valid place for the result.
     check(unsafe { libc::getrusage(who, &mut u) })?;
-    let dur = |t: libc::timeval| {
-        Duration::new(
-            t.tv_sec.max(0) as u64,
-            (t.tv_usec.clamp(0, 999_999) as u32) * 1000,
-        )
-    };
-    Ok(Usage {
-        user: dur(u.ru_utime),
-        system: dur(u.ru_stime),
-        max_rss: u.ru_maxrss.max(0) as u64,
-    })
+    let dur = |t: libc::timeval| Duration::new(t.tv_sec.max(0) as u64, (t.tv_usec.clamp(0, 999_999) as u32) * 1000);
+    Ok(Usage { user: dur(u.ru_utime), system: dur(u.ru_stime), max_rss: u.ru_maxrss.max(0) as u64 })
 }

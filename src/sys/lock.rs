@@ -44,11 +44,7 @@ pub enum Wait {
 impl Wait {
     /// Up to this long from now; zero is [`Wait::No`].
     pub fn for_duration(d: Duration) -> Self {
-        if d.is_zero() {
-            Self::No
-        } else {
-            Self::Until(Instant::now() + d)
-        }
+        if d.is_zero() { Self::No } else { Self::Until(Instant::now() + d) }
     }
 }
 
@@ -59,24 +55,10 @@ pub fn fcntl(fd: BorrowedFd<'_>, kind: Kind, region: Region, wait: Wait) -> io::
 
 /// An open-file-description lock.
 pub fn ofd(fd: BorrowedFd<'_>, kind: Kind, region: Region, wait: Wait) -> io::Result<()> {
-    region_lock(
-        fd,
-        kind,
-        region,
-        wait,
-        libc::F_OFD_SETLK,
-        libc::F_OFD_SETLKW,
-    )
+    region_lock(fd, kind, region, wait, libc::F_OFD_SETLK, libc::F_OFD_SETLKW)
 }
 
-fn region_lock(
-    fd: BorrowedFd<'_>,
-    kind: Kind,
-    region: Region,
-    wait: Wait,
-    now: i32,
-    block: i32,
-) -> io::Result<()> {
+fn region_lock(fd: BorrowedFd<'_>, kind: Kind, region: Region, wait: Wait, now: i32, block: i32) -> io::Result<()> {
     let typ = match kind {
         Kind::Shared => libc::F_RDLCK,
         Kind::Exclusive => libc::F_WRLCK,
@@ -89,10 +71,7 @@ fn region_lock(
     l.l_start = region.start;
     l.l_len = region.len;
     // SAFETY: l is valid for the call.
-    waiting(wait, |blocking| {
-        check(unsafe { libc::fcntl(fd.as_raw_fd(), if blocking { block } else { now }, &l) })
-            .map(drop)
-    })
+    waiting(wait, |blocking| check(unsafe { libc::fcntl(fd.as_raw_fd(), if blocking { block } else { now }, &l) }).map(drop))
 }
 
 /// Who holds a classic lock that conflicts with an exclusive one on the region (`None`: nobody).
@@ -162,21 +141,12 @@ mod tests {
         ofd(a.as_fd(), Kind::Exclusive, Region::WHOLE, Wait::No).unwrap();
         let e = ofd(b.as_fd(), Kind::Exclusive, Region::WHOLE, soon()).unwrap_err();
         assert_eq!(e.kind(), io::ErrorKind::TimedOut);
-        let e = fcntl(
-            b.as_fd(),
-            Kind::Exclusive,
-            Region { start: 0, len: 18 },
-            Wait::No,
-        )
-        .unwrap_err();
+        let e = fcntl(b.as_fd(), Kind::Exclusive, Region { start: 0, len: 18 }, Wait::No).unwrap_err();
         assert_eq!(e.kind(), io::ErrorKind::WouldBlock);
         ofd(a.as_fd(), Kind::Unlock, Region::WHOLE, Wait::No).unwrap();
         fcntl(b.as_fd(), Kind::Exclusive, Region::WHOLE, Wait::No).unwrap();
         flock(a.as_fd(), Kind::Exclusive, Wait::No).unwrap();
-        assert_eq!(
-            flock(b.as_fd(), Kind::Shared, soon()).unwrap_err().kind(),
-            io::ErrorKind::TimedOut
-        );
+        assert_eq!(flock(b.as_fd(), Kind::Shared, soon()).unwrap_err().kind(), io::ErrorKind::TimedOut);
         std::fs::remove_file(path).unwrap();
     }
 }

@@ -38,11 +38,7 @@ use std::io;
 
 /// Turns a `-1` result of a system call into the errno it left.
 pub(crate) fn check(result: libc::c_int) -> io::Result<libc::c_int> {
-    if result == -1 {
-        Err(io::Error::last_os_error())
-    } else {
-        Ok(result)
-    }
+    if result == -1 { Err(io::Error::last_os_error()) } else { Ok(result) }
 }
 
 /// As [`check`], for calls that return a size.
@@ -62,8 +58,7 @@ pub(crate) fn retry<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T>
 
 /// A C string of these bytes; a NUL within is `InvalidInput` (never silently cut).
 pub(crate) fn cstr(bytes: &[u8]) -> io::Result<CString> {
-    CString::new(bytes)
-        .map_err(|_| io::Error::new(io::ErrorKind::InvalidInput, "NUL byte in a name"))
+    CString::new(bytes).map_err(|_| io::Error::new(io::ErrorKind::InvalidInput, "NUL byte in a name"))
 }
 
 /// The text the C library has for an errno, such as "No such file or directory" (no "(os error 2)").

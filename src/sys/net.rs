@@ -37,10 +37,7 @@ pub(crate) struct RawAddr {
 impl RawAddr {
     pub(crate) fn empty() -> Self {
         // SAFETY: sockaddr_storage is plain bytes; zero is valid (AF_UNSPEC).
-        Self {
-            storage: unsafe { std::mem::zeroed() },
-            len: size_of::<libc::sockaddr_storage>() as libc::socklen_t,
-        }
+        Self { storage: unsafe { std::mem::zeroed() }, len: size_of::<libc::sockaddr_storage>() as libc::socklen_t }
     }
 
     pub(crate) fn new(addr: &SocketAddr) -> Self {
@@ -50,9 +47,7 @@ impl RawAddr {
                 let s = libc::sockaddr_in {
                     sin_family: libc::AF_INET as libc::sa_family_t,
                     sin_port: a.port().to_be(),
-                    sin_addr: libc::in_addr {
-                        s_addr: u32::from_ne_bytes(a.ip().octets()),
-                    },
+                    sin_addr: libc::in_addr { s_addr: u32::from_ne_bytes(a.ip().octets()) },
                     sin_zero: [0; 8],
                 };
                 // SAFETY: sockaddr_storage is large and aligned enough for every address form.
@@ -64,9 +59,7 @@ impl RawAddr {
                     sin6_family: libc::AF_INET6 as libc::sa_family_t,
                     sin6_port: a.port().to_be(),
                     sin6_flowinfo: a.flowinfo(),
-                    sin6_addr: libc::in6_addr {
-                        s6_addr: a.ip().octets(),
-                    },
+                    sin6_addr: libc::in6_addr { s6_addr: a.ip().octets() },
                     sin6_scope_id: a.scope_id(),
                 };
                 // SAFETY: as above.
@@ -107,15 +100,7 @@ pub(crate) unsafe fn decode(p: *const libc::sockaddr) -> Option<SocketAddr> {
             libc::AF_INET6 => {
                 let s = p.cast::<libc::sockaddr_in6>().read_unaligned();
                 let ip = Ipv6Addr::from(s.sin6_addr.s6_addr);
-                Some(
-                    SocketAddrV6::new(
-                        ip,
-                        u16::from_be(s.sin6_port),
-                        s.sin6_flowinfo,
-                        s.sin6_scope_id,
-                    )
-                    .into(),
-                )
+                Some(SocketAddrV6::new(ip, u16::from_be(s.sin6_port), s.sin6_flowinfo, s.sin6_scope_id).into())
             }
             _ => None,
         }
@@ -156,14 +141,7 @@ pub fn listen(fd: BorrowedFd<'_>, backlog: i32) -> io::Result<()> {
 pub fn accept(fd: BorrowedFd<'_>) -> io::Result<(OwnedFd, SocketAddr)> {
     let mut a = RawAddr::empty();
     // SAFETY: storage with its length.
-    let new = check(unsafe {
-        libc::accept4(
-            fd.as_raw_fd(),
-            (&raw mut a.storage).cast(),
-            &mut a.len,
-            libc::SOCK_CLOEXEC,
-        )
-    })?;
+    let new = check(unsafe { libc::accept4(fd.as_raw_fd(), (&raw mut a.storage).cast(), &mut a.len, libc::SOCK_CLOEXEC) })?;
     // SAFETY: new and ours.
     let new = unsafe { OwnedFd::from_raw_fd(new) };
     let peer = a.decode().ok_or(io::ErrorKind::InvalidData)?;
@@ -181,17 +159,11 @@ pub fn connect(fd: BorrowedFd<'_>, addr: &SocketAddr, timeout: Option<Duration>)
     })
 }
 
-pub(crate) fn connect_raw(
-    fd: BorrowedFd<'_>,
-    deadline: Option<Instant>,
-    call: impl Fn(i32) -> i32,
-) -> io::Result<()> {
+pub(crate) fn connect_raw(fd: BorrowedFd<'_>, deadline: Option<Instant>, call: impl Fn(i32) -> i32) -> io::Result<()> {
     super::fd::set_nonblocking(fd, true)?;
     let result = match check(call(fd.as_raw_fd())) {
         Ok(_) => Ok(()),
-        Err(e) if matches!(e.raw_os_error(), Some(libc::EINPROGRESS | libc::EINTR)) => {
-            finish_connect(fd, deadline)
-        }
+        Err(e) if matches!(e.raw_os_error(), Some(libc::EINPROGRESS | libc::EINTR)) => finish_connect(fd, deadline),
         Err(e) => Err(e),
     };
     super::fd::set_nonblocking(fd, false)?;
@@ -219,27 +191,13 @@ pub enum FastOpen {
 
 /// Connects with TCP fast open, giving `data` along if the kernel has a cookie for the host.
 /// A refusal may then be seen only at the first read.
-pub fn connect_fast_open(
-    fd: BorrowedFd<'_>,
-    addr: &SocketAddr,
-    data: &[u8],
-    timeout: Option<Duration>,
-) -> io::Result<FastOpen> {
+pub fn connect_fast_open(fd: BorrowedFd<'_>, addr: &SocketAddr, data: &[u8], timeout: Option<Duration>) -> io::Result<FastOpen> {
     let a = RawAddr::new(addr);
     let deadline = timeout.map(|t| Instant::now() + t);
     super::fd::set_nonblocking(fd, true)?;
     let flags = libc::MSG_FASTOPEN | libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL;
     // SAFETY: data and address with their lengths.
-    let sent = check_size(unsafe {
-        libc::sendto(
-            fd.as_raw_fd(),
-            data.as_ptr().cast(),
-            data.len(),
-            flags,
-            a.ptr(),
-            a.len(),
-        )
-    });
+    let sent = check_size(unsafe { libc::sendto(fd.as_raw_fd(), data.as_ptr().cast(), data.len(), flags, a.ptr(), a.len()) });
     let result = match sent {
         Ok(n) => Ok(FastOpen::Sent(n)),
         Err(e) => match e.raw_os_error() {
@@ -274,43 +232,27 @@ pub fn peer_address(fd: BorrowedFd<'_>) -> io::Result<Option<SocketAddr>> {
 /// Closes the writing half (`write`) or both.
 pub fn shutdown(fd: BorrowedFd<'_>, write_only: bool) -> io::Result<()> {
     // SAFETY: integers only.
-    check(unsafe {
-        libc::shutdown(
-            fd.as_raw_fd(),
-            if write_only {
-                libc::SHUT_WR
-            } else {
-                libc::SHUT_RDWR
-            },
-        )
-    })
-    .map(drop)
+    check(unsafe { libc::shutdown(fd.as_raw_fd(), if write_only { libc::SHUT_WR } else { libc::SHUT_RDWR }) }).map(drop)
 }
 
 /// Looks at what has come without taking it; `WouldBlock` if nothing has, 0 at the end.
 pub fn peek(fd: BorrowedFd<'_>, buf: &mut [u8]) -> io::Result<usize> {
     let flags = libc::MSG_PEEK | libc::MSG_DONTWAIT;
     // SAFETY: buffer with its length.
-    retry(|| {
-        check_size(unsafe { libc::recv(fd.as_raw_fd(), buf.as_mut_ptr().cast(), buf.len(), flags) })
-    })
+    retry(|| check_size(unsafe { libc::recv(fd.as_raw_fd(), buf.as_mut_ptr().cast(), buf.len(), flags) }))
 }
 
 /// Sends with MSG_NOSIGNAL; `more` says that further data follows at once (MSG_MORE).
 pub fn send(fd: BorrowedFd<'_>, buf: &[u8], more: bool) -> io::Result<usize> {
     let flags = libc::MSG_NOSIGNAL | if more { libc::MSG_MORE } else { 0 };
     // SAFETY: buffer with its length.
-    retry(|| {
-        check_size(unsafe { libc::send(fd.as_raw_fd(), buf.as_ptr().cast(), buf.len(), flags) })
-    })
+    retry(|| check_size(unsafe { libc::send(fd.as_raw_fd(), buf.as_ptr().cast(), buf.len(), flags) }))
 }
 
 /// Receives what has come (blocks as the socket does).
 pub fn recv(fd: BorrowedFd<'_>, buf: &mut [u8]) -> io::Result<usize> {
     // SAFETY: buffer with its length.
-    retry(|| {
-        check_size(unsafe { libc::recv(fd.as_raw_fd(), buf.as_mut_ptr().cast(), buf.len(), 0) })
-    })
+    retry(|| check_size(unsafe { libc::recv(fd.as_raw_fd(), buf.as_mut_ptr().cast(), buf.len(), 0) }))
 }
 
 /// True if the kernel has this family at all.
@@ -333,18 +275,9 @@ mod tests {
         let (s, peer) = accept(l.as_fd()).unwrap();
         assert_eq!(Some(peer), local_address(c.as_fd()).unwrap());
         assert_eq!(peer_address(c.as_fd()).unwrap(), Some(addr));
-        assert_eq!(
-            peek(s.as_fd(), &mut [0; 4]).unwrap_err().kind(),
-            io::ErrorKind::WouldBlock
-        );
+        assert_eq!(peek(s.as_fd(), &mut [0; 4]).unwrap_err().kind(), io::ErrorKind::WouldBlock);
         send(c.as_fd(), b"x", false).unwrap();
-        assert!(
-            super::super::poll::wait_readable(
-                s.as_fd(),
-                Some(Instant::now() + Duration::from_secs(5))
-            )
-            .unwrap()
-        );
+        assert!(super::super::poll::wait_readable(s.as_fd(), Some(Instant::now() + Duration::from_secs(5))).unwrap());
         assert_eq!(peek(s.as_fd(), &mut [0; 4]).unwrap(), 1);
         drop(l);
         let c2 = tcp_socket(Family::V4).unwrap();

@@ -21,12 +21,8 @@ impl Options {
     /// Not for PCRE2: also compile to machine code. Worth it for a pattern that is used many times.
     pub const JIT: Self = Self(1 << 31);
 
-    const ALLOWED: u32 = p::PCRE2_CASELESS
-        | p::PCRE2_MULTILINE
-        | p::PCRE2_DOTALL
-        | p::PCRE2_EXTENDED
-        | p::PCRE2_ANCHORED
-        | p::PCRE2_UTF;
+    const ALLOWED: u32 =
+        p::PCRE2_CASELESS | p::PCRE2_MULTILINE | p::PCRE2_DOTALL | p::PCRE2_EXTENDED | p::PCRE2_ANCHORED | p::PCRE2_UTF;
 }
 
 impl std::ops::BitOr for Options {
@@ -142,12 +138,7 @@ impl Regex {
     }
 
     /// Compiles; the limits apply to each match.
-    pub fn with_limits(
-        pattern: &[u8],
-        options: Options,
-        match_limit: u32,
-        depth_limit: u32,
-    ) -> Result<Self, CompileError> {
+    pub fn with_limits(pattern: &[u8], options: Options, match_limit: u32, depth_limit: u32) -> Result<Self, CompileError> {
         let (mut error, mut offset) = (0, 0);
         // SAFETY: pattern with its length; results in the two places. The contexts may be null.
         unsafe {
@@ -160,22 +151,12 @@ impl Regex {
                 std::ptr::null_mut(),
             );
             if code.is_null() {
-                return Err(CompileError {
-                    message: message(error),
-                    offset,
-                });
+                return Err(CompileError { message: message(error), offset });
             }
-            let mut c = Code {
-                code,
-                context: p::pcre2_match_context_create_8(std::ptr::null_mut()),
-                captures: 0,
-                names: Vec::new(),
-            };
+            let mut c =
+                Code { code, context: p::pcre2_match_context_create_8(std::ptr::null_mut()), captures: 0, names: Vec::new() };
             if c.context.is_null() {
-                return Err(CompileError {
-                    message: "failed to get memory".into(),
-                    offset: 0,
-                });
+                return Err(CompileError { message: "failed to get memory".into(), offset: 0 });
             }
             p::pcre2_set_match_limit_8(c.context, match_limit);
             p::pcre2_set_depth_limit_8(c.context, depth_limit);
@@ -212,12 +193,7 @@ impl Regex {
     }
 
     /// The first match from `start` on (what is before it still counts for lookbehind and `^`).
-    pub fn find_at(
-        &self,
-        subject: &[u8],
-        start: usize,
-        options: MatchOptions,
-    ) -> Result<Option<Captures>, MatchError> {
+    pub fn find_at(&self, subject: &[u8], start: usize, options: MatchOptions) -> Result<Option<Captures>, MatchError> {
         if start > subject.len() {
             return Ok(None);
         }
@@ -226,21 +202,10 @@ impl Regex {
         unsafe {
             let data = p::pcre2_match_data_create_from_pattern_8(self.0.code, std::ptr::null_mut());
             if data.is_null() {
-                return Err(MatchError {
-                    code: p::PCRE2_ERROR_NOMEMORY,
-                    message: message(p::PCRE2_ERROR_NOMEMORY),
-                });
+                return Err(MatchError { code: p::PCRE2_ERROR_NOMEMORY, message: message(p::PCRE2_ERROR_NOMEMORY) });
             }
             let run = |extra: u32| {
-                p::pcre2_match_8(
-                    self.0.code,
-                    subject.as_ptr(),
-                    subject.len(),
-                    start,
-                    options.0 | extra,
-                    data,
-                    self.0.context,
-                )
+                p::pcre2_match_8(self.0.code, subject.as_ptr(), subject.len(), start, options.0 | extra, data, self.0.context)
             };
             let mut rc = run(0);
             if rc == p::PCRE2_ERROR_JIT_STACKLIMIT {
@@ -254,16 +219,11 @@ impl Regex {
                     // \K can make the end come before the start; such a group is taken as unset
                     (from <= to && to <= subject.len()).then_some((from, to))
                 });
-                Ok(Some(Captures {
-                    groups: groups.collect(),
-                }))
+                Ok(Some(Captures { groups: groups.collect() }))
             } else if rc == p::PCRE2_ERROR_NOMATCH {
                 Ok(None)
             } else {
-                Err(MatchError {
-                    code: rc,
-                    message: message(rc),
-                })
+                Err(MatchError { code: rc, message: message(rc) })
             };
             p::pcre2_match_data_free_8(data);
             result
@@ -346,11 +306,7 @@ mod tests {
 
     #[test]
     fn captures_and_names() {
-        let r = Regex::new(
-            b"^(?<user>[^@]+)@(x)?(.+)$",
-            Options::CASELESS | Options::JIT,
-        )
-        .unwrap();
+        let r = Regex::new(b"^(?<user>[^@]+)@(x)?(.+)$", Options::CASELESS | Options::JIT).unwrap();
         assert_eq!(r.capture_count(), 3);
         assert_eq!(r.names().collect::<Vec<_>>(), [(&b"user"[..], 1)]);
         let s = b"joe@example.com";
@@ -365,33 +321,12 @@ mod tests {
     #[test]
     fn errors_and_limits() {
         let e = Regex::new(b"a(b", Options::NONE).unwrap_err();
-        assert_eq!(
-            e,
-            CompileError {
-                message: "missing closing parenthesis".into(),
-                offset: 3
-            }
-        );
+        assert_eq!(e, CompileError { message: "missing closing parenthesis".into(), offset: 3 });
         let r = Regex::with_limits(b"(a+)+$", Options::NONE, 1000, 1000).unwrap();
-        assert_eq!(
-            r.find(b"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaab")
-                .unwrap_err()
-                .code,
-            -47
-        );
+        assert_eq!(r.find(b"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaab").unwrap_err().code, -47);
         let r = Regex::new(b"x*", Options::NONE).unwrap();
-        assert!(
-            r.find_at(b"ab", 0, MatchOptions::NOTEMPTY)
-                .unwrap()
-                .is_none()
-        );
-        assert_eq!(
-            r.find_at(b"ab", 2, MatchOptions::NONE)
-                .unwrap()
-                .unwrap()
-                .range(0),
-            Some((2, 2))
-        );
+        assert!(r.find_at(b"ab", 0, MatchOptions::NOTEMPTY).unwrap().is_none());
+        assert_eq!(r.find_at(b"ab", 2, MatchOptions::NONE).unwrap().unwrap().range(0), Some((2, 2)));
         assert!(r.find_at(b"ab", 3, MatchOptions::NONE).unwrap().is_none());
     }
 }

@@ -24,34 +24,17 @@ pub struct Watch<'a> {
 impl<'a> Watch<'a> {
     /// Watches for reading.
     pub fn read(fd: BorrowedFd<'a>) -> Self {
-        Self {
-            fd,
-            read: true,
-            write: false,
-            readable: false,
-            writable: false,
-            hangup: false,
-        }
+        Self { fd, read: true, write: false, readable: false, writable: false, hangup: false }
     }
     /// Watches for writing.
     pub fn write(fd: BorrowedFd<'a>) -> Self {
-        Self {
-            fd,
-            read: false,
-            write: true,
-            readable: false,
-            writable: false,
-            hangup: false,
-        }
+        Self { fd, read: false, write: true, readable: false, writable: false, hangup: false }
     }
 }
 
 /// Waits until something is seen or the deadline passes; returns how many descriptors have news (0:
 /// deadline). `Interrupted` is returned to the caller.
-pub fn poll_interruptible(
-    watches: &mut [Watch<'_>],
-    deadline: Option<Instant>,
-) -> io::Result<usize> {
+pub fn poll_interruptible(watches: &mut [Watch<'_>], deadline: Option<Instant>) -> io::Result<usize> {
     let mut fds: Vec<libc::pollfd> = watches
         .iter()
         .map(|w| libc::pollfd {
@@ -61,13 +44,7 @@ pub fn poll_interruptible(
         })
         .collect();
     // SAFETY: pointer and length of one array.
-    let n = check(unsafe {
-        libc::poll(
-            fds.as_mut_ptr(),
-            fds.len() as libc::nfds_t,
-            timeout_ms(deadline),
-        )
-    })?;
+    let n = check(unsafe { libc::poll(fds.as_mut_ptr(), fds.len() as libc::nfds_t, timeout_ms(deadline)) })?;
     for (w, p) in watches.iter_mut().zip(&fds) {
         let bad = p.revents & (libc::POLLERR | libc::POLLHUP | libc::POLLNVAL) != 0;
         w.readable = p.revents & libc::POLLIN != 0 || (bad && w.read);
@@ -116,11 +93,7 @@ pub fn readable_now(fd: BorrowedFd<'_>) -> io::Result<bool> {
 
 /// Waits with these signals let in only while waiting (ppoll), so that none slips by between a test
 /// of a flag and the wait. `Interrupted` if one came.
-pub fn ppoll(
-    watches: &mut [Watch<'_>],
-    deadline: Option<Instant>,
-    mask: &super::signal::Mask,
-) -> io::Result<usize> {
+pub fn ppoll(watches: &mut [Watch<'_>], deadline: Option<Instant>, mask: &super::signal::Mask) -> io::Result<usize> {
     let mut fds: Vec<libc::pollfd> = watches
         .iter()
         .map(|w| libc::pollfd {
@@ -131,21 +104,11 @@ pub fn ppoll(
         .collect();
     let ts = deadline.map(|d| {
         let left = d.saturating_duration_since(Instant::now());
-        libc::timespec {
-            tv_sec: left.as_secs().min(i64::MAX as u64) as i64,
-            tv_nsec: i64::from(left.subsec_nanos()),
-        }
+        libc::timespec { tv_sec: left.as_secs().min(i64::MAX as u64) as i64, tv_nsec: i64::from(left.subsec_nanos()) }
     });
     let ts_ptr = ts.as_ref().map_or(std::ptr::null(), |t| t as *const _);
     // SAFETY: array with its length, timespec or null, a valid signal set.
-    let n = check(unsafe {
-        libc::ppoll(
-            fds.as_mut_ptr(),
-            fds.len() as libc::nfds_t,
-            ts_ptr,
-            mask.raw(),
-        )
-    })?;
+    let n = check(unsafe { libc::ppoll(fds.as_mut_ptr(), fds.len() as libc::nfds_t, ts_ptr, mask.raw()) })?;
     for (w, p) in watches.iter_mut().zip(&fds) {
         let bad = p.revents & (libc::POLLERR | libc::POLLHUP | libc::POLLNVAL) != 0;
         w.readable = p.revents & libc::POLLIN != 0 || (bad && w.read);

@@ -40,10 +40,7 @@ impl WaitStatus {
         if libc::WIFEXITED(status) {
             Self::Exited(libc::WEXITSTATUS(status))
         } else if libc::WIFSIGNALED(status) {
-            Self::Signaled {
-                signal: libc::WTERMSIG(status),
-                core: libc::WCOREDUMP(status),
-            }
+            Self::Signaled { signal: libc::WTERMSIG(status), core: libc::WCOREDUMP(status) }
         } else if libc::WIFSTOPPED(status) {
             Self::Stopped(libc::WSTOPSIG(status))
         } else {
@@ -198,8 +195,7 @@ pub fn umask(mask: u32) -> u32 {
 /// Asks the kernel to send us `signal` when our parent ends (Linux).
 pub fn signal_on_parent_death(signal: i32) -> io::Result<()> {
     // SAFETY: PR_SET_PDEATHSIG takes a signal number.
-    check(unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, signal as libc::c_ulong, 0, 0, 0) })
-        .map(drop)
+    check(unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, signal as libc::c_ulong, 0, 0, 0) }).map(drop)
 }
 
 /// Whether core dumps are allowed for this process.

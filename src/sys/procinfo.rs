@@ -38,10 +38,7 @@ pub fn set(text: &[u8]) {
 /// The text set last.
 pub fn get() -> Vec<u8> {
     let n = LENGTH.load(Ordering::SeqCst).min(SIZE);
-    TEXT.iter()
-        .take(n)
-        .map(|c| c.load(Ordering::Relaxed))
-        .collect()
+    TEXT.iter().take(n).map(|c| c.load(Ordering::Relaxed)).collect()
 }
 
 /// Installs the SIGUSR1 handler. `uid`/`gid`: the exim user, as whom a root process opens the log.
@@ -50,11 +47,7 @@ pub fn install(log: &std::path::Path, uid: u32, gid: u32) -> io::Result<()> {
     let path = super::cstr(log.as_os_str().as_bytes())?;
     let _ = LOG.set(Target { path, uid, gid });
     let handler: extern "C" fn(libc::c_int) = report;
-    super::signal::install(
-        libc::SIGUSR1,
-        handler as libc::sighandler_t,
-        libc::SA_RESTART,
-    )
+    super::signal::install(libc::SIGUSR1, handler as libc::sighandler_t, libc::SA_RESTART)
 }
 
 extern "C" fn report(_signal: libc::c_int) {
@@ -70,8 +63,7 @@ extern "C" fn report(_signal: libc::c_int) {
             libc::syscall(libc::SYS_setresgid, keep, target.gid, keep);
             libc::syscall(libc::SYS_setresuid, keep, target.uid, keep);
         }
-        let flags =
-            libc::O_WRONLY | libc::O_APPEND | libc::O_CREAT | libc::O_NOFOLLOW | libc::O_CLOEXEC;
+        let flags = libc::O_WRONLY | libc::O_APPEND | libc::O_CREAT | libc::O_NOFOLLOW | libc::O_CLOEXEC;
         let fd = libc::open(target.path.as_ptr(), flags, 0o640);
         if root {
             libc::syscall(libc::SYS_setresuid, keep, 0, keep);

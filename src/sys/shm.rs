@@ -40,10 +40,7 @@ impl SharedWords {
         if p == libc::MAP_FAILED {
             return Err(io::Error::last_os_error());
         }
-        Ok(Self {
-            base: p.cast(),
-            count,
-        })
+        Ok(Self { base: p.cast(), count })
     }
 }
 
@@ -58,8 +55,7 @@ impl Deref for SharedWords {
 impl Drop for SharedWords {
     fn drop(&mut self) {
         // SAFETY: our mapping, released once.
-        let _ =
-            check(unsafe { libc::munmap(self.base.cast(), self.count * size_of::<AtomicU64>()) });
+        let _ = check(unsafe { libc::munmap(self.base.cast(), self.count * size_of::<AtomicU64>()) });
     }
 }
 

@@ -10,8 +10,8 @@ use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 use std::time::Duration;
 
 pub use libc::{
-    SIGABRT, SIGALRM, SIGCHLD, SIGCONT, SIGHUP, SIGINT, SIGKILL, SIGPIPE, SIGQUIT, SIGSTOP,
-    SIGTERM, SIGUSR1, SIGUSR2, SIGXCPU, SIGXFSZ,
+    SIGABRT, SIGALRM, SIGCHLD, SIGCONT, SIGHUP, SIGINT, SIGKILL, SIGPIPE, SIGQUIT, SIGSTOP, SIGTERM, SIGUSR1, SIGUSR2, SIGXCPU,
+    SIGXFSZ,
 };
 
 const COUNT: usize = 65;
@@ -50,11 +50,7 @@ pub(crate) fn install(signal: i32, handler: libc::sighandler_t, flags: i32) -> i
 /// calls return `Interrupted` when it comes (if they are not of the kind that begin again).
 pub fn catch(signal: i32, restart: bool) -> io::Result<()> {
     let handler: extern "C" fn(libc::c_int) = note;
-    install(
-        signal,
-        handler as libc::sighandler_t,
-        if restart { libc::SA_RESTART } else { 0 },
-    )
+    install(signal, handler as libc::sighandler_t, if restart { libc::SA_RESTART } else { 0 })
 }
 
 /// Ignores a signal.
@@ -69,14 +65,12 @@ pub fn default(signal: i32) -> io::Result<()> {
 
 /// Has it come since the last [`taken`]?
 pub fn pending(signal: i32) -> bool {
-    SEEN.get(signal as usize)
-        .is_some_and(|f| f.load(Ordering::SeqCst))
+    SEEN.get(signal as usize).is_some_and(|f| f.load(Ordering::SeqCst))
 }
 
 /// As [`pending`], and forgets it.
 pub fn taken(signal: i32) -> bool {
-    SEEN.get(signal as usize)
-        .is_some_and(|f| f.swap(false, Ordering::SeqCst))
+    SEEN.get(signal as usize).is_some_and(|f| f.swap(false, Ordering::SeqCst))
 }
 
 /// Every caught signal also writes its number as one byte here (the write end of a non-blocking pipe),
@@ -155,10 +149,8 @@ pub fn restore(mask: &Mask) {
 /// Waits for one of these (blocked) signals, at most this long; `None` when time is up.
 pub fn wait(signals: &[i32], timeout: Option<Duration>) -> io::Result<Option<i32>> {
     let set = Mask::of(signals);
-    let ts = timeout.map(|t| libc::timespec {
-        tv_sec: t.as_secs().min(i64::MAX as u64) as i64,
-        tv_nsec: i64::from(t.subsec_nanos()),
-    });
+    let ts =
+        timeout.map(|t| libc::timespec { tv_sec: t.as_secs().min(i64::MAX as u64) as i64, tv_nsec: i64::from(t.subsec_nanos()) });
     let ts_ptr = ts.as_ref().map_or(std::ptr::null(), |t| t as *const _);
     // SAFETY: a valid set and a timespec or null.
     match check(unsafe { libc::sigtimedwait(&set.0, std::ptr::null_mut(), ts_ptr) }) {

@@ -8,16 +8,8 @@ use std::time::Duration;
 
 fn set<T>(fd: BorrowedFd<'_>, level: i32, name: i32, value: &T) -> io::Result<()> {
     // SAFETY: the value and its size belong together; the kernel copies it.
-    check(unsafe {
-        libc::setsockopt(
-            fd.as_raw_fd(),
-            level,
-            name,
-            (value as *const T).cast(),
-            size_of::<T>() as libc::socklen_t,
-        )
-    })
-    .map(drop)
+    check(unsafe { libc::setsockopt(fd.as_raw_fd(), level, name, (value as *const T).cast(), size_of::<T>() as libc::socklen_t) })
+        .map(drop)
 }
 
 fn get_int(fd: BorrowedFd<'_>, level: i32, name: i32) -> io::Result<i32> {
@@ -66,12 +58,7 @@ pub fn fast_open_server(fd: BorrowedFd<'_>, backlog: i32) -> io::Result<()> {
 }
 /// TCP_FASTOPEN_CONNECT: connect returns at once and the first write goes with the SYN.
 pub fn fast_open_connect(fd: BorrowedFd<'_>, on: bool) -> io::Result<()> {
-    set(
-        fd,
-        libc::IPPROTO_TCP,
-        libc::TCP_FASTOPEN_CONNECT,
-        &i32::from(on),
-    )
+    set(fd, libc::IPPROTO_TCP, libc::TCP_FASTOPEN_CONNECT, &i32::from(on))
 }
 /// SO_BINDTODEVICE: only this network interface.
 pub fn bind_to_interface(fd: BorrowedFd<'_>, name: &[u8]) -> io::Result<()> {
@@ -142,15 +129,7 @@ pub fn ip_options(fd: BorrowedFd<'_>) -> io::Result<Vec<u8>> {
     let mut buf = vec![0u8; 64];
     let mut len = buf.len() as libc::socklen_t;
     // SAFETY: the buffer and its size belong together.
-    check(unsafe {
-        libc::getsockopt(
-            fd.as_raw_fd(),
-            libc::IPPROTO_IP,
-            libc::IP_OPTIONS,
-            buf.as_mut_ptr().cast(),
-            &mut len,
-        )
-    })?;
+    check(unsafe { libc::getsockopt(fd.as_raw_fd(), libc::IPPROTO_IP, libc::IP_OPTIONS, buf.as_mut_ptr().cast(), &mut len) })?;
     buf.truncate(len as usize);
     Ok(buf)
 }
@@ -173,20 +152,8 @@ pub fn tcp_state(fd: BorrowedFd<'_>) -> io::Result<TcpState> {
     let mut info: libc::tcp_info = unsafe { std::mem::zeroed() };
     let mut len = size_of::<libc::tcp_info>() as libc::socklen_t;
     // SAFETY: the place and its size belong together.
-    check(unsafe {
-        libc::getsockopt(
-            fd.as_raw_fd(),
-            libc::IPPROTO_TCP,
-            libc::TCP_INFO,
-            (&raw mut info).cast(),
-            &mut len,
-        )
-    })?;
-    Ok(TcpState {
-        syn_data: info.tcpi_options & TCPI_OPT_SYN_DATA != 0,
-        state: info.tcpi_state,
-        unacked: info.tcpi_unacked,
-    })
+    check(unsafe { libc::getsockopt(fd.as_raw_fd(), libc::IPPROTO_TCP, libc::TCP_INFO, (&raw mut info).cast(), &mut len) })?;
+    Ok(TcpState { syn_data: info.tcpi_options & TCPI_OPT_SYN_DATA != 0, state: info.tcpi_state, unacked: info.tcpi_unacked })
 }
 
 /// The kernel's listen queue of this socket: waiting connections and the most allowed (Linux; for
@@ -196,15 +163,7 @@ pub fn listen_queue(fd: BorrowedFd<'_>) -> io::Result<(u32, u32)> {
     let mut info: libc::tcp_info = unsafe { std::mem::zeroed() };
     let mut len = size_of::<libc::tcp_info>() as libc::socklen_t;
     // SAFETY: the place and its size belong together.
-    check(unsafe {
-        libc::getsockopt(
-            fd.as_raw_fd(),
-            libc::IPPROTO_TCP,
-            libc::TCP_INFO,
-            (&raw mut info).cast(),
-            &mut len,
-        )
-    })?;
+    check(unsafe { libc::getsockopt(fd.as_raw_fd(), libc::IPPROTO_TCP, libc::TCP_INFO, (&raw mut info).cast(), &mut len) })?;
     Ok((info.tcpi_unacked, info.tcpi_sacked))
 }
 
@@ -220,15 +179,7 @@ pub fn original_destination(fd: BorrowedFd<'_>) -> io::Result<Option<std::net::S
     let mut s: libc::sockaddr_storage = unsafe { std::mem::zeroed() };
     let mut len = size_of::<libc::sockaddr_storage>() as libc::socklen_t;
     // SAFETY: the place and its size belong together.
-    check(unsafe {
-        libc::getsockopt(
-            fd.as_raw_fd(),
-            level,
-            SO_ORIGINAL_DST,
-            (&raw mut s).cast(),
-            &mut len,
-        )
-    })?;
+    check(unsafe { libc::getsockopt(fd.as_raw_fd(), level, SO_ORIGINAL_DST, (&raw mut s).cast(), &mut len) })?;
     // SAFETY: the kernel wrote a whole address into the storage.
     Ok(unsafe { super::net::decode((&raw const s).cast()) })
 }

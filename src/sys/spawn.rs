@@ -121,10 +121,7 @@ impl<'a> Spawn<'a> {
 
     /// Forks and execs. On success the program runs (its exec has succeeded).
     pub fn start(self) -> Result<Child, SpawnError> {
-        let prep = |error| SpawnError {
-            step: Step::Fork,
-            error,
-        };
+        let prep = |error| SpawnError { step: Step::Fork, error };
         let args = ExecArgs::new(self.path, self.argv, self.envp).map_err(prep)?;
         let directory = self.directory.map(cstr).transpose().map_err(prep)?;
         let null = dev_null().map_err(prep)?;
@@ -177,18 +174,10 @@ impl<'a> Spawn<'a> {
                 _ => Step::Exec,
             };
             let errno = i32::from_ne_bytes([report[1], report[2], report[3], report[4]]);
-            return Err(SpawnError {
-                step,
-                error: io::Error::from_raw_os_error(errno),
-            });
+            return Err(SpawnError { step, error: io::Error::from_raw_os_error(errno) });
         }
         let [stdin, stdout, stderr] = ends.ours;
-        Ok(Child {
-            pid,
-            stdin,
-            stdout,
-            stderr,
-        })
+        Ok(Child { pid, stdin, stdout, stderr })
     }
 }
 
@@ -258,11 +247,7 @@ impl Plan<'_> {
             // SAFETY: descriptor numbers only.
             check(unsafe { libc::fcntl(fd, libc::F_DUPFD_CLOEXEC, 3) })
         };
-        let report = if report < 3 {
-            up(report).map_err(at(Step::Descriptors))?
-        } else {
-            report
-        };
+        let report = if report < 3 { up(report).map_err(at(Step::Descriptors))? } else { report };
         let mut moved = [0; 3];
         for (to, from) in moved.iter_mut().zip(self.fds) {
             *to = up(from).map_err(at(Step::Descriptors))?;
@@ -289,8 +274,7 @@ impl Plan<'_> {
             // one thread now, so the plain calls change all of it.
             unsafe {
                 if libc::geteuid() == 0 {
-                    check(libc::setgroups(user.groups.len(), user.groups.as_ptr()))
-                        .map_err(at(Step::Groups))?;
+                    check(libc::setgroups(user.groups.len(), user.groups.as_ptr())).map_err(at(Step::Groups))?;
                 }
                 check(libc::setresgid(user.gid, user.gid, user.gid)).map_err(at(Step::Gid))?;
                 check(libc::setresuid(user.uid, user.uid, user.uid)).map_err(at(Step::Uid))?;
@@ -313,11 +297,7 @@ mod tests {
 
     #[test]
     fn runs_and_reports() {
-        let argv = [
-            b"sh".to_vec(),
-            b"-c".to_vec(),
-            b"cat; ls /proc/self/fd >&2; exit 3".to_vec(),
-        ];
+        let argv = [b"sh".to_vec(), b"-c".to_vec(), b"cat; ls /proc/self/fd >&2; exit 3".to_vec()];
         let mut s = Spawn::new(b"/bin/sh", &argv, &[]);
         s.stdin = Stdio::Pipe;
         s.stdout = Stdio::Pipe;
@@ -326,18 +306,12 @@ mod tests {
         let input = c.stdin.take().unwrap();
         super::super::fd::write(input.as_fd(), b"hello").unwrap();
         drop(input);
-        let (out, _) =
-            super::super::fd::read_to_end_deadline(c.stdout.as_ref().unwrap().as_fd(), 100, None)
-                .unwrap();
+        let (out, _) = super::super::fd::read_to_end_deadline(c.stdout.as_ref().unwrap().as_fd(), 100, None).unwrap();
         assert_eq!(out, b"hello");
-        let (fds, _) =
-            super::super::fd::read_to_end_deadline(c.stderr.as_ref().unwrap().as_fd(), 100, None)
-                .unwrap();
+        let (fds, _) = super::super::fd::read_to_end_deadline(c.stderr.as_ref().unwrap().as_fd(), 100, None).unwrap();
         assert_eq!(fds, b"0\n1\n2\n3\n"); // 3 is the directory that ls itself reads
         assert_eq!(super::super::process::wait(c.pid).unwrap().to_raw(), 3 << 8);
-        let e = Spawn::new(b"/nonexistent/program", &argv, &[])
-            .start()
-            .unwrap_err();
+        let e = Spawn::new(b"/nonexistent/program", &argv, &[]).start().unwrap_err();
         assert_eq!(e.step, Step::Exec);
         assert_eq!(e.error.raw_os_error(), Some(libc::ENOENT));
     }

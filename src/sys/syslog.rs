@@ -18,22 +18,13 @@ impl Syslog {
         let owned: CString = super::cstr(name)?;
         let name: &'static std::ffi::CStr = Box::leak(owned.into_boxed_c_str());
         // SAFETY: the name lives for ever.
-        unsafe {
-            libc::openlog(
-                name.as_ptr(),
-                if with_pid { libc::LOG_PID } else { 0 } | libc::LOG_CONS,
-                facility,
-            )
-        };
+        unsafe { libc::openlog(name.as_ptr(), if with_pid { libc::LOG_PID } else { 0 } | libc::LOG_CONS, facility) };
         Ok(Self { name })
     }
 
     /// One line. NUL bytes are shown as spaces.
     pub fn write(&self, priority: i32, line: &[u8]) {
-        let clean: Vec<u8> = line
-            .iter()
-            .map(|b| if *b == 0 { b' ' } else { *b })
-            .collect();
+        let clean: Vec<u8> = line.iter().map(|b| if *b == 0 { b' ' } else { *b }).collect();
         if let Ok(text) = super::cstr(&clean) {
             // SAFETY: a constant format and one valid C string.
             unsafe { libc::syslog(priority, c"%s".as_ptr(), text.as_ptr()) };

@@ -27,19 +27,9 @@ pub fn uname() -> io::Result<Uname> {
     let mut u: libc::utsname = unsafe { std::mem::zeroed() };
     // SAFETY: a valid place.
     check(unsafe { libc::uname(&mut u) })?;
-    let text = |a: &[libc::c_char]| -> BString {
-        a.iter()
-            .take_while(|c| **c != 0)
-            .map(|c| *c as u8)
-            .collect::<Vec<u8>>()
-            .into()
-    };
-    Ok(Uname {
-        node: text(&u.nodename),
-        system: text(&u.sysname),
-        release: text(&u.release),
-        machine: text(&u.machine),
-    })
+    let text =
+        |a: &[libc::c_char]| -> BString { a.iter().take_while(|c| **c != 0).map(|c| *c as u8).collect::<Vec<u8>>().into() };
+    Ok(Uname { node: text(&u.nodename), system: text(&u.sysname), release: text(&u.release), machine: text(&u.machine) })
 }
 
 /// Processors online.
@@ -56,7 +46,5 @@ pub fn arg_max() -> usize {
 /// The current directory, `None` if it has none any more.
 pub fn current_directory() -> Option<BString> {
     use std::os::unix::ffi::OsStringExt;
-    std::env::current_dir()
-        .ok()
-        .map(|p| p.into_os_string().into_vec().into())
+    std::env::current_dir().ok().map(|p| p.into_os_string().into_vec().into())
 }

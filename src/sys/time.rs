@@ -66,10 +66,7 @@ pub struct TimeVal {
 }
 
 fn clock(id: libc::clockid_t) -> (i64, i64) {
-    let mut t = libc::timespec {
-        tv_sec: 0,
-        tv_nsec: 0,
-    };
+    let mut t = libc::timespec { tv_sec: 0, tv_nsec: 0 };
     // SAFETY: a valid place; these clocks always exist.
     unsafe { libc::clock_gettime(id, &mut t) };
     (t.tv_sec, t.tv_nsec)
@@ -78,10 +75,7 @@ fn clock(id: libc::clockid_t) -> (i64, i64) {
 /// The wall clock with microseconds.
 pub fn now() -> TimeVal {
     let (sec, nsec) = clock(libc::CLOCK_REALTIME);
-    TimeVal {
-        sec,
-        usec: nsec / 1000,
-    }
+    TimeVal { sec, usec: nsec / 1000 }
 }
 
 /// The wall clock in whole seconds, like time(2).
@@ -92,9 +86,7 @@ pub fn unix_time() -> i64 {
 /// A clock that never goes back (nanoseconds since some moment; the same for all processes).
 pub fn monotonic_nanos() -> u64 {
     let (sec, nsec) = clock(libc::CLOCK_MONOTONIC);
-    (sec as u64)
-        .wrapping_mul(1_000_000_000)
-        .wrapping_add(nsec as u64)
+    (sec as u64).wrapping_mul(1_000_000_000).wrapping_add(nsec as u64)
 }
 
 /// Local time. `None` for a moment that has no year.
@@ -144,11 +136,7 @@ pub fn strftime(format: &[u8], t: i64, local: bool) -> io::Result<Vec<u8>> {
     // SAFETY: tm filled by localtime_r/gmtime_r (with its zone pointer) and used at once.
     let n = unsafe {
         let mut tm: libc::tm = std::mem::zeroed();
-        let ok = if local {
-            libc::localtime_r(&t, &mut tm)
-        } else {
-            libc::gmtime_r(&t, &mut tm)
-        };
+        let ok = if local { libc::localtime_r(&t, &mut tm) } else { libc::gmtime_r(&t, &mut tm) };
         if ok.is_null() {
             return Err(io::Error::from_raw_os_error(libc::EOVERFLOW));
         }
@@ -163,11 +151,7 @@ pub fn strftime(format: &[u8], t: i64, local: bool) -> io::Result<Vec<u8>> {
 
 unsafe extern "C" {
     fn tzset();
-    fn strptime(
-        s: *const libc::c_char,
-        format: *const libc::c_char,
-        tm: *mut libc::tm,
-    ) -> *const libc::c_char;
+    fn strptime(s: *const libc::c_char, format: *const libc::c_char, tm: *mut libc::tm) -> *const libc::c_char;
 }
 
 /// Sets or removes TZ and makes it count from now on. Single-threaded only (see [`super::env`]).
@@ -191,10 +175,7 @@ pub fn parse(text: &[u8], format: &[u8]) -> Option<(Tm, Vec<u8>)> {
         if rest.is_null() {
             return None;
         }
-        Some((
-            Tm::from_raw(&tm),
-            std::ffi::CStr::from_ptr(rest).to_bytes().to_vec(),
-        ))
+        Some((Tm::from_raw(&tm), std::ffi::CStr::from_ptr(rest).to_bytes().to_vec()))
     }
 }
 
@@ -212,10 +193,7 @@ mod tests {
         let t = gmtime(951_782_400).unwrap();
         assert_eq!((t.year, t.month, t.day, t.weekday), (2000, 2, 29, 2));
         assert_eq!(timegm(&t), Some(951_782_400));
-        assert_eq!(
-            strftime(b"%Y-%m-%d %H:%M:%S", 951_782_400, false).unwrap(),
-            b"2000-02-29 00:00:00"
-        );
+        assert_eq!(strftime(b"%Y-%m-%d %H:%M:%S", 951_782_400, false).unwrap(), b"2000-02-29 00:00:00");
         let (t, rest) = parse(b"01 Feb 2003 tail", b"%d %b %Y").unwrap();
         assert_eq!((t.year, t.month, t.day), (2003, 2, 1));
         assert_eq!(rest, b" tail");

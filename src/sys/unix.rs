@@ -29,14 +29,7 @@ impl Kind {
 pub fn pair(kind: Kind) -> io::Result<(OwnedFd, OwnedFd)> {
     let mut fds = [0; 2];
     // SAFETY: room for two descriptors.
-    check(unsafe {
-        libc::socketpair(
-            libc::AF_UNIX,
-            kind.raw() | libc::SOCK_CLOEXEC,
-            0,
-            fds.as_mut_ptr(),
-        )
-    })?;
+    check(unsafe { libc::socketpair(libc::AF_UNIX, kind.raw() | libc::SOCK_CLOEXEC, 0, fds.as_mut_ptr()) })?;
     // SAFETY: both are new and ours.
     Ok(unsafe { (OwnedFd::from_raw_fd(fds[0]), OwnedFd::from_raw_fd(fds[1])) })
 }
@@ -53,13 +46,7 @@ fn address(path: &[u8]) -> io::Result<(libc::sockaddr_un, libc::socklen_t)> {
     a.sun_family = libc::AF_UNIX as libc::sa_family_t;
     let is_abstract = matches!(path.first(), Some(0 | b'@'));
     if path.is_empty() || path.len() >= a.sun_path.len() || path.iter().skip(1).any(|b| *b == 0) {
-        return Err(io::Error::from_raw_os_error(
-            if path.len() >= a.sun_path.len() {
-                libc::ENAMETOOLONG
-            } else {
-                libc::EINVAL
-            },
-        ));
+        return Err(io::Error::from_raw_os_error(if path.len() >= a.sun_path.len() { libc::ENAMETOOLONG } else { libc::EINVAL }));
     }
     for (to, from) in a.sun_path.iter_mut().zip(path) {
         *to = *from as libc::c_char;
@@ -94,14 +81,7 @@ pub fn connect(kind: Kind, path: &[u8], timeout: Option<Duration>) -> io::Result
 /// Accepts on a listening Unix socket.
 pub fn accept(fd: BorrowedFd<'_>) -> io::Result<OwnedFd> {
     // SAFETY: null address means "do not tell".
-    let new = check(unsafe {
-        libc::accept4(
-            fd.as_raw_fd(),
-            std::ptr::null_mut(),
-            std::ptr::null_mut(),
-            libc::SOCK_CLOEXEC,
-        )
-    })?;
+    let new = check(unsafe { libc::accept4(fd.as_raw_fd(), std::ptr::null_mut(), std::ptr::null_mut(), libc::SOCK_CLOEXEC) })?;
     // SAFETY: new and ours.
     Ok(unsafe { OwnedFd::from_raw_fd(new) })
 }
@@ -116,27 +96,11 @@ pub struct Peer {
 
 /// SO_PEERCRED.
 pub fn peer_credentials(fd: BorrowedFd<'_>) -> io::Result<Peer> {
-    let mut c = libc::ucred {
-        pid: 0,
-        uid: 0,
-        gid: 0,
-    };
+    let mut c = libc::ucred { pid: 0, uid: 0, gid: 0 };
     let mut len = size_of::<libc::ucred>() as libc::socklen_t;
     // SAFETY: place and size belong together.
-    check(unsafe {
-        libc::getsockopt(
-            fd.as_raw_fd(),
-            libc::SOL_SOCKET,
-            libc::SO_PEERCRED,
-            (&raw mut c).cast(),
-            &mut len,
-        )
-    })?;
-    Ok(Peer {
-        pid: c.pid,
-        uid: c.uid,
-        gid: c.gid,
-    })
+    check(unsafe { libc::getsockopt(fd.as_raw_fd(), libc::SOL_SOCKET, libc::SO_PEERCRED, (&raw mut c).cast(), &mut len) })?;
+    Ok(Peer { pid: c.pid, uid: c.uid, gid: c.gid })
 }
 
 /// Most descriptors in one message.
@@ -151,10 +115,7 @@ pub fn send(fd: BorrowedFd<'_>, data: &[u8], fds: &[BorrowedFd<'_>]) -> io::Resu
         return Err(io::ErrorKind::InvalidInput.into());
     }
     let raw: Vec<libc::c_int> = fds.iter().map(|f| f.as_raw_fd()).collect();
-    let mut iov = libc::iovec {
-        iov_base: data.as_ptr().cast_mut().cast(),
-        iov_len: data.len(),
-    };
+    let mut iov = libc::iovec { iov_base: data.as_ptr().cast_mut().cast(), iov_len: data.len() };
     let mut control = Control([0; 64]);
     // SAFETY: msghdr is plain; the control buffer is aligned and holds one header with four
     // descriptors (16 + 16 bytes); the kernel only reads.
@@ -174,20 +135,13 @@ pub fn send(fd: BorrowedFd<'_>, data: &[u8], fds: &[BorrowedFd<'_>]) -> io::Resu
         }
         retry(|| check_size(libc::sendmsg(fd.as_raw_fd(), &msg, libc::MSG_NOSIGNAL)))?
     };
-    if n == data.len() {
-        Ok(())
-    } else {
-        Err(io::ErrorKind::WriteZero.into())
-    }
+    if n == data.len() { Ok(()) } else { Err(io::ErrorKind::WriteZero.into()) }
 }
 
 /// Receives one record into `buf` (0 bytes: the other end is closed) and the descriptors with it.
 /// A record longer than `buf` is `InvalidData`.
 pub fn recv(fd: BorrowedFd<'_>, buf: &mut [u8]) -> io::Result<(usize, Vec<OwnedFd>)> {
-    let mut iov = libc::iovec {
-        iov_base: buf.as_mut_ptr().cast(),
-        iov_len: buf.len(),
-    };
+    let mut iov = libc::iovec { iov_base: buf.as_mut_ptr().cast(), iov_len: buf.len() };
     let mut control = Control([0; 64]);
     let mut fds = Vec::new();
     // SAFETY: buffers with their lengths; control headers are walked with the C library's macros and
@@ -198,13 +152,7 @@ pub fn recv(fd: BorrowedFd<'_>, buf: &mut [u8]) -> io::Result<(usize, Vec<OwnedF
         msg.msg_iovlen = 1;
         msg.msg_control = control.0.as_mut_ptr().cast();
         msg.msg_controllen = control.0.len() as _;
-        let n = retry(|| {
-            check_size(libc::recvmsg(
-                fd.as_raw_fd(),
-                &mut msg,
-                libc::MSG_CMSG_CLOEXEC,
-            ))
-        })?;
+        let n = retry(|| check_size(libc::recvmsg(fd.as_raw_fd(), &mut msg, libc::MSG_CMSG_CLOEXEC)))?;
         let mut c = libc::CMSG_FIRSTHDR(&msg);
         while !c.is_null() {
             if (*c).cmsg_level == libc::SOL_SOCKET && (*c).cmsg_type == libc::SCM_RIGHTS {
@@ -218,11 +166,7 @@ pub fn recv(fd: BorrowedFd<'_>, buf: &mut [u8]) -> io::Result<(usize, Vec<OwnedF
         }
         (n, msg.msg_flags & (libc::MSG_TRUNC | libc::MSG_CTRUNC) != 0)
     };
-    if cut {
-        Err(io::ErrorKind::InvalidData.into())
-    } else {
-        Ok((n, fds))
-    }
+    if cut { Err(io::ErrorKind::InvalidData.into()) } else { Ok((n, fds)) }
 }
 
 #[cfg(test)]
@@ -244,10 +188,7 @@ mod tests {
         let (out, _) = super::super::fd::read_to_end_deadline(r.as_fd(), 100, None).unwrap();
         assert_eq!(out, b"through");
         assert_eq!(recv(b.as_fd(), &mut buf).unwrap().0, 6);
-        assert_eq!(
-            peer_credentials(a.as_fd()).unwrap().pid,
-            super::super::process::getpid()
-        );
+        assert_eq!(peer_credentials(a.as_fd()).unwrap().pid, super::super::process::getpid());
         drop(a);
         assert_eq!(recv(b.as_fd(), &mut buf).unwrap().0, 0);
     }

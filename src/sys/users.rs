@@ -44,9 +44,7 @@ unsafe fn copy(p: *const libc::c_char) -> BString {
 const MAX_BUFFER: usize = 1 << 20;
 
 /// Runs a `get*_r` function with a buffer that grows for as long as it says ERANGE.
-fn with_buffer<T>(
-    mut call: impl FnMut(&mut [libc::c_char]) -> (i32, Option<T>),
-) -> io::Result<Option<T>> {
+fn with_buffer<T>(mut call: impl FnMut(&mut [libc::c_char]) -> (i32, Option<T>)) -> io::Result<Option<T>> {
     let mut size = 4096;
     loop {
         let mut buf = vec![0 as libc::c_char; size];
@@ -94,9 +92,7 @@ pub fn user_by_name(name: &[u8]) -> io::Result<Option<User>> {
         return Ok(None);
     };
     // SAFETY: all pointers are valid for the call, the buffer's length is its own.
-    user_of(|pw, buf, res| unsafe {
-        libc::getpwnam_r(name.as_ptr(), pw, buf.as_mut_ptr(), buf.len(), res)
-    })
+    user_of(|pw, buf, res| unsafe { libc::getpwnam_r(name.as_ptr(), pw, buf.as_mut_ptr(), buf.len(), res) })
 }
 
 /// The (first) user of this number.
@@ -124,11 +120,7 @@ fn group_of(
                 members.push(copy(*m));
                 m = m.add(1);
             }
-            Group {
-                name: copy(gr.gr_name),
-                gid: gr.gr_gid,
-                members,
-            }
+            Group { name: copy(gr.gr_name), gid: gr.gr_gid, members }
         };
         (0, Some(group))
     })
@@ -140,9 +132,7 @@ pub fn group_by_name(name: &[u8]) -> io::Result<Option<Group>> {
         return Ok(None);
     };
     // SAFETY: as in user_by_name.
-    group_of(|gr, buf, res| unsafe {
-        libc::getgrnam_r(name.as_ptr(), gr, buf.as_mut_ptr(), buf.len(), res)
-    })
+    group_of(|gr, buf, res| unsafe { libc::getgrnam_r(name.as_ptr(), gr, buf.as_mut_ptr(), buf.len(), res) })
 }
 
 /// The group of this number.

@@ -43,6 +43,10 @@ pub trait Transport: fmt::Debug + Send + Sync {
     fn options_mut(&mut self) -> &mut dyn OptionSet;
     /// Checks and completes the options after reading. The error follows `<name> transport:\n  `.
     fn init(&mut self, name: &BString, generic: &mut TransportOptions, set: &[String], config: &Config) -> Result<(), String>;
+    /// Was a private option of that name given a value?
+    fn option_is_set(&self, name: &str) -> bool {
+        self.options().option(name).is_some_and(|o| !o.show(name).ends_with(b"= "))
+    }
     /// How it delivers.
     fn kind(&self) -> Kind<'_>;
 }

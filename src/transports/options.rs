@@ -25,11 +25,11 @@ options! {
         /// Gid for the transport process.
         group: Str = Str::unset() /* Exim group */,
         /// Headers added to the copy sent; repeatable.
-        headers_add: Str = Str::unset(),
+        headers_add: RepStr = RepStr::unset(),
         /// Send headers without body.
         headers_only: bool = false,
         /// Header names dropped from the copy sent; repeatable.
-        headers_remove: Str = Str::unset(),
+        headers_remove: RepStr = RepStr::unset(),
         /// Rewrite rules for header addresses at sending.
         headers_rewrite: Str = Str::unset(),
         /// $home value for local transport.

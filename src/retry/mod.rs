@@ -1,5 +1,7 @@
 //! Retry rules and hints (manual chapter 32).
 
+pub mod errors;
+
 use bstr::BString;
 
 /// One line of the retry section.

@@ -1,0 +1,88 @@
+//! Splitting of lists (manual section 6.21): colon-separated, or with the separator that `<x` at the start gives.
+//!
+//! Everything that reads a configured or expanded list splits it here.
+
+use bstr::{BString, ByteSlice};
+
+/// The items of a list, without surrounding white space; a doubled separator within an item stands for itself.
+pub fn items(list: &[u8]) -> Items<'_> {
+    items_with(list, b':')
+}
+
+/// The same, with another default separator; `<x` still changes it.
+pub fn items_with(list: &[u8], default: u8) -> Items<'_> {
+    let trimmed = list.trim_start();
+    match trimmed {
+        [b'<', sep, rest @ ..] if sep.is_ascii_punctuation() || sep.is_ascii_control() => Items { rest: Some(rest), sep: *sep },
+        // `<\n` and other escapes are already characters here.
+        _ if trimmed.is_empty() => Items { rest: None, sep: default },
+        _ => Items { rest: Some(trimmed), sep: default },
+    }
+}
+
+/// See [`items`].
+#[derive(Clone, Debug)]
+pub struct Items<'a> {
+    rest: Option<&'a [u8]>,
+    sep: u8,
+}
+
+impl Items<'_> {
+    /// The separator in force.
+    pub fn separator(&self) -> u8 {
+        self.sep
+    }
+}
+
+impl Iterator for Items<'_> {
+    type Item = BString;
+
+    fn next(&mut self) -> Option<BString> {
+        let rest = self.rest?.trim_start_with(|c| c.is_ascii_whitespace() && c as u32 != u32::from(self.sep));
+        if rest.is_empty() {
+            self.rest = None;
+            return None;
+        }
+        let mut out = Vec::new();
+        let mut i = 0;
+        loop {
+            match rest.get(i) {
+                None => {
+                    self.rest = None;
+                    break;
+                }
+                // A control character as separator cannot be doubled.
+                Some(c) if *c == self.sep => {
+                    if rest.get(i + 1) == Some(&self.sep) && !self.sep.is_ascii_control() {
+                        out.push(self.sep);
+                        i += 2;
+                        continue;
+                    }
+                    self.rest = Some(&rest[i + 1..]);
+                    break;
+                }
+                Some(c) => out.push(*c),
+            }
+            i += 1;
+        }
+        Some(out.trim_end().into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn splitting() {
+        let all = |s: &str| items(s.as_bytes()).map(|i| i.to_string()).collect::<Vec<_>>();
+        assert_eq!(all("a : b:c"), ["a", "b", "c"]);
+        assert_eq!(all("<; ::1 ; x"), ["::1", "x"]);
+        assert_eq!(all("a::b : c"), ["a:b", "c"]);
+        assert_eq!(all("a:"), ["a"]);
+        assert_eq!(all(": a"), ["", "a"]);
+        assert_eq!(all(" : "), [""]);
+        assert_eq!(all("<\n a b\n c"), ["a b", "c"]);
+        assert!(all("").is_empty());
+    }
+}

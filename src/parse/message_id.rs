@@ -1,0 +1,43 @@
+//! Message ids in `Message-ID:`, `In-Reply-To:` and `References:`.
+
+use bstr::BString;
+
+use super::Rules;
+use super::lexer::Lexer;
+
+/// Reads one `<id@domain>`, comments skipped. Gives the id with its angle brackets, and what follows it.
+pub fn read(text: &[u8]) -> Result<(BString, &[u8]), String> {
+    let mut lex = Lexer::new(text);
+    lex.skip_comment();
+    if lex.peek() != b'<' {
+        return Err("Missing '<' before message-id".into());
+    }
+    let mut out = vec![lex.bump()];
+    // Historically a message id may have a domain literal and UTF-8 in its domain.
+    let rules = Rules { allow_domain_literals: true, allow_utf8_domains: true, ..Rules::default() };
+    lex.local_part(&mut out, false)?;
+    if lex.peek() != b'@' {
+        return Err(if lex.peek() == b'>' {
+            "domain missing in message-id".into()
+        } else {
+            format!("\"@\" or \".\" expected after \"{}\"", bstr::BStr::new(out.get(1..).unwrap_or_default()))
+        });
+    }
+    out.push(lex.bump());
+    lex.domain(&rules, &mut out)?;
+    if lex.peek() != b'>' {
+        return Err("Missing '>' after message-id".into());
+    }
+    out.push(lex.bump());
+    Ok((out.into(), lex.rest()))
+}
+
+/// All the ids that can be read at the start of a list of them.
+pub fn read_all(mut text: &[u8]) -> Vec<BString> {
+    let mut all = Vec::new();
+    while let Ok((id, rest)) = read(text) {
+        all.push(id);
+        text = rest;
+    }
+    all
+}

@@ -1,0 +1,209 @@
+//! What several routers do alike: transport, user and group, errors address, header changes.
+
+use std::sync::Arc;
+
+use bstr::{BString, ByteSlice};
+
+use super::{Address, RouteLists, RouteOutcome, RoutePurpose, route_address};
+use crate::context::Context;
+use crate::expand::{self, ExpandError, Template};
+use crate::log::{self, Which};
+use crate::parse;
+use crate::routers::RouterInstance;
+use crate::sys::users::{self, User};
+use crate::text::Text;
+use crate::transports::TransportInstance;
+
+/// `debug_print` of a driver: shown when debugging or `-v` is on.
+pub fn debug_print(ctx: &mut Context, what: &str, name: &BString, template: &Template) {
+    if !ctx.run.verbose {
+        return;
+    }
+    match expand::expand(ctx, template) {
+        Ok(t) if t.is_empty() => {}
+        Ok(t) if t.ends_with(b"\n") => eprint!("{t}"),
+        Ok(t) => eprintln!("{t}"),
+        Err(e) => eprintln!("failed to expand debug_output \"{}\" for {name} {what}: {e}", template.raw().as_bstr()),
+    }
+}
+
+/// Keeps what the password file says of a local user.
+pub fn remember_user(addr: &mut Address, user: &User) {
+    if addr.home_dir.is_none() {
+        addr.home_dir = Some(Text::clean(user.home.clone()));
+    }
+}
+
+/// The transport that an option names (after expansion). The error is for a defer.
+pub fn transport(ctx: &mut Context, router: &RouterInstance, option: &str, template: &Template) -> Result<Arc<TransportInstance>, String> {
+    let name = expand::expand(ctx, template)
+        .map_err(|e| format!("failed to expand \"{}\" for {option} in {} router: {e}", template.raw().as_bstr(), router.name))?;
+    if name.is_tainted() {
+        return Err(format!("attempt to use tainted value '{name}' for transport '{}' router", router.name));
+    }
+    ctx.config
+        .transport(&name)
+        .cloned()
+        .ok_or_else(|| format!("{option} \"{name}\" not found for {} router", router.name))
+}
+
+/// The generic `transport` option, put into the address. An unset one stays unset: the caller says whether it may.
+pub fn set_transport(ctx: &mut Context, router: &RouterInstance, addr: &mut Address) -> Result<(), String> {
+    addr.transport = match router.generic.transport.get() {
+        None => None,
+        Some(t) => Some(transport(ctx, router, "transport", t)?),
+    };
+    Ok(())
+}
+
+/// `user`, `group`, `initgroups`, and the directories for local deliveries. The error is for a defer.
+pub fn set_user(ctx: &mut Context, router: &RouterInstance, addr: &mut Address) -> Result<(), String> {
+    let g = &router.generic;
+    if let Some(t) = g.user.get() {
+        let (uid, user) = find_user(ctx, &router.name, "user", t)?;
+        addr.uid = Some(uid);
+        addr.flags.uid_set = true;
+        if let Some(u) = user {
+            addr.gid = Some(u.gid);
+        } else if g.group.get().is_none() {
+            addr.gid = None;
+        }
+    }
+    if let Some(t) = g.group.get() {
+        addr.gid = Some(find_group(ctx, &router.name, t)?);
+    }
+    addr.initgroups = g.initgroups;
+    if let Some(t) = g.transport_home_directory.get() {
+        addr.home_dir = optional(ctx, router, "transport_home_directory", t)?.or(addr.home_dir.take());
+    }
+    if let Some(t) = g.transport_current_directory.get() {
+        addr.current_dir = optional(ctx, router, "transport_current_directory", t)?;
+    }
+    Ok(())
+}
+
+fn optional(ctx: &mut Context, router: &RouterInstance, option: &str, t: &Template) -> Result<Option<Text>, String> {
+    match expand::expand(ctx, t) {
+        Ok(v) if v.is_empty() => Ok(None),
+        Ok(v) => Ok(Some(v)),
+        Err(ExpandError::Forced(_)) => Ok(None),
+        Err(e) => Err(format!("failed to expand \"{}\" for {option} in {} router: {e}", t.raw().as_bstr(), router.name)),
+    }
+}
+
+/// A user by name or number, from an expanded option of the driver `owner`.
+pub fn find_user(ctx: &mut Context, owner: &BString, option: &str, t: &Template) -> Result<(u32, Option<User>), String> {
+    let name = expand::expand(ctx, t).map_err(|e| format!("failed to expand {option} string \"{}\" for {owner} router: {e}", t.raw().as_bstr()))?;
+    if let Some(uid) = number(&name) {
+        return Ok((uid, users::user_by_id(uid).ok().flatten()));
+    }
+    match users::user_by_name(&name) {
+        Ok(Some(u)) => Ok((u.uid, Some(u))),
+        _ => Err(format!("failed to find user \"{name}\" from expanded string \"{}\" for the {owner} router", t.raw().as_bstr())),
+    }
+}
+
+/// A group by name or number.
+pub fn find_group(ctx: &mut Context, owner: &BString, t: &Template) -> Result<u32, String> {
+    let name = expand::expand(ctx, t).map_err(|e| format!("failed to expand group string \"{}\" for {owner} router: {e}", t.raw().as_bstr()))?;
+    if let Some(gid) = number(&name) {
+        return Ok(gid);
+    }
+    match users::group_by_name(&name) {
+        Ok(Some(g)) => Ok(g.gid),
+        _ => Err(format!("failed to find group \"{name}\" from expanded string \"{}\" for the {owner} router", t.raw().as_bstr())),
+    }
+}
+
+fn number(s: &[u8]) -> Option<u32> {
+    s.to_str().ok()?.parse().ok()
+}
+
+/// `errors_to`: where bounces of the address go. An address that does not verify is ignored.
+pub fn set_errors_address(ctx: &mut Context, router: &RouterInstance, addr: &mut Address, purpose: RoutePurpose) -> Result<(), String> {
+    let Some(t) = router.generic.errors_to.get() else { return Ok(()) };
+    let text = match expand::expand(ctx, t) {
+        Ok(text) => text,
+        Err(ExpandError::Forced(_)) => return Ok(()),
+        Err(e) => return Err(format!("{} router failed to expand \"{}\": {e}", router.name, t.raw().as_bstr())),
+    };
+    if text.trim().is_empty() || text.trim() == b"<>" {
+        addr.errors_to = Some(Text::new());
+        addr.flags.errors_to_set = true;
+        return Ok(());
+    }
+    if purpose != RoutePurpose::Deliver && purpose != RoutePurpose::Test {
+        addr.errors_to = Some(text);
+        return Ok(());
+    }
+    if routes(ctx, &text) {
+        addr.errors_to = Some(text);
+        addr.flags.errors_to_set = true;
+    } else {
+        log::write(ctx, None, Which::MAIN, format!("\"{text}\" from errors_to in {} router does not verify: ignored", router.name).as_bytes());
+    }
+    Ok(())
+}
+
+/// Can the address be routed? Variables of the address in hand are kept.
+pub fn routes(ctx: &mut Context, address: &Text) -> bool {
+    let mut rules = parse::Rules::new(&ctx.config.main);
+    let Ok(found) = parse::extract_address(&mut rules, address) else { return false };
+    let saved = ctx.address.clone();
+    let mut pending = vec![Address::new(address.piece(found.address))];
+    let mut ok = false;
+    // Children count as good; one level is enough to know that the address exists.
+    while let Some(a) = pending.pop() {
+        let mut lists = RouteLists::default();
+        ok = matches!(route_address(ctx, a, RoutePurpose::VerifyRecipient, &mut lists), RouteOutcome::Accepted | RouteOutcome::Rerouted | RouteOutcome::Discard);
+    }
+    ctx.address = saved;
+    ok
+}
+
+/// `headers_add` and `headers_remove`, added to what the address has.
+pub fn set_headers(ctx: &mut Context, router: &RouterInstance, addr: &mut Address) -> Result<(), String> {
+    for (option, values) in [("headers_add", &router.generic.headers_add.values), ("headers_remove", &router.generic.headers_remove.values)] {
+        for t in values {
+            let text = match expand::expand(ctx, t) {
+                Ok(text) => text,
+                Err(ExpandError::Forced(_)) => continue,
+                Err(e) => return Err(format!("{} router failed to expand \"{}\": {e}", router.name, t.raw().as_bstr())),
+            };
+            if text.is_empty() {
+                continue;
+            }
+            if option == "headers_add" {
+                let mut line = text.into_bytes();
+                if !line.ends_with(b"\n") {
+                    line.push(b'\n');
+                }
+                // Headers of a nearer router come after those that it inherited.
+                addr.headers_add.push(line.into());
+            } else {
+                addr.headers_remove.push(text.into_bytes().into());
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Everything that a router does to an address that it accepts, in the reference's order.
+pub fn accept(ctx: &mut Context, router: &RouterInstance, addr: &mut Address, purpose: RoutePurpose) -> Result<(), String> {
+    set_errors_address(ctx, router, addr, purpose)?;
+    set_headers(ctx, router, addr)?;
+    if addr.transport.is_none() {
+        set_transport(ctx, router, addr)?;
+    }
+    set_user(ctx, router, addr)?;
+    addr.flags.log_as_local = router.generic.log_as_local;
+    addr.flags.no_log = router.generic.disable_logging;
+    addr.flags.dsn_lasthop = router.generic.dsn_lasthop;
+    Ok(())
+}
+
+/// A defer with a message, in the address.
+pub fn defer(addr: &mut Address, message: impl Into<Vec<u8>>) -> super::Routed {
+    addr.failure.message = Some(Text::clean(message));
+    super::Routed::Defer
+}

@@ -1,0 +1,308 @@
+//! Hosts of a domain by DNS: SRV, then MX, then address records (RFC 5321 section 5.1, RFC 2782).
+
+use bstr::BString;
+
+use super::{Failed, HostSearch, LookupOptions, again_is_nonexistent, ignored, in_domains, ipv4_only, local, order, with_address};
+use crate::context::Context;
+use crate::dns::{Answer, Outcome, Query, RData, RecordType};
+use crate::expand::Template;
+use crate::route::HostItem;
+use crate::text::Text;
+
+/// Which records to look for.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct DnsWants<'a> {
+    /// SRV service (`smtp`): tried first.
+    pub srv_service: Option<&'a [u8]>,
+    /// MX.
+    pub mx: bool,
+    /// Addresses if there is no MX.
+    pub address: bool,
+    /// Only IPv4 addresses.
+    pub ipv4_only: bool,
+    /// IPv4 addresses before IPv6 ones.
+    pub ipv4_first: bool,
+    /// `srv_fail_domains`, `mx_fail_domains`: a failing lookup counts as "none" for these.
+    pub srv_fail: Option<&'a Template>,
+    /// See above.
+    pub mx_fail: Option<&'a Template>,
+}
+
+/// Finds the hosts of `domain`.
+pub fn find_by_dns(ctx: &mut Context, domain: &HostItem, wants: &DnsWants<'_>, options: &LookupOptions<'_>) -> HostSearch {
+    let name = &domain.name;
+    let dnssec = Dnssec { request: in_domains(ctx, name, options.dnssec_request), require: in_domains(ctx, name, options.dnssec_require) };
+    let mut full = name.clone();
+    if let Some(service) = wants.srv_service {
+        let srv_name = BString::from([b"_", service, b"._tcp.", name.as_bytes()].concat());
+        let answer = ask(ctx, &srv_name, RecordType::Srv, options, dnssec);
+        match answer.outcome {
+            Outcome::Found if dnssec.lacking(&answer) => return HostSearch::Insecure,
+            Outcome::Found => {
+                let records = srv_records(&answer);
+                if let [(_, _, _, target)] = records.as_slice()
+                    && (target.is_empty() || *target == ".")
+                {
+                    return HostSearch::Failed(Failed::NoService);
+                }
+                let hosts = order_srv(ctx, domain, &records, answer.ad);
+                return addresses_of(ctx, hosts, full, wants, options, dnssec);
+            }
+            Outcome::Again | Outcome::Fail if !in_domains(ctx, name, wants.srv_fail) && !again_is_nonexistent(ctx, name) => return HostSearch::Again,
+            _ => {}
+        }
+    }
+    if wants.mx {
+        let answer = ask(ctx, name, RecordType::Mx, options, dnssec);
+        match answer.outcome {
+            Outcome::Found => {
+                if dnssec.lacking(&answer) {
+                    return HostSearch::Insecure;
+                }
+                full = Text::tainted(answer.name.clone());
+                let records: Vec<(u16, BString)> = answer
+                    .of_type(RecordType::Mx)
+                    .filter_map(|r| match &r.data {
+                        RData::Mx { preference, exchange } => Some((*preference, exchange.clone())),
+                        _ => None,
+                    })
+                    .collect();
+                if let [(_, exchange)] = records.as_slice()
+                    && (exchange.is_empty() || *exchange == ".")
+                {
+                    return HostSearch::Failed(Failed::NoService);
+                }
+                let mut hosts: Vec<HostItem> = Vec::new();
+                for (preference, exchange) in records {
+                    // The same name twice: the better preference stays.
+                    if let Some(i) = hosts.iter().position(|h| h.name.eq_ignore_ascii_case(&exchange)) {
+                        if hosts[i].mx <= i32::from(preference) {
+                            continue;
+                        }
+                        hosts.remove(i);
+                    }
+                    let sort_key = order::key(ctx, i64::from(preference));
+                    let item = HostItem {
+                        name: Text::tainted(exchange),
+                        mx: i32::from(preference),
+                        sort_key,
+                        dnssec_mx: Some(answer.ad),
+                        port: domain.port,
+                        ..HostItem::default()
+                    };
+                    order::insert(&mut hosts, item);
+                }
+                return addresses_of(ctx, hosts, full, wants, options, dnssec);
+            }
+            Outcome::Again | Outcome::Fail if !in_domains(ctx, name, wants.mx_fail) && !again_is_nonexistent(ctx, name) => return HostSearch::Again,
+            _ => {}
+        }
+    }
+    if !wants.address {
+        return HostSearch::Failed(Failed::NoRecords);
+    }
+    let host = HostItem { mx: -1, ..domain.clone() };
+    match addresses(ctx, &host, wants, options, dnssec) {
+        Addresses::Found(mut hosts, canonical) => {
+            if let Some(c) = canonical {
+                full = c;
+            }
+            for h in &mut hosts {
+                h.name = full.clone();
+            }
+            let is_local = options.check_local && local::scan(ctx, &mut hosts).first_is_local;
+            HostSearch::Found { hosts, name: full, local: is_local, removed: false, from_mx: false }
+        }
+        Addresses::Ignored => HostSearch::Failed(Failed::AllIgnored),
+        Addresses::None => HostSearch::Failed(Failed::NoRecords),
+        Addresses::Again => HostSearch::Again,
+        Addresses::Insecure => HostSearch::Insecure,
+    }
+}
+
+#[derive(Clone, Copy)]
+struct Dnssec {
+    request: bool,
+    require: bool,
+}
+
+impl Dnssec {
+    fn lacking(self, answer: &Answer) -> bool {
+        self.require && !answer.ad
+    }
+}
+
+fn ask(ctx: &mut Context, name: &[u8], rtype: RecordType, options: &LookupOptions<'_>, dnssec: Dnssec) -> Answer {
+    let query = Query {
+        name,
+        rtype,
+        qualify_single: options.qualify_single,
+        search_parents: options.search_parents,
+        dnssec: dnssec.request || dnssec.require,
+    };
+    ctx.services.dns.lookup(&query)
+}
+
+type Srv = (u16, u16, u16, BString);
+
+fn srv_records(answer: &Answer) -> Vec<Srv> {
+    let mut out: Vec<Srv> = answer
+        .of_type(RecordType::Srv)
+        .filter_map(|r| match &r.data {
+            RData::Srv { priority, weight, port, target } => Some((*priority, *weight, *port, target.clone())),
+            _ => None,
+        })
+        .collect();
+    out.sort_by_key(|s| s.0);
+    out
+}
+
+/// The order of RFC 2782: by priority, and among equals at random by weight, those of weight 0 first in the sum.
+fn order_srv(ctx: &mut Context, domain: &HostItem, records: &[Srv], ad: bool) -> Vec<HostItem> {
+    let mut left: Vec<&Srv> = records.iter().collect();
+    let mut out = Vec::new();
+    while let Some(first) = left.first() {
+        let priority = first.0;
+        let mut same: Vec<&Srv> = left.iter().copied().filter(|s| s.0 == priority).collect();
+        left.retain(|s| s.0 != priority);
+        same.sort_by_key(|s| s.1 != 0);
+        while !same.is_empty() {
+            let sum: u32 = same.iter().map(|s| u32::from(s.1)).sum();
+            let draw = ctx.services.random.below(sum + 1);
+            let mut running = 0;
+            let at = same
+                .iter()
+                .position(|s| {
+                    running += u32::from(s.1);
+                    running >= draw
+                })
+                .unwrap_or(0);
+            let (priority, _, port, target) = same.remove(at);
+            out.push(HostItem {
+                name: Text::tainted(target.clone()),
+                mx: i32::from(*priority),
+                sort_key: out.len() as i64 * 1000,
+                port: Some(*port),
+                dnssec_mx: Some(ad),
+                ..domain.clone()
+            });
+        }
+    }
+    out
+}
+
+/// Addresses for each of the hosts of MX or SRV records.
+fn addresses_of(
+    ctx: &mut Context,
+    hosts: Vec<HostItem>,
+    full: Text,
+    wants: &DnsWants<'_>,
+    options: &LookupOptions<'_>,
+    dnssec: Dnssec,
+) -> HostSearch {
+    let mut out = Vec::new();
+    let (mut again, mut ignored, mut insecure, mut literal) = (false, false, false, false);
+    for host in hosts {
+        if let Some(ip) = super::literal(&host.name) {
+            literal = true;
+            if ctx.config.main.allow_mx_to_ip {
+                out.push(with_address(&host, ip));
+            }
+            continue;
+        }
+        let plain = LookupOptions { qualify_single: false, search_parents: false, ..*options };
+        match addresses(ctx, &host, wants, &plain, dnssec) {
+            Addresses::Found(list, _) => out.extend(list),
+            Addresses::Ignored => ignored = true,
+            Addresses::None => {}
+            Addresses::Again => {
+                again = true;
+                // Kept without an address, so that deliveries to worse hosts know of it.
+                out.push(host);
+            }
+            Addresses::Insecure => insecure = true,
+        }
+    }
+    let usable = out.iter().any(|h| h.address.is_some());
+    if !usable {
+        if again {
+            return HostSearch::Again;
+        }
+        if insecure {
+            return HostSearch::Insecure;
+        }
+        return HostSearch::Failed(if ignored { Failed::AllIgnored } else { Failed::AllMxBad(literal) });
+    }
+    out.retain(|h| h.address.is_some());
+    let scan = if options.check_local { local::scan(ctx, &mut out) } else { local::Scan::default() };
+    HostSearch::Found { hosts: out, name: full, local: scan.first_is_local, removed: scan.removed, from_mx: true }
+}
+
+enum Addresses {
+    Found(Vec<HostItem>, Option<Text>),
+    Ignored,
+    None,
+    Again,
+    Insecure,
+}
+
+/// The address records of one host, in random order but the preferred family first.
+fn addresses(ctx: &mut Context, host: &HostItem, wants: &DnsWants<'_>, options: &LookupOptions<'_>, dnssec: Dnssec) -> Addresses {
+    let v4_only = wants.ipv4_only || ipv4_only(ctx, &host.name);
+    let types: &[RecordType] = if v4_only { &[RecordType::A] } else { &[RecordType::Aaaa, RecordType::A] };
+    let mut out = Vec::new();
+    let mut canonical = None;
+    let (mut again, mut any_ignored, mut insecure) = (false, false, false);
+    for rtype in types {
+        let answer = ask(ctx, &host.name, *rtype, options, dnssec);
+        match answer.outcome {
+            Outcome::Found => {
+                if dnssec.lacking(&answer) {
+                    insecure = true;
+                    continue;
+                }
+                canonical = Some(Text::tainted(answer.name.clone()));
+                let list: Vec<std::net::IpAddr> = answer.of_type(*rtype).filter_map(|r| r.data.address()).collect();
+                for ip in list {
+                    if ignored(ctx, options.ignore, &host.name, ip) {
+                        any_ignored = true;
+                        continue;
+                    }
+                    let late = if wants.ipv4_first { ip.is_ipv6() } else { ip.is_ipv4() };
+                    let base = if host.mx >= 0 { i64::from(host.mx) } else { 0 };
+                    let sort_key = order::key(ctx, base) + if late { 500 } else { 0 };
+                    let item = HostItem { sort_key, dnssec_address: Some(answer.ad), ..with_address(host, ip) };
+                    order::insert(&mut out, item);
+                }
+            }
+            Outcome::Again | Outcome::Fail => again = true,
+            Outcome::NoMatch | Outcome::NoData => {}
+        }
+    }
+    if !out.is_empty() {
+        return Addresses::Found(out, canonical);
+    }
+    if insecure {
+        Addresses::Insecure
+    } else if any_ignored {
+        Addresses::Ignored
+    } else if again && !again_is_nonexistent(ctx, host.name.as_bytes()) {
+        Addresses::Again
+    } else {
+        Addresses::None
+    }
+}
+
+/// For messages.
+impl std::fmt::Display for Failed {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Failed::NoRecords => "no records",
+            Failed::AllMxBad(false) => "all relevant MX records point to non-existent hosts",
+            Failed::AllMxBad(true) => "all relevant MX records point to non-existent hosts or (invalidly) to IP addresses",
+            Failed::AllIgnored => "all host address lookups ignored",
+            Failed::NoService => "an MX or SRV record indicated no SMTP service",
+        })
+    }
+}
+

@@ -1,0 +1,52 @@
+//! Addresses of a host by its name, as gethostbyname finds them.
+
+use super::{Failed, HostSearch, LookupOptions, ignored, ipv4_only, literal, local, with_address};
+use crate::context::Context;
+use crate::dns::{ByName, Family};
+use crate::route::HostItem;
+use crate::text::Text;
+
+/// Looks a host up by name. IPv6 addresses come first.
+pub fn find_by_name(ctx: &mut Context, host: &HostItem, options: &LookupOptions<'_>) -> HostSearch {
+    let families: &[Family] = if ipv4_only(ctx, &host.name) { &[Family::V4] } else { &[Family::V6, Family::V4] };
+    let mut name = host.name.clone();
+    let mut found = Vec::new();
+    let (mut again, mut any) = (false, false);
+    if let Some(ip) = literal(&host.name) {
+        any = true;
+        found.push(with_address(host, ip));
+    } else {
+        for family in families {
+            match ctx.services.dns.host_by_name(&host.name, *family) {
+                ByName::Found { name: canonical, addresses } => {
+                    any = true;
+                    if !canonical.is_empty() {
+                        name = Text::tainted(canonical);
+                    }
+                    for ip in addresses {
+                        if !ignored(ctx, options.ignore, &host.name, ip) && !found.iter().any(|h: &HostItem| h.address == Some(ip)) {
+                            found.push(with_address(host, ip));
+                        }
+                    }
+                }
+                ByName::NotFound | ByName::NoData => {}
+                ByName::Again => again = true,
+                ByName::Fail(_) => again = true,
+            }
+        }
+    }
+    if found.is_empty() {
+        if any {
+            return HostSearch::Failed(Failed::AllIgnored);
+        }
+        if again && !super::again_is_nonexistent(ctx, &host.name) {
+            return HostSearch::Again;
+        }
+        return HostSearch::Failed(Failed::NoRecords);
+    }
+    for h in &mut found {
+        h.name = name.clone();
+    }
+    let is_local = options.check_local && local::scan(ctx, &mut found).first_is_local;
+    HostSearch::Found { hosts: found, name, local: is_local, removed: false, from_mx: false }
+}

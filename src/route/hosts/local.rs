@@ -1,0 +1,82 @@
+//! Which addresses are this host's own.
+
+use std::net::IpAddr;
+
+use crate::context::Context;
+use crate::matching::{self, Match};
+use crate::parse::list::items;
+use crate::route::HostItem;
+
+/// What a scan found.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Scan {
+    /// The first host is this one.
+    pub first_is_local: bool,
+    /// The list was cut.
+    pub removed: bool,
+}
+
+/// Looks for this host in a list that is in order of preference. Where it is not the first, it and all hosts
+/// that are not preferred to it are removed.
+pub fn scan(ctx: &mut Context, hosts: &mut Vec<HostItem>) -> Scan {
+    let own = interfaces(ctx);
+    let port = 25;
+    for i in 0..hosts.len() {
+        let Some(ip) = hosts[i].address else { continue };
+        // Another port of this host is not a loop.
+        let same_port = hosts[i].port.is_none_or(|p| p == port);
+        let treated = {
+            let name = hosts[i].name.clone();
+            match ctx.config.main.hosts_treat_as_local.get().cloned() {
+                Some(list) => matching::match_domain(ctx, &name, &list, None) == Match::Yes,
+                None => false,
+            }
+        };
+        if !(treated || (same_port && (ip.is_loopback() || own.contains(&ip)))) {
+            continue;
+        }
+        let mx = hosts[i].mx;
+        let first = hosts.iter().position(|h| h.mx == mx && mx >= 0).unwrap_or(i).min(i);
+        if first == 0 {
+            return Scan { first_is_local: true, removed: false };
+        }
+        hosts.truncate(first);
+        return Scan { first_is_local: false, removed: true };
+    }
+    Scan::default()
+}
+
+/// The addresses of this host: `local_interfaces` and `extra_local_interfaces`, wild cards being all that the
+/// system has.
+pub fn interfaces(ctx: &Context) -> Vec<IpAddr> {
+    let main = &ctx.config.main;
+    let mut out = Vec::new();
+    let configured = main.local_interfaces.raw().map(<[u8]>::to_vec);
+    let mut all = configured.is_none();
+    for list in [configured.as_deref(), main.extra_local_interfaces.raw()].into_iter().flatten() {
+        for item in items(list) {
+            let Some(ip) = interface_address(&item) else { continue };
+            if ip.is_unspecified() {
+                all = true;
+            } else {
+                out.push(ip);
+            }
+        }
+    }
+    if all && let Ok(system) = crate::sys::iface::list() {
+        out.extend(system.into_iter().filter(|i| i.up).map(|i| i.address));
+    }
+    out
+}
+
+/// The address of an item such as `1.2.3.4`, `1.2.3.4.25`, `[::1]:25`.
+fn interface_address(item: &[u8]) -> Option<IpAddr> {
+    if let Some(rest) = item.strip_prefix(b"[") {
+        return super::literal(rest.split(|c| *c == b']').next()?);
+    }
+    if let Some(ip) = super::literal(item) {
+        return Some(ip);
+    }
+    let dot = item.iter().rposition(|c| *c == b'.')?;
+    super::literal(&item[..dot])
+}

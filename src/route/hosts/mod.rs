@@ -1,0 +1,116 @@
+//! Finding the addresses of hosts that mail may go to: by name, by DNS (SRV, MX, addresses), and which of them are
+//! this host (manual chapters 17, 20).
+//!
+//! Used by routers, by the smtp transport for its own host lists, and by callouts.
+
+mod bydns;
+mod byname;
+pub mod local;
+mod order;
+
+pub use bydns::{DnsWants, find_by_dns};
+pub use byname::find_by_name;
+
+use std::net::IpAddr;
+
+use bstr::ByteSlice;
+
+use super::HostItem;
+use crate::context::Context;
+use crate::expand::Template;
+use crate::matching::{self, Match};
+use crate::text::Text;
+
+/// What a search for a host's addresses gave.
+#[derive(Debug)]
+pub enum HostSearch {
+    /// Addresses, the best first. The first one is this host if `local`; later ones that are have been removed,
+    /// with all that are not better.
+    Found {
+        /// The list.
+        hosts: Vec<HostItem>,
+        /// The full name of the domain or host, after widening.
+        name: Text,
+        /// The first is this host.
+        local: bool,
+        /// Hosts were removed from the end because they are this host.
+        removed: bool,
+        /// They are from MX (or SRV) records.
+        from_mx: bool,
+    },
+    /// There is no such host, or none of its addresses is usable.
+    Failed(Failed),
+    /// Try again later.
+    Again,
+    /// DNSSEC was required and is lacking.
+    Insecure,
+}
+
+/// Why a search failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Failed {
+    /// No records.
+    NoRecords,
+    /// There are MX records, but none has an address; `true`: at least one is an IP address.
+    AllMxBad(bool),
+    /// All addresses are in `ignore_target_hosts`.
+    AllIgnored,
+    /// A null MX (RFC 7505) or SRV: no mail service.
+    NoService,
+}
+
+/// How names are looked up.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct LookupOptions<'a> {
+    /// RES_DEFNAMES.
+    pub qualify_single: bool,
+    /// RES_DNSRCH.
+    pub search_parents: bool,
+    /// `ignore_target_hosts`.
+    pub ignore: Option<&'a Template>,
+    /// `dnssec_request_domains`.
+    pub dnssec_request: Option<&'a Template>,
+    /// `dnssec_require_domains`.
+    pub dnssec_require: Option<&'a Template>,
+    /// Look whether hosts are this host.
+    pub check_local: bool,
+}
+
+/// Is the address in `ignore_target_hosts`? A list that cannot be tested counts as no.
+fn ignored(ctx: &mut Context, list: Option<&Template>, name: &Text, ip: IpAddr) -> bool {
+    let Some(list) = list else { return false };
+    matching::match_host_named(ctx, name, Some(ip), list) == Match::Yes
+}
+
+/// One host item for an address.
+fn with_address(host: &HostItem, ip: IpAddr) -> HostItem {
+    HostItem { address: Some(ip), address_text: ip.to_string().into(), ..host.clone() }
+}
+
+/// Should IPv6 addresses of the name be left out? (`disable_ipv6`, `dns_ipv4_lookup`)
+fn ipv4_only(ctx: &mut Context, name: &Text) -> bool {
+    if ctx.config.main.disable_ipv6 {
+        return true;
+    }
+    match ctx.config.main.dns_ipv4_lookup.get().cloned() {
+        Some(list) => matching::match_domain(ctx, name, &list, None) == Match::Yes,
+        None => false,
+    }
+}
+
+/// Does a list of domains hold the name? An unset list does not.
+fn in_domains(ctx: &mut Context, name: &Text, list: Option<&Template>) -> bool {
+    list.is_some_and(|l| matching::match_domain(ctx, name, l, None) == Match::Yes)
+}
+
+/// Is an AGAIN for this name to be taken as "does not exist" (`dns_again_means_nonexist`)?
+fn again_is_nonexistent(ctx: &mut Context, name: &[u8]) -> bool {
+    let list = ctx.config.main.dns_again_means_nonexist.get().cloned();
+    in_domains(ctx, &Text::tainted(name), list.as_ref())
+}
+
+/// The address that a host name is, if it is one (brackets allowed around IPv6).
+pub fn literal(name: &[u8]) -> Option<IpAddr> {
+    let bare = name.strip_prefix(b"[").and_then(|n| n.strip_suffix(b"]")).unwrap_or(name);
+    bare.to_str().ok()?.parse().ok()
+}

@@ -1,0 +1,76 @@
+//! Sets the expansion variables of an address before anything is expanded for it.
+
+use crate::context::Context;
+use crate::route::Address;
+use crate::text::Text;
+
+/// Makes `$local_part`, `$domain`, `$address_data`, the parent's and original's variables and the rest say what
+/// this address is. The local part is the one without affixes.
+pub fn set_address_vars(ctx: &mut Context, addr: &Address) {
+    let v = &mut ctx.address;
+    v.local_part = Some(addr.local_part.clone());
+    v.domain = Some(addr.domain.clone());
+    v.prefix = addr.prefix.clone();
+    v.prefix_v = addr.prefix_v.clone();
+    v.suffix = addr.suffix.clone();
+    v.suffix_v = addr.suffix_v.clone();
+    v.local_part_data = addr.local_part_data.clone();
+    v.domain_data = addr.domain_data.clone();
+    v.address_data = addr.address_data.clone();
+    v.self_hostname = addr.self_hostname.clone();
+    v.router_vars = addr.router_vars.clone();
+    v.router_name = addr.router.clone();
+    v.host = None;
+    v.host_address = None;
+    v.home = addr.home_dir.clone();
+    let original = addr.original();
+    let has_parent = addr.parent.is_some();
+    v.original_local_part = Some(original.local_part.clone());
+    v.original_domain = Some(original.domain.clone());
+    v.parent_local_part = addr.parent.as_ref().map(|p| p.local_part.clone());
+    v.parent_domain = addr.parent.as_ref().map(|p| p.domain.clone());
+    if !has_parent {
+        v.parent_local_part = None;
+        v.parent_domain = None;
+    }
+}
+
+/// Forgets everything about addresses; done when the work on one ends.
+pub fn clear_address_vars(ctx: &mut Context) {
+    ctx.address = Default::default();
+}
+
+impl Address {
+    /// A new address for routing, from its full text. The domain is lowered; the local part is kept.
+    pub fn new(address: Text) -> Self {
+        let at = address.iter().rposition(|c| *c == b'@').unwrap_or(address.len());
+        let local = address.piece(&address[..at]);
+        let domain = address.piece(address.get(at + 1..).unwrap_or_default().to_ascii_lowercase());
+        let mut unique = local.to_vec();
+        unique.push(b'@');
+        unique.extend_from_slice(&domain);
+        Address {
+            local_part: local.to_lower(),
+            cc_local_part: local,
+            domain,
+            unique: unique.into(),
+            address,
+            recipient_index: -1,
+            ..Address::default()
+        }
+    }
+
+    /// The recipient that this address came from; itself if it is one.
+    pub fn original(&self) -> &Address {
+        let mut a = self;
+        while let Some(p) = &a.parent {
+            a = p;
+        }
+        a
+    }
+
+    /// Its ancestors, the nearest first.
+    pub fn ancestors(&self) -> impl Iterator<Item = &Address> {
+        std::iter::successors(self.parent.as_deref(), |a| a.parent.as_deref())
+    }
+}
