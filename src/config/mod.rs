@@ -115,8 +115,8 @@ pub struct Site {
     pub trusted_groups: Vec<u32>,
     /// `admin_groups`, as ids.
     pub admin_groups: Vec<u32>,
-    /// `log_selector`, as bits.
-    pub log_selector: crate::log::Selectors,
+    /// `log_selector` and everything else about the logs.
+    pub log: crate::log::Settings,
 }
 
 impl Config {

@@ -33,7 +33,9 @@ pub struct Run {
     pub host_checking: bool,
     /// `-bt`, `-bv`, `-bvs`: address testing modes.
     pub address_test: bool,
-    /// Debug categories switched on (`-d`, `-v`), see `log::debug`.
+    /// Modes that only test something (`-be`, `-bt`, `-bv`, `-brw`, ...): log lines go to stderr, never to files.
+    pub log_testing: bool,
+    /// Debug categories switched on (`-d`, `-v`), see `log::trace`.
     pub debug: u32,
     /// `-N`: no real delivery.
     pub dont_deliver: bool,

@@ -51,6 +51,8 @@ pub struct Scratch {
     pub malware_name: Option<Text>,
     /// `$dkim_...`, `$arc_...`, `$dmarc_...`, `$mime_...`, `$av_failed`, `$dcc_...` by name, set by the modules that own them.
     pub named: BTreeMap<&'static str, Text>,
+    /// How deep debug output is indented.
+    pub debug_level: u32,
     /// How deep expansions are nested (`${expand:}` inside `${expand:}`...).
     pub expansion_depth: u32,
     /// The message of the last forced failure or error, for callers that log it later.

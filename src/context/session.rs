@@ -208,3 +208,10 @@ pub struct Proxy {
     /// `$proxy_local_port`.
     pub local_port: u16,
 }
+
+impl Session {
+    /// `TFO` for the log lines of a connection that used TCP fast open.
+    pub fn tfo_flag(&self) -> Option<&'static [u8]> {
+        self.tfo.then_some(b"TFO")
+    }
+}

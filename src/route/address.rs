@@ -184,7 +184,9 @@ pub struct Address {
     pub mode: Option<u32>,
     /// Retry records to be written or removed after delivery; filled by routers and transports.
     pub retries: Vec<RetryItem>,
-    /// Further log fields after delivery (`C="..."`, `X=`, `A=`, `K`, `L`), already built.
+    /// What the remote transport leaves for the log lines.
+    pub remote_log: Option<Box<crate::log::line::RemoteLog>>,
+    /// Further log fields after delivery, already built (normally none: `remote_log` has them).
     pub log_fields: BString,
     /// TLS of the delivery.
     pub tls: crate::context::TlsFacts,
