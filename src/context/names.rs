@@ -8,7 +8,7 @@ use bstr::{BString, ByteSlice};
 
 use super::Context;
 use super::session::HostName;
-use crate::log::Selector;
+use crate::log::{Selector, selected};
 
 /// `[1.2.3.4]`, or `[1.2.3.4]:25` when the log is to have ports.
 fn bracketed(ctx: &Context) -> Option<BString> {
@@ -17,7 +17,7 @@ fn bracketed(ctx: &Context) -> Option<BString> {
     let mut out = BString::from("[");
     out.extend_from_slice(address);
     out.push(b']');
-    if s.host_port > 0 && ctx.config.site.log_selector.has(Selector::IncomingPort) {
+    if s.host_port > 0 && selected(ctx, Selector::IncomingPort) {
         out.extend_from_slice(format!(":{}", s.host_port).as_bytes());
     }
     Some(out)
@@ -127,7 +127,6 @@ pub fn sender_rcvhost(ctx: &Context) -> Option<BString> {
 /// in front of the first item.
 pub fn host_and_ident(ctx: &Context, flags: bool) -> BString {
     let s = &ctx.session;
-    let selectors = ctx.config.site.log_selector;
     let mut out = BString::default();
     match sender_fullhost(ctx) {
         None => {
@@ -144,7 +143,7 @@ pub fn host_and_ident(ctx: &Context, flags: bool) -> BString {
                 out.extend_from_slice(b"H=");
             }
             out.extend_from_slice(&host);
-            if selectors.has(Selector::IncomingInterface)
+            if selected(ctx, Selector::IncomingInterface)
                 && let Some(i) = &s.interface_address
             {
                 out.extend_from_slice(b" I=[");
@@ -157,7 +156,7 @@ pub fn host_and_ident(ctx: &Context, flags: bool) -> BString {
             }
         }
     }
-    if selectors.has(Selector::ConnectionId) && !s.connection_id.is_empty() {
+    if selected(ctx, Selector::ConnectionId) && !s.connection_id.is_empty() {
         out.extend_from_slice(b" Ci=");
         out.extend_from_slice(&s.connection_id);
     }
@@ -167,9 +166,8 @@ pub fn host_and_ident(ctx: &Context, flags: bool) -> BString {
 /// The beginning of connection lines: `SMTP connection [Ci=...] from ...`.
 pub fn connection_info(ctx: &Context) -> BString {
     let s = &ctx.session;
-    let selectors = ctx.config.site.log_selector;
     let mut out = BString::from("SMTP connection ");
-    if selectors.has(Selector::ConnectionId) && !s.connection_id.is_empty() {
+    if selected(ctx, Selector::ConnectionId) && !s.connection_id.is_empty() {
         out.extend_from_slice(b"Ci=");
         out.extend_from_slice(&s.connection_id);
         out.push(b' ');
@@ -183,7 +181,7 @@ pub fn connection_info(ctx: &Context) -> BString {
             out.extend_from_slice(h);
             if s.via_inetd {
                 out.extend_from_slice(b" (via inetd)");
-            } else if selectors.has(Selector::IncomingInterface)
+            } else if selected(ctx, Selector::IncomingInterface)
                 && let Some(i) = &s.interface_address
             {
                 out.extend_from_slice(b" I=[");

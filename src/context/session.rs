@@ -49,8 +49,6 @@ pub struct TlsFacts {
     pub peer_cert: Option<BString>,
     /// Channel binding data, base64.
     pub channel_binding: Option<BString>,
-    /// The peer was asked for a certificate (`CV=` makes sense).
-    pub certificate_requested: bool,
     /// TLS began with the connection.
     pub on_connect: bool,
     /// `TLS early banner` and ALPN agreed.

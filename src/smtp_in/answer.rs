@@ -23,8 +23,8 @@ pub fn put(ctx: &mut Context, bytes: &[u8]) {
 }
 
 /// The printable form of bytes, as log lines have it.
-pub fn printable(bytes: &[u8]) -> BString {
-    crate::log::printing(bytes)
+pub fn printable(ctx: &Context, bytes: &[u8]) -> BString {
+    log::escape::printing(bytes, ctx.config.site.log.topbit)
 }
 
 /// Does a text of an administrator begin with a code (`550 ` or `550 5.1.1 `)? Gives the length of the code with the
@@ -159,7 +159,7 @@ impl Server {
     pub fn mistake(&mut self, ctx: &mut Context, selector: Selector, code: u16, data: Option<&[u8]>, text: &str) -> Next {
         let kind = if selector == Selector::SmtpSyntaxError { "syntax" } else { "protocol" };
         let line =
-            format!("SMTP {kind} error in \"{}\" {} {text}", printable(&self.line.text), host_and_ident(ctx, true));
+            format!("SMTP {kind} error in \"{}\" {} {text}", printable(ctx, &self.line.text), host_and_ident(ctx, true));
         log::write(ctx, Some(selector), Which::MAIN, line.as_bytes());
         self.mistakes += 1;
         let too_many = i64::from(self.mistakes) > ctx.config.main.smtp_max_synprot_errors.0;
@@ -186,7 +186,7 @@ impl Server {
         let line = format!(
             "SMTP call from {} dropped: too many syntax or protocol errors (last command was \"{}\", {})",
             host_and_ident(ctx, false),
-            printable(&self.line.text),
+            printable(ctx, &self.line.text),
             super::report::history(ctx)
         );
         log::write(ctx, None, Which::MAIN.and(Which::REJECT), line.as_bytes());
@@ -230,7 +230,7 @@ impl Server {
         };
         if let Some(which) = target {
             let mut line = BString::default();
-            if ctx.config.site.log_selector.has(Selector::Dnssec) && ctx.session.host_dnssec {
+            if log::selected(ctx, Selector::Dnssec) && ctx.session.host_dnssec {
                 line.extend_from_slice(b" DS");
             }
             line.extend_from_slice(&host_and_ident(ctx, true));
@@ -286,7 +286,7 @@ impl Server {
         failed.told = true;
         let failed = failed.clone();
         let in_progress = std::mem::take(&mut self.rcpt_answers.in_progress);
-        if !fail || ctx.config.site.log_selector.has(Selector::SenderVerifyFail) {
+        if !fail || log::selected(ctx, Selector::SenderVerifyFail) {
             let mut line = host_and_ident(ctx, true);
             line.extend_from_slice(if failed.deferred { b" sender verify defer for <" } else { b" sender verify fail for <" });
             line.extend_from_slice(&failed.address);

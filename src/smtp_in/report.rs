@@ -12,19 +12,9 @@ pub fn now_usec() -> u64 {
     std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |d| d.as_micros() as u64)
 }
 
-/// An interval as log lines have it: `5s`, `1m3s`; with milliseconds when the log has them and it is short.
-pub fn interval(ctx: &Context, usec: u64) -> String {
-    let seconds = usec / 1_000_000;
-    if seconds >= 5 || !ctx.config.site.log_selector.has(Selector::Millisec) {
-        crate::config::values::show_time(seconds as i64)
-    } else {
-        format!("{seconds}.{:03}s", usec / 1000 % 1000)
-    }
-}
-
 /// `D=` of the session.
 pub fn duration(ctx: &Context) -> String {
-    interval(ctx, now_usec().saturating_sub(ctx.session.start_usec))
+    log::stamp::interval(now_usec().saturating_sub(ctx.session.start_usec), log::selected(ctx, Selector::Millisec))
 }
 
 /// ` C=EHLO,MAIL,...`: the commands given, the last twenty.
@@ -40,35 +30,15 @@ pub fn history(ctx: &Context) -> String {
 
 /// ` X=... CV=... DN="..."` of a rejection line.
 pub fn tls_fields(ctx: &Context) -> BString {
-    let t = &ctx.session.tls_in;
-    let s = ctx.config.site.log_selector;
-    let mut out = BString::default();
-    if let Some(cipher) = t.cipher.as_ref().filter(|_| s.has(Selector::TlsCipher)) {
-        out.extend_from_slice(b" X=");
-        out.extend_from_slice(cipher);
-        if s.has(Selector::TlsResumption) && t.resumption & 16 != 0 {
-            out.push(b'*');
-        }
+    let mut b = log::line::LineBuilder::new(" ");
+    log::line::tls(ctx, &mut b, &ctx.session.tls_in);
+    let mut out = b.build();
+    if let Some(sni) = ctx.session.tls_in.sni.as_ref().filter(|_| log::selected(ctx, Selector::TlsSni)) {
+        out.extend_from_slice(b" SNI=");
+        out.extend_from_slice(&super::answer::printable(ctx, sni));
     }
-    if t.cipher.is_some() && s.has(Selector::TlsCertificateVerified) && certificate_wanted(ctx) {
-        out.extend_from_slice(if t.certificate_verified { b" CV=yes" } else { b" CV=no" });
-    }
-    if let Some(dn) = t.peerdn.as_ref().filter(|_| s.has(Selector::TlsPeerdn)) {
-        out.extend_from_slice(b" DN=\"");
-        out.extend_from_slice(&log::printing(dn));
-        out.push(b'"');
-    }
-    if let Some(sni) = t.sni.as_ref().filter(|_| s.has(Selector::TlsSni)) {
-        out.extend_from_slice(b" SNI=\"");
-        out.extend_from_slice(&log::printing(sni));
-        out.push(b'"');
-    }
-    out
-}
-
-/// The client was asked for a certificate.
-fn certificate_wanted(ctx: &Context) -> bool {
-    ctx.session.tls_in.certificate_requested
+    let out = BString::from(out.trim());
+    if out.is_empty() { out } else { [b" ", out.as_slice()].concat().into() }
 }
 
 /// `SMTP connection from ... closed by ...`.
@@ -81,7 +51,7 @@ pub fn closed(ctx: &Context, how: &str) {
 pub fn incomplete_transaction(ctx: &Context, what: &str) {
     let m = &ctx.message;
     let Some(sender) = m.raw_sender.as_ref().or(m.sender.as_ref()) else { return };
-    if ctx.message.sender.is_none() || !ctx.config.site.log_selector.has(Selector::SmtpIncompleteTransaction) {
+    if ctx.message.sender.is_none() || !log::selected(ctx, Selector::SmtpIncompleteTransaction) {
         return;
     }
     let mut line = host_and_ident(ctx, true);

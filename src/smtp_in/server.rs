@@ -92,6 +92,8 @@ pub struct Server {
     pub too_many_recipients: bool,
     /// A recipient was accepted but thrown away.
     pub discarded: bool,
+    /// Which ACL said that recipients are to be thrown away.
+    pub discard_note: Option<&'static str>,
     /// The command before this one was RCPT, or a MAIL that was refused.
     pub last_was_rcpt: bool,
     /// See above.
@@ -133,6 +135,7 @@ impl Server {
             rcpt_answers: RcptAnswers::default(),
             too_many_recipients: false,
             discarded: false,
+            discard_note: None,
             last_was_rcpt: false,
             last_was_rejected_mail: false,
             was_rcpt: false,
@@ -330,6 +333,7 @@ impl Server {
         self.rcpt_answers = RcptAnswers::default();
         self.too_many_recipients = false;
         self.discarded = false;
+        self.discard_note = None;
     }
 
     fn unknown_command(&mut self, ctx: &mut Context) -> Next {
@@ -337,7 +341,7 @@ impl Server {
         if i64::from(self.unknown) <= ctx.config.main.smtp_max_unknown_commands.0 {
             return self.mistake(ctx, Selector::SmtpSyntaxError, 500, None, "unrecognized command");
         }
-        let command = super::answer::printable(&self.line.text);
+        let command = super::answer::printable(ctx, &self.line.text);
         let line = format!("SMTP syntax error in \"{command}\" {} unrecognized command", host_and_ident(ctx, true));
         log::write(ctx, Some(Selector::SmtpSyntaxError), Which::MAIN, line.as_bytes());
         report::incomplete_transaction(ctx, "unrecognized command");
@@ -358,9 +362,9 @@ impl Server {
             "SMTP protocol synchronization error (next input sent too soon: pipelining was{} advertised): rejected \"{}\" {} \
              next input=\"{}\"",
             if ctx.session.pipelining_advertised { "" } else { " not" },
-            super::answer::printable(&self.line.text),
+            super::answer::printable(ctx, &self.line.text),
             host_and_ident(ctx, true),
-            super::answer::printable(waiting.get(..150).unwrap_or(&waiting)),
+            super::answer::printable(ctx, waiting.get(..150).unwrap_or(&waiting)),
         );
         log::write(ctx, None, Which::MAIN.and(Which::REJECT), line.as_bytes());
         self.not_quit(ctx, Some("synchronization-error"), Some(("554", "SMTP synchronization error")));
