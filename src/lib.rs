@@ -6,6 +6,7 @@
 
 pub mod acl;
 pub mod auths;
+pub mod build_options;
 pub mod cli;
 pub mod config;
 pub mod context;
@@ -38,3 +39,4 @@ pub mod tls_openssl;
 pub mod transports;
 pub mod utils;
 pub mod verify;
+pub mod version;

@@ -44,3 +44,8 @@ pub fn match_address(_: &mut Context, _: &Text, _: &Template, _: Option<&mut Opt
 pub fn match_host_named(_: &mut Context, _: &Text, _: Option<IpAddr>, _: &Template) -> Match {
     missing()
 }
+
+/// Does the address match this one pattern (not a list)? For retry and rewriting rules.
+pub fn match_address_item(_: &mut Context, _: &Text, _: &Template) -> Match {
+    missing()
+}

@@ -61,7 +61,9 @@ impl Context {
         let services = Services {
             log: Default::default(),
             dns: Default::default(),
+            hints: Arc::new(crate::hints::SqliteStore::new(std::path::Path::new("/nonexistent"), 0, 0)),
             spool: Arc::new(crate::spool::Spool::new(&config)),
+            hints: Arc::new(crate::hints::SqliteStore::new(std::path::Path::new("/nonexistent"), 0, 0)),
             lookups: Default::default(),
             lists: Default::default(),
             random: Default::default(),

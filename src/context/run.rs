@@ -60,8 +60,12 @@ pub struct Services {
     pub log: Arc<crate::log::Logger>,
     /// The resolver.
     pub dns: Arc<crate::dns::Resolver>,
+    /// The hints data bases.
+    pub hints: Arc<dyn crate::hints::HintsStore>,
     /// The spool directories.
     pub spool: Arc<crate::spool::Spool>,
+    /// The hints data bases.
+    pub hints: Arc<dyn crate::hints::HintsStore>,
     /// Open lookup handles and results of this thread of control.
     pub lookups: crate::lookups::Cache,
     /// Results of named lists (`domain list cache`), by list id.

@@ -204,10 +204,17 @@ pub struct Address {
     pub warn_message: Option<Text>,
     /// The shadow transport that ran after this delivery, and why it failed.
     pub shadow: Option<(BString, Option<BString>)>,
-    /// The port at the remote host, when `log_selector = +outgoing_port` needs it, is in `host_used`; our own end:
-    pub sending_interface: Option<(BString, u16)>,
-    /// For bounces: the diagnostic of the remote host (SMTP response), if there is one.
-    pub remote_response: Option<Text>,
+    /// Keys of the routing retry records, `R:domain` and `R:local@domain`; set by delivery.
+    pub domain_retry_key: BString,
+    /// See above.
+    pub address_retry_key: BString,
+    /// The recipient that a one_time router made this one of.
+    pub onetime_parent: Option<Text>,
+    /// The original recipients that this delivery is for, duplicates included (`Envelope-to:`); set by delivery.
+    pub envelope_to: Vec<Text>,
+    /// Delivered in one transaction with an address before it: logged with `->`. Set by remote transports; delivery
+    /// sets it for local batches.
+    pub follower: bool,
 }
 
 /// Flags of an address.
@@ -243,6 +250,14 @@ pub struct AddressFlags {
     pub no_log: bool,
     /// DSN lasthop.
     pub dsn_lasthop: bool,
+    /// An ancestor has the same address: its deliveries are noted with the transport's name.
+    pub homonym: bool,
+    /// A host was skipped because its retry time has not come: the address must not time out yet.
+    pub retry_skipped: bool,
+    /// There is a routing retry record, to be deleted when routing works.
+    pub routing_retry_exists: bool,
+    /// There is a local delivery retry record, to be deleted when the delivery works.
+    pub delivery_retry_exists: bool,
     /// SMTPUTF8 address that was down-converted.
     pub utf8_downconverted: bool,
 }
