@@ -82,4 +82,29 @@ pub struct AclVars {
     pub sender_verify_failure: Option<&'static str>,
     /// The ACL that is being run, if one is.
     pub running: Option<crate::acl::Where>,
+    /// The failed sender verification that the peer and the log are to be told of (once).
+    pub sender_verify_failed: Option<SenderVerifyFailed>,
+    /// The result may be given to the peer in detail although it is a temporary one (callouts, `defer` verbs).
+    pub temp_details: bool,
+    /// `log_reject_target` of the ACL that ran last: `None` is the default (main and reject log), `Some(None)` nowhere.
+    pub log_reject_target: Option<Option<crate::log::Which>>,
+}
+
+/// What a failed sender verification leaves for the answer and the log line.
+#[derive(Clone, Debug, Default)]
+pub struct SenderVerifyFailed {
+    /// The address.
+    pub address: Text,
+    /// It was deferred, not refused.
+    pub deferred: bool,
+    /// Text for the log.
+    pub message: Option<Text>,
+    /// Text for the peer.
+    pub user_message: Option<Text>,
+    /// The postmaster check of a callout failed.
+    pub postmaster_failed: bool,
+    /// MAIL FROM:<> or HELO of a callout failed.
+    pub null_sender_failed: bool,
+    /// The peer has been told.
+    pub told: bool,
 }
