@@ -51,6 +51,8 @@ pub struct Run {
     pub exim_path: BString,
     /// Sequence number and such for `-MC` continued deliveries are in the delivery code.
     pub background_daemon: bool,
+    /// This delivery was started by a queue runner (the condition `queue_running`).
+    pub queue_running: bool,
 }
 
 impl Run {

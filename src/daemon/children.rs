@@ -1,6 +1,7 @@
 //! Processes that the daemon makes: workers, manager, runners; and commands that a session starts.
 
 use std::io;
+use std::os::fd::AsFd;
 
 use bstr::{BString, ByteSlice};
 
@@ -35,14 +36,23 @@ pub fn detach() -> io::Result<bool> {
         return Ok(true);
     }
     setsid()?;
-    fd::null_standard_descriptors()?;
+    null_standard_descriptors()?;
     Ok(false)
+}
+
+/// Makes descriptors 0, 1 and 2 /dev/null.
+pub fn null_standard_descriptors() -> io::Result<()> {
+    let null = fd::dev_null()?;
+    for target in 0..3 {
+        crate::sys::exec::dup_onto(null.as_fd(), target)?;
+    }
+    Ok(())
 }
 
 /// Replaces the process by a new start of the same program with the same arguments. Returns only on failure.
 pub fn exec_again(ctx: &Context) -> io::Error {
     let argv: Vec<Vec<u8>> = ctx.run.argv.iter().map(|a| a.to_vec()).collect();
-    let envp: Vec<Vec<u8>> = crate::sys::env::all();
+    let envp: Vec<Vec<u8>> = crate::sys::exec::current_environment();
     crate::sys::exec::exec(&ctx.run.exim_path, &argv, &envp)
 }
 
@@ -61,7 +71,7 @@ pub fn own_command(ctx: &Context, arguments: &[BString]) -> Vec<BString> {
 /// Starts a command that nobody waits for here; `done` is called with its pid's end by a thread of ours.
 pub fn run_detached(ctx: &Context, argv: &[BString], done: impl FnOnce(bool) + Send + 'static, what: &str) -> Result<(), String> {
     let args: Vec<Vec<u8>> = argv.iter().map(|a| a.to_vec()).collect();
-    let envp: Vec<Vec<u8>> = crate::sys::env::all();
+    let envp: Vec<Vec<u8>> = crate::sys::exec::current_environment();
     let Some(program) = args.first().cloned() else { return Err(format!("{what}: no command")) };
     let child = crate::sys::spawn::Spawn::new(&program, &args, &envp).start().map_err(|e| format!("{what}: {} {e}", program.as_bstr()))?;
     let _ = ctx;

@@ -474,6 +474,7 @@ impl Parts {
         if ctx.run.test_harness {
             ctx.services.random.reseed(42 + 2 * u32::try_from(sequence).unwrap_or(0));
         }
+        ctx.services.handoff = Default::default();
         ctx.session = self.session;
         ctx.message = self.message;
         ctx.address = self.address;
