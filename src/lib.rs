@@ -21,6 +21,7 @@ pub mod lookups;
 pub mod mail_auth;
 pub mod matching;
 pub mod parse;
+pub mod queue;
 pub mod random;
 pub mod receive;
 pub mod retry;

@@ -63,7 +63,7 @@ impl Context {
             dns: Default::default(),
             hints: Arc::new(crate::hints::SqliteStore::new(std::path::Path::new("/nonexistent"), 0, 0)),
             spool: Arc::new(crate::spool::Spool::new(&config)),
-            hints: Arc::new(crate::hints::SqliteStore::new(std::path::Path::new("/nonexistent"), 0, 0)),
+            handoff: Default::default(),
             lookups: Default::default(),
             lists: Default::default(),
             random: Default::default(),

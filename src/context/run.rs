@@ -51,6 +51,21 @@ pub struct Run {
     pub exim_path: BString,
     /// Sequence number and such for `-MC` continued deliveries are in the delivery code.
     pub background_daemon: bool,
+    /// This delivery was started by a queue runner (the condition `queue_running`).
+    pub queue_running: bool,
+}
+
+impl Run {
+    /// The same for the next message of a queue run: of the fudged times (`-Tqt`) the first has been used, unless it
+    /// is the only one.
+    #[must_use]
+    pub fn after_one_message(&self) -> Self {
+        let mut next = self.clone();
+        if next.fudged_queue_times.len() > 1 {
+            next.fudged_queue_times.remove(0);
+        }
+        next
+    }
 }
 
 /// Handles shared by the threads of one process; each is cheap to clone.
@@ -62,10 +77,10 @@ pub struct Services {
     pub dns: Arc<crate::dns::Resolver>,
     /// The hints data bases.
     pub hints: Arc<dyn crate::hints::HintsStore>,
+    /// Who delivers messages that this process receives.
+    pub handoff: crate::daemon::Handoff,
     /// The spool directories.
     pub spool: Arc<crate::spool::Spool>,
-    /// The hints data bases.
-    pub hints: Arc<dyn crate::hints::HintsStore>,
     /// Open lookup handles and results of this thread of control.
     pub lookups: crate::lookups::Cache,
     /// Results of named lists (`domain list cache`), by list id.

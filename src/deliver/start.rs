@@ -1,7 +1,5 @@
 //! The beginning of a delivery run: the lock, -H, an old journal, frozen messages, and the first addresses.
 
-use bstr::BString;
-
 use super::post::{self, Outcome, Stage};
 use super::state::{Delivery, set_unique};
 use super::DeliverOptions;
@@ -136,7 +134,9 @@ fn merge_journal(ctx: &mut Context, d: &mut Delivery<'_>) {
     let id = ctx.message.id.clone();
     match Journal::read(d.data.place(), &id) {
         Ok(done) if !done.is_empty() => {
-            ctx.message.nonrecipients.extend(done);
+            for name in done {
+                ctx.message.nonrecipients.insert(&name);
+            }
             d.write_header(ctx);
         }
         Ok(_) => {}
@@ -188,7 +188,7 @@ fn thaw(ctx: &mut Context, d: &mut Delivery<'_>, mode: &mut Mode) -> bool {
 pub(super) fn make_addresses(ctx: &mut Context, d: &mut Delivery<'_>, mode: &Mode) {
     let recipients = ctx.message.recipients.clone();
     for (index, r) in recipients.iter().enumerate() {
-        if ctx.message.nonrecipients.contains(&BString::from(r.address.as_bytes())) {
+        if ctx.message.nonrecipients.contains(&r.address) {
             continue;
         }
         let mut a = Address::new(Text::tainted(r.address.as_bytes().to_vec()));
