@@ -80,14 +80,17 @@ pub struct AclVars {
     pub recipient_verify_failure: Option<&'static str>,
     /// `$sender_verify_failure`.
     pub sender_verify_failure: Option<&'static str>,
-    /// The ACL that is being run, if one is.
-    pub running: Option<crate::acl::Where>,
+>>>>>>> smtpin
     /// The failed sender verification that the peer and the log are to be told of (once).
     pub sender_verify_failed: Option<SenderVerifyFailed>,
     /// The result may be given to the peer in detail although it is a temporary one (callouts, `defer` verbs).
     pub temp_details: bool,
     /// `log_reject_target` of the ACL that ran last: `None` is the default (main and reject log), `Some(None)` nowhere.
     pub log_reject_target: Option<Option<crate::log::Which>>,
+    /// The ACL that is being run, if one is.
+    pub running: Option<crate::acl::Where>,
+    /// What `control = wellknown` found for the client.
+    pub wellknown_response: Option<Text>,
 }
 
 /// What a failed sender verification leaves for the answer and the log line.

@@ -28,10 +28,11 @@ pub struct BatchError {
 pub fn serve(ctx: &mut Context, after: &mut dyn FnMut(&mut Context, &Accepted)) -> Status {
     let Ok(mut server) = start::begin(ctx) else { return 1 };
     let mut accepted = 0u32;
-    let mut began = 0u64;
+    let mut began;
     let error = loop {
         server.new_transaction(ctx);
-        match transaction(ctx, &mut server, &mut began) {
+        began = ctx.session.wire.as_ref().map_or(0, |w| w.lines_read);
+        match transaction(ctx, &mut server) {
             Ok(None) => break None,
             Ok(Some(envelope)) => match receive::smtp::receive(ctx, &mut server, envelope) {
                 receive::smtp::Received::Accepted(message) => {
@@ -72,10 +73,9 @@ fn report(error: &BatchError, began: u64, line: u64, accepted: u32) {
     let _ = stdout.write_all(&out).and_then(|()| stdout.flush());
 }
 
-fn transaction(ctx: &mut Context, server: &mut Server, began: &mut u64) -> Result<Option<Envelope>, BatchError> {
+fn transaction(ctx: &mut Context, server: &mut Server) -> Result<Option<Envelope>, BatchError> {
     loop {
         let Some(wire) = ctx.session.wire.as_mut() else { return Ok(None) };
-        let lines_before = wire.lines_read;
         server.line = match command::read_line(wire) {
             Ok(l) => l,
             Err(InputEnd::TimedOut) => {
@@ -109,7 +109,6 @@ fn transaction(ctx: &mut Context, server: &mut Server, began: &mut u64) -> Resul
                     return Err(fault("501 MAIL FROM must have an address operand".into()));
                 }
                 server.new_transaction(ctx);
-                *began = lines_before + 1;
                 let given = crate::rewrite::smtp_time(ctx, &argument);
                 let mut rules = parse::Rules::new(&ctx.config.main).with_null();
                 let found = parse::extract_address(&mut rules, &given).map_err(|e| fault(format!("501 {e}")))?;
