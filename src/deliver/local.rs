@@ -90,10 +90,9 @@ pub trait LocalTransport: fmt::Debug {
     fn batch_id(&self) -> Option<&crate::expand::Template> {
         None
     }
-    /// The strings of the driver's options that make a delivery depend on the address: batching is refused for
-    /// addresses of different local parts or domains when they are mentioned there (`$local_part`, `$domain`).
-    fn depends_on_address(&self) -> bool {
-        true
+    /// pipe's `pipe_as_creator`: runs as the sender of the message.
+    fn as_creator(&self) -> bool {
+        false
     }
     /// What is done with the output of a command; if anything, the delivery code opens [`LocalJob::output`].
     fn output_options(&self) -> OutputOptions {

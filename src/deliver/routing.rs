@@ -98,7 +98,7 @@ fn prepare(ctx: &mut Context, d: &mut Delivery<'_>, mut a: Address, db: Option<&
 
 /// A file, pipe or autoreply: no routing, but the same checks.
 fn special(ctx: &mut Context, d: &mut Delivery<'_>, mut a: Address) {
-    if a.flags.bad_reply {
+    if a.kind == AddressKind::Reply && a.failure.basic_errno == errors::BAD_ADDRESS {
         a.local_part = a.address.clone();
         a.flags.ignore_error = true;
         let text = "filter autoreply generated syntactically invalid recipient";
@@ -128,13 +128,15 @@ fn special(ctx: &mut Context, d: &mut Delivery<'_>, mut a: Address) {
     d.seen.insert(a.unique.clone());
     a.local_part = a.address.clone();
     a.domain = a.parent.as_ref().map(|p| p.domain.clone()).unwrap_or_default();
-    let forbidden = match a.kind {
-        AddressKind::File if !a.flags.allow_file => Some((errors::FORBID_FILE, "delivery to file forbidden")),
-        AddressKind::Pipe if !a.flags.allow_pipe => Some((errors::FORBID_PIPE, "delivery to pipe forbidden")),
-        AddressKind::Reply if !a.flags.allow_reply => Some((errors::FORBID_REPLY, "autoreply forbidden")),
+    // The router that made the address has noted what is not allowed.
+    let forbidden = match a.failure.basic_errno {
+        errors::FORBID_FILE => Some("delivery to file forbidden"),
+        errors::FORBID_PIPE => Some("delivery to pipe forbidden"),
+        errors::FORBID_REPLY => Some("autoreply forbidden"),
         _ => None,
     };
-    if let Some((errno, text)) = forbidden {
+    if let Some(text) = forbidden {
+        let errno = a.failure.basic_errno;
         stop(ctx, d, a, errno, text, Outcome::Fail, Stage::Router);
         return;
     }
@@ -143,7 +145,8 @@ fn special(ctx: &mut Context, d: &mut Delivery<'_>, mut a: Address) {
         return;
     }
     if a.kind == AddressKind::File && a.address.as_bytes() == b"/dev/null" {
-        a.log_bypassed = true;
+        a.transport = None;
+        a.log_fields = "T=**bypassed**".into();
         post::process(ctx, d, a, Outcome::Ok, Stage::Transport);
         return;
     }
@@ -228,26 +231,9 @@ fn route_one(ctx: &mut Context, d: &mut Delivery<'_>, a: Address) {
         d.count_child(made, known);
     }
     let deferred = matches!(outcome, RouteOutcome::Defer | RouteOutcome::Error);
-    let mut clean_up = exists && !deferred;
-    let mut finish_retries = |ctx: &Context, a: &mut Address| {
-        (a.address_retry_key, a.domain_retry_key) = keys.clone();
-        if !clean_up {
-            return;
-        }
-        clean_up = false;
-        let mut with_sender = keys.0.clone();
-        with_sender.extend_from_slice(b":<");
-        with_sender.extend_from_slice(ctx.message.sender.as_deref().unwrap_or_default());
-        with_sender.push(b'>');
-        for key in [&with_sender, &keys.0, &keys.1] {
-            retry::add_item(a, key.clone(), true, false, false);
-        }
-        if a.domain != old_domain {
-            retry::add_item(a, [b"R:", a.domain.as_bytes()].concat(), true, false, false);
-        }
-    };
+    let mut tidy = Tidy { keys: keys.clone(), old_domain, pending: exists && !deferred };
     for mut a in lists.failed {
-        finish_retries(ctx, &mut a);
+        tidy.apply(ctx, &mut a);
         post::process(ctx, d, a, Outcome::Fail, Stage::Router);
     }
     for mut a in lists.deferred {
@@ -261,13 +247,13 @@ fn route_one(ctx: &mut Context, d: &mut Delivery<'_>, a: Address) {
         post::process(ctx, d, a, Outcome::Defer, Stage::Router);
     }
     for mut a in lists.succeed {
-        finish_retries(ctx, &mut a);
+        tidy.apply(ctx, &mut a);
         d.done(ctx, &a);
         d.succeeded.push_front(a);
     }
     for (remote, list) in [(false, lists.local), (true, lists.remote)] {
         for mut a in list {
-            finish_retries(ctx, &mut a);
+            tidy.apply(ctx, &mut a);
             if a.unique != old_unique && ctx.message.nonrecipients.contains(&a.unique) {
                 d.child_done(ctx, &a);
                 continue;
@@ -276,15 +262,39 @@ fn route_one(ctx: &mut Context, d: &mut Delivery<'_>, a: Address) {
         }
     }
     for mut a in lists.new {
-        if clean_up {
+        if tidy.pending {
             // The records are of the address that was routed; its child carries them.
-            let own = std::mem::take(&mut a.address_retry_key);
-            let own_domain = std::mem::take(&mut a.domain_retry_key);
-            finish_retries(ctx, &mut a);
-            (a.address_retry_key, a.domain_retry_key) = (own, own_domain);
-            clean_up = false;
+            let own = (std::mem::take(&mut a.address_retry_key), std::mem::take(&mut a.domain_retry_key));
+            tidy.apply(ctx, &mut a);
+            (a.address_retry_key, a.domain_retry_key) = own;
         }
         d.new.push_front(a);
+    }
+}
+
+/// Routing has worked: the retry records of it are to be deleted, by the first address that comes of it.
+struct Tidy {
+    keys: (BString, BString),
+    old_domain: Text,
+    pending: bool,
+}
+
+impl Tidy {
+    fn apply(&mut self, ctx: &Context, a: &mut Address) {
+        (a.address_retry_key, a.domain_retry_key) = self.keys.clone();
+        if !std::mem::take(&mut self.pending) {
+            return;
+        }
+        let mut with_sender = self.keys.0.clone();
+        with_sender.extend_from_slice(b":<");
+        with_sender.extend_from_slice(ctx.message.sender.as_deref().unwrap_or_default());
+        with_sender.push(b'>');
+        for key in [&with_sender, &self.keys.0, &self.keys.1] {
+            retry::add_item(a, key.clone(), true, false, false);
+        }
+        if a.domain != self.old_domain {
+            retry::add_item(a, [b"R:", a.domain.as_bytes()].concat(), true, false, false);
+        }
     }
 }
 

@@ -1,10 +1,8 @@
 //! The beginning of a delivery run: the lock, -H, an old journal, frozen messages, and the first addresses.
 
-use bstr::BString;
-
+use super::DeliverOptions;
 use super::post::{self, Outcome, Stage};
 use super::state::{Delivery, set_unique};
-use super::DeliverOptions;
 use crate::config::values::show_time;
 use crate::context::{Context, HeaderKind};
 use crate::log::{self, Selector, Which};
@@ -136,7 +134,9 @@ fn merge_journal(ctx: &mut Context, d: &mut Delivery<'_>) {
     let id = ctx.message.id.clone();
     match Journal::read(d.data.place(), &id) {
         Ok(done) if !done.is_empty() => {
-            ctx.message.nonrecipients.extend(done);
+            for name in done {
+                ctx.message.nonrecipients.insert(&name);
+            }
             d.write_header(ctx);
         }
         Ok(_) => {}
@@ -151,7 +151,12 @@ pub(super) fn open_journal(ctx: &mut Context, d: &mut Delivery<'_>) {
     }
     match Journal::open(d.data.place(), &ctx.message.id.clone()) {
         Ok((j, _)) => d.journal = Some(j),
-        Err(e) => log::write(ctx, None, Which::MAIN.and(Which::PANIC), format!("Couldn't open journal file {}-J: {e}", ctx.message.id).as_bytes()),
+        Err(e) => log::write(
+            ctx,
+            None,
+            Which::MAIN.and(Which::PANIC),
+            format!("Couldn't open journal file {}-J: {e}", ctx.message.id).as_bytes(),
+        ),
     }
 }
 
@@ -188,7 +193,7 @@ fn thaw(ctx: &mut Context, d: &mut Delivery<'_>, mode: &mut Mode) -> bool {
 pub(super) fn make_addresses(ctx: &mut Context, d: &mut Delivery<'_>, mode: &Mode) {
     let recipients = ctx.message.recipients.clone();
     for (index, r) in recipients.iter().enumerate() {
-        if ctx.message.nonrecipients.contains(&BString::from(r.address.as_bytes())) {
+        if ctx.message.nonrecipients.contains(&r.address) {
             continue;
         }
         let mut a = Address::new(Text::tainted(r.address.as_bytes().to_vec()));

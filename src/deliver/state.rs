@@ -113,19 +113,20 @@ impl<'a> Delivery<'a> {
         self.update_spool = true;
         let gone = &mut ctx.message.nonrecipients;
         if addr.parent.is_none() {
-            gone.insert(addr.unique.clone());
-            gone.insert(addr.address.as_bytes().into());
+            gone.insert(&addr.unique);
+            gone.insert(&addr.address);
         } else if addr.flags.homonym {
             if let Some(name) = with_transport(addr) {
-                gone.insert(name);
+                gone.insert(&name);
             }
         } else {
-            gone.insert(addr.unique.clone());
+            gone.insert(&addr.unique);
         }
-        let (same, rest): (Vec<_>, Vec<_>) = std::mem::take(&mut self.duplicates).into_iter().partition(|d| d.unique == addr.unique);
+        let (same, rest): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut self.duplicates).into_iter().partition(|d| d.unique == addr.unique);
         self.duplicates = rest;
         for d in same {
-            ctx.message.nonrecipients.insert(d.unique.clone());
+            ctx.message.nonrecipients.insert(&d.unique);
             self.child_done(ctx, &d);
         }
     }
@@ -253,6 +254,6 @@ mod tests {
         grand.parent = Some(Arc::new(child));
         set_unique(&mut grand);
         assert_eq!(grand.unique, "\\1\\user@dom");
-        assert_eq!(bare(&grand.unique), "user@dom");
+        assert_eq!(bare(&grand.unique), b"user@dom");
     }
 }

@@ -200,6 +200,8 @@ pub struct Address {
     pub return_path: Option<Text>,
     /// Output of a pipe command and the like, to be put into a bounce: a file of the spool.
     pub return_file: Option<BString>,
+    /// The output is shown in the bounce after the last address of a batch; this is not that one.
+    pub shares_return_file: bool,
     /// Text of a message to be sent to the recipient when quota_warn_threshold was passed (expanded).
     pub warn_message: Option<Text>,
     /// The shadow transport that ran after this delivery, and why it failed.

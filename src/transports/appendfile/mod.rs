@@ -153,12 +153,6 @@ impl LocalTransport for Appendfile {
     fn batch_id(&self) -> Option<&Template> {
         self.options.batch_id.get()
     }
-    fn depends_on_address(&self) -> bool {
-        [&self.options.file, &self.options.directory]
-            .into_iter()
-            .filter_map(Str::raw)
-            .any(|s| s.find("local_part").is_some() || s.find("domain").is_some())
-    }
 
     fn deliver(&self, ctx: &mut Context, job: &mut LocalJob<'_>) -> Vec<DeliveryStatus> {
         let result = self.run(ctx, job);
