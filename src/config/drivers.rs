@@ -29,7 +29,7 @@ trait Kind {
     /// Makes a driver.
     fn make(name: &[u8]) -> Option<(&'static str, Box<Self::Driver>)>;
     /// Its private options.
-    fn private(driver: &mut Self::Driver) -> &mut dyn OptionSet;
+    fn private<'a>(driver: &'a mut Self::Driver) -> &'a mut (dyn OptionSet + 'a);
     /// Is there an instance of that name?
     fn exists(config: &Config, name: &[u8]) -> bool;
     /// Completes an instance and puts it into the configuration.
@@ -52,9 +52,9 @@ fn section<K: Kind>(config: &mut Config, lines: &mut Lines) -> Result<Option<BSt
     let mut current: Option<Draft<K>> = None;
     loop {
         let line = lines.next()?;
-        let section = line.as_deref().and_then(section_start);
-        let starts = line.as_deref().and_then(name_line).map(|(n, rest)| (BString::from(n), BString::from(rest)));
-        let ends = line.is_none() || section.is_some() || starts.is_some() || line.as_deref().is_some_and(is_definition);
+        let section = line.as_ref().and_then(|l| section_start(l));
+        let starts = line.as_ref().and_then(|l| name_line(l)).map(|(n, rest)| (BString::from(n), BString::from(rest)));
+        let ends = line.is_none() || section.is_some() || starts.is_some() || line.as_ref().is_some_and(|l| is_definition(l));
         if ends && let Some(draft) = current.take() {
             end::<K>(draft, config)?;
         }
@@ -144,7 +144,7 @@ impl Kind for Routers {
     fn make(name: &[u8]) -> Option<(&'static str, Box<dyn Router>)> {
         crate::routers::DRIVERS.iter().find(|d| d.name.as_bytes() == name).map(|d| (d.name, (d.make)()))
     }
-    fn private(driver: &mut dyn Router) -> &mut dyn OptionSet {
+    fn private<'a>(driver: &'a mut (dyn Router + 'static)) -> &'a mut (dyn OptionSet + 'a) {
         driver.options_mut()
     }
     fn exists(config: &Config, name: &[u8]) -> bool {
@@ -180,7 +180,7 @@ impl Kind for Transports {
     fn make(name: &[u8]) -> Option<(&'static str, Box<dyn Transport>)> {
         crate::transports::DRIVERS.iter().find(|d| d.name.as_bytes() == name).map(|d| (d.name, (d.make)()))
     }
-    fn private(driver: &mut dyn Transport) -> &mut dyn OptionSet {
+    fn private<'a>(driver: &'a mut (dyn Transport + 'static)) -> &'a mut (dyn OptionSet + 'a) {
         driver.options_mut()
     }
     fn exists(config: &Config, name: &[u8]) -> bool {
@@ -216,7 +216,7 @@ impl Kind for Auths {
     fn make(name: &[u8]) -> Option<(&'static str, Box<dyn Authenticator>)> {
         crate::auths::DRIVERS.iter().find(|d| d.name.as_bytes() == name).map(|d| (d.name, (d.make)()))
     }
-    fn private(driver: &mut dyn Authenticator) -> &mut dyn OptionSet {
+    fn private<'a>(driver: &'a mut (dyn Authenticator + 'static)) -> &'a mut (dyn OptionSet + 'a) {
         driver.options_mut()
     }
     fn exists(config: &Config, name: &[u8]) -> bool {

@@ -201,9 +201,9 @@ fn acls(config: &mut Config, lines: &mut Lines) -> Result<Option<BString>, Confi
     let mut current: Option<(BString, Vec<(String, BString)>)> = None;
     loop {
         let line = lines.next()?;
-        let section = line.as_deref().and_then(section_start);
-        let name = line.as_deref().and_then(|l| name_line(l).filter(|(_, rest)| rest.is_empty()));
-        let ends = line.is_none() || section.is_some() || name.is_some() || line.as_deref().is_some_and(is_definition);
+        let section = line.as_ref().and_then(|l| section_start(l));
+        let name = line.as_ref().and_then(|l| name_line(l).filter(|(_, rest)| rest.is_empty()));
+        let ends = line.is_none() || section.is_some() || name.is_some() || line.as_ref().is_some_and(|l| is_definition(l));
         if ends && let Some((name, body)) = current.take() {
             let acl = crate::acl::parse(&name, &body).map_err(|(at, text)| {
                 let place = body.get(at).map_or("", |(p, _)| p.as_str());

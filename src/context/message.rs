@@ -188,6 +188,8 @@ pub struct Message {
     pub submission: Option<Submission>,
     /// `control = freeze`, by ACL, before the message is accepted.
     pub freeze_requested: bool,
+    /// `control = freeze/no_tell`: nobody is told of it.
+    pub freeze_no_tell: bool,
     /// `control = no_delivery` and -odq.
     pub deliver_force: bool,
     /// `control = fakereject`.

@@ -57,6 +57,12 @@ pub struct Scratch {
     pub expansion_depth: u32,
     /// The message of the last forced failure or error, for callers that log it later.
     pub search_error: Option<String>,
+    /// What expansions may not do just now: bits of `expand::forbid`, set while a user's filter runs.
+    pub expand_forbid: u32,
+    /// A filter file is being obeyed: `$n0`... and `$sn0`... exist.
+    pub filter_running: bool,
+    /// Answers that `${readsocket}` may use again, by place, request and options.
+    pub socket_cache: BTreeMap<BString, Vec<u8>>,
 }
 
 /// ACL variables, and what an ACL run leaves for others.
@@ -90,6 +96,8 @@ pub struct AclVars {
     pub rates: crate::acl::ratelimit::Rates,
     /// `log_reject_target` of the ACL that ran last: `None` is the default (main and reject log), `Some(None)` nowhere.
     pub log_reject_target: Option<Option<crate::log::Which>>,
+    /// What `control = wellknown` found for the client.
+    pub wellknown_response: Option<Text>,
 }
 
 /// What a failed sender verification leaves for the answer and the log line.

@@ -47,7 +47,7 @@ impl Handle for Open {
             Err(e) => return Answer::Defer(format!("{}: lstat: {}", path.as_bstr(), crate::sys::error_text(&e))),
         };
         let good = match ask.value("filter") {
-            Some(b"file") => stat.file_type() == FileType::File,
+            Some(b"file") => stat.file_type() == FileType::Regular,
             Some(b"dir") => stat.is_dir(),
             Some(b"subdir") => stat.is_dir() && !matches!(&key[..], b"." | b".."),
             _ => true,
