@@ -131,7 +131,9 @@ fn main_section(config: &mut Config, lines: &mut Lines) -> Result<Option<BString
             continue;
         }
         let parts = setting::split(&line);
-        let kind = match parts.word {
+        let cache = parts.word.ends_with(b"_cache");
+        let plain = parts.word.strip_suffix(b"_cache").unwrap_or(parts.word);
+        let kind = match plain {
             b"domainlist" => Some(ListKind::Domain),
             b"hostlist" => Some(ListKind::Host),
             b"addresslist" => Some(ListKind::Address),
@@ -139,7 +141,7 @@ fn main_section(config: &mut Config, lines: &mut Lines) -> Result<Option<BString
             _ => None,
         };
         if let Some(kind) = kind {
-            named_list(config, lines, kind, &parts)?;
+            named_list(config, lines, kind, &parts, cache)?;
             continue;
         }
         if line.first() == Some(&b'.') || (parts.word.is_empty() && !parts.hidden) {
@@ -165,6 +167,7 @@ fn named_list(
     lines: &Lines,
     kind: ListKind,
     parts: &setting::Parts<'_>,
+    cache: bool,
 ) -> Result<(), ConfigError> {
     let (name, rest) = {
         let p = setting::split(parts.rest);
@@ -185,7 +188,7 @@ fn named_list(
     if lists.contains_key(&name) {
         return Err(lines.error(format!("duplicate name \"{name}\" for a named {} list", kind.name())));
     }
-    lists.insert(name, Arc::new(NamedList { text: Template::new(&text), hidden: parts.hidden, id }));
+    lists.insert(name, Arc::new(NamedList { text: Template::new(&text), hidden: parts.hidden, id, cache }));
     Ok(())
 }
 
