@@ -131,9 +131,8 @@ fn main_section(config: &mut Config, lines: &mut Lines) -> Result<Option<BString
             continue;
         }
         let parts = setting::split(&line);
-        let cache = parts.word.ends_with(b"_cache");
-        let plain = parts.word.strip_suffix(b"_cache").unwrap_or(parts.word);
-        let kind = match plain {
+        let plain = parts.word.strip_suffix(b"_cache");
+        let kind = match plain.unwrap_or(parts.word) {
             b"domainlist" => Some(ListKind::Domain),
             b"hostlist" => Some(ListKind::Host),
             b"addresslist" => Some(ListKind::Address),
@@ -141,7 +140,7 @@ fn main_section(config: &mut Config, lines: &mut Lines) -> Result<Option<BString
             _ => None,
         };
         if let Some(kind) = kind {
-            named_list(config, lines, kind, &parts, cache)?;
+            named_list(config, lines, kind, plain.is_some(), &parts)?;
             continue;
         }
         if line.first() == Some(&b'.') || (parts.word.is_empty() && !parts.hidden) {
@@ -166,8 +165,8 @@ fn named_list(
     config: &mut Config,
     lines: &Lines,
     kind: ListKind,
-    parts: &setting::Parts<'_>,
     cache: bool,
+    parts: &setting::Parts<'_>,
 ) -> Result<(), ConfigError> {
     let (name, rest) = {
         let p = setting::split(parts.rest);
