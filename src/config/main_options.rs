@@ -18,16 +18,15 @@ ${if def:sender_address {(envelope-from <$sender_address>)\n\t}}\
 id $message_exim_id\
 ${if def:received_for {\n\tfor $received_for}}";
 
+/// `uucp_from_pattern`: the two forms of "From " line that the manual shows.
+pub const UUCP_FROM_PATTERN: &str = r"^From\s+(\S+)\s+(?:[a-zA-Z]{3},?\s+)?(?:[a-zA-Z]{3}\s+\d?\d|\d?\d\s+[a-zA-Z]{3}\s+\d\d(?:\d\d)?)\s+\d\d?:\d\d?";
+
 /// `delay_warning_condition`, as the manual gives it.
 pub const DELAY_WARNING_CONDITION: &str = "${if or {\
 { !eq{$h_list-id:$h_list-post:$h_list-subscribe:}{} }\
 { match{$h_precedence:}{(?i)bulk|list|junk} }\
 { match{$h_auto-submitted:}{(?i)auto-generated|auto-replied} }\
 } {no}{yes}}";
-
-/// `uucp_from_pattern`: "From sender date" lines with the two usual forms of dates.
-pub const UUCP_FROM_PATTERN: &str = r"^From\s+(\S+)\s+(?:[a-zA-Z]{3},?\s+)?(?:[a-zA-Z]{3}\s+\d?\d|\d?\d\s+[a-zA-Z]{3}\s+\d\d(?:\d\d)?)\s+\d\d?:\d\d?";
-
 options! {
     /// The main section (manual chapter 14).
     pub struct MainOptions {

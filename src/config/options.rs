@@ -27,6 +27,10 @@ pub trait OptionValue {
     fn is_bool(&self) -> bool {
         false
     }
+    /// The text as configured, for options that are one string.
+    fn raw_text(&self) -> Option<BString> {
+        None
+    }
     /// True for options whose value may be written as a quoted string.
     fn is_string(&self) -> bool {
         false
@@ -118,6 +122,9 @@ impl OptionValue for Str {
     fn set(&mut self, name: &str, given: &Given<'_>) -> Result<(), String> {
         *self = Str::from_bytes(value(name, given)?);
         Ok(())
+    }
+    fn raw_text(&self) -> Option<BString> {
+        self.raw().map(BString::from)
     }
     fn is_string(&self) -> bool {
         true

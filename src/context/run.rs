@@ -51,6 +51,8 @@ pub struct Run {
     pub exim_path: BString,
     /// Sequence number and such for `-MC` continued deliveries are in the delivery code.
     pub background_daemon: bool,
+    /// This delivery was started by a queue runner (the condition `queue_running`).
+    pub queue_running: bool,
 }
 
 impl Run {
@@ -77,6 +79,8 @@ pub struct Services {
     pub hints: Arc<dyn crate::hints::HintsStore>,
     /// Who delivers messages that this process receives.
     pub handoff: crate::daemon::Handoff,
+    /// TLS contexts, kept for all connections of the process.
+    pub tls: Arc<crate::tls_openssl::ContextCache>,
     /// The spool directories.
     pub spool: Arc<crate::spool::Spool>,
     /// Open lookup handles and results of this thread of control.

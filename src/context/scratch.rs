@@ -57,6 +57,12 @@ pub struct Scratch {
     pub expansion_depth: u32,
     /// The message of the last forced failure or error, for callers that log it later.
     pub search_error: Option<String>,
+    /// What expansions may not do just now: bits of `expand::forbid`, set while a user's filter runs.
+    pub expand_forbid: u32,
+    /// A filter file is being obeyed: `$n0`... and `$sn0`... exist.
+    pub filter_running: bool,
+    /// Answers that `${readsocket}` may use again, by place, request and options.
+    pub socket_cache: BTreeMap<BString, Vec<u8>>,
 }
 
 /// ACL variables, and what an ACL run leaves for others.
@@ -74,4 +80,33 @@ pub struct AclVars {
     pub recipient_verify_failure: Option<&'static str>,
     /// `$sender_verify_failure`.
     pub sender_verify_failure: Option<&'static str>,
+    /// The failed sender verification that the peer and the log are to be told of (once).
+    pub sender_verify_failed: Option<SenderVerifyFailed>,
+    /// The result may be given to the peer in detail although it is a temporary one (callouts, `defer` verbs).
+    pub temp_details: bool,
+    /// `log_reject_target` of the ACL that ran last: `None` is the default (main and reject log), `Some(None)` nowhere.
+    pub log_reject_target: Option<Option<crate::log::Which>>,
+    /// The ACL that is being run, if one is.
+    pub running: Option<crate::acl::Where>,
+    /// What `control = wellknown` found for the client.
+    pub wellknown_response: Option<Text>,
+}
+
+/// What a failed sender verification leaves for the answer and the log line.
+#[derive(Clone, Debug, Default)]
+pub struct SenderVerifyFailed {
+    /// The address.
+    pub address: Text,
+    /// It was deferred, not refused.
+    pub deferred: bool,
+    /// Text for the log.
+    pub message: Option<Text>,
+    /// Text for the peer.
+    pub user_message: Option<Text>,
+    /// The postmaster check of a callout failed.
+    pub postmaster_failed: bool,
+    /// MAIL FROM:<> or HELO of a callout failed.
+    pub null_sender_failed: bool,
+    /// The peer has been told.
+    pub told: bool,
 }

@@ -124,7 +124,7 @@ fn fork_delivery(ctx: &mut Context, job: &Job, when: When) -> io::Result<()> {
                     Ok(Fork::Child) => {
                         // A caller that reads our output to its end must not wait for the delivery.
                         if !ctx.run.verbose {
-                            let _ = fd::null_standard_descriptors();
+                            let _ = super::children::null_standard_descriptors();
                         }
                     }
                     _ => exit_now(0),

@@ -52,7 +52,7 @@ pub fn endpoints(ctx: &Context, given: Option<&[u8]>) -> Result<Vec<Endpoint>, S
             continue;
         }
         for p in own_port.map_or(default_ports.clone(), |p| vec![p]) {
-            let endpoint = Endpoint { address, port: p, tls: tls_ports.contains(&p) || main.tls_on_connect.unwrap_or(false) };
+            let endpoint = Endpoint { address, port: p, tls: tls_ports.contains(&p) };
             if !out.contains(&endpoint) {
                 out.push(endpoint);
             }
@@ -65,7 +65,7 @@ pub fn endpoints(ctx: &Context, given: Option<&[u8]>) -> Result<Vec<Endpoint>, S
 fn port(s: &[u8]) -> Option<u16> {
     match s.to_str().ok()?.parse() {
         Ok(n) => Some(n),
-        Err(_) => crate::sys::addrinfo::service_port(s),
+        Err(_) => crate::sys::addrinfo::service_port(s, "tcp"),
     }
 }
 

@@ -6,6 +6,7 @@ use std::collections::VecDeque;
 use std::os::fd::{AsFd, OwnedFd};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use super::Life;
 use super::handoff::{Ends, Job};
 use crate::context::Context;
 use crate::deliver::deliver_message;
@@ -32,21 +33,20 @@ struct Process {
 type Waiting = (Job, Option<OwnedFd>);
 
 /// Runs until the daemon is gone. Gives the exit status.
-pub fn run(ctx: &mut Context, ends: &Ends, life: &(OwnedFd, OwnedFd)) -> i32 {
-    // Our copy of the daemon's end would keep us alive; this process leaves it behind by not using it: it is closed here.
-    crate::sys::fd::close_now(life.1.as_fd());
+pub fn run(ctx: &mut Context, ends: &Ends, life: &Life) -> i32 {
+    life.leave();
     crate::sys::procinfo::set(b"delivery manager");
     let _ = signal::ignore(signal::SIGHUP);
     let mut pool: Vec<Process> = Vec::new();
     let mut waiting: VecDeque<Waiting> = VecDeque::new();
     loop {
         let ready = {
-            let mut watches = vec![poll::Watch::read(life.0.as_fd()), poll::Watch::read(ends.take.as_fd())];
+            let mut watches = vec![poll::Watch::read(life.watched()), poll::Watch::read(ends.take.as_fd())];
             watches.extend(pool.iter().map(|p| poll::Watch::read(p.socket.as_fd())));
             if poll::poll(&mut watches, None).is_err() {
                 continue;
             }
-            watches.iter().map(|w| w.readable || w.hangup || w.error).collect::<Vec<bool>>()
+            watches.iter().map(|w| w.readable || w.hangup).collect::<Vec<bool>>()
         };
         if ready[0] {
             return 0;

@@ -21,13 +21,14 @@ mod ticker;
 mod worker;
 
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use bstr::BString;
 
 use crate::context::Context;
-use crate::log::{self, Selector, Which};
+use crate::log::{self, Which};
 use crate::sys::{fd, poll, signal};
 pub use children::{own_command, run_detached};
 pub use handoff::{Handoff, queue_delivery};
@@ -77,13 +78,13 @@ fn start(ctx: &mut Context, options: &DaemonOptions) -> Result<i32, String> {
     let pid_path = pid_file::write(ctx, options)?;
     let text = format!(
         "exim {} daemon started: pid={}, {}, {}",
-        crate::build_options::version(),
+        crate::version::version(),
         std::process::id(),
         ticker::describe(&options.schedules),
         interfaces::describe(ctx, &listeners)
     );
     log::write(ctx, None, Which::MAIN, text.as_bytes());
-    crate::sys::procinfo::set(format!("daemon({}): {}, {}", crate::build_options::version(), ticker::describe(&options.schedules), interfaces::describe(ctx, &listeners)).as_bytes());
+    crate::sys::procinfo::set(format!("daemon({}): {}, {}", crate::version::version(), ticker::describe(&options.schedules), interfaces::describe(ctx, &listeners)).as_bytes());
     let mut daemon = Daemon::new(ctx, listeners, options).map_err(|e| format!("daemon: {e}"))?;
     let end = daemon.serve(ctx);
     drop(daemon);
@@ -101,11 +102,34 @@ enum End {
     Restart,
 }
 
+/// A pipe that nobody writes to: when the daemon's end closes, the others see that it is gone.
+pub(crate) struct Life {
+    watched: OwnedFd,
+    held: Mutex<Option<OwnedFd>>,
+}
+
+impl Life {
+    fn new() -> io::Result<Self> {
+        let (watched, held) = fd::pipe()?;
+        Ok(Life { watched, held: Mutex::new(Some(held)) })
+    }
+
+    /// In a child: lets go of its copy of the daemon's end.
+    fn leave(&self) {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner).take();
+    }
+
+    /// Becomes readable when the daemon is gone.
+    fn watched(&self) -> BorrowedFd<'_> {
+        self.watched.as_fd()
+    }
+}
+
 /// The running daemon.
 struct Daemon {
     wake: OwnedFd,
     /// Closed when we end: workers and manager read its other end.
-    life: (OwnedFd, OwnedFd),
+    life: Life,
     listeners: Vec<sockets::Listener>,
     handoff: handoff::Ends,
     counters: counters::Counters,
@@ -122,7 +146,7 @@ impl Daemon {
         }
         Ok(Daemon {
             wake,
-            life: fd::pipe()?,
+            life: Life::new()?,
             listeners,
             handoff: handoff::Ends::new()?,
             counters: counters::Counters::new(ctx)?,
@@ -146,7 +170,7 @@ impl Daemon {
             let mut watches = [poll::Watch::read(self.wake.as_fd())];
             let _ = poll::poll_interruptible(&mut watches, deadline);
             let mut drain = [0u8; 64];
-            while fd::read_nonblocking(self.wake.as_fd(), &mut drain).is_ok_and(|n| n > 0) {}
+            while fd::read(self.wake.as_fd(), &mut drain).is_ok_and(|n| n > 0) {}
             if signal::taken(signal::SIGTERM) || signal::taken(signal::SIGINT) {
                 return End::Stopped;
             }
@@ -202,5 +226,3 @@ impl Daemon {
     }
 }
 
-/// Selector used for lines about connections.
-pub(crate) const CONNECTION: Selector = Selector::SmtpConnection;

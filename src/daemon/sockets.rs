@@ -66,14 +66,14 @@ fn bind_one(ctx: &Context, e: &Endpoint) -> io::Result<OwnedFd> {
     };
     let socket = net::tcp_socket(family)?;
     if family == Family::V6 {
-        sockopt::set_v6_only(socket.as_fd(), true)?;
+        sockopt::v6_only(socket.as_fd(), true)?;
     }
-    sockopt::set_reuse_address(socket.as_fd(), true)?;
+    sockopt::reuse_address(socket.as_fd(), true)?;
     if ctx.config.main.tcp_nodelay {
-        let _ = sockopt::set_nodelay(socket.as_fd(), true);
+        let _ = sockopt::nodelay(socket.as_fd(), true);
     }
     net::bind(socket.as_fd(), &SocketAddr::new(e.address, e.port))?;
-    let _ = sockopt::set_fast_open(socket.as_fd(), 5);
+    let _ = sockopt::fast_open_server(socket.as_fd(), 5);
     net::listen(socket.as_fd(), i32::try_from(ctx.config.main.smtp_connect_backlog.0).unwrap_or(20))?;
     // Several workers wait on it; the one that comes too late must not hang in accept.
     fd::set_nonblocking(socket.as_fd(), true)?;

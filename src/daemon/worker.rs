@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use super::counters::{Counters, Place};
 use super::handoff::{Ends, Handoff, When, queue_delivery};
+use super::Life;
 use super::sockets::Listener;
 use crate::context::Context;
 use crate::context::session::Input;
@@ -27,9 +28,8 @@ pub fn count(ctx: &Context) -> usize {
 }
 
 /// Accepts connections until the daemon is gone, then waits for those that are going on. Gives the exit status.
-pub fn run(ctx: &mut Context, listeners: &[Listener], ends: &Ends, counters: &Counters, life: &(OwnedFd, OwnedFd)) -> i32 {
-    crate::sys::fd::close_now(life.1.as_fd());
-    crate::sys::fd::close_now(ends.take.as_fd());
+pub fn run(ctx: &mut Context, listeners: &[Listener], ends: &Ends, counters: &Counters, life: &Life) -> i32 {
+    life.leave();
     if ids::geteuid() == 0
         && let Err(e) = ids::become_user(ctx.config.site.exim_uid, ctx.config.site.exim_gid, None)
     {
@@ -43,12 +43,12 @@ pub fn run(ctx: &mut Context, listeners: &[Listener], ends: &Ends, counters: &Co
     let active = Arc::new(AtomicUsize::new(0));
     loop {
         let ready = {
-            let mut watches = vec![poll::Watch::read(life.0.as_fd())];
+            let mut watches = vec![poll::Watch::read(life.watched())];
             watches.extend(listeners.iter().map(|l| poll::Watch::read(l.socket.as_fd())));
             if poll::poll(&mut watches, None).is_err() {
                 continue;
             }
-            watches.iter().map(|w| w.readable || w.hangup || w.error).collect::<Vec<bool>>()
+            watches.iter().map(|w| w.readable || w.hangup).collect::<Vec<bool>>()
         };
         if ready[0] {
             break;
@@ -96,10 +96,10 @@ fn connection(ctx: &mut Context, listener: &Listener, socket: OwnedFd, peer: Soc
         own.session.interface_port = local.port();
     }
     if own.config.main.tcp_nodelay {
-        let _ = sockopt::set_nodelay(socket.as_fd(), true);
+        let _ = sockopt::nodelay(socket.as_fd(), true);
     }
     if own.config.main.smtp_accept_keepalive {
-        let _ = sockopt::set_keepalive(socket.as_fd(), true);
+        let _ = sockopt::keepalive(socket.as_fd(), true);
     }
     let place = counters.enter(peer.ip().to_canonical());
     let spawned = std::thread::Builder::new().stack_size(STACK).spawn(move || {

@@ -8,8 +8,8 @@ use super::generated;
 use super::report::Report;
 use super::state::Delivery;
 use super::template::Items;
-use crate::context::message::{DsnRet, notify};
 use crate::context::Context;
+use crate::context::message::{DsnRet, notify};
 use crate::expand::{self, Template};
 use crate::log::{self, Which};
 use crate::matching::{self, Match};
@@ -203,7 +203,10 @@ fn outputs(ctx: &Context, r: &mut Report, text: Option<BString>, with: Vec<Addre
     }
     match text {
         Some(t) => r.put(t),
-        None => r.put(format!("The following text was generated during the delivery attempt{}:\n", if with.len() > 1 { "s" } else { "" })),
+        None => r.put(format!(
+            "The following text was generated during the delivery attempt{}:\n",
+            if with.len() > 1 { "s" } else { "" }
+        )),
     }
     let mut group: Vec<Address> = Vec::new();
     let last = with.len() - 1;

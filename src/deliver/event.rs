@@ -21,7 +21,10 @@ pub fn raise_event(ctx: &mut Context, action: Option<&Template>, name: &str, dat
         Ok(text) => Some(text).filter(|t| !t.is_empty()),
         Err(ExpandError::Forced(_)) => None,
         Err(e) => {
-            let text = format!("failed to expand event_action {name} in {}: {e}", ctx.address.transport_name.as_ref().map_or("main".into(), |t| t.to_string()));
+            let text = format!(
+                "failed to expand event_action {name} in {}: {e}",
+                ctx.address.transport_name.as_ref().map_or("main".into(), |t| t.to_string())
+            );
             log::write(ctx, None, Which::MAIN.and(Which::PANIC), text.as_bytes());
             None
         }

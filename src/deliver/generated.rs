@@ -77,7 +77,12 @@ pub fn write_from(ctx: &mut Context, out: &mut Vec<u8>) {
     let text = match config.main.dsn_from.get().map(|t| expand::expand(ctx, t)) {
         Some(Ok(t)) => t,
         Some(Err(e)) => {
-            log::write(ctx, None, Which::MAIN.and(Which::PANIC), format!("Failed to expand dsn_from (using default): {e}").as_bytes());
+            log::write(
+                ctx,
+                None,
+                Which::MAIN.and(Which::PANIC),
+                format!("Failed to expand dsn_from (using default): {e}").as_bytes(),
+            );
             default_from(ctx)
         }
         None => default_from(ctx),

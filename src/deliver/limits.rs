@@ -54,7 +54,13 @@ pub(super) fn enter(ctx: &mut Context, transport: &TransportInstance) -> Place {
     let limit = match expand::expand_int(ctx, &t, true) {
         Ok(0) => return Place::Taken(None),
         Ok(n) => u32::try_from(n).unwrap_or(u32::MAX),
-        Err(e) => return Place::Broken(format!("Failed to expand max_parallel option \"{}\" in {} transport: {e}", t.raw().as_bstr(), transport.name)),
+        Err(e) => {
+            return Place::Broken(format!(
+                "Failed to expand max_parallel option \"{}\" in {} transport: {e}",
+                t.raw().as_bstr(),
+                transport.name
+            ));
+        }
     };
     let key: BString = [b"tpt-serialize-", transport.name.as_slice()].concat().into();
     let taken = match ctx.services.hints.open("misc", Mode::Write) {

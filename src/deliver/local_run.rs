@@ -91,7 +91,8 @@ fn batch_key(ctx: &mut Context, transport: &TransportInstance, a: &Address) -> O
 fn same(transport: &TransportInstance, a: &Address, b: &Address) -> bool {
     let command = matches!(a.kind, AddressKind::File | AddressKind::Pipe);
     a.kind == b.kind
-        && (!(command || depends(transport, "local_part")) || (a.local_part == b.local_part && a.prefix == b.prefix && a.suffix == b.suffix))
+        && (!(command || depends(transport, "local_part"))
+            || (a.local_part == b.local_part && a.prefix == b.prefix && a.suffix == b.suffix))
         && (!depends(transport, "domain") || a.domain == b.domain)
         && a.errors_to == b.errors_to
         && a.headers_add == b.headers_add
@@ -103,9 +104,9 @@ fn same(transport: &TransportInstance, a: &Address, b: &Address) -> bool {
 /// Does any option of the transport mention a variable?
 fn depends(transport: &TransportInstance, variable: &str) -> bool {
     let (generic, private): (&dyn OptionSet, &dyn OptionSet) = (&transport.generic, transport.driver.options());
-    [generic, private].into_iter().any(|set| {
-        set.names().iter().filter_map(|n| set.option(n).map(|o| o.show(n))).any(|shown| mentions(&shown, variable))
-    })
+    [generic, private]
+        .into_iter()
+        .any(|set| set.names().iter().filter_map(|n| set.option(n).map(|o| o.show(n))).any(|shown| mentions(&shown, variable)))
 }
 
 /// Does a string mention a variable, as `$name`, `${name}` or the argument of an operator?
@@ -192,7 +193,14 @@ fn retry_key(transport: &TransportInstance, a: &Address) -> BString {
     key
 }
 
-fn results(ctx: &mut Context, d: &mut Delivery<'_>, transport: &TransportInstance, batch: Vec<Address>, statuses: &[DeliveryStatus], took: u64) {
+fn results(
+    ctx: &mut Context,
+    d: &mut Delivery<'_>,
+    transport: &TransportInstance,
+    batch: Vec<Address>,
+    statuses: &[DeliveryStatus],
+    took: u64,
+) {
     let mut forced: Option<(Outcome, route::address::Failure)> = None;
     let mut kept = false;
     let mut any_ok = false;
@@ -232,7 +240,13 @@ fn results(ctx: &mut Context, d: &mut Delivery<'_>, transport: &TransportInstanc
 }
 
 /// The shadow transport gets the addresses that were delivered (section 24.2).
-fn shadow(ctx: &mut Context, d: &mut Delivery<'_>, transport: &TransportInstance, batch: &mut [Address], statuses: &[DeliveryStatus]) {
+fn shadow(
+    ctx: &mut Context,
+    d: &mut Delivery<'_>,
+    transport: &TransportInstance,
+    batch: &mut [Address],
+    statuses: &[DeliveryStatus],
+) {
     let Some(name) = transport.generic.shadow_transport.raw().map(BString::from) else { return };
     if let Some(t) = transport.generic.shadow_condition.get()
         && !matches!(expand::expand_condition(ctx, t), Ok(true))
@@ -282,7 +296,13 @@ fn shadow_error(f: &route::address::Failure) -> BString {
 }
 
 /// Runs the transport for a batch in a process of its own.
-fn run(ctx: &mut Context, d: &mut Delivery<'_>, transport: &Arc<TransportInstance>, batch: &mut [Address], shadowing: bool) -> Vec<DeliveryStatus> {
+fn run(
+    ctx: &mut Context,
+    d: &mut Delivery<'_>,
+    transport: &Arc<TransportInstance>,
+    batch: &mut [Address],
+    shadowing: bool,
+) -> Vec<DeliveryStatus> {
     let panic = |n: usize| vec![DeliveryStatus::Panic; n];
     let prepared = (|| -> Result<_, users::Problem> {
         let path = users::return_path(ctx, transport, &batch[0])?;
@@ -319,7 +339,11 @@ fn run(ctx: &mut Context, d: &mut Delivery<'_>, transport: &Arc<TransportInstanc
                 output = Some(file);
             }
             Err(e) => {
-                let text = format!("Unable to create file to return output from {} transport: {}", transport.name, crate::sys::error_text(&e));
+                let text = format!(
+                    "Unable to create file to return output from {} transport: {}",
+                    transport.name,
+                    crate::sys::error_text(&e)
+                );
                 users::note_problem(ctx, batch, (e.raw_os_error().unwrap_or(errors::UNKNOWN), text, true));
                 return vec![DeliveryStatus::Defer; batch.len()];
             }
@@ -328,7 +352,11 @@ fn run(ctx: &mut Context, d: &mut Delivery<'_>, transport: &Arc<TransportInstanc
     let (read, write) = match crate::sys::fd::pipe() {
         Ok(p) => p,
         Err(e) => {
-            users::note_problem(ctx, batch, (errors::PIPE_FAIL, format!("Creation of pipe failed: {}", crate::sys::error_text(&e)), true));
+            users::note_problem(
+                ctx,
+                batch,
+                (errors::PIPE_FAIL, format!("Creation of pipe failed: {}", crate::sys::error_text(&e)), true),
+            );
             return panic(batch.len());
         }
     };
@@ -365,7 +393,14 @@ fn note_done(ctx: &Context, d: &mut Delivery<'_>, batch: &[Address], statuses: &
 }
 
 /// Reads the results and waits for the process.
-fn collect(ctx: &mut Context, d: &mut Delivery<'_>, transport: &TransportInstance, batch: &mut [Address], read: OwnedFd, pid: i32) -> Vec<DeliveryStatus> {
+fn collect(
+    ctx: &mut Context,
+    d: &mut Delivery<'_>,
+    transport: &TransportInstance,
+    batch: &mut [Address],
+    read: OwnedFd,
+    pid: i32,
+) -> Vec<DeliveryStatus> {
     use std::io::Read;
     let mut bytes = Vec::new();
     let _ = File::from(read).take(64 << 20).read_to_end(&mut bytes);
@@ -391,7 +426,11 @@ fn collect(ctx: &mut Context, d: &mut Delivery<'_>, transport: &TransportInstanc
         };
         let by_hand = matches!(s, WaitStatus::Signaled { signal: libc::SIGTERM | libc::SIGKILL | libc::SIGQUIT, .. });
         if !by_hand {
-            let text = format!("{} transport process returned non-zero status 0x{:04x}: {word} {code}", transport.driver_name, s.to_raw());
+            let text = format!(
+                "{} transport process returned non-zero status 0x{:04x}: {word} {code}",
+                transport.driver_name,
+                s.to_raw()
+            );
             log::write(ctx, None, Which::MAIN.and(Which::PANIC), text.as_bytes());
         }
     }

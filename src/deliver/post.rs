@@ -30,8 +30,8 @@ pub(super) enum Stage {
 
 /// Handles the verdict on one address; it ends in one of the lists.
 pub(super) fn process(ctx: &mut Context, d: &mut Delivery<'_>, mut addr: Address, outcome: Outcome, stage: Stage) {
-    let quiet = addr.flags.no_log
-        || (stage == Stage::Transport && addr.transport.as_ref().is_some_and(|t| t.generic.disable_logging));
+    let quiet =
+        addr.flags.no_log || (stage == Stage::Transport && addr.transport.as_ref().is_some_and(|t| t.generic.disable_logging));
     match outcome {
         Outcome::Ok => succeeded(ctx, d, addr, quiet),
         Outcome::Defer | Outcome::Panic => {
@@ -133,7 +133,12 @@ fn deferral(ctx: &mut Context, d: &Delivery<'_>, addr: &Address, stage: Stage, p
 
 fn failure(ctx: &mut Context, d: &Delivery<'_>, addr: &Address, stage: Stage, quiet: bool) {
     let return_path = addr.return_path.clone();
-    let text = line::failure(ctx, addr, return_path.as_ref().map(|t| t.as_bytes()), Some(addr.delivery_usec).filter(|_| stage == Stage::Transport));
+    let text = line::failure(
+        ctx,
+        addr,
+        return_path.as_ref().map(|t| t.as_bytes()),
+        Some(addr.delivery_usec).filter(|_| stage == Stage::Transport),
+    );
     let routing = stage == Stage::Router && addr.router.is_none();
     let noted = if routing { [b"routing failed for ", text.as_slice()].concat() } else { text.to_vec() };
     d.msglog(ctx, &noted);

@@ -172,7 +172,14 @@ fn pretend(group: &Group) -> Vec<DeliveryStatus> {
 }
 
 /// A run as another user: in a process, as local deliveries are.
-fn in_process(ctx: &mut Context, d: &mut Delivery<'_>, mut group: Group, data: &std::fs::File, fallback: bool, sequence: usize) -> Done {
+fn in_process(
+    ctx: &mut Context,
+    d: &mut Delivery<'_>,
+    mut group: Group,
+    data: &std::fs::File,
+    fallback: bool,
+    sequence: usize,
+) -> Done {
     use std::io::{Read, Write};
     let start = Instant::now();
     ctx.services.hints.close_idle();
@@ -186,7 +193,10 @@ fn in_process(ctx: &mut Context, d: &mut Delivery<'_>, mut group: Group, data: &
             }
             let user = group.who.initgroups.then(|| crate::sys::users::user_by_id(group.who.uid).ok().flatten()).flatten();
             if let Err(e) = crate::sys::ids::become_user(group.who.uid, group.who.gid, user.as_ref().map(|u| u.name.as_slice())) {
-                let text = format!("unable to set gid={} or uid={}: remote delivery with transport={}: {e}", group.who.gid, group.who.uid, group.transport.name);
+                let text = format!(
+                    "unable to set gid={} or uid={}: remote delivery with transport={}: {e}",
+                    group.who.gid, group.who.uid, group.transport.name
+                );
                 log::write(ctx, None, Which::MAIN.and(Which::PANIC), text.as_bytes());
                 process::exit_now(1);
             }
@@ -225,7 +235,14 @@ fn in_process(ctx: &mut Context, d: &mut Delivery<'_>, mut group: Group, data: &
 }
 
 /// Takes the addresses that go with the first in one run, and checks what must be checked before it.
-fn next_group(ctx: &mut Context, d: &mut Delivery<'_>, mut first: Address, total: usize, limit: usize, fallback: bool) -> Option<Group> {
+fn next_group(
+    ctx: &mut Context,
+    d: &mut Delivery<'_>,
+    mut first: Address,
+    total: usize,
+    limit: usize,
+    fallback: bool,
+) -> Option<Group> {
     let Some(transport) = first.transport.clone() else {
         first.failure.message = Some(Text::clean(match &first.router {
             Some(r) => format!("No transport set by {r} router"),
@@ -293,7 +310,8 @@ fn next_group(ctx: &mut Context, d: &mut Delivery<'_>, mut first: Address, total
         }
         Place::Broken(text) => return give_up(ctx, batch, (errors::EXPAND_FAIL, text, false), Outcome::Panic),
     };
-    let prepared = users::return_path(ctx, &transport, &batch[0]).and_then(|p| Ok((p, users::identity(ctx, &transport, &batch[0])?)));
+    let prepared =
+        users::return_path(ctx, &transport, &batch[0]).and_then(|p| Ok((p, users::identity(ctx, &transport, &batch[0])?)));
     let (path, who) = match prepared {
         Ok(p) => p,
         Err(problem) => {
@@ -316,7 +334,8 @@ fn multi_domain(ctx: &mut Context, remote: &dyn RemoteTransport, t: &TransportIn
         Some(ExpBool::Fixed(b)) => Ok(*b),
         Some(value) => {
             let value = value.clone();
-            expand::expand_bool(ctx, "multi_domain", &value).map_err(|e| format!("failed to expand \"multi_domain\" option for {} transport: {e}", t.name))
+            expand::expand_bool(ctx, "multi_domain", &value)
+                .map_err(|e| format!("failed to expand \"multi_domain\" option for {} transport: {e}", t.name))
         }
     }
 }
@@ -355,7 +374,8 @@ fn same_hosts(a: &[HostItem], b: &[HostItem]) -> bool {
         return true;
     }
     let ordered = |list: &[HostItem]| {
-        let mut keys: Vec<_> = list.iter().enumerate().map(|(i, h)| (if h.mx == -1 { i as i64 } else { 0 }, h.mx, key(h))).collect();
+        let mut keys: Vec<_> =
+            list.iter().enumerate().map(|(i, h)| (if h.mx == -1 { i as i64 } else { 0 }, h.mx, key(h))).collect();
         keys.sort();
         keys
     };
@@ -386,11 +406,13 @@ fn finish_group(ctx: &mut Context, d: &mut Delivery<'_>, done: Done, fallback: b
     let Done { group, statuses, usec } = done;
     limits::leave(ctx, group.place.as_ref());
     for h in group.batch.iter().flat_map(|a| &a.hosts) {
-        if matches!(h.status, HostStatus::UnusableRetry | HostStatus::UnusableExpired | HostStatus::Failed) && h.address.is_some() {
+        if matches!(h.status, HostStatus::UnusableRetry | HostStatus::UnusableExpired | HostStatus::Failed) && h.address.is_some()
+        {
             d.unusable.insert(unusable_key(h));
         }
     }
-    let ok: Vec<&Address> = group.batch.iter().zip(&statuses).filter(|(_, s)| **s == DeliveryStatus::Ok).map(|(a, _)| a).collect();
+    let ok: Vec<&Address> =
+        group.batch.iter().zip(&statuses).filter(|(_, s)| **s == DeliveryStatus::Ok).map(|(a, _)| a).collect();
     d.note_in_journal(ctx, ok);
     // Failures of hosts concern every address of the run that was not delivered.
     let shared: Vec<_> = group.batch.iter().flat_map(|a| a.retries.iter().filter(|r| r.host).cloned()).collect();
@@ -418,14 +440,11 @@ fn finish_group(ctx: &mut Context, d: &mut Delivery<'_>, done: Done, fallback: b
     }
 }
 
-/// The parts of a context that go to a thread; handles that belong to one thread are made there.
+/// The parts of a context that go to a thread; caches that belong to one thread begin empty there.
 struct Parts {
     config: Arc<crate::config::Config>,
     run: Arc<Run>,
-    log: Arc<crate::log::Logger>,
-    dns: Arc<crate::dns::Resolver>,
-    spool: Arc<crate::spool::Spool>,
-    hints: Arc<dyn crate::hints::HintsStore>,
+    services: Services,
     session: Session,
     message: Message,
     address: AddressVars,
@@ -435,14 +454,13 @@ struct Parts {
 
 impl Parts {
     fn of(ctx: &Context) -> Parts {
-        let s = &ctx.services;
+        let mut services = ctx.services.clone();
+        services.lookups = Default::default();
+        services.lists = Default::default();
         Parts {
             config: ctx.config.clone(),
             run: ctx.run.clone(),
-            log: s.log.clone(),
-            dns: s.dns.clone(),
-            spool: s.spool.clone(),
-            hints: s.hints.clone(),
+            services,
             session: ctx.session.clone(),
             message: ctx.message.clone(),
             address: ctx.address.clone(),
@@ -452,20 +470,11 @@ impl Parts {
     }
 
     fn context(self, sequence: usize) -> Context {
-        let mut random = crate::random::Random::new(self.run.test_harness);
-        if self.run.test_harness {
-            random.reseed(42 + 2 * u32::try_from(sequence).unwrap_or(0));
+        let mut ctx = Context::new(self.config, self.run, self.services);
+        if ctx.run.test_harness {
+            ctx.services.random.reseed(42 + 2 * u32::try_from(sequence).unwrap_or(0));
         }
-        let services = Services {
-            log: self.log,
-            dns: self.dns,
-            spool: self.spool,
-            hints: self.hints,
-            lookups: Default::default(),
-            lists: Default::default(),
-            random,
-        };
-        let mut ctx = Context::new(self.config, self.run, services);
+        ctx.services.handoff = Default::default();
         ctx.session = self.session;
         ctx.message = self.message;
         ctx.address = self.address;

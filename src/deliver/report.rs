@@ -50,7 +50,8 @@ impl Report {
     /// The beginning of the machine-readable part.
     pub(super) fn status_part(&mut self, ctx: &Context) {
         let b = self.boundary.clone();
-        let host = if ctx.session.active_hostname.is_empty() { &ctx.config.site.primary_hostname } else { &ctx.session.active_hostname };
+        let host =
+            if ctx.session.active_hostname.is_empty() { &ctx.config.site.primary_hostname } else { &ctx.session.active_hostname };
         self.put(format!("--{b}\nContent-type: message/delivery-status\n\nReporting-MTA: dns; "));
         self.put(host);
         self.put("\n");

@@ -1,8 +1,8 @@
 //! The beginning of a delivery run: the lock, -H, an old journal, frozen messages, and the first addresses.
 
+use super::DeliverOptions;
 use super::post::{self, Outcome, Stage};
 use super::state::{Delivery, set_unique};
-use super::DeliverOptions;
 use crate::config::values::show_time;
 use crate::context::{Context, HeaderKind};
 use crate::log::{self, Selector, Which};
@@ -151,7 +151,12 @@ pub(super) fn open_journal(ctx: &mut Context, d: &mut Delivery<'_>) {
     }
     match Journal::open(d.data.place(), &ctx.message.id.clone()) {
         Ok((j, _)) => d.journal = Some(j),
-        Err(e) => log::write(ctx, None, Which::MAIN.and(Which::PANIC), format!("Couldn't open journal file {}-J: {e}", ctx.message.id).as_bytes()),
+        Err(e) => log::write(
+            ctx,
+            None,
+            Which::MAIN.and(Which::PANIC),
+            format!("Couldn't open journal file {}-J: {e}", ctx.message.id).as_bytes(),
+        ),
     }
 }
 

@@ -122,7 +122,8 @@ impl<'a> Delivery<'a> {
         } else {
             gone.insert(&addr.unique);
         }
-        let (same, rest): (Vec<_>, Vec<_>) = std::mem::take(&mut self.duplicates).into_iter().partition(|d| d.unique == addr.unique);
+        let (same, rest): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut self.duplicates).into_iter().partition(|d| d.unique == addr.unique);
         self.duplicates = rest;
         for d in same {
             ctx.message.nonrecipients.insert(&d.unique);
@@ -253,6 +254,6 @@ mod tests {
         grand.parent = Some(Arc::new(child));
         set_unique(&mut grand);
         assert_eq!(grand.unique, "\\1\\user@dom");
-        assert_eq!(bare(&grand.unique), "user@dom");
+        assert_eq!(bare(&grand.unique), b"user@dom");
     }
 }

@@ -50,7 +50,9 @@ pub(super) fn send_if_wanted(ctx: &mut Context, d: &Delivery<'_>) {
                 r.put(&h.name);
                 r.put("\nDiagnostic-Code: smtp; 250 Ok\n\n");
             }
-            None => r.put(format!("Diagnostic-Code: X-Exim; relayed via non {} router\n\n", if lasthop(a) { "DSN" } else { "SMTP" })),
+            None => {
+                r.put(format!("Diagnostic-Code: X-Exim; relayed via non {} router\n\n", if lasthop(a) { "DSN" } else { "SMTP" }))
+            }
         }
     }
     r.copy_part(ctx, true);

@@ -52,7 +52,11 @@ pub(super) fn identity(ctx: &mut Context, transport: &TransportInstance, addr: &
         return Err((errors::GID_FAIL, format!("User set without group for {} transport", transport.name), true));
     };
     if site.never_users.contains(&uid) {
-        return Err((errors::UID_FAIL, format!("User {uid} set for {} transport is on the never_users list", transport.name), true));
+        return Err((
+            errors::UID_FAIL,
+            format!("User {uid} set for {} transport is on the never_users list", transport.name),
+            true,
+        ));
     }
     if ctx.config.main.deliver_drop_privilege {
         return Ok(Identity { uid: site.exim_uid, gid: site.exim_gid, initgroups: false });
@@ -109,7 +113,11 @@ fn find_group(ctx: &mut Context, owner: &BString, t: &Template) -> Result<u32, S
 }
 
 /// `$home` and the working directory (section 23.3). The address's own directories are expanded already.
-pub(super) fn directories(ctx: &mut Context, transport: &TransportInstance, addr: &Address) -> Result<(Option<Text>, BString), Problem> {
+pub(super) fn directories(
+    ctx: &mut Context,
+    transport: &TransportInstance,
+    addr: &Address,
+) -> Result<(Option<Text>, BString), Problem> {
     let g = &transport.generic;
     let home = match g.home_directory.get() {
         Some(t) => Some(directory(ctx, "home", t, &transport.name)?),
@@ -128,7 +136,11 @@ pub(super) fn directories(ctx: &mut Context, transport: &TransportInstance, addr
 
 fn directory(ctx: &mut Context, what: &str, t: &Template, name: &BString) -> Result<Text, Problem> {
     expand::expand(ctx, t).map_err(|e| {
-        (errors::EXPAND_FAIL, format!("{what} directory \"{}\" failed to expand for {name} transport: {e}", t.raw().as_bstr()), true)
+        (
+            errors::EXPAND_FAIL,
+            format!("{what} directory \"{}\" failed to expand for {name} transport: {e}", t.raw().as_bstr()),
+            true,
+        )
     })
 }
 

@@ -1,12 +1,30 @@
 //! String expansion (manual chapter 11): a parser to a tree, and an evaluator.
 //!
 //! A string of the configuration is parsed once, into a tree that is kept with it ([`Template`]); evaluation
-//! walks the tree. An expansion has three ends: text, forced failure, error.
+//! walks the tree. An expansion has three ends: text, forced failure, error. Every module above `config` may
+//! call this one; it calls up only through `hooks`.
+
+pub mod arith;
+pub mod conditions;
+mod eval;
+pub mod forbid;
+pub mod headers;
+pub mod hooks;
+pub mod items;
+pub mod list;
+pub mod operators;
+mod parse_cond;
+mod parse_item;
+pub mod parser;
+pub mod split;
+mod tree;
+pub mod variables;
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use bstr::BString;
+pub use eval::MAX_RESULT;
 
 use crate::context::Context;
 use crate::text::Text;
@@ -17,16 +35,32 @@ pub struct Template(Arc<Inner>);
 
 struct Inner {
     raw: BString,
+    tree: OnceLock<tree::Body>,
 }
 
 impl Template {
     /// A string of the configuration, or another untainted one.
     pub fn new(raw: &[u8]) -> Self {
-        Template(Arc::new(Inner { raw: raw.into() }))
+        Template(Arc::new(Inner { raw: raw.into(), tree: OnceLock::new() }))
+    }
+    /// A string that expands to itself.
+    pub fn literal(raw: &[u8]) -> Self {
+        Template(Arc::new(Inner { raw: raw.into(), tree: OnceLock::from(tree::Body::literal(raw)) }))
     }
     /// The string as written.
     pub fn raw(&self) -> &[u8] {
         &self.0.raw
+    }
+    /// The value, if no expansion can change it.
+    pub fn as_literal(&self) -> Option<&[u8]> {
+        self.tree().as_literal()
+    }
+    /// The syntax error in the string, if there is one.
+    pub fn syntax_error(&self) -> Option<&str> {
+        self.tree().error.as_deref()
+    }
+    fn tree(&self) -> &tree::Body {
+        self.0.tree.get_or_init(|| parser::parse(&self.0.raw))
     }
 }
 
@@ -47,42 +81,79 @@ pub enum ExpandError {
     Defer(String),
 }
 
-impl fmt::Display for ExpandError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl ExpandError {
+    /// The message.
+    pub fn message(&self) -> &str {
         match self {
-            ExpandError::Forced(m) | ExpandError::Failed(m) | ExpandError::Defer(m) => f.write_str(m),
+            ExpandError::Forced(m) | ExpandError::Failed(m) | ExpandError::Defer(m) => m,
+        }
+    }
+
+    /// The same end with another message.
+    #[must_use]
+    pub fn map(self, change: impl FnOnce(String) -> String) -> Self {
+        match self {
+            ExpandError::Forced(m) => ExpandError::Forced(change(m)),
+            ExpandError::Failed(m) => ExpandError::Failed(change(m)),
+            ExpandError::Defer(m) => ExpandError::Defer(change(m)),
         }
     }
 }
 
+impl fmt::Display for ExpandError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.message())
+    }
+}
+
+/// An ordinary failure.
+pub(crate) fn failed<T>(message: impl Into<String>) -> Result<T, ExpandError> {
+    Err(ExpandError::Failed(message.into()))
+}
+
 /// Expands a configured string.
 pub fn expand(ctx: &mut Context, template: &Template) -> Result<Text, ExpandError> {
-    let _ = ctx;
-    Err(ExpandError::Failed(format!("expansion is not implemented: {template:?}")))
+    eval::whole(ctx, template.tree())
 }
 
-/// Expands a string that was just made. A tainted one is refused, as the reference does.
+/// Expands a string that was just made. A tainted one is refused, as the reference does, unless there is nothing in it to expand.
 pub fn expand_text(ctx: &mut Context, string: &Text) -> Result<Text, ExpandError> {
-    if string.is_tainted() && string.contains(&b'$') {
-        return Err(ExpandError::Failed(format!("attempt to expand tainted string '{string}'")));
+    if !string.iter().any(|c| matches!(c, b'$' | b'\\')) {
+        return Ok(string.clone());
     }
-    expand(ctx, &Template::new(string))
+    expand_untainted(ctx, string)
 }
 
-/// Expands to an integer, with K, M and G (`expand_string_integer`); negative results are refused if `positive`.
+/// The same for `${expand:}`, which refuses any tainted string.
+pub(crate) fn expand_untainted(ctx: &mut Context, string: &Text) -> Result<Text, ExpandError> {
+    if string.is_tainted() {
+        return failed(format!("attempt to expand tainted string '{string}'"));
+    }
+    eval::whole(ctx, &parser::parse(string))
+}
+
+/// Expands to an integer, with K, M and G; negative results are refused if `positive`. An empty string is 0.
 pub fn expand_int(ctx: &mut Context, template: &Template, positive: bool) -> Result<i64, ExpandError> {
-    let _ = (ctx, template, positive);
-    Err(ExpandError::Failed("expansion is not implemented".into()))
+    let text = expand(ctx, template)?;
+    arith::integer(&text, positive).map_err(ExpandError::Failed)
 }
 
-/// Expands a boolean option (`more`, `unseen`, ...): true/yes, false/no, numbers; else an error that names the option.
+/// Expands a boolean option (`more`, `unseen`, ...): true/yes, false/no; else an error that names the option.
 pub fn expand_bool(ctx: &mut Context, name: &str, value: &crate::config::options::ExpBool) -> Result<bool, ExpandError> {
-    let _ = (ctx, name, value);
-    Err(ExpandError::Failed("expansion is not implemented".into()))
+    let template = match value {
+        crate::config::options::ExpBool::Fixed(b) => return Ok(*b),
+        crate::config::options::ExpBool::Expanded(t) => t,
+    };
+    let text = expand(ctx, template)?;
+    match text.to_ascii_lowercase().as_slice() {
+        b"true" | b"yes" => Ok(true),
+        b"false" | b"no" => Ok(false),
+        _ => failed(format!("\"{text}\" is not a valid value for the \"{name}\" option")),
+    }
 }
 
 /// Is the expanded string of a `condition` option true? ("", 0, no, false are false; anything else true, as the manual says.)
 pub fn expand_condition(ctx: &mut Context, template: &Template) -> Result<bool, ExpandError> {
-    let _ = (ctx, template);
-    Err(ExpandError::Failed("expansion is not implemented".into()))
+    let text = expand(ctx, template)?;
+    Ok(!matches!(text.to_ascii_lowercase().as_slice(), b"" | b"0" | b"no" | b"false"))
 }

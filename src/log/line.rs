@@ -101,64 +101,7 @@ pub struct Arrival<'a> {
     pub raw_sender: Option<&'a [u8]>,
 }
 
-/// `$sender_fullhost`: `name (helo) [ip]:port`; `None` for a local message.
-pub fn sender_fullhost(ctx: &Context) -> Option<BString> {
-    let s = &ctx.session;
-    let ip = s.host_address.as_ref()?;
-    let mut b = LineBuilder::default();
-    let helo = s.helo_name.as_ref().filter(|h| shows_helo(h, ip));
-    let mut known = false;
-    if let HostName::Found(name) = &s.host_name {
-        b.item(name);
-        known = true;
-    }
-    if let Some(h) = helo {
-        let same = known && matches!(&s.host_name, HostName::Found(n) if n.eq_ignore_ascii_case(h));
-        if !same {
-            b.item(b"(").raw(h).raw(b")");
-        }
-    }
-    b.item(b"[").raw(ip).raw(b"]");
-    if selected(ctx, Selector::IncomingPort) && s.host_port != 0 {
-        b.raw(format!(":{}", s.host_port).as_bytes());
-    }
-    Some(b.build())
-}
-
-/// A HELO name that is just the client's own address literal says nothing.
-fn shows_helo(helo: &[u8], ip: &[u8]) -> bool {
-    let Some(inner) = helo.strip_prefix(b"[").and_then(|h| h.strip_suffix(b"]")) else { return true };
-    let inner = if inner.get(..5).is_some_and(|p| p.eq_ignore_ascii_case(b"ipv6:")) {
-        inner.get(5..).unwrap_or_default()
-    } else {
-        inner
-    };
-    !inner.eq_ignore_ascii_case(ip)
-}
-
-/// Who is at the other end, for all lines about a session. With `flag`: `H=... I=... U=... Ci=`; else bare names, as
-/// in "SMTP connection from ...".
-pub fn host_and_ident(ctx: &Context, flag: bool) -> BString {
-    let s = &ctx.session;
-    let mut b = LineBuilder::default();
-    match sender_fullhost(ctx) {
-        None => {
-            let ident = s.ident.as_deref().unwrap_or(b"UNKNOWN");
-            if flag { b.field("U", ident) } else { b.item(ident) };
-        }
-        Some(host) => {
-            if flag { b.field("H", &host) } else { b.item(&host) };
-            interface(ctx, &mut b);
-            if let Some(ident) = &s.ident {
-                b.field("U", ident);
-            }
-        }
-    }
-    if selected(ctx, Selector::ConnectionId) && !s.connection_id.is_empty() {
-        b.field("Ci", &s.connection_id);
-    }
-    b.build()
-}
+pub use crate::context::names::{host_and_ident, sender_fullhost};
 
 fn interface(ctx: &Context, b: &mut LineBuilder) {
     if let Some(i) = ctx.session.interface_address.as_ref().filter(|_| selected(ctx, Selector::IncomingInterface)) {

@@ -79,8 +79,7 @@ impl Pattern {
             None => None,
             Some((text, false)) => Some(Pattern::Substring(text.to_ascii_lowercase())),
             Some((text, true)) => {
-                let options = Options { caseless: true, ..Options::default() };
-                Some(Pattern::Regex(Regex::new(text, options).map_err(|e| format!("regular expression error in \"{text}\": {e:?}"))?))
+                Some(Pattern::Regex(Regex::new(text, Options::CASELESS).map_err(|e| format!("regular expression error in \"{text}\": {e:?}"))?))
             }
         })
     }
@@ -88,7 +87,7 @@ impl Pattern {
     fn matches(&self, s: &[u8]) -> bool {
         match self {
             Pattern::Substring(part) => s.to_ascii_lowercase().find(part).is_some(),
-            Pattern::Regex(r) => r.is_match(s).unwrap_or(false),
+            Pattern::Regex(r) => r.is_match(s),
         }
     }
 }

@@ -89,7 +89,13 @@ pub fn ultimate_timeout(ctx: &mut Context, key: &[u8], domain: Option<&[u8]>, r:
 
 /// May an address be routed in a queue run? `false`: its retry time has not come. (Outside of queue runs routing is
 /// always tried.) The first value says whether a record exists.
-pub fn check_routing(ctx: &mut Context, db: &mut dyn HintsDb, domain_key: &[u8], address_key: &[u8], domain: &[u8]) -> RoutingCheck {
+pub fn check_routing(
+    ctx: &mut Context,
+    db: &mut dyn HintsDb,
+    domain_key: &[u8],
+    address_key: &[u8],
+    domain: &[u8],
+) -> RoutingCheck {
     let now = unix_time();
     let domain_record = record(ctx, db, domain_key);
     let mut address_record = record(ctx, db, address_key);
@@ -107,7 +113,11 @@ pub fn check_routing(ctx: &mut Context, db: &mut dyn HintsDb, domain_key: &[u8],
             (None, Some(r)) => !ultimate_timeout(ctx, address_key, Some(domain), r, now),
             _ => true,
         };
-    RoutingCheck { exists: domain_record.is_some() || address_record.is_some(), domain_exists: domain_record.is_some(), too_early }
+    RoutingCheck {
+        exists: domain_record.is_some() || address_record.is_some(),
+        domain_exists: domain_record.is_some(),
+        too_early,
+    }
 }
 
 /// What the hints say of routing an address.

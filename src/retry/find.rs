@@ -45,9 +45,7 @@ pub fn find_rule<'a>(
 fn subject(key: &[u8]) -> BString {
     let plain = match key.find_byte(b':') {
         Some(colon) if key.first().is_some_and(u8::is_ascii_alphanumeric) && !key[..colon].contains(&b'@') => &key[..colon],
-        Some(_) if matches!(key.first(), Some(b'|' | b'/' | b'>')) => {
-            key.rfind_byte(b':').map_or(key, |i| &key[i + 1..])
-        }
+        Some(_) if matches!(key.first(), Some(b'|' | b'/' | b'>')) => key.rfind_byte(b':').map_or(key, |i| &key[i + 1..]),
         _ => key,
     };
     as_address(plain)

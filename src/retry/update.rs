@@ -29,7 +29,11 @@ pub fn update(
     succeeded: &VecDeque<Address>,
     message_age: i64,
 ) {
-    let any = succeeded.iter().chain(failed.iter()).chain(deferred.iter()).any(|a| a.ancestors().chain([a]).any(|x| !x.retries.is_empty()));
+    let any = succeeded
+        .iter()
+        .chain(failed.iter())
+        .chain(deferred.iter())
+        .any(|a| a.ancestors().chain([a]).any(|x| !x.retries.is_empty()));
     if !any {
         return;
     }
@@ -128,8 +132,7 @@ impl Update {
             return rule.steps.last().is_none_or(|s| self.message_age > s.timeout);
         };
         let db = db.as_mut();
-        let mut record = super::record(ctx, db, &item.key)
-            .unwrap_or(Retry { first_failed: self.now, ..Retry::default() });
+        let mut record = super::record(ctx, db, &item.key).unwrap_or(Retry { first_failed: self.now, ..Retry::default() });
         let received = ctx.message.received_time.0;
         let mut timed_out = false;
         let mut failing = self.now - record.first_failed;

@@ -11,7 +11,7 @@ use crate::context::Context;
 use crate::deliver::local::{DeliveryStatus, LocalJob};
 use crate::expand::{self, ExpandError};
 use crate::retry::errors;
-use crate::sys::pcre::Regex;
+use crate::sys::pcre::{Options, Regex};
 use crate::sys::time;
 
 /// The limits of one delivery.
@@ -85,7 +85,7 @@ impl Limits {
         }
         let compile = |name: &str, option: &Str| match option.raw() {
             None => Ok(None),
-            Some(r) => Regex::new(r, Default::default())
+            Some(r) => Regex::new(r, Options::NONE)
                 .map(Some)
                 .map_err(|e| Failure::defer(errors::UNKNOWN, format!("appendfile: regular expression error: {e:?} while compiling {name} \"{}\"", r.as_bstr()))),
         };
@@ -171,7 +171,7 @@ impl Limits {
             let name = entry.file_name();
             let Ok(kind) = entry.file_type() else { continue };
             if kind.is_dir() {
-                let counts = !maildir || self.maildir_regex.as_ref().is_none_or(|r| r.is_match(name.as_bytes()).unwrap_or(false));
+                let counts = !maildir || self.maildir_regex.as_ref().is_none_or(|r| r.is_match(name.as_bytes()));
                 if counts && depth < MAX_DEPTH {
                     self.walk(&entry.path(), maildir, depth + 1, usage);
                 }
@@ -183,8 +183,8 @@ impl Limits {
     }
 
     fn size_of(&self, name: &[u8]) -> Option<u64> {
-        let captures = self.size_regex.as_ref()?.captures(name).ok()??;
-        captures.get(1)?.to_str().ok()?.parse().ok()
+        let captures = self.size_regex.as_ref()?.find(name).ok()??;
+        captures.get(name, 1)?.to_str().ok()?.parse().ok()
     }
 
     /// The system's own quota errors get the text that users know.

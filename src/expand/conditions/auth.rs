@@ -1,0 +1,127 @@
+//! Conditions that check passwords and ask other programs: `acl`, `crypteq`, `inbound_srs`, `ldapauth`, `pam`, `saslauthd`...
+
+use std::time::{Duration, Instant};
+
+use openssl::hash::{MessageDigest, hash};
+
+use super::Call;
+use crate::context::Context;
+use crate::expand::items::srs;
+use crate::expand::{ExpandError, failed, hooks};
+use crate::sys::{fd, unix};
+use crate::text::Text;
+
+/// `acl`: `$value` is the message of the ACL.
+pub fn acl(ctx: &mut Context, call: Call<'_>) -> Result<bool, ExpandError> {
+    let (yes, message) = hooks::run_acl(ctx, call.args)?;
+    ctx.scratch.value = message;
+    Ok(yes)
+}
+
+/// `inbound_srs`
+pub fn inbound_srs(ctx: &mut Context, call: Call<'_>) -> Result<bool, ExpandError> {
+    srs::decode(ctx, &call.arg(0), &call.arg(1))
+}
+
+/// `pam`
+pub fn pam(ctx: &mut Context, call: Call<'_>) -> Result<bool, ExpandError> {
+    hooks::pam(ctx, &call.arg(0))
+}
+
+/// `ldapauth`
+pub fn ldapauth(ctx: &mut Context, call: Call<'_>) -> Result<bool, ExpandError> {
+    hooks::ldapauth(ctx, &call.arg(0))
+}
+
+/// Conditions that this build has not.
+pub fn not_compiled(_: &mut Context, call: Call<'_>) -> Result<bool, ExpandError> {
+    failed(format!("support for \"{}\" not compiled", call.name))
+}
+
+/// `crypteq`
+pub fn crypteq(_: &mut Context, call: Call<'_>) -> Result<bool, ExpandError> {
+    let (plain, coded) = (call.arg(0), call.arg(1));
+    let with_prefix = |prefix: &str| -> Option<&[u8]> {
+        let head = coded.get(..prefix.len())?;
+        if head.eq_ignore_ascii_case(prefix.as_bytes()) { coded.get(prefix.len()..) } else { None }
+    };
+    if let Some(rest) = with_prefix("{md5}") {
+        return Ok(digest_equals(MessageDigest::md5(), &plain, rest, 24, 32));
+    }
+    if let Some(rest) = with_prefix("{sha1}") {
+        return Ok(digest_equals(MessageDigest::sha1(), &plain, rest, 28, 40));
+    }
+    if let Some(rest) = with_prefix("{crypt16}") {
+        return Ok(!rest.is_empty() && crypt16(&plain, rest).is_some_and(|c| same(&c, rest)));
+    }
+    let rest = match with_prefix("{crypt}") {
+        Some(rest) => rest,
+        None if coded.first() == Some(&b'{') => {
+            return failed(format!("unknown encryption mechanism in \"{coded}\""));
+        }
+        None => coded.as_bytes(),
+    };
+    // Short salts make crypt() fail on some systems and match everything on others.
+    if rest.is_empty() {
+        return Ok(false);
+    }
+    Ok(crate::sys::crypt::crypt(&plain, rest).is_some_and(|c| same(&c, rest)))
+}
+
+/// A comparison whose time says nothing of where strings differ.
+fn same(a: &[u8], b: &[u8]) -> bool {
+    a.len() == b.len() && openssl::memcmp::eq(a, b)
+}
+
+fn digest_equals(kind: MessageDigest, plain: &[u8], coded: &[u8], base64: usize, hex: usize) -> bool {
+    let Ok(d) = hash(kind, plain) else { return false };
+    if coded.len() == base64 {
+        same(data_encoding::BASE64.encode(&d).as_bytes(), coded)
+    } else if coded.len() == hex {
+        same(data_encoding::HEXLOWER.encode(&d).as_bytes(), &coded.to_ascii_lowercase())
+    } else {
+        false
+    }
+}
+
+/// crypt() of the first eight characters, and of the rest if there is one, joined without the second salt.
+fn crypt16(plain: &[u8], salt: &[u8]) -> Option<Vec<u8>> {
+    let (first, rest) = plain.split_at(plain.len().min(8));
+    let mut out = crate::sys::crypt::crypt(first, salt)?;
+    if !rest.is_empty() {
+        let second = crate::sys::crypt::crypt(rest, salt)?;
+        out.extend_from_slice(second.get(2..)?);
+    }
+    Some(out)
+}
+
+/// Where saslauthd listens, as the build says.
+const SASLAUTHD: &str = "/var/run/saslauthd/mux";
+
+/// `saslauthd`
+pub fn saslauthd(_: &mut Context, call: Call<'_>) -> Result<bool, ExpandError> {
+    let mut request = Vec::new();
+    for n in 0..4 {
+        let part: Text = call.arg(n);
+        let len = u16::try_from(part.len()).or_else(|_| failed("saslauthd argument is too long"))?;
+        request.extend_from_slice(&len.to_be_bytes());
+        request.extend_from_slice(&part);
+    }
+    let why = |what: &str, e: &std::io::Error| {
+        format!("{what} saslauthd daemon at {SASLAUTHD}: {}", crate::sys::error_text(e))
+    };
+    let timeout = Duration::from_secs(30);
+    let socket = unix::connect(unix::Kind::Stream, SASLAUTHD.as_bytes(), Some(timeout))
+        .or_else(|e| failed(why("cannot connect to", &e)))?;
+    let deadline = Some(Instant::now() + timeout);
+    use std::os::fd::AsFd;
+    fd::write_all_deadline(socket.as_fd(), &request, deadline).or_else(|e| failed(why("write to", &e)))?;
+    let (answer, _) =
+        fd::read_to_end_deadline(socket.as_fd(), 1024, deadline).or_else(|e| failed(why("read from", &e)))?;
+    let text = answer.get(2..).unwrap_or_default();
+    match text {
+        [b'O', b'K', ..] => Ok(true),
+        [b'N', b'O', ..] => Ok(false),
+        _ => failed("bad answer from saslauthd"),
+    }
+}

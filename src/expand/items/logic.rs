@@ -1,0 +1,115 @@
+//! `if`, `acl`, `env`, `authresults`.
+
+use bstr::ByteSlice;
+
+use super::ItemArgs;
+use crate::context::Context;
+use crate::context::session::HostName;
+use crate::expand::eval::{append, condition, otherwise, subs, yes_no};
+use crate::expand::{ExpandError, hooks};
+use crate::text::Text;
+
+/// `${if}`: captures and `$value` that conditions set last to the end of the item.
+pub fn if_item(ctx: &mut Context, args: &ItemArgs, out: &mut Text) -> Result<(), ExpandError> {
+    let saved = (ctx.scratch.numeric.clone(), ctx.scratch.value.clone());
+    let result = decide(ctx, args, out);
+    (ctx.scratch.numeric, ctx.scratch.value) = saved;
+    result
+}
+
+fn decide(ctx: &mut Context, args: &ItemArgs, out: &mut Text) -> Result<(), ExpandError> {
+    let yes = match &args.condition {
+        Some(c) => condition(ctx, c)?,
+        None => false,
+    };
+    if !yes {
+        return otherwise(ctx, args, "if", out);
+    }
+    match &args.yes {
+        Some(yes) => append(ctx, yes, out),
+        None => {
+            out.push_bytes(b"true");
+            Ok(())
+        }
+    }
+}
+
+/// `${acl}`
+pub fn acl(ctx: &mut Context, args: &ItemArgs, out: &mut Text) -> Result<(), ExpandError> {
+    let args = subs(ctx, args)?;
+    let (_, message) = hooks::run_acl(ctx, args)?;
+    if let Some(m) = message {
+        out.push(&m);
+    }
+    Ok(())
+}
+
+/// `${env}`
+pub fn env(ctx: &mut Context, args: &ItemArgs, out: &mut Text) -> Result<(), ExpandError> {
+    use std::os::unix::ffi::{OsStrExt, OsStringExt};
+    let key = subs(ctx, args)?.into_iter().next().unwrap_or_default();
+    let name = key.trim();
+    // Names that cannot be are simply not there.
+    let usable = !name.is_empty() && !name.contains(&b'=') && !name.contains(&0);
+    let found = if usable { std::env::var_os(std::ffi::OsStr::from_bytes(name)) } else { None };
+    yes_no(ctx, args, "env", found.map(|v| Text::tainted(v.into_vec())), out)
+}
+
+/// `${authresults}`: everything that is known of who sent the message.
+pub fn authresults(ctx: &mut Context, args: &ItemArgs, out: &mut Text) -> Result<(), ExpandError> {
+    let id = subs(ctx, args)?.into_iter().next().unwrap_or_default();
+    out.push_bytes(b"Authentication-Results: ");
+    out.push(&id);
+    let mut parts: Vec<Text> = Vec::new();
+    parts.extend(iprev(ctx));
+    parts.extend(smtp_auth(ctx));
+    parts.extend(hooks::auth_results(ctx));
+    for p in &parts {
+        out.push(p);
+    }
+    Ok(())
+}
+
+fn iprev(ctx: &Context) -> Option<Text> {
+    let session = &ctx.session;
+    let address = session.host_address.as_ref()?;
+    let mut t = match &session.host_name {
+        HostName::Found(name) => {
+            let mut t = Text::clean(";\n\tiprev=pass (");
+            t.push(name);
+            t.push_bytes(b")");
+            t
+        }
+        HostName::Deferred => Text::clean(";\n\tiprev=temperror"),
+        HostName::Failed => Text::clean(";\n\tiprev=fail"),
+        HostName::Unknown => return None,
+    };
+    t.push_bytes(b" smtp.remote-ip=");
+    t.push(address);
+    Some(t)
+}
+
+fn smtp_auth(ctx: &Context) -> Option<Text> {
+    let session = &ctx.session;
+    let mut t = Text::clean(";\n\tauth=");
+    if let Some(by) = &session.authenticated_by {
+        t.push_bytes(b"pass (");
+        t.push_bytes(session.auth_public_name.as_ref().unwrap_or(by));
+        t.push_bytes(b")");
+        if let Some(id) = &session.authenticated_id {
+            t.push_bytes(b" smtp.auth=");
+            t.push(id);
+        }
+    } else if let Some(id) = session.authenticated_id.as_ref().filter(|_| session.host_address.is_none()) {
+        t.push_bytes(b"pass (localhost) smtp.auth=");
+        t.push(id);
+    } else {
+        return None;
+    }
+    let sender = ctx.message.authenticated_sender.as_ref().or(session.authenticated_sender.as_ref());
+    if let Some(s) = sender {
+        t.push_bytes(b" smtp.mailfrom=");
+        t.push(s);
+    }
+    Some(t)
+}

@@ -1,0 +1,154 @@
+//! `readsocket`: a request to a Unix or TCP socket, and its answer.
+
+use std::net::{IpAddr, SocketAddr};
+use std::os::fd::{AsFd, OwnedFd};
+use std::time::{Duration, Instant};
+
+use bstr::ByteSlice;
+
+use super::ItemArgs;
+use super::files::with_line_ends;
+use crate::config::values::parse_interval;
+use crate::context::Context;
+use crate::expand::eval::{MAX_RESULT, append, subs};
+use crate::expand::{ExpandError, failed, forbid, hooks, operators};
+use crate::sys::{addrinfo, fd, net, unix};
+use crate::text::Text;
+
+struct Options {
+    timeout: Duration,
+    shutdown: bool,
+    tls: bool,
+    sni: Option<Vec<u8>>,
+    cache: bool,
+}
+
+fn options(text: Option<&Text>) -> Result<Options, ExpandError> {
+    let mut o = Options { timeout: Duration::from_secs(5), shutdown: true, tls: false, sni: None, cache: false };
+    let Some(text) = text else { return Ok(o) };
+    for (n, item) in crate::parse::list::items(text).enumerate() {
+        if n == 0 {
+            match parse_interval(&item).and_then(|t| u64::try_from(t).ok()) {
+                Some(t) => o.timeout = Duration::from_secs(t),
+                None => return failed(format!("bad time value {item}")),
+            }
+            continue;
+        }
+        let (name, value) = item.split_once_str("=").unwrap_or((&item, b""));
+        let yes = value == b"yes";
+        match name {
+            b"shutdown" => o.shutdown = value != b"no",
+            b"tls" => o.tls = yes,
+            b"sni" => o.sni = Some(value.to_vec()),
+            b"cache" => o.cache = yes,
+            // As with the reference, what it does not know changes nothing.
+            _ => (),
+        }
+    }
+    if o.tls {
+        o.shutdown = false;
+    }
+    Ok(o)
+}
+
+/// `${readsocket}`
+pub fn readsocket(ctx: &mut Context, args: &ItemArgs, out: &mut Text) -> Result<(), ExpandError> {
+    if forbid::has(ctx, forbid::READSOCKET) {
+        return failed("socket insertions are not permitted");
+    }
+    let strings = subs(ctx, args)?;
+    let [place, request, ..] = strings.as_slice() else { return Ok(()) };
+    let options = options(strings.get(2))?;
+    let key = [place.as_bytes(), b"\0", request.as_bytes(), b"\0", strings.get(2).map_or(&b""[..], |t| t.as_bytes())].concat();
+    let cached = if options.cache { ctx.scratch.socket_cache.get(&key[..]).cloned() } else { None };
+    let answer = match cached {
+        Some(data) => Ok(data),
+        None => exchange(ctx, place, request, &options),
+    };
+    match (answer, &args.each) {
+        (Ok(data), _) => {
+            if options.cache {
+                ctx.scratch.socket_cache.insert(key.into(), data.clone());
+            } else {
+                // A request that may not be cached makes older results for the same connection doubtful.
+                let prefix = [place.as_bytes(), b"\0"].concat();
+                ctx.scratch.socket_cache.retain(|k, _| !k.starts_with(&prefix));
+            }
+            out.push_with(&with_line_ends(data, strings.get(3)), crate::text::Taint::Tainted);
+            Ok(())
+        }
+        (Err(_), Some(otherwise)) => append(ctx, otherwise, out),
+        (Err(e), None) => Err(e),
+    }
+}
+
+fn exchange(ctx: &mut Context, place: &Text, request: &[u8], options: &Options) -> Result<Vec<u8>, ExpandError> {
+    let socket = match place.strip_prefix(b"inet:") {
+        Some(target) => connect_inet(ctx, target, options.timeout)?,
+        None => {
+            if place.is_tainted() {
+                return failed(format!("Tainted filename '{place}'"));
+            }
+            unix::connect(unix::Kind::Stream, place, Some(options.timeout)).or_else(|e| {
+                failed(format!("failed to connect to socket {place}: {}", crate::sys::error_text(&e)))
+            })?
+        }
+    };
+    if options.tls {
+        hooks::tls_exchange(ctx, options.sni.as_deref())?;
+    }
+    let deadline = Some(Instant::now() + options.timeout);
+    if !request.is_empty() {
+        fd::write_all_deadline(socket.as_fd(), request, deadline)
+            .or_else(|e| failed(format!("request write to socket failed: {}", crate::sys::error_text(&e))))?;
+    }
+    if options.shutdown {
+        // The server sees the end of the request; one that has gone already is noticed when reading.
+        let _ = net::shutdown(socket.as_fd(), true);
+    }
+    let deadline = Some(Instant::now() + options.timeout);
+    match fd::read_to_end_deadline(socket.as_fd(), MAX_RESULT, deadline) {
+        Ok((data, false)) => Ok(data),
+        Ok((_, true)) => failed("answer from socket is too long"),
+        Err(e) if e.kind() == std::io::ErrorKind::TimedOut => failed("socket read timed out"),
+        Err(e) => failed(format!("reading from socket failed: {}", crate::sys::error_text(&e))),
+    }
+}
+
+fn connect_inet(ctx: &mut Context, target: &[u8], timeout: Duration) -> Result<OwnedFd, ExpandError> {
+    let shown = target.as_bstr();
+    let Some((host, port)) = target.rsplit_once_str(":") else {
+        return failed(format!("port number missing for readsocket: {shown}"));
+    };
+    let host = host.strip_prefix(b"[").and_then(|h| h.strip_suffix(b"]")).unwrap_or(host);
+    let port = match port.to_str().ok().and_then(|p| p.parse::<u16>().ok()) {
+        Some(p) => p,
+        None => match addrinfo::service_port(port, "tcp") {
+            Some(p) => p,
+            None => return failed(format!("unknown port \"{}\"", port.as_bstr())),
+        },
+    };
+    let shown = host.as_bstr();
+    let addresses: Vec<IpAddr> = match operators::read_ip(host) {
+        Some(ip) => vec![ip],
+        None => match addrinfo::by_name(host, None) {
+            Ok(found) => found.addresses,
+            Err(_) => {
+                let m = format!("no IP address found for host {shown}");
+                crate::log::write(ctx, None, crate::log::Which::MAIN, m.as_bytes());
+                return failed(m);
+            }
+        },
+    };
+    let mut last = None;
+    for ip in addresses {
+        let attempt = net::tcp_socket(net::Family::of(&ip))
+            .and_then(|s| net::connect(s.as_fd(), &SocketAddr::new(ip, port), Some(timeout)).map(|()| s));
+        match attempt {
+            Ok(s) => return Ok(s),
+            Err(e) => last = Some(e),
+        }
+    }
+    let why = last.map_or_else(|| "no address".into(), |e| crate::sys::error_text(&e));
+    failed(format!("failed to connect to any address for {shown}: {why}"))
+}

@@ -1,0 +1,112 @@
+//! Operators for UTF-8 and internationalised names (manual 11.6 and 60.1).
+
+use bstr::ByteSlice;
+
+use crate::context::Context;
+use crate::expand::{ExpandError, failed};
+use crate::text::Text;
+
+/// `${from_utf8:}`: to ISO-8859-1. Input that is not UTF-8 gives something, never an error.
+pub fn from_utf8(_: &mut Context, _: &str, _: Option<&[u8]>, s: Text) -> Result<Text, ExpandError> {
+    let mut out = Vec::with_capacity(s.len());
+    for (start, end, c) in s.char_indices() {
+        match u32::from(c) {
+            n if n < 256 => out.push((n & 0xff) as u8),
+            0xfffd if s.get(start..end) != Some("\u{fffd}".as_bytes()) => out.push(b'_'),
+            _ => out.push(b'_'),
+        }
+    }
+    Ok(s.piece(out))
+}
+
+/// `${utf8clean:}`: each byte or sequence that is not UTF-8 becomes `?`.
+pub fn clean(_: &mut Context, _: &str, _: Option<&[u8]>, s: Text) -> Result<Text, ExpandError> {
+    let mut out = Vec::with_capacity(s.len());
+    let mut rest: &[u8] = &s;
+    while let Some((&lead, tail)) = rest.split_first() {
+        let wanted = match lead {
+            0..=0x7f => 0,
+            0xc2..=0xdf => 1,
+            0xe0..=0xef => 2,
+            0xf0..=0xf4 => 3,
+            _ => {
+                out.push(b'?');
+                rest = tail;
+                continue;
+            }
+        };
+        // The bytes that continue it; the sequence as a whole is good or is one question mark.
+        let found = tail.iter().take(wanted).take_while(|c| (0x80..=0xbf).contains(*c)).count();
+        let (sequence, after) = rest.split_at(1 + found);
+        if std::str::from_utf8(sequence).is_ok() {
+            out.extend_from_slice(sequence);
+        } else {
+            out.push(b'?');
+        }
+        rest = after;
+    }
+    Ok(s.piece(out))
+}
+
+/// A-labels of a domain. The error is the conversion's message.
+pub fn to_alabel(domain: &[u8]) -> Result<Vec<u8>, String> {
+    if domain.is_ascii() {
+        return Ok(domain.to_vec());
+    }
+    let text = domain.to_str().map_err(|_| "Invalid UTF-8 string".to_string())?;
+    idna::domain_to_ascii(text).map(String::into_bytes).map_err(|_| "Invalid input".to_string())
+}
+
+/// `${utf8_domain_to_alabel:}`
+pub fn domain_to_alabel(_: &mut Context, _: &str, _: Option<&[u8]>, s: Text) -> Result<Text, ExpandError> {
+    match to_alabel(&s) {
+        Ok(a) => Ok(s.piece(a)),
+        Err(e) => failed(format!("error converting utf8 ({s}) to alabel: {e}")),
+    }
+}
+
+/// `${utf8_domain_from_alabel:}`
+pub fn domain_from_alabel(_: &mut Context, _: &str, _: Option<&[u8]>, s: Text) -> Result<Text, ExpandError> {
+    let mut labels = Vec::new();
+    for label in s.split(|c| *c == b'.') {
+        match label_from_alabel(label) {
+            Some(l) => labels.push(l),
+            None => return failed(format!("error converting alabel ({s}) to utf8: Invalid input")),
+        }
+    }
+    Ok(s.piece(labels.join(&b"."[..])))
+}
+
+fn label_from_alabel(label: &[u8]) -> Option<Vec<u8>> {
+    match label.get(..4) {
+        Some(prefix) if prefix.eq_ignore_ascii_case(b"xn--") => {
+            let code = label.get(4..)?.to_str().ok()?;
+            let (text, result) = idna::domain_to_unicode(label.to_str().ok()?);
+            (result.is_ok() && !code.is_empty()).then(|| text.into_bytes())
+        }
+        _ => Some(label.to_vec()),
+    }
+}
+
+/// `${utf8_localpart_to_alabel:}`
+pub fn localpart_to_alabel(_: &mut Context, _: &str, _: Option<&[u8]>, s: Text) -> Result<Text, ExpandError> {
+    if s.is_ascii() {
+        return Ok(s);
+    }
+    let coded = s.to_str().ok().and_then(idna::punycode::encode_str);
+    match coded {
+        Some(code) => Ok(s.piece(format!("xn--{code}"))),
+        None => failed(format!("error converting utf8 ({s}) to alabel: Invalid UTF-8 string")),
+    }
+}
+
+/// `${utf8_localpart_from_alabel:}`
+pub fn localpart_from_alabel(_: &mut Context, _: &str, _: Option<&[u8]>, s: Text) -> Result<Text, ExpandError> {
+    let Some(code) = s.strip_prefix(b"xn--") else {
+        return failed(format!("error converting alabel ({s}) to utf8: bad alabel prefix"));
+    };
+    match code.to_str().ok().and_then(idna::punycode::decode_to_string) {
+        Some(text) => Ok(s.piece(text)),
+        None => failed(format!("error converting alabel ({s}) to utf8: Invalid input")),
+    }
+}
