@@ -79,7 +79,7 @@ pub struct Services {
     pub hints: Arc<dyn crate::hints::HintsStore>,
     /// Who delivers messages that this process receives.
     pub handoff: crate::daemon::Handoff,
-    /// TLS contexts of this process.
+    /// TLS contexts, kept for all connections of the process.
     pub tls: Arc<crate::tls_openssl::ContextCache>,
     /// The spool directories.
     pub spool: Arc<crate::spool::Spool>,
