@@ -32,9 +32,12 @@ impl Parser<'_> {
             Shape::Lookup => self.lookup(args, def.name),
             Shape::Extract => self.extract(args, def.name),
             Shape::ListExtract => {
-                for n in 1..=2 {
-                    self.numbered(args, n, def.name)?;
+                self.numbered(args, 1, def.name)?;
+                let literal = args.subs.first().and_then(Body::as_literal);
+                if let Some(number) = literal.filter(|_| !self.skipping) {
+                    super::items::check_list_number(number)?;
                 }
+                self.numbered(args, 2, def.name)?;
                 self.yes_no(args, def.name)
             }
             Shape::Env => {
@@ -262,7 +265,9 @@ impl Parser<'_> {
             args.each_condition = Some(condition);
             self.skip_space();
             if !self.take(b'}') {
-                return Err(self.curly(format!("missing }} at end of condition inside \"{name}\"")));
+                return Err(self.curly(format!(
+                    "missing }} at end of condition or expression inside \"{name}\"; could be an unquoted }} in the content"
+                )));
             }
         } else {
             let body = self.body(true);
