@@ -6,6 +6,7 @@
 
 pub mod acl;
 pub mod auths;
+pub mod build_options;
 pub mod cli;
 pub mod config;
 pub mod context;
@@ -20,6 +21,7 @@ pub mod lookups;
 pub mod mail_auth;
 pub mod matching;
 pub mod parse;
+pub mod queue;
 pub mod random;
 pub mod receive;
 pub mod retry;
@@ -38,3 +40,4 @@ pub mod tls_openssl;
 pub mod transports;
 pub mod utils;
 pub mod verify;
+pub mod version;

@@ -44,3 +44,39 @@ pub fn match_address(_: &mut Context, _: &Text, _: &Template, _: Option<&mut Opt
 pub fn match_host_named(_: &mut Context, _: &Text, _: Option<IpAddr>, _: &Template) -> Match {
     missing()
 }
+
+/// Does the address match this one pattern (not a list)? For retry and rewriting rules.
+pub fn match_address_item(_: &mut Context, _: &Text, _: &Template) -> Match {
+    missing()
+}
+
+/// Is the session's host in the list?
+pub fn match_host(_: &mut Context, _: &Template) -> Match {
+    missing()
+}
+
+/// Does a key match a line of a wildlsearch file?
+pub fn match_pattern_string(_: &mut Context, _: &Text, _: &[u8], _: bool) -> Result<bool, String> {
+    Err("lists are not implemented".into())
+}
+
+/// Addresses and networks.
+pub mod net {
+    use std::net::IpAddr;
+    /// The address.
+    pub fn parse_ip(s: &[u8]) -> Option<IpAddr> {
+        std::str::from_utf8(s).ok()?.parse().ok()
+    }
+    /// A network.
+    pub struct Network;
+    impl Network {
+        /// Parses.
+        pub fn parse(_: &[u8]) -> Option<Self> {
+            None
+        }
+        /// Contains.
+        pub fn contains(&self, _: IpAddr) -> bool {
+            false
+        }
+    }
+}

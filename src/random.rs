@@ -7,12 +7,19 @@
 pub struct Random {
     test_harness: bool,
     state: u32,
+    fake_load: i32,
 }
 
 impl Random {
     /// A generator; reproducible in the test harness.
     pub fn new(test_harness: bool) -> Self {
-        Random { test_harness, state: 0 }
+        Random { test_harness, state: 0, fake_load: 0 }
+    }
+
+    /// The load average that the test harness makes up: 10 more at each question.
+    pub fn next_fake_load(&mut self) -> i32 {
+        self.fake_load += 10;
+        self.fake_load
     }
 
     /// Begins again from `seed` (0: from the default at the next call).

@@ -22,3 +22,9 @@ pub fn parse_rule(line: &BString) -> Result<RewriteRule, String> {
 pub fn rewrite_header_domain(ctx: &mut crate::context::Context, old: &crate::text::Text, new: &[u8]) {
     let _ = (ctx, old, new);
 }
+
+/// Rewriting of an address that a redirect router made.
+pub fn rewrite_redirected(ctx: &mut crate::context::Context, address: crate::text::Text) -> crate::text::Text {
+    let _ = ctx;
+    address
+}

@@ -70,8 +70,9 @@ pub struct AclResult {
     pub log_message: Option<Text>,
 }
 
-/// Parses the lines of an ACL (the part after `name:`), each with file and line for messages.
-pub fn parse(name: &[u8], lines: &[(String, BString)]) -> Result<Acl, String> {
+/// Parses the lines of an ACL (the part after `name:`), each with `file line` for messages and traces. The error is the
+/// index of the line and the text after `error in ACL: `.
+pub fn parse(name: &[u8], lines: &[(String, BString)]) -> Result<Acl, (usize, String)> {
     let _ = lines;
     Ok(Acl { name: name.into() })
 }

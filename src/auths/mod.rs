@@ -50,8 +50,15 @@ pub enum AuthResult {
     Ok,
     /// 535; the text goes to the log.
     Fail(Option<String>),
-    /// 435 temporary.
-    Defer(String),
+    /// 435 temporary: what the peer may be told, and what the log says.
+    Defer {
+        /// For the peer.
+        user: Option<String>,
+        /// For the log.
+        log: String,
+    },
+    /// Initial data where the mechanism has none: 553.
+    Unexpected,
     /// The client sent `*`: 501.
     Cancelled,
     /// 501 Invalid base64 data.

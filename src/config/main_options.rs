@@ -18,12 +18,18 @@ ${if def:sender_address {(envelope-from <$sender_address>)\n\t}}\
 id $message_exim_id\
 ${if def:received_for {\n\tfor $received_for}}";
 
+/// `uucp_from_pattern`: the two forms of "From " line that the manual shows.
+pub const UUCP_FROM_PATTERN: &str = r"^From\s+(\S+)\s+(?:[a-zA-Z]{3},?\s+)?(?:[a-zA-Z]{3}\s+\d?\d|\d?\d\s+[a-zA-Z]{3}\s+\d\d(?:\d\d)?)\s+\d\d?:\d\d?";
+
 /// `delay_warning_condition`, as the manual gives it.
 pub const DELAY_WARNING_CONDITION: &str = "${if or {\
 { !eq{$h_list-id:$h_list-post:$h_list-subscribe:}{} }\
 { match{$h_precedence:}{(?i)bulk|list|junk} }\
 { match{$h_auto-submitted:}{(?i)auto-generated|auto-replied} }\
 } {no}{yes}}";
+
+/// `uucp_from_pattern`: "From sender date" lines with the two usual forms of dates.
+pub const UUCP_FROM_PATTERN: &str = r"^From\s+(\S+)\s+(?:[a-zA-Z]{3},?\s+)?(?:[a-zA-Z]{3}\s+\d?\d|\d?\d\s+[a-zA-Z]{3}\s+\d\d(?:\d\d)?)\s+\d\d?:\d\d?";
 
 options! {
     /// The main section (manual chapter 14).
@@ -77,7 +83,7 @@ options! {
         /// name=value pairs put into the process environment.
         add_environment: Str = Str::unset(),
         /// Groups whose members count as Exim administrators.
-        admin_groups: Str = Str::unset(),
+        admin_groups: IdList = IdList::groups(),
         /// Permit user@[ip] address syntax.
         allow_domain_literals: bool = false,
         /// Tolerate MX records naming an IP address.
@@ -103,7 +109,7 @@ options! {
         /// Whether bounces carry any of the original.
         bounce_return_message: bool = true,
         /// Byte cap on returned copy of original.
-        bounce_return_size_limit: Int = Int(102400),
+        bounce_return_size_limit: Size = Size(102400),
         /// AUTH= identity used for bounces sent over authenticated SMTP.
         bounce_sender_authentication: Str = Str::unset(),
         /// Cache life of negative domain callout results.
@@ -119,13 +125,13 @@ options! {
         /// Least free inodes on log partition for accepting mail.
         check_log_inodes: Int = Int(100),
         /// Least free log partition space (K) for accepting mail.
-        check_log_space: Int = Int(10485760),
+        check_log_space: Size = Size(10485760),
         /// Enforce maximum encoded-word length when decoding headers.
         check_rfc2047_length: bool = true,
         /// Least free inodes on spool partition for accepting mail.
         check_spool_inodes: Int = Int(100),
         /// Least free spool partition space (K) for accepting mail.
-        check_spool_space: Int = Int(10485760),
+        check_spool_space: Size = Size(10485760),
         /// Clients offered CHUNKING/BDAT.
         chunking_advertise_hosts: Str = Str::fixed("*"),
         /// Restrict -be style testing options to admin users.
@@ -163,9 +169,9 @@ options! {
         /// Ignore all IPv6 functionality at run time.
         disable_ipv6: bool = false,
         /// Permitted signature hashes, in preference order.
-        dkim_verify_hashes: Str = Str::fixed("sha256 : sha512"),
+        dkim_verify_hashes: Str = Str::fixed("sha256:sha512"),
         /// Permitted signature key algorithms, in preference order.
-        dkim_verify_keytypes: Str = Str::fixed("ed25519 : rsa"),
+        dkim_verify_keytypes: Str = Str::fixed("ed25519:rsa"),
         /// Smallest acceptable key bits per algorithm.
         dkim_verify_min_keysizes: Str = Str::fixed("rsa=1024 ed25519=250"),
         /// Stop verifying once one signature passes.
@@ -181,7 +187,7 @@ options! {
         /// Domains whose temporary DNS errors count as nonexistent.
         dns_again_means_nonexist: Str = Str::unset(),
         /// Regex that names must match before DNS lookup.
-        dns_check_names_pattern: Str = Str::fixed(r#"(?i)^(?>(?(1)\.|())[^\W_](?>[a-z0-9/-]*[^\W_])?)+$"#),
+        dns_check_names_pattern: Str = Str::fixed(r"(?i)^(?>(?(1)\.|())[^\W_](?>[a-z0-9/-]*[^\W_])?)+$"),
         /// CNAME chain length followed by Exim itself.
         dns_cname_loops: Int = Int(1),
         /// Parent-domain depth tried for CSA SRV.
@@ -215,13 +221,13 @@ options! {
         /// Gid used after dropping root (with exim_user).
         exim_group: Str = Str::unset(),
         /// Binary to re-exec.
-        exim_path: Str = Str::fixed("BIN_DIRECTORY/exim"),
+        exim_path: Str = Str::fixed(&format!("{}/exim", crate::build_options::BIN_DIRECTORY)),
         /// Uid used after dropping root.
         exim_user: Str = Str::unset(),
         /// Replacement version string shown to the outside.
-        exim_version: Str = Str::unset(),
+        exim_version: Str = Str::from_bytes(&crate::version::version()),
         /// Extra addresses regarded as local for routing.
-        extra_local_interfaces: Str = Str::unset(),
+        extra_local_interfaces: Str = Str::fixed("<; ::0 ; 0.0.0.0"),
         /// With -t, command-line addresses are removed not added.
         extract_addresses_remove_arguments: bool = true,
         /// Repeat count for failed user lookups.
@@ -239,15 +245,15 @@ options! {
         /// Cap on one header line; 0 is unlimited.
         header_line_maxsize: Int = Int(0),
         /// Cap on whole header section.
-        header_maxsize: Int = Int(0),
+        header_maxsize: Int = Int(crate::build_options::HEADER_MAXSIZE),
         /// Target charset when decoding headers.
-        headers_charset: Str = Str::unset(),
+        headers_charset: Str = Str::fixed(crate::build_options::HEADERS_CHARSET),
         /// Clients exempt from HELO syntax checking.
         helo_accept_junk_hosts: Str = Str::unset(),
         /// Extra characters allowed in HELO names.
         helo_allow_chars: Str = Str::unset(),
         /// HELO names which trigger reverse lookup.
-        helo_lookup_domains: Str = Str::fixed("@:@[]"),
+        helo_lookup_domains: Str = Str::fixed("@ : @[]"),
         /// Clients whose HELO is verified without enforcement.
         helo_try_verify_hosts: Str = Str::unset(),
         /// Clients whose HELO must verify.
@@ -299,7 +305,7 @@ options! {
         /// Issue STARTTLS on plain LDAP port.
         ldap_start_tls: bool = false,
         /// Force LDAP protocol version.
-        ldap_version: Int = Int(0),
+        ldap_version: Int = Int(-1),
         /// Clients shown the LIMITS extension.
         limits_advertise_hosts: Str = Str::fixed("*"),
         /// Add Sender: when local From: mismatches login.
@@ -309,7 +315,7 @@ options! {
         /// Suffix disregarded in local From: comparison.
         local_from_suffix: Str = Str::unset(),
         /// Addresses (and ports) for listening and local recognition.
-        local_interfaces: Str = Str::unset(),
+        local_interfaces: Str = Str::fixed("<; ::0 ; 0.0.0.0"),
         /// Time allowed for local_scan().
         local_scan_timeout: Time = Time(300),
         /// Keep Sender: on untrusted local submissions.
@@ -331,7 +337,7 @@ options! {
         /// Keep newlines in $message_body variables.
         message_body_newlines: bool = false,
         /// Bytes of body exposed in $message_body variables.
-        message_body_visible: Int = Int(500),
+        message_body_visible: Size = Size(500),
         /// Domain used in generated Message-ID:.
         message_id_header_domain: Str = Str::unset(),
         /// Extra text for generated Message-ID:.
@@ -347,7 +353,7 @@ options! {
         /// Server/db/user/password list for mysql.
         mysql_servers: Str = Str::unset(),
         /// Uids that must never run deliveries.
-        never_users: Str = Str::unset(),
+        never_users: IdList = IdList::users(),
         /// Unix socket where daemon takes notifications.
         notifier_socket: Str = Str::fixed("$spool_directory/exim_daemon_notify"),
         /// SSL option flags, added/removed with +/-.
@@ -437,9 +443,11 @@ options! {
         /// Strip incoming Return-path: headers.
         return_path_remove: bool = true,
         /// Old name of bounce_return_size_limit.
-        return_size_limit: Int = Int(102400),
+        return_size_limit: Size = Size(102400),
         /// Clients subjected to ident queries.
         rfc1413_hosts: Str = Str::fixed("@[]"),
+        /// Port for ident queries; for the test harness.
+        rfc1413_port: Int = Int(113),
         /// Ident query timeout; 0 disables.
         rfc1413_query_timeout: Time = Time(0),
         /// Clients allowed unqualified senders.
@@ -555,7 +563,7 @@ options! {
         /// Clients offered STARTTLS.
         tls_advertise_hosts: Str = Str::fixed("*"),
         /// ALPN names accepted by server.
-        tls_alpn: Str = Str::fixed("smtp : esmtp"),
+        tls_alpn: Str = Str::fixed("smtp:esmtp"),
         /// Server certificate file(s), expanded per SNI.
         tls_certificate: Str = Str::unset(),
         /// Revocation list file or directory.
@@ -587,9 +595,9 @@ options! {
         /// Clients that must present valid certificate.
         tls_verify_hosts: Str = Str::unset(),
         /// Groups whose members are trusted.
-        trusted_groups: Str = Str::unset(),
+        trusted_groups: IdList = IdList::groups(),
         /// Trusted users.
-        trusted_users: Str = Str::unset(),
+        trusted_users: IdList = IdList::users(),
         /// Login assumed when caller uid is unknown.
         unknown_login: Str = Str::unset(),
         /// Full name assumed with unknown_login.
@@ -597,7 +605,7 @@ options! {
         /// Senders that untrusted callers may set.
         untrusted_set_sender: Str = Str::unset(),
         /// Regex recognising UUCP From line.
-        uucp_from_pattern: Str = Str::fixed(r#"built-in regex capturing sender word of "From x date" lines (two date styles)"#),
+        uucp_from_pattern: Str = Str::fixed(UUCP_FROM_PATTERN),
         /// Expansion extracting sender from UUCP From line.
         uucp_from_sender: Str = Str::fixed("$1"),
         /// Template file for delay warnings.

@@ -2,8 +2,20 @@
 //!
 //! The reader (lines, macros, sections, drivers) builds a [`Config`]; everything else only reads it.
 
+pub mod builtin;
+pub mod drivers;
+pub mod error;
+pub mod ids;
+pub mod lines;
+pub mod macros;
 pub mod main_options;
 pub mod options;
+pub mod pending;
+pub mod read;
+pub mod setting;
+pub mod show;
+pub mod site;
+pub mod source;
 pub mod values;
 
 use std::collections::{BTreeMap, HashMap};
@@ -32,6 +44,34 @@ pub enum ListKind {
     /// `localpartlist`
     LocalPart,
 }
+
+impl ListKind {
+    /// The word in messages.
+    pub fn name(self) -> &'static str {
+        match self {
+            ListKind::Domain => "domain",
+            ListKind::Host => "host",
+            ListKind::Address => "address",
+            ListKind::LocalPart => "local part",
+        }
+    }
+    /// The word of the configuration.
+    pub fn keyword(self) -> &'static str {
+        match self {
+            ListKind::Domain => "domainlist",
+            ListKind::Host => "hostlist",
+            ListKind::Address => "addresslist",
+            ListKind::LocalPart => "localpartlist",
+        }
+    }
+}
+
+/// What the bits of a TLS resumption variable mean, for the `listextract` of the macro `_RESUME_DECODE`.
+pub const RESUME_DECODE: &str = "not requested or offered : 0x02 :client requested, no server ticket: 0x04 : 0x05 : 0x06 \
+:client offered session, no server action: 0x08 :no client request: 0x0A :client requested new ticket, server provided: \
+0x0C :client offered session, not used: 0x0E :client offered session, server only provided new ticket: 0x10 :session \
+resumed unasked: 0x12 :session resumed unasked: 0x14 : 0x15 : 0x16 :session resumed: 0x18 :session resumed unasked: 0x1A \
+:session resumed unasked: 0x1C :session resumed: 0x1E :session resumed, also new ticket";
 
 /// A named list (manual section 10.5).
 #[derive(Debug)]
@@ -62,6 +102,10 @@ pub struct Macro {
 pub struct Config {
     /// The main section.
     pub main: MainOptions,
+    /// Names of main options that were set explicitly.
+    pub set_options: Vec<String>,
+    /// Where they were set, ` in line n of file`.
+    pub places: HashMap<String, String>,
     /// Names of main options set with `hide`.
     pub hidden: Vec<String>,
     /// Named lists of each kind.
@@ -115,8 +159,8 @@ pub struct Site {
     pub trusted_groups: Vec<u32>,
     /// `admin_groups`, as ids.
     pub admin_groups: Vec<u32>,
-    /// `log_selector`, as bits.
-    pub log_selector: crate::log::Selectors,
+    /// `log_selector` and everything else about the logs.
+    pub log: crate::log::Settings,
 }
 
 impl Config {

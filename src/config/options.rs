@@ -27,6 +27,18 @@ pub trait OptionValue {
     fn is_bool(&self) -> bool {
         false
     }
+    /// The text as configured, for options that are one string.
+    fn raw_text(&self) -> Option<BString> {
+        None
+    }
+    /// True for options whose value may be written as a quoted string.
+    fn is_string(&self) -> bool {
+        false
+    }
+    /// The option as a list of users or groups, if it is one: the reader expands it when all is read.
+    fn id_list(&mut self) -> Option<&mut IdList> {
+        None
+    }
     /// True for options that may be given more than once in an instance (`condition`, `headers_add`, `set`...).
     fn repeatable(&self) -> bool {
         false
@@ -111,6 +123,12 @@ impl OptionValue for Str {
         *self = Str::from_bytes(value(name, given)?);
         Ok(())
     }
+    fn raw_text(&self) -> Option<BString> {
+        self.raw().map(BString::from)
+    }
+    fn is_string(&self) -> bool {
+        true
+    }
     fn show(&self, name: &str) -> BString {
         shown(name, self.raw().unwrap_or_default())
     }
@@ -141,7 +159,19 @@ impl OptionValue for RepStr {
     }
     fn show(&self, name: &str) -> BString {
         let all: Vec<&[u8]> = self.values.iter().map(Template::raw).collect();
-        shown(name, &bstr::join(b"\n", all))
+        match (name, all.as_slice()) {
+            (_, [] | [_]) => shown(name, &all.concat()),
+            ("condition", _) => {
+                let tests: Vec<u8> = all.iter().flat_map(|c| [b"{bool_lax{", *c, b"}}"].concat()).collect();
+                shown(name, &[b"${if and{", tests.as_slice(), b"}}"].concat())
+            }
+            ("headers_remove", _) => shown(name, &bstr::join(b":", all)),
+            ("set", _) => shown(name, &bstr::join(b";", all)),
+            _ => shown(name, &bstr::join(b"\n", all)),
+        }
+    }
+    fn is_string(&self) -> bool {
+        true
     }
     fn repeatable(&self) -> bool {
         true
@@ -151,14 +181,19 @@ impl OptionValue for RepStr {
 fn shown(name: &str, value: &[u8]) -> BString {
     let mut s = BString::from(name);
     s.extend_from_slice(b" = ");
-    s.extend_from_slice(value);
+    s.extend_from_slice(&crate::log::escape::printing(value, true));
     s
+}
+
+/// A value that has no text to show: nothing follows the `=`.
+fn shown_unset(name: &str) -> BString {
+    format!("{name} =").into()
 }
 
 fn value<'a>(name: &str, given: &Given<'a>) -> Result<&'a [u8], String> {
     match given {
         Given::Value(v) => Ok(v),
-        Given::Bare(_) => Err(format!("missing data for option \"{name}\"")),
+        Given::Bare(_) => Err(format!("unexpected end of line (data missing) after {name}")),
     }
 }
 
@@ -166,11 +201,19 @@ impl OptionValue for bool {
     fn set(&mut self, name: &str, given: &Given<'_>) -> Result<(), String> {
         *self = match given {
             Given::Bare(b) => *b,
-            Given::Value(v) => match v.to_ascii_lowercase().as_slice() {
-                b"true" | b"yes" => true,
-                b"false" | b"no" => false,
-                _ => return Err(format!("\"{}\" is not a valid value for the \"{name}\" option", v.as_bstr())),
-            },
+            Given::Value(v) => {
+                let end = v.iter().position(|c| !c.is_ascii_alphabetic()).unwrap_or(v.len());
+                let (word, rest) = v.split_at(end);
+                let on = match word.to_ascii_lowercase().as_slice() {
+                    b"true" | b"yes" => true,
+                    b"false" | b"no" => false,
+                    _ => return Err(format!("\"{}\" is not a valid value for the \"{name}\" option", v.as_bstr())),
+                };
+                if !rest.trim().is_empty() {
+                    return Err(format!("extra characters follow \"{}\" for boolean option {name}", word.as_bstr()));
+                }
+                on
+            }
         };
         Ok(())
     }
@@ -216,19 +259,35 @@ impl OptionValue for ExpBool {
             ExpBool::Expanded(t) => shown(name, t.raw()),
         }
     }
+    fn is_string(&self) -> bool {
+        true
+    }
     fn is_bool(&self) -> bool {
         true
     }
 }
 
-/// An integer, decimal, octal (leading 0) or hexadecimal (0x), with an optional K, M or G.
+/// An integer of 32 bits, decimal, octal (leading 0) or hexadecimal (0x), with an optional K, M or G.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Int(pub i64);
 
 impl OptionValue for Int {
     fn set(&mut self, name: &str, given: &Given<'_>) -> Result<(), String> {
-        let v = value(name, given)?;
-        self.0 = super::values::read_int(name, v)?;
+        self.0 = super::values::read_int(name, value(name, given)?)?;
+        Ok(())
+    }
+    fn show(&self, name: &str) -> BString {
+        shown(name, self.0.to_string().as_bytes())
+    }
+}
+
+/// A size in bytes: an integer of 64 bits, shown with K, M or G where that is exact.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Size(pub i64);
+
+impl OptionValue for Size {
+    fn set(&mut self, name: &str, given: &Given<'_>) -> Result<(), String> {
+        self.0 = super::values::read_size(name, value(name, given)?)?;
         Ok(())
     }
     fn show(&self, name: &str) -> BString {
@@ -241,6 +300,65 @@ impl OptionValue for Int {
             _ => n.to_string(),
         };
         shown(name, text.as_bytes())
+    }
+}
+
+/// A colon-separated list of users (or groups), by name or number; expanded. Shown by name.
+#[derive(Clone, Debug, Default)]
+pub struct IdList {
+    text: Str,
+    groups: bool,
+    /// The ids, once the reader has worked them out.
+    pub ids: Vec<u32>,
+}
+
+impl IdList {
+    /// Users, not set.
+    pub const fn users() -> Self {
+        IdList { text: Str::unset(), groups: false, ids: Vec::new() }
+    }
+    /// Groups, not set.
+    pub const fn groups() -> Self {
+        IdList { text: Str::unset(), groups: true, ids: Vec::new() }
+    }
+    /// True when there is a value.
+    pub fn is_set(&self) -> bool {
+        self.text.is_set()
+    }
+    /// The value, ready to be expanded.
+    pub fn get(&self) -> Option<&Template> {
+        self.text.get()
+    }
+    /// The text as configured.
+    pub fn raw(&self) -> Option<&[u8]> {
+        self.text.raw()
+    }
+    /// Does it hold groups?
+    pub fn of_groups(&self) -> bool {
+        self.groups
+    }
+}
+
+impl OptionValue for IdList {
+    fn set(&mut self, name: &str, given: &Given<'_>) -> Result<(), String> {
+        self.text.set(name, given)?;
+        if !value(name, given)?.contains(&b'$') {
+            self.ids = super::ids::list(value(name, given)?, self.groups)?;
+        }
+        Ok(())
+    }
+    fn show(&self, name: &str) -> BString {
+        if self.ids.is_empty() {
+            return shown_unset(name);
+        }
+        let names: Vec<BString> = self.ids.iter().map(|id| super::ids::name_of(*id, self.groups)).collect();
+        shown(name, &bstr::join(b":", names))
+    }
+    fn is_string(&self) -> bool {
+        true
+    }
+    fn id_list(&mut self) -> Option<&mut IdList> {
+        Some(self)
     }
 }
 
@@ -269,7 +387,7 @@ impl OptionValue for Fixed {
     }
     fn show(&self, name: &str) -> BString {
         match self.0 {
-            None => shown(name, b""),
+            None => shown_unset(name),
             Some(n) if n % 1000 == 0 => shown(name, format!("{}.0", n / 1000).as_bytes()),
             Some(n) => shown(name, format!("{}.{:03}", n / 1000, n % 1000).trim_end_matches('0').as_bytes()),
         }

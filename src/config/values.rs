@@ -47,8 +47,48 @@ pub fn show_time(t: i64) -> String {
     if out.is_empty() { "0s".into() } else { out }
 }
 
-/// An integer option's value.
+/// An integer option's value, which must fit 32 bits.
 pub fn read_int(name: &str, v: &[u8]) -> Result<i64, String> {
+    let (n, rest, text) = number(name, v)?;
+    let n = match rest.first() {
+        Some(b'K' | b'k') => (n.checked_mul(1 << 10), &rest[1..]),
+        Some(b'M' | b'm') => (n.checked_mul(1 << 20), &rest[1..]),
+        Some(b'G' | b'g') => (n.checked_mul(1 << 30), &rest[1..]),
+        _ => (Some(n), rest),
+    };
+    let value = n.0.filter(|v| i32::try_from(*v).is_ok()).ok_or_else(|| too_large(&text, rest))?;
+    no_more(name, n.1, "integer").map(|()| value)
+}
+
+/// A size option's value: 64 bits, with letters up to E.
+pub fn read_size(name: &str, v: &[u8]) -> Result<i64, String> {
+    let (n, rest, text) = number(name, v)?;
+    let shift = match rest.first().map(u8::to_ascii_uppercase) {
+        Some(b'K') => 10,
+        Some(b'M') => 20,
+        Some(b'G') => 30,
+        Some(b'T') => 40,
+        Some(b'P') => 50,
+        Some(b'E') => 60,
+        Some(b'Z') => return Err(too_large(&text, rest)),
+        _ => 0,
+    };
+    let after = if shift == 0 { rest } else { rest.get(1..).unwrap_or_default() };
+    let value = n.checked_mul(1i64 << shift).ok_or_else(|| too_large(&text, rest))?;
+    no_more(name, after, "integer").map(|()| value)
+}
+
+fn too_large(text: &[u8], rest: &[u8]) -> String {
+    let letter = rest.get(..rest.len().min(1)).unwrap_or_default();
+    format!("absolute value of integer \"{}{}\" is too large (overflow)", text.as_bstr(), letter.as_bstr())
+}
+
+fn no_more(name: &str, rest: &[u8], what: &str) -> Result<(), String> {
+    if rest.trim().is_empty() { Ok(()) } else { Err(format!("extra characters follow {what} value for {name}")) }
+}
+
+/// The number at the start: value, what follows, and its text.
+fn number<'a>(name: &str, v: &'a [u8]) -> Result<(i64, &'a [u8], Vec<u8>), String> {
     let t = v.trim();
     let (neg, digits) = match t.strip_prefix(b"-") {
         Some(d) => (true, d),
@@ -61,21 +101,12 @@ pub fn read_int(name: &str, v: &[u8]) -> Result<i64, String> {
     };
     let len = body.iter().take_while(|c| char::from(**c).is_digit(radix)).count();
     if len == 0 {
-        return Err(format!("integer expected for \"{name}\" option"));
+        return Err(format!("integer expected for {name}"));
     }
-    let too_large = || format!("absolute value of integer \"{}\" is too large (overflow)", v.as_bstr());
-    let n = body[..len].to_str().ok().and_then(|s| i64::from_str_radix(s, radix).ok()).ok_or_else(too_large)?;
-    let (shift, rest) = match body[len..].first() {
-        Some(b'K' | b'k') => (10, &body[len + 1..]),
-        Some(b'M' | b'm') => (20, &body[len + 1..]),
-        Some(b'G' | b'g') => (30, &body[len + 1..]),
-        _ => (0, &body[len..]),
-    };
-    if !rest.trim().is_empty() {
-        return Err(format!("extra characters follow integer value for \"{name}\" option"));
-    }
-    let n = n.checked_mul(1 << shift).ok_or_else(too_large)?;
-    Ok(if neg { -n } else { n })
+    let (number, rest) = body.split_at(len);
+    let text = t.get(..t.len() - rest.len()).unwrap_or(t);
+    let n = number.to_str().ok().and_then(|s| i64::from_str_radix(s, radix).ok()).ok_or_else(|| too_large(text, b""))?;
+    Ok((if neg { -n } else { n }, rest, text.to_vec()))
 }
 
 /// An octal option's value.
@@ -83,10 +114,10 @@ pub fn read_octal(name: &str, v: &[u8]) -> Result<u32, String> {
     let t = v.trim();
     let len = t.iter().take_while(|c| (b'0'..=b'7').contains(c)).count();
     if len == 0 {
-        return Err(format!("octal integer expected for \"{name}\" option"));
+        return Err(format!("octal integer expected for {name}"));
     }
     if len != t.len() {
-        return Err(format!("extra characters follow integer value for \"{name}\" option"));
+        return Err(format!("extra characters follow octal integer value for {name}"));
     }
     t.to_str()
         .ok()
@@ -94,21 +125,25 @@ pub fn read_octal(name: &str, v: &[u8]) -> Result<u32, String> {
         .ok_or_else(|| format!("absolute value of integer \"{}\" is too large (overflow)", v.as_bstr()))
 }
 
-/// A fixed-point option's value, in thousandths.
+/// A fixed-point option's value, in thousandths; further digits are dropped.
 pub fn read_fixed(name: &str, v: &[u8]) -> Result<i64, String> {
     let t = v.trim();
-    let bad = || format!("fixed-point value expected for \"{name}\" option");
-    let (whole, frac) = match t.find_byte(b'.') {
-        Some(i) => (&t[..i], &t[i + 1..]),
-        None => (t, &b""[..]),
-    };
-    if whole.is_empty() || whole.len() > 12 || !whole.iter().chain(frac).all(u8::is_ascii_digit) {
-        return Err(bad());
+    let len = t.iter().take_while(|c| c.is_ascii_digit()).count();
+    if len == 0 {
+        return Err(format!("fixed-point number expected for {name}"));
     }
-    if frac.len() > 3 {
-        return Err(format!("extra characters follow integer value for \"{name}\" option"));
+    let (whole, mut rest) = t.split_at(len);
+    let mut frac = &b""[..];
+    if let Some(after) = rest.strip_prefix(b".") {
+        let len = after.iter().take_while(|c| c.is_ascii_digit()).count();
+        (frac, rest) = after.split_at(len);
     }
-    let n: i64 = whole.to_str().ok().and_then(|s| s.parse().ok()).ok_or_else(bad)?;
+    no_more(name, rest, "fixed-point")?;
+    let large = || format!("integer \"{}\" is too large (overflow)", t.as_bstr());
+    let n: i64 = whole.to_str().ok().and_then(|s| s.parse().ok()).ok_or_else(large)?;
+    if n > i64::from(i32::MAX) / 1000 {
+        return Err(large());
+    }
     let mut f = 0i64;
     for i in 0..3 {
         f = f * 10 + frac.get(i).map_or(0, |c| i64::from(c - b'0'));
@@ -118,7 +153,7 @@ pub fn read_fixed(name: &str, v: &[u8]) -> Result<i64, String> {
 
 /// A time option's value.
 pub fn read_time_option(name: &str, v: &[u8]) -> Result<i64, String> {
-    parse_interval(v.trim()).ok_or_else(|| format!("invalid time value for \"{name}\" option"))
+    parse_interval(v.trim()).ok_or_else(|| format!("invalid time value for {name}"))
 }
 
 /// A time list option's value.
@@ -128,7 +163,11 @@ pub fn read_time_list(name: &str, v: &[u8]) -> Result<Vec<i64>, String> {
         if item.trim().is_empty() {
             continue;
         }
-        out.push(read_time_option(name, item)?);
+        let t = read_time_option(name, item)?;
+        if out.last().is_some_and(|last| *last >= t) {
+            return Err(format!("time value out of order for {name}"));
+        }
+        out.push(t);
     }
     Ok(out)
 }
@@ -152,6 +191,13 @@ mod tests {
         assert_eq!(read_int("x", b"0x10"), Ok(16));
         assert_eq!(read_int("x", b"-5"), Ok(-5));
         assert!(read_int("x", b"99999999999999999999").is_err());
+        assert_eq!(read_int("x", b"999999K"), Ok(1_023_998_976));
+        assert_eq!(read_int("x", b"999999M").unwrap_err(), "absolute value of integer \"999999M\" is too large (overflow)");
+        assert_eq!(read_int("x", b"99Q").unwrap_err(), "extra characters follow integer value for x");
+        assert_eq!(read_int("x", b"Q").unwrap_err(), "integer expected for x");
+        assert_eq!(read_size("x", b"4000G"), Ok(4000 << 30));
+        assert!(read_size("x", b"4000Z").unwrap_err().contains("4000Z"));
         assert_eq!(read_fixed("x", b"1.25"), Ok(1250));
+        assert!(read_fixed("x", b"4000000000000000.123").unwrap_err().starts_with("integer \"4000000000000000.123\" is"));
     }
 }

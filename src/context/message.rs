@@ -220,6 +220,8 @@ pub struct Message {
     pub acl_removed_headers: Vec<BString>,
     /// Header lines kept by `$message_headers` are taken from `headers`.
     pub received_count: u32,
+    /// The MAIL ACL (or DATA, predata...) said discard: recipients are accepted and thrown away.
+    pub recipients_discarded: bool,
     /// `$rcpt_count`.
     pub rcpt_count: u32,
     /// `$rcpt_defer_count`.

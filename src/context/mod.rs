@@ -5,6 +5,7 @@
 
 pub mod address_vars;
 pub mod message;
+pub mod names;
 pub mod run;
 pub mod scratch;
 pub mod session;
@@ -16,7 +17,7 @@ use crate::config::Config;
 pub use address_vars::AddressVars;
 pub use message::{Header, HeaderKind, Message, Recipient};
 pub use run::{Run, Services};
-pub use scratch::{AclVars, Scratch};
+pub use scratch::{AclVars, Scratch, SenderVerifyFailed};
 pub use session::{Session, TlsFacts};
 
 /// The state of one thread of control.
@@ -60,7 +61,9 @@ impl Context {
         let services = Services {
             log: Default::default(),
             dns: Default::default(),
+            hints: Arc::new(crate::hints::SqliteStore::new(std::path::Path::new("/nonexistent"), 0, 0)),
             spool: Arc::new(crate::spool::Spool::new(&config)),
+            handoff: Default::default(),
             lookups: Default::default(),
             lists: Default::default(),
             random: Default::default(),

@@ -33,7 +33,9 @@ pub struct Run {
     pub host_checking: bool,
     /// `-bt`, `-bv`, `-bvs`: address testing modes.
     pub address_test: bool,
-    /// Debug categories switched on (`-d`, `-v`), see `log::debug`.
+    /// Modes that only test something (`-be`, `-bt`, `-bv`, `-brw`, ...): log lines go to stderr, never to files.
+    pub log_testing: bool,
+    /// Debug categories switched on (`-d`, `-v`), see `log::trace`.
     pub debug: u32,
     /// `-N`: no real delivery.
     pub dont_deliver: bool,
@@ -53,6 +55,19 @@ pub struct Run {
     pub queue_running: bool,
 }
 
+impl Run {
+    /// The same for the next message of a queue run: of the fudged times (`-Tqt`) the first has been used, unless it
+    /// is the only one.
+    #[must_use]
+    pub fn after_one_message(&self) -> Self {
+        let mut next = self.clone();
+        if next.fudged_queue_times.len() > 1 {
+            next.fudged_queue_times.remove(0);
+        }
+        next
+    }
+}
+
 /// Handles shared by the threads of one process; each is cheap to clone.
 #[derive(Clone)]
 pub struct Services {
@@ -60,6 +75,10 @@ pub struct Services {
     pub log: Arc<crate::log::Logger>,
     /// The resolver.
     pub dns: Arc<crate::dns::Resolver>,
+    /// The hints data bases.
+    pub hints: Arc<dyn crate::hints::HintsStore>,
+    /// Who delivers messages that this process receives.
+    pub handoff: crate::daemon::Handoff,
     /// The spool directories.
     pub spool: Arc<crate::spool::Spool>,
     /// Open lookup handles and results of this thread of control.

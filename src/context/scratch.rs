@@ -51,6 +51,8 @@ pub struct Scratch {
     pub malware_name: Option<Text>,
     /// `$dkim_...`, `$arc_...`, `$dmarc_...`, `$mime_...`, `$av_failed`, `$dcc_...` by name, set by the modules that own them.
     pub named: BTreeMap<&'static str, Text>,
+    /// How deep debug output is indented.
+    pub debug_level: u32,
     /// How deep expansions are nested (`${expand:}` inside `${expand:}`...).
     pub expansion_depth: u32,
     /// The message of the last forced failure or error, for callers that log it later.
@@ -78,6 +80,34 @@ pub struct AclVars {
     pub recipient_verify_failure: Option<&'static str>,
     /// `$sender_verify_failure`.
     pub sender_verify_failure: Option<&'static str>,
+>>>>>>> smtpin
+    /// The failed sender verification that the peer and the log are to be told of (once).
+    pub sender_verify_failed: Option<SenderVerifyFailed>,
+    /// The result may be given to the peer in detail although it is a temporary one (callouts, `defer` verbs).
+    pub temp_details: bool,
+    /// `log_reject_target` of the ACL that ran last: `None` is the default (main and reject log), `Some(None)` nowhere.
+    pub log_reject_target: Option<Option<crate::log::Which>>,
     /// The ACL that is being run, if one is.
     pub running: Option<crate::acl::Where>,
+    /// What `control = wellknown` found for the client.
+    pub wellknown_response: Option<Text>,
+}
+
+/// What a failed sender verification leaves for the answer and the log line.
+#[derive(Clone, Debug, Default)]
+pub struct SenderVerifyFailed {
+    /// The address.
+    pub address: Text,
+    /// It was deferred, not refused.
+    pub deferred: bool,
+    /// Text for the log.
+    pub message: Option<Text>,
+    /// Text for the peer.
+    pub user_message: Option<Text>,
+    /// The postmaster check of a callout failed.
+    pub postmaster_failed: bool,
+    /// MAIL FROM:<> or HELO of a callout failed.
+    pub null_sender_failed: bool,
+    /// The peer has been told.
+    pub told: bool,
 }

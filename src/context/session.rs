@@ -158,8 +158,61 @@ pub struct Session {
     pub sender_host_notsocket: bool,
     /// The peer's host is known only by command-line options.
     pub host_unknown: bool,
+    /// Who submits locally, as far as header fix-ups care.
+    pub caller: LocalCaller,
+    /// The line to the peer. It belongs to the thread that has the context; a copied session has none.
+    pub wire: crate::smtp_in::wire::WireSlot,
+    /// `smtp_enforce_sync`, as changed by `control = enforce_sync`/`no_enforce_sync`.
+    pub enforce_sync: bool,
+    /// `control = no_pipelining` was not given.
+    pub pipelining_enabled: bool,
+    /// The peer has used PIPELINING (log field L).
+    pub pipelining_used: bool,
+    /// PIPECONNECT was advertised.
+    pub early_pipe_advertised: bool,
+    /// The peer has used it.
+    pub early_pipe_used: bool,
+    /// `control = no_multiline_responses`.
+    pub no_multiline_responses: bool,
+    /// `control = no_callout_flush`.
+    pub no_callout_flush: bool,
+    /// `control = no_delay_flush`.
+    pub no_delay_flush: bool,
+    /// `control = allow_auth_unadvertised`.
+    pub allow_auth_unadvertised: bool,
+    /// DSN was advertised to this peer.
+    pub dsn_advertised: bool,
+    /// CHUNKING was advertised to this peer.
+    pub chunking_offered: bool,
+    /// MAIL commands so far.
+    pub mail_command_count: u32,
+    /// The connection came through inetd.
+    pub via_inetd: bool,
+    /// QUIT was given.
+    pub in_quit: bool,
+    /// Queue all messages of this session (`-odq`-like; set once load or count said so).
+    pub queue_only: bool,
     /// SPF of this session (`$spf_...`), by the mail_auth code.
     pub spf: Option<std::sync::Arc<crate::mail_auth::SpfFacts>>,
+}
+
+/// A local submitter: what the command line said of sender and name.
+#[derive(Clone, Debug, Default)]
+pub struct LocalCaller {
+    /// The message counts as local: the sender is the caller (`-local` in the spool).
+    pub sender_local: bool,
+    /// `-f` was given (and allowed).
+    pub sender_forced: bool,
+    /// `-F` was given.
+    pub name_forced: bool,
+    /// The caller's full name: gecos or `-F`.
+    pub name: BString,
+    /// The caller's own address, used in place of the MAIL command's by callers who may not set a sender.
+    pub real_sender: Option<Text>,
+    /// `-oMm`: the message that this one is about.
+    pub message_reference: Option<BString>,
+    /// `-bnq`: addresses in header lines stay unqualified.
+    pub no_qualify: bool,
 }
 
 /// What a PROXY header said.
@@ -173,4 +226,11 @@ pub struct Proxy {
     pub local_address: Text,
     /// `$proxy_local_port`.
     pub local_port: u16,
+}
+
+impl Session {
+    /// `TFO` for the log lines of a connection that used TCP fast open.
+    pub fn tfo_flag(&self) -> Option<&'static [u8]> {
+        self.tfo.then_some(b"TFO")
+    }
 }

@@ -49,6 +49,28 @@ pub struct LocalJob<'a> {
     pub output: Option<&'a File>,
 }
 
+/// What is done with the output of a command (options of `pipe`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct OutputOptions {
+    /// `return_output`: any output makes the delivery fail, and goes back to the sender.
+    pub give_back: bool,
+    /// `return_fail_output`: the output of a failed delivery goes back.
+    pub give_back_failed: bool,
+    /// `log_output`: the first line is logged.
+    pub log: bool,
+    /// `log_fail_output`.
+    pub log_fail: bool,
+    /// `log_defer_output`.
+    pub log_defer: bool,
+}
+
+impl OutputOptions {
+    /// Is the output needed at all?
+    pub fn any(self) -> bool {
+        self != OutputOptions::default()
+    }
+}
+
 /// A transport that runs on this host.
 pub trait LocalTransport: fmt::Debug {
     /// Called in the delivery's own process before it gives up privilege: expansions that may need it (appendfile's
@@ -68,13 +90,12 @@ pub trait LocalTransport: fmt::Debug {
     fn batch_id(&self) -> Option<&crate::expand::Template> {
         None
     }
-    /// The strings of the driver's options that make a delivery depend on the address: batching is refused for
-    /// addresses of different local parts or domains when they are mentioned there (`$local_part`, `$domain`).
-    fn depends_on_address(&self) -> bool {
-        true
-    }
-    /// Output of the command goes back to the sender (`return_output`): the delivery code opens `LocalJob::output`.
-    fn returns_output(&self) -> bool {
+    /// pipe's `pipe_as_creator`: runs as the sender of the message.
+    fn as_creator(&self) -> bool {
         false
+    }
+    /// What is done with the output of a command; if anything, the delivery code opens [`LocalJob::output`].
+    fn output_options(&self) -> OutputOptions {
+        OutputOptions::default()
     }
 }

@@ -1,4 +1,124 @@
-//! Delivery of one message: routing, local and remote deliveries, retries, journal, bounces.
+//! Delivery of one message: routing, local and remote deliveries, retries, journal, bounces (manual chapters 3, 32,
+//! 48 to 50).
+//!
+//! [`deliver_message`] runs a whole delivery in the calling process, which must have no other thread: local
+//! deliveries fork. The queue runner, the delivery manager, `-M` and the reception of local messages call it.
 
+mod bounce;
+mod event;
+mod finish;
+mod generated;
+pub mod limits;
 pub mod local;
+mod local_run;
+mod post;
 pub mod remote;
+mod remote_run;
+mod report;
+mod routing;
+mod start;
+mod state;
+mod success;
+mod tell;
+mod template;
+pub mod transport_write;
+mod users;
+mod warning;
+mod wire;
+mod write_body;
+mod write_filter;
+mod write_headers;
+
+pub use event::raise_event;
+pub use generated::{references, write_from};
+pub use tell::tell_someone;
+
+use bstr::BString;
+
+use crate::context::Context;
+
+/// How a message is to be delivered.
+#[derive(Clone, Debug, Default)]
+pub struct DeliverOptions {
+    /// The queue that it is in; empty is the default one.
+    pub queue_name: BString,
+    /// `-M`: forced by hand; held domains and load do not matter.
+    pub forced: bool,
+    /// `-qf`, `-M`: retry times do not matter.
+    pub force_retry: bool,
+    /// `-qff`, `-M`: frozen messages are thawed (for admin users).
+    pub force_thaw: bool,
+    /// `-Mg`: all addresses fail.
+    pub give_up: bool,
+    /// A queue run: retry times of addresses count.
+    pub queue_running: bool,
+    /// The first phase of a two-phase queue run: everything is routed, nothing is delivered over the network.
+    pub first_phase: bool,
+    /// `-ql`, `-odqs`: remote deliveries are suppressed.
+    pub local_only: bool,
+    /// `-odqs` or `queue_smtp_domains` at reception: routed, but SMTP deliveries wait.
+    pub queue_smtp: bool,
+    /// `-MC`: the message goes down a connection that is open.
+    pub continued: Option<Continued>,
+}
+
+/// The connection that a further message for a host goes down.
+#[derive(Clone, Debug, Default)]
+pub struct Continued {
+    /// The transport's name.
+    pub transport: BString,
+    /// The host's name.
+    pub host: BString,
+    /// Its address.
+    pub address: BString,
+    /// How many messages have gone before, plus one.
+    pub sequence: u32,
+}
+
+/// How a delivery ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DeliverOutcome {
+    /// The message was locked, frozen, or not there.
+    NotAttempted,
+    /// Delivery was tried; what remains is on the queue.
+    Attempted,
+    /// mua_wrapper: all delivered.
+    MuaSucceeded,
+    /// mua_wrapper: not all delivered, and the message is gone.
+    MuaFailed,
+}
+
+/// Delivers one message, as far as is possible now.
+pub fn deliver_message(ctx: &mut Context, id: &[u8], options: &DeliverOptions) -> DeliverOutcome {
+    ctx.services.random.reseed(0);
+    let Some((mut d, mode)) = start::open(ctx, id, options) else { return DeliverOutcome::NotAttempted };
+    start::make_addresses(ctx, &mut d, &mode);
+    routing::route_all(ctx, &mut d);
+    let mut wrapper_failed = false;
+    if !d.local.is_empty() || !d.remote.is_empty() {
+        start::open_journal(ctx, &mut d);
+    }
+    if options.continued.is_some() {
+        // A process with a connection waiting has no time for local deliveries.
+        let waiting: Vec<_> = d.local.drain(..).collect();
+        d.deferred.extend(waiting);
+    }
+    if !d.local.is_empty() {
+        local_run::deliver_all(ctx, &mut d);
+    }
+    if options.local_only {
+        while let Some(mut a) = d.remote.pop_front() {
+            a.failure.message = Some("remote deliveries suppressed".into());
+            a.failure.basic_errno = crate::retry::errors::LOCAL_ONLY;
+            post::process(ctx, &mut d, a, post::Outcome::Defer, post::Stage::Transport);
+        }
+    }
+    if !d.remote.is_empty() {
+        wrapper_failed = !remote_run::deliver_all(ctx, &mut d, false);
+        if !d.fallback.is_empty() && !ctx.config.main.mua_wrapper {
+            d.remote = std::mem::take(&mut d.fallback);
+            remote_run::deliver_all(ctx, &mut d, true);
+        }
+    }
+    finish::finish(ctx, d, wrapper_failed)
+}

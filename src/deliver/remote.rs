@@ -24,8 +24,23 @@ pub struct RemoteJob<'a> {
     pub fallback: bool,
     /// mua_wrapper: all or nothing, no retries.
     pub mua_wrapper: bool,
+    /// A connection that is open already (`-MC`).
+    pub continued: Option<&'a super::Continued>,
+    /// Hosts that earlier runs for this message found unusable, as [`unusable_key`] writes them.
+    pub unusable: &'a std::collections::BTreeSet<bstr::BString>,
     /// The number of this run within the message's delivery, from 0.
     pub sequence: usize,
+}
+
+/// How a host stands in [`RemoteJob::unusable`].
+pub fn unusable_key(host: &crate::route::HostItem) -> bstr::BString {
+    let mut key = bstr::BString::from(host.name.as_bytes());
+    key.push(b' ');
+    key.extend_from_slice(&host.address_text);
+    if let Some(port) = host.port {
+        key.extend_from_slice(format!(" {port}").as_bytes());
+    }
+    key
 }
 
 /// A transport that goes over the network.
@@ -46,8 +61,13 @@ pub trait RemoteTransport: fmt::Debug {
     fn retry_include_ip_address(&self) -> Option<&crate::config::options::ExpBool> {
         None
     }
-    /// The transport's own fallback hosts, used for addresses whose router has none.
-    fn fallback_hosts(&self) -> Option<&Template> {
-        None
+    /// The transport's own fallback hosts, used for addresses whose router has none: the list, parsed.
+    fn fallback_hosts(&self, ctx: &mut Context) -> Vec<crate::route::HostItem> {
+        let _ = ctx;
+        Vec::new()
+    }
+    /// `connection_max_messages`: limits how many copies one run may make. 0 is no limit.
+    fn max_messages(&self) -> u64 {
+        0
     }
 }

@@ -19,9 +19,9 @@ mod special;
 mod types;
 mod wire;
 
+pub use crate::sys::net::Family;
 pub use host::ByName;
 pub use name::{reverse_labels, reverse_name};
 pub use resolver::{Query, Resolver, Settings, TestMode};
 pub use special::CsaAnswer;
-pub use crate::sys::net::Family;
 pub use types::{Answer, Outcome, RData, Record, RecordType};

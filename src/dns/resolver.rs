@@ -81,6 +81,12 @@ impl Resolver {
         Self { settings, ..Self::default() }
     }
 
+    /// The same with other waiting times (`retrans_` and `retry_` of dnsdb lookups), and a cache of its own.
+    pub fn with_timing(&self, retrans: Option<Duration>, retry: Option<u32>) -> Self {
+        let settings = self.settings.clone();
+        Self::new(Settings { retrans: retrans.or(settings.retrans), retry: retry.or(settings.retry), ..settings })
+    }
+
     /// In the test harness?
     pub fn is_test(&self) -> bool {
         self.settings.test.is_some()

@@ -252,7 +252,7 @@ impl Answer {
     /// Is it DNSSEC-secure: validated by the server (AD), or authoritative from a zone for which
     /// `trust_aa` (a match in `dns_trust_aa`) says yes.
     pub fn is_secure(&self, trust_aa: &mut dyn FnMut(&BStr) -> bool) -> bool {
-        self.ad || (self.aa && self.authority_name().is_some_and(|zone| trust_aa(zone)))
+        self.ad || (self.aa && self.authority_name().is_some_and(trust_aa))
     }
 
     /// The life of a negative answer: least of the SOA record's TTL and its minimum (RFC 2308).

@@ -171,3 +171,74 @@ fn read_full(s: &mut TcpStream, mut buf: &mut [u8], deadline: Instant) -> io::Re
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::TcpListener;
+
+    fn reply_to(question: &[u8], flags: [u8; 2], answer: bool) -> Vec<u8> {
+        let end = 12 + question[12..].iter().position(|b| *b == 0).unwrap() + 5;
+        let mut r = question[..end].to_vec();
+        r[2..12].copy_from_slice(&[0x80 | flags[0], flags[1], 0, 1, 0, u8::from(answer), 0, 0, 0, 0]);
+        if answer {
+            r.extend_from_slice(b"\xc0\x0c\0\x01\0\x01\0\0\0\x05\0\x04\x0a\x01\x02\x03");
+        }
+        r
+    }
+
+    /// A server that refuses EDNS, sends a stray reply, then says "truncated"; TCP has the answer.
+    #[test]
+    fn falls_back() {
+        let udp = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let addr = udp.local_addr().unwrap();
+        let tcp = TcpListener::bind(addr).unwrap();
+        let server = std::thread::spawn(move || {
+            let mut buf = [0u8; 600];
+            let (n, peer) = udp.recv_from(&mut buf).unwrap();
+            assert_eq!(buf[11], 1, "an OPT record");
+            udp.send_to(&reply_to(&buf[..n], [0, 1], false), peer).unwrap();
+            let (n, peer) = udp.recv_from(&mut buf).unwrap();
+            assert_eq!(buf[11], 0, "none now");
+            let mut stray = reply_to(&buf[..n], [0, 3], false);
+            stray[0] ^= 0x55;
+            udp.send_to(&stray, peer).unwrap();
+            udp.send_to(&reply_to(&buf[..n], [2, 0], false), peer).unwrap();
+            let (mut s, _) = tcp.accept().unwrap();
+            let n = s.read(&mut buf).unwrap();
+            let reply = reply_to(&buf[2..n], [0, 0x20], true);
+            s.write_all(&[0, reply.len() as u8]).unwrap();
+            s.write_all(&reply).unwrap();
+        });
+        let how = Asking {
+            servers: &[addr],
+            timeout: Duration::from_secs(5),
+            attempts: 1,
+            edns: true,
+            dnssec: true,
+            tcp_only: false,
+            first: 0,
+        };
+        let reply = ask(&super::super::name::from_text(b"a.ex").unwrap(), RecordType::A, &how).unwrap();
+        assert_eq!((reply.answers.len(), reply.ad), (1, true));
+        server.join().unwrap();
+    }
+
+    #[test]
+    fn nobody_there() {
+        let silent = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let how = Asking {
+            servers: &[silent.local_addr().unwrap()],
+            timeout: Duration::from_millis(40),
+            attempts: 2,
+            edns: false,
+            dnssec: false,
+            tcp_only: false,
+            first: 0,
+        };
+        let name = super::super::name::from_text(b"a.ex").unwrap();
+        let start = Instant::now();
+        assert_eq!(ask(&name, RecordType::Mx, &how).unwrap_err(), Failure::Again);
+        assert!(start.elapsed() >= Duration::from_millis(120));
+    }
+}

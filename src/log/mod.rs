@@ -1,6 +1,29 @@
 //! The logs: mainlog, rejectlog, paniclog, syslog, message logs; selectors; building of log lines; debug output.
+//!
+//! Everybody may write; where lines go is decided here alone, from [`Settings`] and the kind of run: files and
+//! syslog, or only stderr in the testing modes.
 
-use crate::context::Context;
+pub mod escape;
+mod files;
+pub mod line;
+pub mod msglog;
+pub mod selectors;
+pub mod settings;
+pub mod stamp;
+mod syslog;
+pub mod trace;
+
+use std::io::Write as _;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use bstr::{BString, ByteSlice};
+
+use crate::context::{Context, HeaderKind, Message, Run};
+pub use crate::{debug, hdebug};
+use files::{Files, Kind};
+pub use selectors::{Selector, Selectors};
+pub use settings::Settings;
 
 /// Which logs a line goes to; `LOG_MAIN | LOG_REJECT` and so on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -11,15 +34,11 @@ impl Which {
     pub const MAIN: Which = Which(1);
     /// paniclog
     pub const PANIC: Which = Which(2);
-    /// rejectlog
+    /// rejectlog; the header lines of the message in hand follow, if there are any
     pub const REJECT: Which = Which(4);
-    /// With the message's header lines (rejectlog).
-    pub const HEADERS: Which = Which(8);
-    /// With envelope sender and recipients (rejectlog).
-    pub const RECIPIENTS: Which = Which(16);
     /// To paniclog, then the process ends.
-    pub const PANIC_DIE: Which = Which(32);
-    /// A configuration error: adds file and line as given by the caller.
+    pub const PANIC_DIE: Which = Which(2 | 32);
+    /// A configuration error: "Exim configuration error" comes first, then what the caller gives (` in line n of f:`).
     pub const CONFIG: Which = Which(64);
 
     /// Both.
@@ -27,25 +46,326 @@ impl Which {
     pub const fn and(self, other: Which) -> Which {
         Which(self.0 | other.0)
     }
-    /// Does it include the other?
+    /// Does it include any of the other?
     pub const fn has(self, other: Which) -> bool {
         self.0 & other.0 != 0
     }
+    const fn dies(self) -> bool {
+        self.0 & 32 != 0
+    }
 }
 
-/// Bits of `log_selector`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Selectors(pub u128);
+/// Longest entry that is written; the rest is cut (CVE-2010-4344).
+const MAX_ENTRY: usize = 128 * 1024;
 
-/// Open log files of this process.
+/// Open log files of this process, shared by its threads.
 #[derive(Debug, Default)]
-pub struct Logger {}
+pub struct Logger {
+    state: Mutex<State>,
+    /// stderr is not for us any more (daemon, SMTP server).
+    quiet: AtomicBool,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    files: Files,
+    syslog: Option<crate::sys::syslog::Syslog>,
+}
+
+impl Logger {
+    /// A process that has no user at its stderr says so: panic lines are no longer copied there.
+    pub fn quiet_stderr(&self) {
+        self.quiet.store(true, Ordering::Relaxed);
+    }
+
+    /// Closes the files: before the process becomes another user, or runs another program.
+    pub fn close(&self) {
+        if let Ok(mut state) = self.state.lock() {
+            state.files.close();
+        }
+    }
+
+    fn stderr(&self, text: &[u8]) {
+        if !self.quiet.load(Ordering::Relaxed) {
+            let _ = std::io::stderr().write_all(text);
+        }
+    }
+
+    /// Writes one entry. `message` gives the id, and the headers for the reject log. This is the one way into the logs;
+    /// use [`write`] where there is a context.
+    pub fn entry(
+        &self,
+        settings: &Settings,
+        run: &Run,
+        message: Option<&Message>,
+        selector: Option<Selector>,
+        which: Which,
+        text: &[u8],
+    ) {
+        if selector.is_some_and(|s| !settings.selectors.has(s)) {
+            return;
+        }
+        let text = text.get(..MAX_ENTRY).unwrap_or(text);
+        let text: BString = if which.has(Which::CONFIG) {
+            let mut t = BString::from("Exim configuration error");
+            t.extend_from_slice(text);
+            t
+        } else {
+            text.into()
+        };
+        let verbose = run.debug != 0 || run.verbose;
+        if verbose {
+            self.show(selector, which, &text);
+        }
+        if run.host_checking {
+            self.stderr(&[b"LOG: ", text.as_slice(), b"\n"].concat());
+        } else if run.log_testing {
+            if !verbose {
+                self.stderr(&Line::new(settings, message, true, true).entry(&text));
+            }
+        } else {
+            self.deliver(settings, run, message, which, &text, verbose);
+        }
+        if which.dies() {
+            std::process::exit(1);
+        }
+    }
+
+    /// The copy for `-v` and `-d`.
+    fn show(&self, selector: Option<Selector>, which: Which, text: &[u8]) {
+        let mut out = BString::from("LOG:");
+        if let Some(s) = selector {
+            out.push(b' ');
+            out.extend_from_slice(s.name().as_bytes());
+        }
+        for (bit, name) in [(Which::MAIN, " MAIN"), (Which::PANIC, " PANIC"), (Which::REJECT, " REJECT")] {
+            if bit == Which::PANIC && which.dies() {
+                out.extend_from_slice(b" PANIC DIE");
+            } else if which.has(bit) {
+                out.extend_from_slice(name.as_bytes());
+            }
+        }
+        out.extend_from_slice(b"\n  ");
+        out.extend_from_slice(text);
+        out.push(b'\n');
+        let _ = std::io::stderr().write_all(&out);
+    }
+
+    fn deliver(
+        &self,
+        settings: &Settings,
+        run: &Run,
+        message: Option<&Message>,
+        which: Which,
+        text: &[u8],
+        shown: bool,
+    ) {
+        let line = Line::new(settings, message, true, true);
+        let entry = line.entry(text);
+        let mut state = match self.state.lock() {
+            Ok(s) => s,
+            Err(poisoned) => poisoned.into_inner(),
+        };
+        let now = line.now.sec;
+        let duplicate = settings.syslog_duplication;
+        if which.has(Which::MAIN) {
+            if settings.syslog && (duplicate || !which.has(Which::REJECT.and(Which::PANIC))) {
+                state.to_syslog(settings, run, message, syslog::INFO, text);
+            }
+            if let Err(e) = state.files.write(Kind::Main, settings, &entry, now) {
+                self.cannot_log(&mut state, settings, run, message, Kind::Main, &e);
+            }
+        }
+        if which.has(Which::REJECT) && settings.write_rejectlog {
+            let mut with_headers = BString::from(text);
+            if settings.selectors.has(Selector::RejectedHeader)
+                && let Some(m) = message
+            {
+                rejected_header(&mut with_headers, m);
+            }
+            if settings.syslog && (duplicate || !which.has(Which::PANIC)) {
+                state.to_syslog(settings, run, message, syslog::NOTICE, &with_headers);
+            }
+            if let Err(e) = state.files.write(Kind::Reject, settings, &line.entry(&with_headers), now) {
+                self.cannot_log(&mut state, settings, run, message, Kind::Reject, &e);
+            }
+        }
+        if which.has(Which::PANIC) {
+            if !shown {
+                self.stderr(&entry);
+            }
+            if settings.syslog {
+                state.to_syslog(settings, run, message, syslog::ALERT, text);
+            }
+            if state.files.write(Kind::Panic, settings, &entry, now).is_err() {
+                self.no_panic_log(&state, settings, run);
+            }
+        }
+    }
+
+    /// A log cannot be opened: say so in the panic log, and stop.
+    fn cannot_log(
+        &self,
+        state: &mut State,
+        settings: &Settings,
+        run: &Run,
+        message: Option<&Message>,
+        kind: Kind,
+        (name, e): &(BString, std::io::Error),
+    ) {
+        let text = format!(
+            "Cannot open {} log file \"{name}\": {}: euid={} egid={}",
+            kind.name(),
+            crate::sys::error_text(e),
+            settings.uid,
+            settings.gid
+        );
+        let line = Line::new(settings, None, true, true);
+        let entry = line.entry(text.as_bytes());
+        if run.debug != 0 || run.verbose {
+            self.show(None, Which::MAIN.and(Which::PANIC_DIE), text.as_bytes());
+        }
+        self.stderr(&entry);
+        if settings.syslog || settings.pattern.is_none() {
+            state.to_syslog(settings, run, message, syslog::ALERT, text.as_bytes());
+        }
+        if state.files.write(Kind::Panic, settings, &entry, line.now.sec).is_err() {
+            self.no_panic_log(state, settings, run);
+        }
+        std::process::exit(1);
+    }
+
+    fn no_panic_log(&self, state: &State, settings: &Settings, run: &Run) -> ! {
+        let text = "exim: could not open panic log - aborting: see message(s) above";
+        self.stderr(format!("{text}\n").as_bytes());
+        if run.test_harness {
+            syslog::test_line(text.as_bytes());
+        } else if let Some(s) = &state.syslog {
+            s.write(syslog::ALERT, text.as_bytes());
+        } else if let Some(s) = syslog::open(settings) {
+            s.write(syslog::ALERT, text.as_bytes());
+        }
+        std::process::exit(1);
+    }
+}
+
+impl State {
+    fn to_syslog(&mut self, settings: &Settings, run: &Run, message: Option<&Message>, priority: i32, text: &[u8]) {
+        let line = Line::new(settings, message, settings.syslog_timestamp, settings.syslog_pid);
+        let mut whole = line.prefix;
+        whole.extend_from_slice(text);
+        if !run.test_harness && self.syslog.is_none() {
+            self.syslog = syslog::open(settings);
+        }
+        syslog::write(self.syslog.as_ref(), run.test_harness, priority, &whole);
+    }
+}
+
+/// What comes before the text of a line.
+struct Line {
+    prefix: BString,
+    now: crate::sys::time::TimeVal,
+}
+
+impl Line {
+    fn new(settings: &Settings, message: Option<&Message>, stamp: bool, pid: bool) -> Self {
+        let now = crate::sys::time::now();
+        let mut prefix = BString::default();
+        if stamp {
+            let time = stamp::log_time(now, settings.selectors.has(Selector::Millisec), settings.with_zone);
+            prefix.extend_from_slice(time.as_bytes());
+            prefix.push(b' ');
+        }
+        if pid && settings.selectors.has(Selector::Pid) {
+            prefix.extend_from_slice(format!("[{}] ", std::process::id()).as_bytes());
+        }
+        if let Some(m) = message.filter(|m| !m.id.is_empty()) {
+            prefix.extend_from_slice(&m.id);
+            prefix.push(b' ');
+        }
+        Line { prefix, now }
+    }
+
+    fn entry(&self, text: &[u8]) -> BString {
+        let mut e = self.prefix.clone();
+        e.extend_from_slice(text);
+        if !e.ends_with_str("\n") {
+            e.push(b'\n');
+        }
+        e
+    }
+}
+
+/// Envelope and header lines of a rejected message, for the reject log.
+fn rejected_header(out: &mut BString, m: &Message) {
+    if m.headers.is_empty() {
+        return;
+    }
+    out.push(b'\n');
+    if !m.recipients.is_empty() {
+        let sender = m.sender.as_deref().unwrap_or_default();
+        for part in [&b"Envelope-from: <"[..], sender, b">\nEnvelope-to: "] {
+            out.extend_from_slice(part);
+        }
+        for (i, r) in m.recipients.iter().enumerate() {
+            out.extend_from_slice(if i == 0 { b"<" } else { b"    <" });
+            out.extend_from_slice(r.address.as_bytes());
+            out.extend_from_slice(b">\n");
+        }
+    }
+    for h in m.headers.iter().filter(|h| !h.text.is_empty()) {
+        if out.len() > MAX_ENTRY {
+            out.extend_from_slice(b"*** truncated ***\n");
+            break;
+        }
+        out.push(header_letter(h.kind));
+        out.push(b' ');
+        out.extend_from_slice(&h.text);
+        if !h.text.ends_with_str("\n") {
+            out.push(b'\n');
+        }
+    }
+}
+
+/// The letter of a header line in spool files and reject logs.
+pub fn header_letter(kind: HeaderKind) -> u8 {
+    match kind {
+        HeaderKind::Other | HeaderKind::Date => b' ',
+        HeaderKind::Bcc => b'B',
+        HeaderKind::Cc => b'C',
+        HeaderKind::From => b'F',
+        HeaderKind::Id => b'I',
+        HeaderKind::Received => b'P',
+        HeaderKind::ReplyTo => b'R',
+        HeaderKind::Sender => b'S',
+        HeaderKind::To => b'T',
+        HeaderKind::Old => b'*',
+    }
+}
 
 /// Writes one line. `selector` `None`: always.
 pub fn write(ctx: &Context, selector: Option<Selector>, which: Which, text: &[u8]) {
-    let _ = (ctx, selector, which, text);
+    ctx.services.log.entry(&ctx.config.site.log, &ctx.run, Some(&ctx.message), selector, which, text);
 }
 
-/// One `log_selector` item.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Selector {}
+/// Is that item of `log_selector` on?
+pub fn selected(ctx: &Context, s: Selector) -> bool {
+    ctx.config.site.log.selectors.has(s)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::context::{Header, Recipient};
+    use crate::text::Text;
+
+    #[test]
+    fn header_of_a_rejected_message() {
+        let mut m = Message { sender: Some(Text::clean("a@b")), ..Message::default() };
+        m.recipients = vec![Recipient::new(Text::clean("x@y")), Recipient::new(Text::clean("z@y"))];
+        m.headers.push(Header { kind: HeaderKind::From, text: "From: a@b\n".into() });
+        let mut out = BString::from("rejected");
+        rejected_header(&mut out, &m);
+        assert_eq!(out, "rejected\nEnvelope-from: <a@b>\nEnvelope-to: <x@y>\n    <z@y>\nF From: a@b\n");
+    }
+}

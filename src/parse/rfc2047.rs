@@ -85,7 +85,7 @@ fn same_set(a: &[u8], b: &[u8]) -> bool {
     a.eq_ignore_ascii_case(b)
 }
 
-/// Converts between character sets; what cannot be converted becomes `?`.
+/// Converts between character sets; what cannot be converted is copied as it is.
 pub fn convert(data: &[u8], from: &[u8], to: &[u8]) -> Result<Vec<u8>, String> {
     let failed = |e: &std::io::Error| {
         let maybe = if e.raw_os_error() == Some(libc::EINVAL) { " (maybe unsupported conversion)" } else { "" };
@@ -93,7 +93,7 @@ pub fn convert(data: &[u8], from: &[u8], to: &[u8]) -> Result<Vec<u8>, String> {
         format!("iconv_open(\"{to}\", \"{from}\") failed: {}{maybe}", crate::sys::error_text(e))
     };
     let mut iconv = Iconv::open(to, from).map_err(|e| failed(&e))?;
-    iconv.convert(data, true).map_err(|e| failed(&e))
+    iconv.convert_keeping(data).map_err(|e| failed(&e))
 }
 
 // The next word that can be decoded, from `from` on.
@@ -150,14 +150,10 @@ fn decode_q(text: &[u8]) -> Option<Vec<u8>> {
     Some(out)
 }
 
+// Left-over bits of the last character are ignored; padding must be there.
 fn decode_b(text: &[u8]) -> Option<Vec<u8>> {
-    let stripped: Vec<u8> = text.iter().copied().filter(|c| !is_space(*c) && *c != b'=').collect();
-    data_encoding::BASE64_NOPAD.decode(&stripped).ok().or_else(|| lax_base64(&stripped))
-}
-
-// Left-over bits of the last character are ignored.
-fn lax_base64(text: &[u8]) -> Option<Vec<u8>> {
-    let mut spec = data_encoding::BASE64_NOPAD.specification();
+    let stripped: Vec<u8> = text.iter().copied().filter(|c| !is_space(*c)).collect();
+    let mut spec = data_encoding::BASE64.specification();
     spec.check_trailing_bits = false;
-    spec.encoding().ok()?.decode(text).ok()
+    spec.encoding().ok()?.decode(&stripped).ok()
 }

@@ -117,3 +117,10 @@ pub const QUEUE_DOMAIN: i32 = -56;
 pub const RETRY_TRANSPORT: i32 = -57;
 /// An event action said so.
 pub const EVENT: i32 = -58;
+
+/// Numbers from this one down mean that nothing was tried: `retry_defer` says whether they are logged, and alone they
+/// make no delay warning.
+pub const RETRY_BASE: i32 = -51;
+
+/// In `more_errno` of a timeout: it happened while connecting.
+pub const CONNECT_BIT: i32 = 0x100;

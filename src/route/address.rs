@@ -184,7 +184,9 @@ pub struct Address {
     pub mode: Option<u32>,
     /// Retry records to be written or removed after delivery; filled by routers and transports.
     pub retries: Vec<RetryItem>,
-    /// Further log fields after delivery (`C="..."`, `X=`, `A=`, `K`, `L`), already built.
+    /// What the remote transport leaves for the log lines.
+    pub remote_log: Option<Box<crate::log::line::RemoteLog>>,
+    /// Further log fields after delivery, already built (normally none: `remote_log` has them).
     pub log_fields: BString,
     /// TLS of the delivery.
     pub tls: crate::context::TlsFacts,
@@ -198,14 +200,23 @@ pub struct Address {
     pub return_path: Option<Text>,
     /// Output of a pipe command and the like, to be put into a bounce: a file of the spool.
     pub return_file: Option<BString>,
+    /// The output is shown in the bounce after the last address of a batch; this is not that one.
+    pub shares_return_file: bool,
     /// Text of a message to be sent to the recipient when quota_warn_threshold was passed (expanded).
     pub warn_message: Option<Text>,
     /// The shadow transport that ran after this delivery, and why it failed.
     pub shadow: Option<(BString, Option<BString>)>,
-    /// The port at the remote host, when `log_selector = +outgoing_port` needs it, is in `host_used`; our own end:
-    pub sending_interface: Option<(BString, u16)>,
-    /// For bounces: the diagnostic of the remote host (SMTP response), if there is one.
-    pub remote_response: Option<Text>,
+    /// Keys of the routing retry records, `R:domain` and `R:local@domain`; set by delivery.
+    pub domain_retry_key: BString,
+    /// See above.
+    pub address_retry_key: BString,
+    /// The recipient that a one_time router made this one of.
+    pub onetime_parent: Option<Text>,
+    /// The original recipients that this delivery is for, duplicates included (`Envelope-to:`); set by delivery.
+    pub envelope_to: Vec<Text>,
+    /// Delivered in one transaction with an address before it: logged with `->`. Set by remote transports; delivery
+    /// sets it for local batches.
+    pub follower: bool,
 }
 
 /// Flags of an address.
@@ -241,6 +252,14 @@ pub struct AddressFlags {
     pub no_log: bool,
     /// DSN lasthop.
     pub dsn_lasthop: bool,
+    /// An ancestor has the same address: its deliveries are noted with the transport's name.
+    pub homonym: bool,
+    /// A host was skipped because its retry time has not come: the address must not time out yet.
+    pub retry_skipped: bool,
+    /// There is a routing retry record, to be deleted when routing works.
+    pub routing_retry_exists: bool,
+    /// There is a local delivery retry record, to be deleted when the delivery works.
+    pub delivery_retry_exists: bool,
     /// SMTPUTF8 address that was down-converted.
     pub utf8_downconverted: bool,
 }

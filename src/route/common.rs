@@ -35,16 +35,18 @@ pub fn remember_user(addr: &mut Address, user: &User) {
 }
 
 /// The transport that an option names (after expansion). The error is for a defer.
-pub fn transport(ctx: &mut Context, router: &RouterInstance, option: &str, template: &Template) -> Result<Arc<TransportInstance>, String> {
+pub fn transport(
+    ctx: &mut Context,
+    router: &RouterInstance,
+    option: &str,
+    template: &Template,
+) -> Result<Arc<TransportInstance>, String> {
     let name = expand::expand(ctx, template)
         .map_err(|e| format!("failed to expand \"{}\" for {option} in {} router: {e}", template.raw().as_bstr(), router.name))?;
     if name.is_tainted() {
         return Err(format!("attempt to use tainted value '{name}' for transport '{}' router", router.name));
     }
-    ctx.config
-        .transport(&name)
-        .cloned()
-        .ok_or_else(|| format!("{option} \"{name}\" not found for {} router", router.name))
+    ctx.config.transport(&name).cloned().ok_or_else(|| format!("{option} \"{name}\" not found for {} router", router.name))
 }
 
 /// The generic `transport` option, put into the address. An unset one stays unset: the caller says whether it may.
@@ -93,7 +95,8 @@ fn optional(ctx: &mut Context, router: &RouterInstance, option: &str, t: &Templa
 
 /// A user by name or number, from an expanded option of the driver `owner`.
 pub fn find_user(ctx: &mut Context, owner: &BString, option: &str, t: &Template) -> Result<(u32, Option<User>), String> {
-    let name = expand::expand(ctx, t).map_err(|e| format!("failed to expand {option} string \"{}\" for {owner} router: {e}", t.raw().as_bstr()))?;
+    let name = expand::expand(ctx, t)
+        .map_err(|e| format!("failed to expand {option} string \"{}\" for {owner} router: {e}", t.raw().as_bstr()))?;
     if let Some(uid) = number(&name) {
         return Ok((uid, users::user_by_id(uid).ok().flatten()));
     }
@@ -105,13 +108,16 @@ pub fn find_user(ctx: &mut Context, owner: &BString, option: &str, t: &Template)
 
 /// A group by name or number.
 pub fn find_group(ctx: &mut Context, owner: &BString, t: &Template) -> Result<u32, String> {
-    let name = expand::expand(ctx, t).map_err(|e| format!("failed to expand group string \"{}\" for {owner} router: {e}", t.raw().as_bstr()))?;
+    let name = expand::expand(ctx, t)
+        .map_err(|e| format!("failed to expand group string \"{}\" for {owner} router: {e}", t.raw().as_bstr()))?;
     if let Some(gid) = number(&name) {
         return Ok(gid);
     }
     match users::group_by_name(&name) {
         Ok(Some(g)) => Ok(g.gid),
-        _ => Err(format!("failed to find group \"{name}\" from expanded string \"{}\" for the {owner} router", t.raw().as_bstr())),
+        _ => {
+            Err(format!("failed to find group \"{name}\" from expanded string \"{}\" for the {owner} router", t.raw().as_bstr()))
+        }
     }
 }
 
@@ -120,7 +126,12 @@ fn number(s: &[u8]) -> Option<u32> {
 }
 
 /// `errors_to`: where bounces of the address go. An address that does not verify is ignored.
-pub fn set_errors_address(ctx: &mut Context, router: &RouterInstance, addr: &mut Address, purpose: RoutePurpose) -> Result<(), String> {
+pub fn set_errors_address(
+    ctx: &mut Context,
+    router: &RouterInstance,
+    addr: &mut Address,
+    purpose: RoutePurpose,
+) -> Result<(), String> {
     let Some(t) = router.generic.errors_to.get() else { return Ok(()) };
     let text = match expand::expand(ctx, t) {
         Ok(text) => text,
@@ -140,22 +151,29 @@ pub fn set_errors_address(ctx: &mut Context, router: &RouterInstance, addr: &mut
         addr.errors_to = Some(text);
         addr.flags.errors_to_set = true;
     } else {
-        log::write(ctx, None, Which::MAIN, format!("\"{text}\" from errors_to in {} router does not verify: ignored", router.name).as_bytes());
+        log::write(
+            ctx,
+            None,
+            Which::MAIN,
+            format!("\"{text}\" from errors_to in {} router does not verify: ignored", router.name).as_bytes(),
+        );
     }
     Ok(())
 }
 
 /// Can the address be routed? Variables of the address in hand are kept.
 pub fn routes(ctx: &mut Context, address: &Text) -> bool {
-    let mut rules = parse::Rules::new(&ctx.config.main);
-    let Ok(found) = parse::extract_address(&mut rules, address) else { return false };
+    let Ok(found) = parse::extract_address(address) else { return false };
     let saved = ctx.address.clone();
     let mut pending = vec![Address::new(address.piece(found.address))];
     let mut ok = false;
     // Children count as good; one level is enough to know that the address exists.
     while let Some(a) = pending.pop() {
         let mut lists = RouteLists::default();
-        ok = matches!(route_address(ctx, a, RoutePurpose::VerifyRecipient, &mut lists), RouteOutcome::Accepted | RouteOutcome::Rerouted | RouteOutcome::Discard);
+        ok = matches!(
+            route_address(ctx, a, RoutePurpose::VerifyRecipient, &mut lists),
+            RouteOutcome::Accepted | RouteOutcome::Rerouted | RouteOutcome::Discard
+        );
     }
     ctx.address = saved;
     ok
@@ -163,7 +181,9 @@ pub fn routes(ctx: &mut Context, address: &Text) -> bool {
 
 /// `headers_add` and `headers_remove`, added to what the address has.
 pub fn set_headers(ctx: &mut Context, router: &RouterInstance, addr: &mut Address) -> Result<(), String> {
-    for (option, values) in [("headers_add", &router.generic.headers_add.values), ("headers_remove", &router.generic.headers_remove.values)] {
+    for (option, values) in
+        [("headers_add", &router.generic.headers_add.values), ("headers_remove", &router.generic.headers_remove.values)]
+    {
         for t in values {
             let text = match expand::expand(ctx, t) {
                 Ok(text) => text,

@@ -118,7 +118,8 @@ pub fn build(ctx: &mut Context, list: &[u8], randomize: bool) -> Vec<HostItem> {
             continue;
         }
         let sort_key = if randomize { -group * 1000 + i64::from(ctx.services.random.below(1000)) } else { 0 };
-        let host = HostItem { name: Text::tainted(item), mx: i32::try_from(group).unwrap_or(i32::MIN), sort_key, ..HostItem::default() };
+        let host =
+            HostItem { name: Text::tainted(item), mx: i32::try_from(group).unwrap_or(i32::MIN), sort_key, ..HostItem::default() };
         if randomize {
             let at = out.iter().position(|h| h.sort_key > sort_key).unwrap_or(out.len());
             out.insert(at, host);
@@ -193,7 +194,8 @@ pub fn look_up(ctx: &mut Context, router: &RouterInstance, addr: &mut Address, f
             }
             HostSearch::Again => {
                 addr.failure.basic_errno = errors::DNS_DEFER;
-                addr.failure.message = Some(Text::clean(format!("host lookup for {} did not complete (DNS timeout?)", host.name)));
+                addr.failure.message =
+                    Some(Text::clean(format!("host lookup for {} did not complete (DNS timeout?)", host.name)));
                 return Some(Routed::Defer);
             }
             HostSearch::Insecure => {
@@ -207,7 +209,8 @@ pub fn look_up(ctx: &mut Context, router: &RouterInstance, addr: &mut Address, f
                     continue;
                 }
                 addr.failure.basic_errno = errors::UNKNOWN_HOST;
-                addr.failure.message = Some(Text::clean(format!("lookup of host \"{}\" failed in {} router", host.name, router.name)));
+                addr.failure.message =
+                    Some(Text::clean(format!("lookup of host \"{}\" failed in {} router", host.name, router.name)));
                 return Some(find.find_failed.routed(addr));
             }
         }

@@ -7,7 +7,6 @@ use crate::config::options::ExpBool;
 use crate::context::Context;
 use crate::expand::{self, ExpandError};
 use crate::matching::{self, Match};
-use crate::parse::list::items;
 use crate::routers::RouterInstance;
 use crate::sys::users::{self, User};
 use crate::text::Text;
@@ -105,7 +104,13 @@ pub fn check(ctx: &mut Context, router: &RouterInstance, addr: &mut Address, pur
             Ok(false) => return Verdict::Skip,
             Err(ExpandError::Defer(_)) => return Verdict::Defer("condition check lookup defer".into()),
             Err(ExpandError::Forced(_)) => return Verdict::Skip,
-            Err(e) => return Verdict::Defer(format!("failed to expand \"{}\" condition for {} router: {e}", condition.raw().as_bstr(), router.name)),
+            Err(e) => {
+                return Verdict::Defer(format!(
+                    "failed to expand \"{}\" condition for {} router: {e}",
+                    condition.raw().as_bstr(),
+                    router.name
+                ));
+            }
         }
     }
     Verdict::Run(user)
@@ -118,9 +123,4 @@ pub fn boolean(ctx: &mut Context, router: &RouterInstance, name: &str, value: &E
         ExpBool::Expanded(t) => expand::expand_bool(ctx, name, value)
             .map_err(|e| format!("failed to expand \"{}\" in {} router: {e}", t.raw().as_bstr(), router.name)),
     }
-}
-
-/// The names in a colon-separated option that is not expanded.
-pub fn names(raw: &[u8]) -> impl Iterator<Item = bstr::BString> + '_ {
-    items(raw).filter(|i| !i.is_empty())
 }

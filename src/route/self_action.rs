@@ -47,12 +47,18 @@ impl SelfAction {
 
 /// Carries it out for `host`. `None`: send to it all the same.
 pub fn apply(ctx: &mut Context, router: &RouterInstance, addr: &mut Address, host: &HostItem) -> Option<Routed> {
-    let message = if host.mx >= 0 { "lowest numbered MX record points to local host" } else { "remote host address is the local host" };
+    let message =
+        if host.mx >= 0 { "lowest numbered MX record points to local host" } else { "remote host address is the local host" };
     let action = SelfAction::parse(router.generic.self_.raw().unwrap_or(b"freeze")).unwrap_or(SelfAction::Freeze);
     addr.failure.basic_errno = 0;
     match action {
         SelfAction::Freeze => {
-            log::write(ctx, None, Which::MAIN, format!("{message}: {} (while routing <{}>)", addr.domain, addr.address).as_bytes());
+            log::write(
+                ctx,
+                None,
+                Which::MAIN,
+                format!("{message}: {} (while routing <{}>)", addr.domain, addr.address).as_bytes(),
+            );
             addr.failure.message = Some(Text::clean(message));
             addr.flags.freeze = true;
             Some(Routed::Defer)

@@ -87,7 +87,13 @@ fn already_routed(router: &RouterInstance, addr: &Address) -> bool {
     })
 }
 
-fn try_router(ctx: &mut Context, router: &Arc<RouterInstance>, addr: &mut Address, purpose: RoutePurpose, lists: &mut RouteLists) -> Step {
+fn try_router(
+    ctx: &mut Context,
+    router: &Arc<RouterInstance>,
+    addr: &mut Address,
+    purpose: RoutePurpose,
+    lists: &mut RouteLists,
+) -> Step {
     let g = &router.generic;
     let full = if g.caseful_local_part { addr.cc_local_part.clone() } else { addr.cc_local_part.to_lower() };
     (addr.prefix, addr.prefix_v, addr.suffix, addr.suffix_v) = (None, None, None, None);
@@ -186,7 +192,10 @@ fn set_data(ctx: &mut Context, router: &RouterInstance, addr: &mut Address) -> R
                 return Err(if_declined(ctx, router, addr));
             }
             Err(e) => {
-                return Err(defer(addr, format!("failed to expand \"{}\" for set in {} router: {e}", value.as_bstr(), router.name)));
+                return Err(defer(
+                    addr,
+                    format!("failed to expand \"{}\" for set in {} router: {e}", value.as_bstr(), router.name),
+                ));
             }
         }
     }
@@ -198,7 +207,10 @@ fn set_data(ctx: &mut Context, router: &RouterInstance, addr: &mut Address) -> R
             }
             Err(ExpandError::Forced(_)) => return Err(if_declined(ctx, router, addr)),
             Err(e) => {
-                return Err(defer(addr, format!("expansion of \"{}\" failed in {} router: {e}", data.raw().as_bstr(), router.name)));
+                return Err(defer(
+                    addr,
+                    format!("expansion of \"{}\" failed in {} router: {e}", data.raw().as_bstr(), router.name),
+                ));
             }
         }
     }
@@ -262,7 +274,9 @@ fn finish(
         Routed::Decline => if_declined(ctx, router, addr),
         Routed::Pass => pass(router),
         Routed::Fail => Step::Done(RouteOutcome::Fail),
-        Routed::Defer if router.generic.pass_on_timeout && addr.failure.basic_errno == crate::retry::errors::DNS_DEFER => pass(router),
+        Routed::Defer if router.generic.pass_on_timeout && addr.failure.basic_errno == crate::retry::errors::DNS_DEFER => {
+            pass(router)
+        }
         Routed::Defer => Step::Done(RouteOutcome::Defer),
         Routed::Discard => Step::Done(RouteOutcome::Discard),
         Routed::Changed(child) => {

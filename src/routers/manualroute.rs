@@ -15,7 +15,6 @@ use crate::options;
 use crate::parse::list::items_with;
 use crate::route::hostlist::{self, Find, HostFailure, LookupKind};
 use crate::route::{Address, RoutePurpose, Routed, common};
-use crate::text::Text;
 use crate::transports::{Kind, TransportInstance};
 
 options! {
@@ -117,7 +116,14 @@ impl Manualroute {
         Ok(None)
     }
 
-    fn with_rule(&self, ctx: &mut Context, router: &RouterInstance, addr: &mut Address, purpose: RoutePurpose, rule: &Rule) -> Result<Routed, String> {
+    fn with_rule(
+        &self,
+        ctx: &mut Context,
+        router: &RouterInstance,
+        addr: &mut Address,
+        purpose: RoutePurpose,
+        rule: &Rule,
+    ) -> Result<Routed, String> {
         let mut randomize = crate::route::boolean(ctx, router, "hosts_randomize", &self.options.hosts_randomize)?;
         let mut kind = LookupKind::Default;
         let mut transport: Option<Arc<TransportInstance>> = None;

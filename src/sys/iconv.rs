@@ -21,7 +21,16 @@ impl Iconv {
 
     /// Converts all of it. A sequence that is invalid or cannot be converted becomes `?` for each byte
     /// when `replace` is set, else it is an error (EILSEQ, or EINVAL for one that is cut off).
-    pub fn convert(&mut self, mut input: &[u8], replace: bool) -> io::Result<Vec<u8>> {
+    pub fn convert(&mut self, input: &[u8], replace: bool) -> io::Result<Vec<u8>> {
+        self.run(input, |_| replace.then_some(b'?'))
+    }
+
+    /// The same; what is invalid or cannot be converted is copied as it is.
+    pub fn convert_keeping(&mut self, input: &[u8]) -> io::Result<Vec<u8>> {
+        self.run(input, Some)
+    }
+
+    fn run(&mut self, mut input: &[u8], replace: impl Fn(u8) -> Option<u8>) -> io::Result<Vec<u8>> {
         let mut out = Vec::with_capacity(input.len() + 16);
         let mut buf = [0u8; 1024];
         // SAFETY: null input resets the shift state.
@@ -43,8 +52,11 @@ impl Iconv {
             match errno {
                 None if flush => return Ok(out),
                 None | Some(libc::E2BIG) => {}
-                Some(e) if replace && matches!(e, libc::EILSEQ | libc::EINVAL) && !flush => {
-                    out.push(b'?');
+                Some(e) if matches!(e, libc::EILSEQ | libc::EINVAL) && !flush => {
+                    match input.first().and_then(|c| replace(*c)) {
+                        Some(c) => out.push(c),
+                        None => return Err(io::Error::from_raw_os_error(e)),
+                    }
                     input = input.get(1..).unwrap_or_default();
                 }
                 Some(e) => return Err(io::Error::from_raw_os_error(e)),

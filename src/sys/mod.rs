@@ -4,7 +4,6 @@
 //! configuration or of logs. All rooms may call it; it calls none of them. File names are byte
 //! strings (`&[u8]`), file descriptors are `OwnedFd`/`BorrowedFd` and always close-on-exec, errors
 //! are `std::io::Error` carrying the errno unless a file says otherwise.
-#![allow(unsafe_code)]
 
 pub mod addrinfo;
 pub mod crypt;

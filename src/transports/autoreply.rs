@@ -29,7 +29,7 @@ options! {
         /// Database file preventing repeat replies.
         once: Str = Str::unset(),
         /// Fixed-size text once file if nonzero.
-        once_file_size: Int = Int(0),
+        once_file_size: Size = Size(0),
         /// Interval allowing another reply.
         once_repeat: Str = Str::fixed("0s"),
         /// Reply-To: content.

@@ -2,6 +2,7 @@
 
 pub mod appendfile;
 pub mod autoreply;
+mod filter;
 pub mod lmtp;
 pub mod options;
 pub mod pipe;
@@ -70,4 +71,8 @@ pub struct TransportType {
 }
 
 /// All transport drivers of this build, in the order of `-bV`.
-pub static DRIVERS: &[TransportType] = &[];
+pub static DRIVERS: &[TransportType] = &[TransportType {
+    name: "appendfile",
+    shown: "appendfile/maildir/mailstore",
+    make: || Box::<appendfile::Appendfile>::default(),
+}];

@@ -35,7 +35,7 @@ options! {
         /// Log first output line always.
         log_output: bool = false,
         /// Output byte ceiling; exceeding kills process.
-        max_output: Int = Int(20480),
+        max_output: Size = Size(20480),
         /// Text written ahead of message.
         message_prefix: Str = Str::unset(),
         /// Text written behind message.

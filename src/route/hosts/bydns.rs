@@ -2,7 +2,9 @@
 
 use bstr::BString;
 
-use super::{Failed, HostSearch, LookupOptions, again_is_nonexistent, ignored, in_domains, ipv4_only, local, order, with_address};
+use super::{
+    Failed, HostSearch, LookupOptions, again_is_nonexistent, ignored, in_domains, ipv4_only, local, order, with_address,
+};
 use crate::context::Context;
 use crate::dns::{Answer, Outcome, Query, RData, RecordType};
 use crate::expand::Template;
@@ -31,7 +33,8 @@ pub struct DnsWants<'a> {
 /// Finds the hosts of `domain`.
 pub fn find_by_dns(ctx: &mut Context, domain: &HostItem, wants: &DnsWants<'_>, options: &LookupOptions<'_>) -> HostSearch {
     let name = &domain.name;
-    let dnssec = Dnssec { request: in_domains(ctx, name, options.dnssec_request), require: in_domains(ctx, name, options.dnssec_require) };
+    let dnssec =
+        Dnssec { request: in_domains(ctx, name, options.dnssec_request), require: in_domains(ctx, name, options.dnssec_require) };
     let mut full = name.clone();
     if let Some(service) = wants.srv_service {
         let srv_name = BString::from([b"_", service, b"._tcp.", name.as_bytes()].concat());
@@ -48,7 +51,9 @@ pub fn find_by_dns(ctx: &mut Context, domain: &HostItem, wants: &DnsWants<'_>, o
                 let hosts = order_srv(ctx, domain, &records, answer.ad);
                 return addresses_of(ctx, hosts, full, wants, options, dnssec);
             }
-            Outcome::Again | Outcome::Fail if !in_domains(ctx, name, wants.srv_fail) && !again_is_nonexistent(ctx, name) => return HostSearch::Again,
+            Outcome::Again | Outcome::Fail if !in_domains(ctx, name, wants.srv_fail) && !again_is_nonexistent(ctx, name) => {
+                return HostSearch::Again;
+            }
             _ => {}
         }
     }
@@ -94,7 +99,9 @@ pub fn find_by_dns(ctx: &mut Context, domain: &HostItem, wants: &DnsWants<'_>, o
                 }
                 return addresses_of(ctx, hosts, full, wants, options, dnssec);
             }
-            Outcome::Again | Outcome::Fail if !in_domains(ctx, name, wants.mx_fail) && !again_is_nonexistent(ctx, name) => return HostSearch::Again,
+            Outcome::Again | Outcome::Fail if !in_domains(ctx, name, wants.mx_fail) && !again_is_nonexistent(ctx, name) => {
+                return HostSearch::Again;
+            }
             _ => {}
         }
     }
@@ -305,4 +312,3 @@ impl std::fmt::Display for Failed {
         })
     }
 }
-

@@ -24,7 +24,9 @@ pub fn find_by_name(ctx: &mut Context, host: &HostItem, options: &LookupOptions<
                         name = Text::tainted(canonical);
                     }
                     for ip in addresses {
-                        if !ignored(ctx, options.ignore, &host.name, ip) && !found.iter().any(|h: &HostItem| h.address == Some(ip)) {
+                        if !ignored(ctx, options.ignore, &host.name, ip)
+                            && !found.iter().any(|h: &HostItem| h.address == Some(ip))
+                        {
                             found.push(with_address(host, ip));
                         }
                     }

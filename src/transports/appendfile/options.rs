@@ -1,4 +1,4 @@
-//! The `appendfile` transport: not written yet beyond its table of options.
+//! The private options of the `appendfile` transport (manual chapter 26).
 
 use crate::config::options::*;
 use crate::options;

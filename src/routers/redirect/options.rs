@@ -1,4 +1,4 @@
-//! The `redirect` router: not written yet beyond its table of options.
+//! The private options of the `redirect` router (manual chapter 22).
 
 use crate::config::options::*;
 use crate::options;
@@ -75,9 +75,9 @@ options! {
         /// Expand aliases once; children become recipients.
         one_time: bool = false,
         /// Additional allowed file owners.
-        owners: Str = Str::unset(),
+        owners: IdList = IdList::users(),
         /// Additional allowed file groups.
-        owngroups: Str = Str::unset(),
+        owngroups: IdList = IdList::groups(),
         /// Transport for pipe commands.
         pipe_transport: Str = Str::unset(),
         /// Domain qualifying generated addresses.

@@ -1,0 +1,83 @@
+//! Processes that the daemon makes: workers, manager, runners; and commands that a session starts.
+
+use std::io;
+use std::os::fd::AsFd;
+
+use bstr::{BString, ByteSlice};
+
+use crate::context::Context;
+use crate::log::{self, Which};
+use crate::sys::process::{Fork, exit_now, fork, setsid};
+use crate::sys::{fd, signal};
+
+/// Forks a child that runs `work` and ends with its value. `None`: the fork failed, which is logged.
+pub fn start(ctx: &mut Context, what: &str, work: impl FnOnce(&mut Context) -> i32) -> Option<i32> {
+    ctx.services.hints.close_idle();
+    match fork() {
+        Ok(Fork::Parent(pid)) => Some(pid),
+        Ok(Fork::Child) => {
+            signal::wake_through(None);
+            for s in [signal::SIGHUP, signal::SIGTERM, signal::SIGINT, signal::SIGCHLD] {
+                let _ = signal::default(s);
+                signal::taken(s);
+            }
+            exit_now(work(ctx));
+        }
+        Err(e) => {
+            log::write(ctx, None, Which::MAIN.and(Which::PANIC), format!("fork of {what} failed: {}", crate::sys::error_text(&e)).as_bytes());
+            None
+        }
+    }
+}
+
+/// Goes into the background: true in the process that the caller's shell waits for.
+pub fn detach() -> io::Result<bool> {
+    if let Fork::Parent(_) = fork()? {
+        return Ok(true);
+    }
+    setsid()?;
+    null_standard_descriptors()?;
+    Ok(false)
+}
+
+/// Makes descriptors 0, 1 and 2 /dev/null.
+pub fn null_standard_descriptors() -> io::Result<()> {
+    let null = fd::dev_null()?;
+    for target in 0..3 {
+        crate::sys::exec::dup_onto(null.as_fd(), target)?;
+    }
+    Ok(())
+}
+
+/// Replaces the process by a new start of the same program with the same arguments. Returns only on failure.
+pub fn exec_again(ctx: &Context) -> io::Error {
+    let argv: Vec<Vec<u8>> = ctx.run.argv.iter().map(|a| a.to_vec()).collect();
+    let envp: Vec<Vec<u8>> = crate::sys::exec::current_environment();
+    crate::sys::exec::exec(&ctx.run.exim_path, &argv, &envp)
+}
+
+/// The command line of this program with more arguments, as its children need it: same configuration, same macros.
+pub fn own_command(ctx: &Context, arguments: &[BString]) -> Vec<BString> {
+    let mut argv = vec![ctx.run.exim_path.clone()];
+    if let Some(file) = &ctx.run.config_file_arg {
+        argv.push("-C".into());
+        argv.push(file.clone());
+    }
+    argv.extend(ctx.run.macro_args.iter().cloned());
+    argv.extend(arguments.iter().cloned());
+    argv
+}
+
+/// Starts a command that nobody waits for here; `done` is called with its pid's end by a thread of ours.
+pub fn run_detached(ctx: &Context, argv: &[BString], done: impl FnOnce(bool) + Send + 'static, what: &str) -> Result<(), String> {
+    let args: Vec<Vec<u8>> = argv.iter().map(|a| a.to_vec()).collect();
+    let envp: Vec<Vec<u8>> = crate::sys::exec::current_environment();
+    let Some(program) = args.first().cloned() else { return Err(format!("{what}: no command")) };
+    let child = crate::sys::spawn::Spawn::new(&program, &args, &envp).start().map_err(|e| format!("{what}: {} {e}", program.as_bstr()))?;
+    let _ = ctx;
+    std::thread::spawn(move || {
+        let ended = crate::sys::process::wait(child.pid);
+        done(ended.is_ok_and(|s| s.success()));
+    });
+    Ok(())
+}

@@ -1,0 +1,194 @@
+//! A reception worker: the Exim user for good, one thread for each SMTP connection.
+
+use std::net::SocketAddr;
+use std::os::fd::{AsFd, OwnedFd};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use super::counters::{Counters, Place};
+use super::handoff::{Ends, Handoff, When, queue_delivery};
+use super::Life;
+use super::sockets::Listener;
+use crate::context::Context;
+use crate::context::session::Input;
+use crate::log::{self, Selector, Which};
+use crate::smtp_in;
+use crate::smtp_in::wire::{Wire, WireSlot};
+use crate::sys::{ids, net, poll, signal, sockopt};
+use crate::text::Text;
+
+/// Stack of a connection's thread, bytes: only what is touched costs memory.
+const STACK: usize = 2 << 20;
+
+/// How many workers there are.
+pub fn count(ctx: &Context) -> usize {
+    if ctx.run.test_harness { 1 } else { crate::sys::system::processors().clamp(2, 8) }
+}
+
+/// Accepts connections until the daemon is gone, then waits for those that are going on. Gives the exit status.
+pub fn run(ctx: &mut Context, listeners: &[Listener], ends: &Ends, counters: &Counters, life: &Life) -> i32 {
+    life.leave();
+    if ids::geteuid() == 0
+        && let Err(e) = ids::become_user(ctx.config.site.exim_uid, ctx.config.site.exim_gid, None)
+    {
+        log::write(ctx, None, Which::MAIN.and(Which::PANIC), format!("reception worker: {e}").as_bytes());
+        return 1;
+    }
+    let _ = signal::ignore(signal::SIGHUP);
+    let _ = signal::ignore(signal::SIGPIPE);
+    crate::sys::procinfo::set(b"reception worker, waiting for connections");
+    ctx.services.handoff = Handoff::Manager(ends.ask.clone());
+    let active = Arc::new(AtomicUsize::new(0));
+    loop {
+        let ready = {
+            let mut watches = vec![poll::Watch::read(life.watched())];
+            watches.extend(listeners.iter().map(|l| poll::Watch::read(l.socket.as_fd())));
+            if poll::poll(&mut watches, None).is_err() {
+                continue;
+            }
+            watches.iter().map(|w| w.readable || w.hangup).collect::<Vec<bool>>()
+        };
+        if ready[0] {
+            break;
+        }
+        for (listener, _) in listeners.iter().zip(&ready[1..]).filter(|(_, r)| **r) {
+            match net::accept(listener.socket.as_fd()) {
+                Ok((socket, peer)) => connection(ctx, listener, socket, peer, counters, &active),
+                Err(e) if e.kind() == std::io::ErrorKind::WouldBlock => {}
+                Err(e) => {
+                    log::write(ctx, None, Which::MAIN, format!("accept: {}", crate::sys::error_text(&e)).as_bytes());
+                    // Out of descriptors or memory: let some connections end first.
+                    std::thread::sleep(Duration::from_millis(100));
+                }
+            }
+        }
+    }
+    let limit = Instant::now() + Duration::from_secs(600);
+    while active.load(Ordering::SeqCst) > 0 && Instant::now() < limit {
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    0
+}
+
+/// Counts itself as long as it lives.
+struct Active(Arc<AtomicUsize>);
+
+impl Drop for Active {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+/// A new connection gets a thread and a context of its own.
+fn connection(ctx: &mut Context, listener: &Listener, socket: OwnedFd, peer: SocketAddr, counters: &Counters, active: &Arc<AtomicUsize>) {
+    active.fetch_add(1, Ordering::SeqCst);
+    let guard = Active(active.clone());
+    let mut own = Context::new(ctx.config.clone(), ctx.run.clone(), ctx.services.clone());
+    own.session.input = Input::Smtp;
+    own.session.host_address = Some(Text::clean(peer.ip().to_canonical().to_string()));
+    own.session.host_ip = Some(peer.ip().to_canonical());
+    own.session.host_port = peer.port();
+    own.session.tls_in.on_connect = listener.endpoint.tls;
+    if let Ok(Some(local)) = net::local_address(socket.as_fd()) {
+        own.session.interface_address = Some(Text::clean(local.ip().to_canonical().to_string()));
+        own.session.interface_port = local.port();
+    }
+    if own.config.main.tcp_nodelay {
+        let _ = sockopt::nodelay(socket.as_fd(), true);
+    }
+    if own.config.main.smtp_accept_keepalive {
+        let _ = sockopt::keepalive(socket.as_fd(), true);
+    }
+    let place = counters.enter(peer.ip().to_canonical());
+    let spawned = std::thread::Builder::new().stack_size(STACK).spawn(move || {
+        let _guard = guard;
+        session(own, socket, place);
+    });
+    if let Err(e) = spawned {
+        log::write(ctx, None, Which::MAIN.and(Which::PANIC), format!("no thread for a connection: {e}").as_bytes());
+    }
+}
+
+/// The thread of a connection. A fault in it ends this connection only.
+fn session(mut ctx: Context, socket: OwnedFd, place: Option<Place>) {
+    let Some(place) = place else {
+        return refuse(&ctx, &socket, "too many connections", "Too many concurrent SMTP connections; please try again later.");
+    };
+    ctx.session.count_at_start = u32::try_from(place.total).unwrap_or(u32::MAX);
+    if let Some((logged, said)) = over_limit(&mut ctx, &place) {
+        return refuse(&ctx, &socket, &logged, &said);
+    }
+    let wire = match Wire::socket(socket) {
+        Ok(w) => w,
+        Err(_) => return,
+    };
+    ctx.session.wire = WireSlot::new(wire);
+    log_connection(&mut ctx, place.total);
+    let result = catch_unwind(AssertUnwindSafe(|| {
+        smtp_in::serve(&mut ctx, &mut |ctx, accepted| {
+            if let Some(when) = accepted.delivery {
+                queue_delivery(ctx, &accepted.id, when);
+            }
+        });
+    }));
+    if result.is_err() {
+        if let Some(wire) = ctx.session.wire.as_mut() {
+            wire.send(b"421 Internal error; closing connection\r\n");
+            wire.flush();
+        }
+        let whom = ctx.session.host_address.clone().unwrap_or_default();
+        log::write(&ctx, None, Which::MAIN.and(Which::PANIC), format!("internal error in the SMTP session with [{whom}]").as_bytes());
+    }
+    drop(place);
+}
+
+/// `SMTP connection from ...`, if it is to be logged.
+fn log_connection(ctx: &mut Context, total: usize) {
+    if !log::selected(ctx, Selector::SmtpConnection) {
+        return;
+    }
+    if let Some(list) = ctx.config.main.hosts_connection_nolog.get().cloned()
+        && crate::matching::match_host(ctx, &list) == crate::matching::Match::Yes
+    {
+        return;
+    }
+    let line = format!("SMTP connection from {} (TCP/IP connection count = {total})", smtp_in::report::host_and_ident(ctx, false));
+    log::write(ctx, Some(Selector::SmtpConnection), Which::MAIN, line.as_bytes());
+}
+
+/// smtp_accept_max, smtp_accept_reserve, smtp_accept_max_per_host: the log text and the answer, if one is exceeded.
+fn over_limit(ctx: &mut Context, place: &Place) -> Option<(String, String)> {
+    let main = &ctx.config.main;
+    let max = usize::try_from(main.smtp_accept_max.0).unwrap_or(0);
+    let refusal = "Too many concurrent SMTP connections; please try again later.".to_string();
+    if max > 0 && place.total > max {
+        return Some(("too many connections".into(), refusal));
+    }
+    let reserve = usize::try_from(main.smtp_accept_reserve.0).unwrap_or(0);
+    if max > 0 && reserve > 0 && place.total > max.saturating_sub(reserve) {
+        let list = main.smtp_reserve_hosts.get().cloned();
+        let reserved = list.is_some_and(|l| crate::matching::match_host(ctx, &l) == crate::matching::Match::Yes);
+        if !reserved {
+            return Some((format!("not in reserve list: connected={} max={max} reserve={reserve}", place.total - 1), refusal));
+        }
+    }
+    if let Some(t) = ctx.config.main.smtp_accept_max_per_host.get().cloned() {
+        match crate::expand::expand_int(ctx, &t, true) {
+            Ok(per_host) if per_host > 0 && place.of_host as i64 > per_host => {
+                return Some(("too many connections from that IP address".into(), "Too many concurrent SMTP connections from this IP address; please try again later.".into()));
+            }
+            Ok(_) => {}
+            Err(e) => log::write(ctx, None, Which::MAIN.and(Which::PANIC), format!("expansion of smtp_accept_max_per_host failed: {e}").as_bytes()),
+        }
+    }
+    None
+}
+
+fn refuse(ctx: &Context, socket: &OwnedFd, logged: &str, said: &str) {
+    let whom = ctx.session.host_address.clone().unwrap_or_default();
+    log::write(ctx, Some(Selector::ConnectionReject), Which::MAIN, format!("Connection from [{whom}] refused: {logged}").as_bytes());
+    let line = format!("421 {} {said}\r\n", ctx.config.site.primary_hostname);
+    let _ = net::send(socket.as_fd(), line.as_bytes(), false);
+}

@@ -1,0 +1,62 @@
+//! Events of deliveries (manual chapter 61): the `event_action` option of the main section or of the transport is
+//! expanded for its effects.
+
+use crate::context::Context;
+use crate::expand::{self, ExpandError, Template};
+use crate::log::{self, Which};
+use crate::route::Address;
+use crate::text::Text;
+
+/// Expands an event's action. Gives the text if it is not empty: some events take it as "no".
+pub fn raise_event(ctx: &mut Context, action: Option<&Template>, name: &str, data: &[u8], errno: i32) -> Option<Text> {
+    let action = action?;
+    ctx.address.event_name = Some(name.into());
+    ctx.address.event_data = Some(Text::tainted(data.to_vec()));
+    ctx.address.event_defer_errno = errno;
+    let result = expand::expand(ctx, action);
+    ctx.address.event_name = None;
+    ctx.address.event_data = None;
+    ctx.address.event_defer_errno = 0;
+    match result {
+        Ok(text) => Some(text).filter(|t| !t.is_empty()),
+        Err(ExpandError::Forced(_)) => None,
+        Err(e) => {
+            let text = format!(
+                "failed to expand event_action {name} in {}: {e}",
+                ctx.address.transport_name.as_ref().map_or("main".into(), |t| t.to_string())
+            );
+            log::write(ctx, None, Which::MAIN.and(Which::PANIC), text.as_bytes());
+            None
+        }
+    }
+}
+
+/// An event of an address: the transport's action, or the main one for addresses without a transport.
+pub(super) fn of_address(ctx: &mut Context, addr: &Address, name: &str, data: &[u8], errno: i32) {
+    let config = ctx.config.clone();
+    let action = match &addr.transport {
+        Some(t) if name != "msg:fail:internal" => t.generic.event_action.get(),
+        _ => config.main.event_action.get(),
+    };
+    if action.is_none() {
+        return;
+    }
+    let saved = std::mem::take(&mut ctx.address);
+    crate::route::set_address_vars(ctx, addr);
+    ctx.address.router_name = addr.router.clone();
+    ctx.address.transport_name = addr.transport.as_ref().map(|t| t.name.clone());
+    if let Some(h) = addr.host_used.as_deref() {
+        ctx.address.host = Some(h.name.clone());
+        ctx.address.host_address = Some(Text::tainted(h.address_text.to_vec()));
+        ctx.address.host_port = h.port.unwrap_or(0);
+        ctx.address.lookup_dnssec = h.dnssec_address;
+    }
+    raise_event(ctx, action, name, data, errno);
+    ctx.address = saved;
+}
+
+/// An event of the whole message.
+pub(super) fn of_message(ctx: &mut Context, name: &str) {
+    let config = ctx.config.clone();
+    raise_event(ctx, config.main.event_action.get(), name, b"", 0);
+}

@@ -1,0 +1,192 @@
+//! The end of a delivery run: retry hints, bounces, completion, warnings, freezing, -H and the journal.
+
+use bstr::{BString, ByteSlice};
+
+use super::state::Delivery;
+use super::{DeliverOutcome, bounce, event, post, success, tell, warning};
+use crate::context::{Context, Recipient};
+use crate::log::{self, Which, line};
+use crate::route::Address;
+
+/// Finishes the run.
+pub(super) fn finish(ctx: &mut Context, mut d: Delivery<'_>, wrapper_failed: bool) -> DeliverOutcome {
+    let mut outcome = DeliverOutcome::Attempted;
+    if ctx.config.main.mua_wrapper {
+        outcome = mua_wrapper(ctx, &mut d, wrapper_failed);
+    } else if !ctx.run.dont_deliver {
+        let age = d.message_age;
+        let succeeded = std::mem::take(&mut d.succeeded);
+        crate::retry::update::update(ctx, &mut d.deferred, &mut d.failed, &succeeded, age);
+        d.succeeded = succeeded;
+    }
+    success::send_if_wanted(ctx, &d);
+    bounce::send_all(ctx, &mut d);
+    if d.deferred.is_empty() && !d.keep_message {
+        complete(ctx, d);
+        return outcome;
+    }
+    remain(ctx, &mut d);
+    if let Some(j) = d.journal.take()
+        && !d.keep_journal
+    {
+        if let Err(e) = j.remove() {
+            log::write(ctx, None, Which::MAIN.and(Which::PANIC), e.to_string().as_bytes());
+        }
+    } else if d.journal.is_none() && !d.keep_journal {
+        // One that an interrupted run left has been taken into -H.
+        let name = [ctx.message.id.as_slice(), b"-J"].concat();
+        let _ = d.data.place().dir.unlink(&name);
+    }
+    outcome
+}
+
+/// mua_wrapper: what was not delivered has failed, and whoever called the program is told.
+fn mua_wrapper(ctx: &mut Context, d: &mut Delivery<'_>, failed: bool) -> DeliverOutcome {
+    if failed {
+        let text = b"** mua_wrapper is set but recipients cannot all be delivered in one transaction";
+        log::write(ctx, None, Which::MAIN, text);
+        eprintln!("delivery to smarthost failed (configuration problem)");
+        d.failed.clear();
+        d.deferred.clear();
+        d.remote.clear();
+        return DeliverOutcome::MuaFailed;
+    }
+    while let Some(a) = d.deferred.pop_front() {
+        let mut text = BString::from("** ");
+        text.extend_from_slice(&a.address);
+        text.extend_from_slice(b" mua_wrapper forced failure for deferred delivery");
+        log::write(ctx, None, Which::MAIN, &text);
+        d.failed.push_front(a);
+    }
+    let Some(a) = d.failed.pop_front() else { return DeliverOutcome::MuaSucceeded };
+    let mut text = BString::from("Delivery failed: ");
+    let user = a.failure.user_message.as_ref().or(a.failure.message.as_ref().filter(|_| a.flags.pass_message));
+    if a.failure.basic_errno > 0 {
+        text.extend_from_slice(crate::sys::strerror(a.failure.basic_errno).as_bytes());
+        if user.is_some() {
+            text.extend_from_slice(b": ");
+        }
+    }
+    if let Some(h) = a.host_used.as_deref() {
+        text.extend_from_slice(format!("H={} [{}]: ", h.name, h.address_text).as_bytes());
+    }
+    match user {
+        Some(m) => text.extend_from_slice(m),
+        None if a.failure.basic_errno <= 0 => text.extend_from_slice(b"unknown error"),
+        None => {}
+    }
+    eprintln!("{text}");
+    d.failed.clear();
+    DeliverOutcome::MuaFailed
+}
+
+/// Nothing is left to be done: the files go, -H last of those that make the message exist.
+fn complete(ctx: &mut Context, mut d: Delivery<'_>) {
+    let id = ctx.message.id.clone();
+    drop(d.msglog.take());
+    if ctx.config.main.message_logs {
+        remove_msglog(ctx);
+    }
+    for suffix in [&b"-D"[..], b"-H"] {
+        let name = [id.as_slice(), suffix].concat();
+        if let Err(e) = d.data.place().dir.unlink(&name) {
+            let text = format!("failed to unlink {}: {}", name.as_bstr(), crate::sys::error_text(&e));
+            log::write(ctx, None, Which::MAIN.and(Which::PANIC), text.as_bytes());
+        }
+    }
+    let text = line::completed(ctx, post::queue_time(ctx));
+    log::write(ctx, None, Which::MAIN, &text);
+    ctx.message.frozen = false;
+    event::of_message(ctx, "msg:complete");
+    let _ = d.data.place().dir.unlink(&[id.as_slice(), b"-J"].concat());
+    // The lock goes with the file.
+    drop(d);
+}
+
+/// Removes the message log, or keeps it as `preserve_message_logs` asks.
+fn remove_msglog(ctx: &Context) {
+    let Ok(dir) = log::msglog::directory(ctx) else { return };
+    let id = &ctx.message.id;
+    if ctx.config.main.preserve_message_logs {
+        let kept = crate::sys::file::Dir::open(&ctx.config.site.spool_directory)
+            .and_then(|base| match ctx.message.queue_name.is_empty() {
+                true => Ok(base),
+                false => base.open_or_make_dir(&ctx.message.queue_name, 0o750),
+            })
+            .and_then(|base| base.open_or_make_dir(b"msglog.OLD", 0o750))
+            .and_then(|old| dir.rename(id, &old, id));
+        if let Err(e) = kept {
+            let text = format!("failed to move {id} to the msglog.OLD directory: {}", crate::sys::error_text(&e));
+            log::write(ctx, None, Which::MAIN.and(Which::PANIC), text.as_bytes());
+        }
+    } else {
+        let _ = dir.unlink(id);
+    }
+}
+
+/// Addresses are left: one_time children, warnings, freezing, and -H.
+fn remain(ctx: &mut Context, d: &mut Delivery<'_>) {
+    for a in &d.deferred {
+        if let Some(f) = &a.return_file {
+            let _ = std::fs::remove_file(f.to_path_lossy());
+        }
+    }
+    one_time(ctx, d);
+    warning::send_if_due(ctx, d);
+    if ctx.message.first_delivery && !d.options.first_phase {
+        ctx.message.first_delivery = false;
+        d.update_spool = true;
+    }
+    if ctx.message.frozen && !d.keep_message {
+        frozen(ctx, d);
+    }
+    if d.update_spool {
+        d.write_header(ctx);
+    }
+}
+
+/// Children of one_time routers become recipients themselves, and their parents are done.
+fn one_time(ctx: &mut Context, d: &mut Delivery<'_>) {
+    let mut changed = false;
+    for a in &d.deferred {
+        let chain = std::iter::once(a).chain(a.ancestors());
+        let Some(child) = chain.into_iter().find(|x| x.onetime_parent.is_some()) else { continue };
+        let Some(top) = &child.onetime_parent else { continue };
+        let list = &ctx.message.recipients;
+        if list.iter().any(|r| r.address == child.address) {
+            continue;
+        }
+        let Some(index) = list.iter().position(|r| r.address == *top) else { continue };
+        let Some(parent) = child.parent.clone().filter(|p| p.address != child.address) else { continue };
+        let mut r = Recipient::new(child.address.clone());
+        r.parent = i32::try_from(index).unwrap_or(-1);
+        r.errors_to = child.errors_to.clone();
+        r.orcpt = child.dsn_orcpt.clone();
+        r.dsn_flags = child.dsn_flags;
+        ctx.message.recipients.push(r);
+        ctx.message.nonrecipients.insert(&parent.address);
+        changed = true;
+    }
+    d.update_spool |= changed;
+}
+
+/// The message has been frozen in this run: somebody may be told, and the log says so.
+fn frozen(ctx: &mut Context, d: &Delivery<'_>) {
+    let config = ctx.config.clone();
+    let info = d.frozen_info.clone();
+    if let Some(who) = config.main.freeze_tell.raw().filter(|w| !w.is_empty())
+        && !ctx.message.local_error
+    {
+        let shown = info.replace(b" by the system filter: ", b" by the system filter.\n").replace(b"\\n", b" \n");
+        let sender = ctx.message.sender.clone().unwrap_or_default();
+        let mut text = BString::from(format!("Message {} has been frozen", ctx.message.id));
+        text.extend_from_slice(&shown);
+        text.extend_from_slice(b".\nThe sender is <");
+        text.extend_from_slice(&sender);
+        text.extend_from_slice(b">.\n");
+        let waiting: Vec<&Address> = d.deferred.iter().collect();
+        tell::tell_someone(ctx, who, "Message frozen", &text, &waiting);
+    }
+    d.msglog(ctx, &[b"*** Frozen", info.as_slice()].concat());
+    log::write(ctx, None, Which::MAIN, &[b"Frozen", info.as_slice()].concat());
+}

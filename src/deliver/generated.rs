@@ -1,0 +1,156 @@
+//! Messages that the program makes itself: how they are handed in, and their common header lines.
+
+use std::fs::File;
+use std::io::Write;
+
+use bstr::{BString, ByteSlice};
+
+use crate::context::Context;
+use crate::expand;
+use crate::log::{self, Which};
+use crate::sys::process;
+use crate::sys::spawn::{RunAs, Spawn, Stdio};
+use crate::text::Text;
+
+/// Most ids in `References:`, without that of the message itself.
+const MAX_REFERENCES: usize = 8;
+
+/// Hands in a message whose header names its recipients (`To:`, `Bcc:`), with an empty envelope sender. It is received
+/// by a program of its own, as every message is; the result is its exit value.
+pub(super) fn send(ctx: &mut Context, text: &[u8]) -> Result<(), i32> {
+    let mut argv: Vec<Vec<u8>> = vec![ctx.run.exim_path.to_vec()];
+    if let Some(c) = &ctx.run.config_file_arg {
+        argv.push(b"-C".to_vec());
+        argv.push(c.to_vec());
+    }
+    for m in &ctx.run.macro_args {
+        argv.push([b"-D", m.as_slice()].concat());
+    }
+    if ctx.run.dont_deliver {
+        argv.push(b"-N".to_vec());
+    }
+    argv.extend([b"-t".to_vec(), b"-oem".to_vec(), b"-oi".to_vec(), b"-f".to_vec(), b"<>".to_vec()]);
+    if let Some(a) = ctx.config.main.bounce_sender_authentication.raw() {
+        argv.push(b"-oMas".to_vec());
+        argv.push(a.to_vec());
+    }
+    argv.push([b"-E", ctx.message.id.as_slice()].concat());
+    if ctx.run.test_harness && !ctx.config.main.queue_only {
+        argv.push(b"-odi".to_vec());
+    }
+    let envp = crate::sys::exec::current_environment();
+    let path = ctx.run.exim_path.clone();
+    let mut spawn = Spawn::new(&path, &argv, &envp);
+    spawn.stdin = Stdio::Pipe;
+    spawn.stdout = Stdio::Inherit;
+    spawn.stderr = Stdio::Inherit;
+    let site = &ctx.config.site;
+    if crate::sys::ids::getuid() != site.exim_uid {
+        spawn.run_as = Some(RunAs { uid: site.exim_uid, gid: site.exim_gid, groups: vec![site.exim_gid] });
+    }
+    let mut child = match spawn.start() {
+        Ok(c) => c,
+        Err(e) => {
+            let text = format!("failed to create child process to send a message: {e}");
+            log::write(ctx, None, Which::MAIN.and(Which::PANIC), text.as_bytes());
+            return Err(127);
+        }
+    };
+    if let Some(fd) = child.stdin.take() {
+        // A program that does not read gives an exit value that says so.
+        let _ = File::from(fd).write_all(text);
+    }
+    if ctx.run.test_harness && !ctx.run.no_test_delays {
+        crate::sys::time::sleep_ms(200);
+    }
+    match process::wait(child.pid) {
+        Ok(s) if s.success() => Ok(()),
+        Ok(process::WaitStatus::Exited(n)) => Err(n),
+        Ok(s) => Err(s.to_raw()),
+        Err(_) => Err(127),
+    }
+}
+
+/// The `From:` line of generated messages: `dsn_from`, or its default if that does not expand.
+pub fn write_from(ctx: &mut Context, out: &mut Vec<u8>) {
+    let config = ctx.config.clone();
+    let text = match config.main.dsn_from.get().map(|t| expand::expand(ctx, t)) {
+        Some(Ok(t)) => t,
+        Some(Err(e)) => {
+            log::write(
+                ctx,
+                None,
+                Which::MAIN.and(Which::PANIC),
+                format!("Failed to expand dsn_from (using default): {e}").as_bytes(),
+            );
+            default_from(ctx)
+        }
+        None => default_from(ctx),
+    };
+    out.extend_from_slice(b"From: ");
+    out.extend_from_slice(&text);
+    out.push(b'\n');
+}
+
+fn default_from(ctx: &Context) -> Text {
+    Text::clean(format!("Mail Delivery System <Mailer-Daemon@{}>", ctx.config.site.qualify_domain))
+}
+
+/// A `References:` line for an answer to the message: the ids that it refers to itself (the first and the last ones if
+/// there are many), and its own. Empty if there are none.
+pub fn references(ctx: &Context) -> BString {
+    let value = |name: &[u8]| {
+        ctx.message.headers.iter().find_map(|h| {
+            let rest = h.text.get(name.len()..)?;
+            (h.kind != crate::context::HeaderKind::Old && h.text[..name.len()].eq_ignore_ascii_case(name)).then_some(rest)
+        })
+    };
+    let mut ids: Vec<&[u8]> = Vec::new();
+    if let Some(text) = value(b"References:").or_else(|| value(b"In-Reply-To:")) {
+        for id in message_ids(text) {
+            if ids.len() == MAX_REFERENCES {
+                ids.remove(1);
+            }
+            ids.push(id);
+        }
+    }
+    ids.extend(value(b"Message-ID:").and_then(|t| message_ids(t).next()));
+    if ids.is_empty() {
+        return BString::default();
+    }
+    let mut line = BString::from("References:");
+    for id in ids {
+        line.push(b' ');
+        line.extend_from_slice(id);
+    }
+    line.push(b'\n');
+    line
+}
+
+/// The `<...>` in a text, without white space or further brackets in them.
+fn message_ids(text: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let mut rest = text;
+    std::iter::from_fn(move || {
+        loop {
+            let start = rest.find_byte(b'<')?;
+            let tail = &rest[start..];
+            let end = tail.find_byte(b'>')?;
+            rest = &tail[end + 1..];
+            let id = &tail[..=end];
+            if id.len() > 2 && !id[1..].contains(&b'<') && !id.iter().any(u8::is_ascii_whitespace) {
+                return Some(id);
+            }
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids() {
+        let v: Vec<_> = message_ids(b" <a@b>\n <c d> text <e@f>").collect();
+        assert_eq!(v, [&b"<a@b>"[..], b"<e@f>"]);
+    }
+}

@@ -1,0 +1,325 @@
+//! Routing of all addresses of a message: what is held back, duplicates, retry times, and the loop over the children
+//! that routers make.
+
+use std::collections::VecDeque;
+
+use bstr::{BString, ByteSlice};
+
+use super::post::{self, Outcome, Stage};
+use super::state::{Delivery, identity, set_unique};
+use crate::context::Context;
+use crate::expand::Template;
+use crate::hints::{HintsDb, Mode};
+use crate::matching::{self, Match};
+use crate::retry::{self, errors};
+use crate::route::{self, Address, AddressKind, RouteLists, RouteOutcome, RoutePurpose};
+use crate::text::Text;
+
+/// Routes until no new addresses are left. Afterwards the local and remote lists are free of duplicates.
+pub(super) fn route_all(ctx: &mut Context, d: &mut Delivery<'_>) {
+    while !d.new.is_empty() {
+        let mut ready = VecDeque::new();
+        let mut db = retry::open(ctx, Mode::Read);
+        while let Some(a) = d.new.pop_front() {
+            if let Some(a) = prepare(ctx, d, a, db.as_deref_mut()) {
+                ready.push_front(a);
+            }
+        }
+        drop(db);
+        if !d.options.force_retry && !d.options.forced && !d.options.queue_running {
+            hold_queue_domains(ctx, d, &mut ready);
+        }
+        while let Some(a) = ready.pop_front() {
+            route_one(ctx, d, a);
+        }
+    }
+    let local = std::mem::take(&mut d.local);
+    d.local = without_duplicates(d, local);
+    let remote = std::mem::take(&mut d.remote);
+    d.remote = without_duplicates(d, remote);
+    collect_recipients(d);
+}
+
+fn stop(ctx: &mut Context, d: &mut Delivery<'_>, mut a: Address, errno: i32, message: &str, outcome: Outcome, stage: Stage) {
+    a.failure.basic_errno = errno;
+    a.failure.message = Some(Text::clean(message));
+    post::process(ctx, d, a, outcome, stage);
+}
+
+/// Everything that comes before routing; `None`: the address does not go on to it.
+fn prepare(ctx: &mut Context, d: &mut Delivery<'_>, mut a: Address, db: Option<&mut (dyn HintsDb + 'static)>) -> Option<Address> {
+    if a.kind != AddressKind::Mail {
+        special(ctx, d, a);
+        return None;
+    }
+    if let Err(defer) = percent_hack(ctx, d, &mut a) {
+        stop(ctx, d, a, errors::LIST_DEFER, &defer, Outcome::Defer, Stage::None);
+        return None;
+    }
+    ctx.address.domain = Some(a.domain.clone());
+    let config = ctx.config.clone();
+    if !d.options.forced
+        && let Some(list) = config.main.hold_domains.get()
+    {
+        match matching::match_domain(ctx, &a.domain, list, None) {
+            Match::No => {}
+            Match::Yes => {
+                stop(ctx, d, a, errors::HELD, "domain is held", Outcome::Defer, Stage::None);
+                return None;
+            }
+            Match::Defer(_) => {
+                stop(ctx, d, a, errors::LIST_DEFER, "hold_domains lookup deferred", Outcome::Defer, Stage::None);
+                return None;
+            }
+        }
+    }
+    set_unique(&mut a);
+    if ctx.message.nonrecipients.contains(&a.unique) {
+        d.child_done(ctx, &a);
+        return None;
+    }
+    a.domain_retry_key = [b"R:", a.domain.as_bytes()].concat().into();
+    a.address_retry_key = [b"R:", a.local_part.as_bytes(), b"@", a.domain.as_bytes()].concat().into();
+    let Some(db) = db else { return Some(a) };
+    let found = retry::check::check_routing(ctx, db, &a.domain_retry_key, &a.address_retry_key, &a.domain);
+    let continued = d.options.continued.is_some();
+    if continued && found.domain_exists {
+        let text = "reusing SMTP connection skips previous routing defer";
+        stop(ctx, d, a, errors::RETRY_ROUTE, text, Outcome::Defer, Stage::Router);
+        return None;
+    }
+    if ((d.options.queue_running && !d.options.force_retry) || continued) && found.too_early {
+        stop(ctx, d, a, errors::RETRY_ROUTE, "retry time not reached", Outcome::Defer, Stage::Router);
+        return None;
+    }
+    a.flags.routing_retry_exists = found.exists;
+    Some(a)
+}
+
+/// A file, pipe or autoreply: no routing, but the same checks.
+fn special(ctx: &mut Context, d: &mut Delivery<'_>, mut a: Address) {
+    if a.kind == AddressKind::Reply && a.failure.basic_errno == errors::BAD_ADDRESS {
+        a.local_part = a.address.clone();
+        a.flags.ignore_error = true;
+        let text = "filter autoreply generated syntactically invalid recipient";
+        stop(ctx, d, a, errors::BAD_ADDRESS, text, Outcome::Fail, Stage::Router);
+        return;
+    }
+    let parent = a.parent.as_ref().map(|p| {
+        let u = p.unique.as_slice();
+        BString::from(if p.flags.homonym { u.get(3..).unwrap_or_default() } else { u })
+    });
+    let parent = parent.unwrap_or_default();
+    a.unique = [a.address.as_bytes(), b":", parent.as_slice()].concat().into();
+    a.address_retry_key = [b"T:", a.unique.as_slice()].concat().into();
+    a.domain_retry_key = a.address_retry_key.clone();
+    if a.kind == AddressKind::Reply {
+        while d.seen.contains(&a.unique) {
+            a.unique.insert(0, b'>');
+        }
+    } else if d.seen.contains(&a.unique) {
+        d.duplicates.push(a);
+        return;
+    }
+    if ctx.message.nonrecipients.contains(&a.unique) {
+        d.child_done(ctx, &a);
+        return;
+    }
+    d.seen.insert(a.unique.clone());
+    a.local_part = a.address.clone();
+    a.domain = a.parent.as_ref().map(|p| p.domain.clone()).unwrap_or_default();
+    // The router that made the address has noted what is not allowed.
+    let forbidden = match a.failure.basic_errno {
+        errors::FORBID_FILE => Some("delivery to file forbidden"),
+        errors::FORBID_PIPE => Some("delivery to pipe forbidden"),
+        errors::FORBID_REPLY => Some("autoreply forbidden"),
+        _ => None,
+    };
+    if let Some(text) = forbidden {
+        let errno = a.failure.basic_errno;
+        stop(ctx, d, a, errno, text, Outcome::Fail, Stage::Router);
+        return;
+    }
+    if a.failure.basic_errno == errors::BAD_TRANSPORT {
+        post::process(ctx, d, a, Outcome::Defer, Stage::Router);
+        return;
+    }
+    if a.kind == AddressKind::File && a.address.as_bytes() == b"/dev/null" {
+        a.transport = None;
+        a.log_fields = "T=**bypassed**".into();
+        post::process(ctx, d, a, Outcome::Ok, Stage::Transport);
+        return;
+    }
+    d.local.push_front(a);
+}
+
+/// `percent_hack_domains`: `a%b@here` becomes `a@b`. The error is for a deferral.
+fn percent_hack(ctx: &mut Context, d: &mut Delivery<'_>, a: &mut Address) -> Result<(), String> {
+    let config = ctx.config.clone();
+    let Some(list) = config.main.percent_hack_domains.get() else { return Ok(()) };
+    let mut new = a.cc_local_part.clone();
+    let mut changed = false;
+    loop {
+        let Some(at) = new.rfind_byte(b'%') else { break };
+        let domain = match changed {
+            false => a.domain.clone(),
+            true => break,
+        };
+        match matching::match_domain(ctx, &domain, list, None) {
+            Match::No => break,
+            Match::Defer(_) => return Err("cannot check percent_hack_domains".into()),
+            Match::Yes => {}
+        }
+        let mut text = new[..at].to_vec();
+        text.push(b'@');
+        text.extend_from_slice(&new[at + 1..]);
+        new = new.piece(text);
+        changed = true;
+    }
+    if !changed {
+        return Ok(());
+    }
+    let known = a.parent.as_ref().map(identity);
+    let parent = std::sync::Arc::new(a.clone());
+    let mut child = Address::new(new);
+    child.errors_to = a.errors_to.clone();
+    child.recipient_index = a.recipient_index;
+    child.dsn_flags = a.dsn_flags;
+    child.dsn_orcpt = a.dsn_orcpt.clone();
+    child.start_router = a.start_router.clone();
+    child.flags = a.flags;
+    child.parent = Some(parent);
+    d.count_child(&child, known);
+    *a = child;
+    percent_hack(ctx, d, a)
+}
+
+/// `queue_domains`: not even routed now.
+fn hold_queue_domains(ctx: &mut Context, d: &mut Delivery<'_>, ready: &mut VecDeque<Address>) {
+    let config = ctx.config.clone();
+    let Some(list) = config.main.queue_domains.get() else { return };
+    let all = std::mem::take(ready);
+    for a in all {
+        ctx.address.domain = Some(a.domain.clone());
+        match in_list(ctx, &a.domain, list) {
+            Ok(false) => ready.push_front(a),
+            Ok(true) => stop(ctx, d, a, errors::QUEUE_DOMAIN, "domain is in queue_domains", Outcome::Defer, Stage::Router),
+            Err(()) => stop(ctx, d, a, errors::LIST_DEFER, "queue_domains lookup deferred", Outcome::Defer, Stage::Router),
+        }
+    }
+}
+
+fn in_list(ctx: &mut Context, domain: &Text, list: &Template) -> Result<bool, ()> {
+    match matching::match_domain(ctx, domain, list, None) {
+        Match::Yes => Ok(true),
+        Match::No => Ok(false),
+        Match::Defer(_) => Err(()),
+    }
+}
+
+/// Routes one address and sorts what comes of it.
+fn route_one(ctx: &mut Context, d: &mut Delivery<'_>, a: Address) {
+    let known = a.parent.as_ref().map(identity);
+    let (old_domain, old_unique) = (a.domain.clone(), a.unique.clone());
+    let exists = a.flags.routing_retry_exists;
+    ctx.address.return_path = a.errors_to.clone().or_else(|| ctx.message.sender.clone());
+    let keys = (a.address_retry_key.clone(), a.domain_retry_key.clone());
+    let mut lists = RouteLists::default();
+    let outcome = route::route_address(ctx, a, RoutePurpose::Deliver, &mut lists);
+    let all = [&lists.local, &lists.remote, &lists.new, &lists.succeed, &lists.failed, &lists.deferred];
+    for made in all.into_iter().flatten() {
+        d.count_child(made, known);
+    }
+    let deferred = matches!(outcome, RouteOutcome::Defer | RouteOutcome::Error);
+    let mut tidy = Tidy { keys: keys.clone(), old_domain, pending: exists && !deferred };
+    for mut a in lists.failed {
+        tidy.apply(ctx, &mut a);
+        post::process(ctx, d, a, Outcome::Fail, Stage::Router);
+    }
+    for mut a in lists.deferred {
+        (a.address_retry_key, a.domain_retry_key) = keys.clone();
+        let whole = match a.router.as_ref().and_then(|r| ctx.config.router(r)) {
+            Some((_, r)) => r.generic.retry_use_local_part,
+            None => false,
+        };
+        let key = if whole { keys.0.clone() } else { keys.1.clone() };
+        retry::add_item(&mut a, key, false, false, false);
+        post::process(ctx, d, a, Outcome::Defer, Stage::Router);
+    }
+    for mut a in lists.succeed {
+        tidy.apply(ctx, &mut a);
+        d.done(ctx, &a);
+        d.succeeded.push_front(a);
+    }
+    for (remote, list) in [(false, lists.local), (true, lists.remote)] {
+        for mut a in list {
+            tidy.apply(ctx, &mut a);
+            if a.unique != old_unique && ctx.message.nonrecipients.contains(&a.unique) {
+                d.child_done(ctx, &a);
+                continue;
+            }
+            if remote { d.remote.push_front(a) } else { d.local.push_front(a) }
+        }
+    }
+    for mut a in lists.new {
+        if tidy.pending {
+            // The records are of the address that was routed; its child carries them.
+            let own = (std::mem::take(&mut a.address_retry_key), std::mem::take(&mut a.domain_retry_key));
+            tidy.apply(ctx, &mut a);
+            (a.address_retry_key, a.domain_retry_key) = own;
+        }
+        d.new.push_front(a);
+    }
+}
+
+/// Routing has worked: the retry records of it are to be deleted, by the first address that comes of it.
+struct Tidy {
+    keys: (BString, BString),
+    old_domain: Text,
+    pending: bool,
+}
+
+impl Tidy {
+    fn apply(&mut self, ctx: &Context, a: &mut Address) {
+        (a.address_retry_key, a.domain_retry_key) = self.keys.clone();
+        if !std::mem::take(&mut self.pending) {
+            return;
+        }
+        let mut with_sender = self.keys.0.clone();
+        with_sender.extend_from_slice(b":<");
+        with_sender.extend_from_slice(ctx.message.sender.as_deref().unwrap_or_default());
+        with_sender.push(b'>');
+        for key in [&with_sender, &self.keys.0, &self.keys.1] {
+            retry::add_item(a, key.clone(), true, false, false);
+        }
+        if a.domain != self.old_domain {
+            retry::add_item(a, [b"R:", a.domain.as_bytes()].concat(), true, false, false);
+        }
+    }
+}
+
+/// Addresses that are the same as one that is there already are put aside.
+fn without_duplicates(d: &mut Delivery<'_>, list: VecDeque<Address>) -> VecDeque<Address> {
+    let mut kept = VecDeque::with_capacity(list.len());
+    for a in list {
+        if a.kind != AddressKind::Mail || d.seen.insert(a.unique.clone()) {
+            kept.push_back(a);
+        } else {
+            d.duplicates.push(a);
+        }
+    }
+    kept
+}
+
+/// For `Envelope-to:`: the original recipients of each delivery, duplicates included.
+fn collect_recipients(d: &mut Delivery<'_>) {
+    let extra: Vec<(BString, Text)> = d.duplicates.iter().map(|a| (a.unique.clone(), a.original().address.clone())).collect();
+    for a in d.local.iter_mut().chain(d.remote.iter_mut()) {
+        a.envelope_to = vec![a.original().address.clone()];
+        for (unique, top) in &extra {
+            if *unique == a.unique && !a.envelope_to.contains(top) {
+                a.envelope_to.push(top.clone());
+            }
+        }
+    }
+}

@@ -1,0 +1,259 @@
+//! What one delivery run of a message knows: the lists of addresses by what has become of them, the journal, and
+//! which parents still wait for children.
+//!
+//! The parts of the run (`routing`, `local_run`, `remote_run`, `post`, `finish`) share it; nothing else sees it.
+
+use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
+use std::sync::Arc;
+
+use bstr::BString;
+
+use super::DeliverOptions;
+use crate::context::Context;
+use crate::log::msglog::MessageLog;
+use crate::log::{self, Which};
+use crate::route::Address;
+use crate::spool::{DataFile, Journal};
+
+/// One run. The lists are in the reference's order, which puts new entries at the front; log lines and bounces show it.
+pub(super) struct Delivery<'a> {
+    pub(super) options: &'a DeliverOptions,
+    pub(super) data: DataFile,
+    pub(super) journal: Option<Journal>,
+    pub(super) msglog: Option<MessageLog>,
+    pub(super) new: VecDeque<Address>,
+    pub(super) local: VecDeque<Address>,
+    pub(super) remote: VecDeque<Address>,
+    pub(super) fallback: VecDeque<Address>,
+    pub(super) succeeded: VecDeque<Address>,
+    pub(super) failed: VecDeque<Address>,
+    pub(super) deferred: VecDeque<Address>,
+    /// Addresses whose delivery another address with the same `unique` makes.
+    pub(super) duplicates: Vec<Address>,
+    /// All `unique` values that are being delivered to.
+    pub(super) seen: HashSet<BString>,
+    /// Parents with the number of children that are not done, by the address of the shared value.
+    parents: HashMap<usize, (Arc<Address>, u32)>,
+    /// -H must be written again.
+    pub(super) update_spool: bool,
+    /// What follows `Frozen` in the log.
+    pub(super) frozen_info: BString,
+    /// Seconds since the message arrived (or what the test harness says).
+    pub(super) message_age: i64,
+    /// Transports run so far.
+    pub(super) runs: usize,
+    /// A delivery process gave no results: the journal stays.
+    pub(super) keep_journal: bool,
+    /// Hosts found unusable in this run: `name address`.
+    pub(super) unusable: BTreeSet<BString>,
+    /// A bounce could not be sent: the message stays, though no address is deferred.
+    pub(super) keep_message: bool,
+}
+
+impl<'a> Delivery<'a> {
+    pub(super) fn new(options: &'a DeliverOptions, data: DataFile, message_age: i64) -> Self {
+        Delivery {
+            options,
+            data,
+            journal: None,
+            msglog: None,
+            new: VecDeque::new(),
+            local: VecDeque::new(),
+            remote: VecDeque::new(),
+            fallback: VecDeque::new(),
+            succeeded: VecDeque::new(),
+            failed: VecDeque::new(),
+            deferred: VecDeque::new(),
+            duplicates: Vec::new(),
+            seen: HashSet::new(),
+            parents: HashMap::new(),
+            update_spool: false,
+            frozen_info: BString::default(),
+            message_age,
+            runs: 0,
+            keep_journal: false,
+            unusable: BTreeSet::new(),
+            keep_message: false,
+        }
+    }
+
+    /// Writes a line into the message log, with a timestamp.
+    pub(super) fn msglog(&self, ctx: &Context, text: &[u8]) {
+        if let Some(m) = &self.msglog {
+            m.write(ctx, text);
+        }
+    }
+
+    /// Counts an address that routing made as a child of its parent. `known` is the parent that the routed address
+    /// had: it has been counted already.
+    pub(super) fn count_child(&mut self, child: &Address, known: Option<usize>) {
+        let Some(parent) = &child.parent else { return };
+        let key = identity(parent);
+        if Some(key) == known {
+            return;
+        }
+        let fresh = !self.parents.contains_key(&key);
+        self.parents.entry(key).or_insert_with(|| (parent.clone(), 0)).1 += 1;
+        if fresh && parent.parent.as_ref().map(identity) != known {
+            // A router made a parent of a parent (unseen redirection).
+            let parent = parent.clone();
+            self.count_child(&parent, known);
+        }
+    }
+
+    /// Notes that an address will not be delivered to again, and the same of its duplicates and of ancestors all of
+    /// whose children are done.
+    pub(super) fn done(&mut self, ctx: &mut Context, addr: &Address) {
+        self.mark(ctx, addr);
+        self.child_done(ctx, addr);
+    }
+
+    /// Puts an address among the non-recipients.
+    fn mark(&mut self, ctx: &mut Context, addr: &Address) {
+        self.update_spool = true;
+        let gone = &mut ctx.message.nonrecipients;
+        if addr.parent.is_none() {
+            gone.insert(&addr.unique);
+            gone.insert(&addr.address);
+        } else if addr.flags.homonym {
+            if let Some(name) = with_transport(addr) {
+                gone.insert(&name);
+            }
+        } else {
+            gone.insert(&addr.unique);
+        }
+        let (same, rest): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut self.duplicates).into_iter().partition(|d| d.unique == addr.unique);
+        self.duplicates = rest;
+        for d in same {
+            ctx.message.nonrecipients.insert(&d.unique);
+            self.child_done(ctx, &d);
+        }
+    }
+
+    /// A child is done: its parent may be, too.
+    pub(super) fn child_done(&mut self, ctx: &mut Context, addr: &Address) {
+        let Some(parent) = addr.parent.clone() else { return };
+        if let Some((_, left)) = self.parents.get_mut(&identity(&parent)) {
+            *left = left.saturating_sub(1);
+            if *left > 0 {
+                return;
+            }
+        }
+        self.mark(ctx, &parent);
+        if !parent.ancestors().any(|a| a.address == parent.address) {
+            let mut line = BString::from(parent.address.as_bytes());
+            line.extend_from_slice(b": children all complete");
+            self.msglog(ctx, &line);
+        }
+        self.child_done(ctx, &parent);
+    }
+
+    /// Was this address delivered to by its transport in an earlier run? (Homonyms only; others are found earlier.)
+    pub(super) fn previously_transported(&mut self, ctx: &mut Context, addr: &Address) -> bool {
+        let known = addr.flags.homonym && with_transport(addr).is_some_and(|n| ctx.message.nonrecipients.contains(&n));
+        if known {
+            self.child_done(ctx, addr);
+        }
+        known
+    }
+
+    /// Writes the addresses into the journal, and makes it durable.
+    pub(super) fn note_in_journal<'b>(&mut self, ctx: &Context, done: impl IntoIterator<Item = &'b Address>) {
+        let names: Vec<BString> = done.into_iter().map(|a| journal_name(a)).collect();
+        if names.is_empty() {
+            return;
+        }
+        if ctx.run.test_harness && !ctx.run.no_test_delays {
+            crate::sys::time::sleep_ms(300);
+        }
+        let Some(journal) = &mut self.journal else { return };
+        let result = journal.note(names.iter().map(|n| n.as_slice())).and_then(|()| journal.sync());
+        if let Err(e) = result {
+            let text = format!("failed to update journal for {}: {e}", ctx.message.id);
+            log::write(ctx, None, Which::MAIN.and(Which::PANIC), text.as_bytes());
+        }
+    }
+
+    /// Writes -H as it has to be now.
+    pub(super) fn write_header(&mut self, ctx: &Context) {
+        match crate::spool::write_header(ctx, self.data.place()) {
+            Ok(_) => self.update_spool = false,
+            Err(e) => log::write(ctx, None, Which::MAIN.and(Which::PANIC), e.to_string().as_bytes()),
+        }
+    }
+
+    /// Freezes the message; the line in the log comes at the end of the run.
+    pub(super) fn freeze(&mut self, ctx: &mut Context, info: &[u8]) {
+        self.frozen_info = info.into();
+        ctx.message.frozen = true;
+        ctx.message.frozen_at = crate::sys::time::unix_time();
+        self.update_spool = true;
+    }
+}
+
+/// Which of the shared parents is it?
+pub(super) fn identity(parent: &Arc<Address>) -> usize {
+    Arc::as_ptr(parent) as usize
+}
+
+/// `address/transport`: what is kept of a delivery to an address whose ancestor has the same name.
+fn with_transport(addr: &Address) -> Option<BString> {
+    let t = addr.transport.as_ref()?;
+    Some([bare(&addr.unique), b"/", t.name.as_slice()].concat().into())
+}
+
+/// The unique form without the `\0\` of homonyms.
+fn bare(unique: &[u8]) -> &[u8] {
+    if unique.first() == Some(&b'\\') { unique.get(3..).unwrap_or_default() } else { unique }
+}
+
+fn journal_name(addr: &Address) -> BString {
+    match with_transport(addr) {
+        Some(name) if addr.flags.homonym => name,
+        _ => addr.unique.clone(),
+    }
+}
+
+/// The unique form of an address: that of the address, with a mark if an ancestor has the same name.
+pub(super) fn set_unique(addr: &mut Address) {
+    let same = addr.ancestors().find(|a| a.address.eq_ignore_ascii_case(&addr.address)).map(|a| a.unique.clone());
+    let mut unique = BString::from(addr.address.as_bytes());
+    if let Some(u) = same {
+        let level = match u.as_slice() {
+            [b'\\', n, b'\\', ..] => n.saturating_add(1),
+            _ => b'0',
+        };
+        unique = [&[b'\\', level, b'\\'], addr.address.as_bytes()].concat().into();
+        addr.flags.homonym = true;
+    }
+    if let Some(at) = unique.iter().rposition(|c| *c == b'@') {
+        unique[at..].make_ascii_lowercase();
+    }
+    addr.unique = unique;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::text::Text;
+
+    #[test]
+    fn unique_forms() {
+        let parent = Arc::new({
+            let mut a = Address::new(Text::tainted("User@Dom"));
+            set_unique(&mut a);
+            a
+        });
+        assert_eq!(parent.unique, "User@dom");
+        let mut child = Address::new(Text::tainted("user@dom"));
+        child.parent = Some(parent);
+        set_unique(&mut child);
+        assert_eq!(child.unique, "\\0\\user@dom");
+        let mut grand = Address::new(Text::tainted("user@dom"));
+        grand.parent = Some(Arc::new(child));
+        set_unique(&mut grand);
+        assert_eq!(grand.unique, "\\1\\user@dom");
+        assert_eq!(bare(&grand.unique), b"user@dom");
+    }
+}

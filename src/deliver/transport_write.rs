@@ -1,0 +1,295 @@
+//! The one writer of a message: to a file, a pipe, a socket, or into a bounce, for all transports.
+//!
+//! Transports make a [`WriteSpec`] and give an [`Output`]; prefixes, suffixes and locks are theirs. Header lines are
+//! put together in memory first (that needs expansions), then the body is streamed from the -D file. Nothing here
+//! knows of SMTP replies or of mailboxes.
+
+use std::fs::File;
+use std::io::{self, Write};
+use std::os::unix::fs::FileExt;
+
+use bstr::BString;
+
+use super::write_body::{Converter, Normaliser};
+use super::{write_filter, write_headers};
+use crate::context::Context;
+use crate::route::Address;
+use crate::text::Text;
+use crate::transports::TransportInstance;
+
+/// Bytes read from the -D file at a time.
+const BLOCK: usize = 64 * 1024;
+
+/// Where the message goes.
+pub trait Output {
+    /// Writes all of it.
+    fn put(&mut self, bytes: &[u8]) -> io::Result<()>;
+    /// With [`WriteSpec::chunking`]: `size` bytes follow, `last` says that they are all that is left. SMTP sends its
+    /// BDAT command here.
+    fn chunk(&mut self, size: u64, last: bool) -> io::Result<()> {
+        let _ = (size, last);
+        Ok(())
+    }
+    /// The plain file behind it, if there is one, all earlier output being in it: lets the kernel copy the body.
+    fn plain_file(&mut self) -> Option<&File> {
+        None
+    }
+}
+
+/// A file or pipe.
+pub struct FileOutput<'a>(pub &'a File);
+
+impl Output for FileOutput<'_> {
+    fn put(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let mut f = self.0;
+        f.write_all(bytes)
+    }
+    fn plain_file(&mut self) -> Option<&File> {
+        Some(self.0)
+    }
+}
+
+impl Output for Vec<u8> {
+    fn put(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.extend_from_slice(bytes);
+        Ok(())
+    }
+}
+
+/// A transport filter: its command, prepared by the transport, and the time limit on its output in seconds.
+#[derive(Clone, Debug)]
+pub struct Filter {
+    /// Program and arguments.
+    pub argv: Vec<BString>,
+    /// Environment, `NAME=value`.
+    pub environment: Vec<BString>,
+    /// Seconds; 0 is no limit.
+    pub timeout: u64,
+    /// Wait before the first write, milliseconds (test harness).
+    pub test_delay_ms: u64,
+}
+
+/// How the message is to be written.
+#[derive(Clone, Debug, Default)]
+pub struct WriteSpec<'a> {
+    /// The transport whose generic options apply (`headers_add`, `headers_remove`, `headers_rewrite`).
+    pub transport: Option<&'a TransportInstance>,
+    /// The addresses that it is delivered to: header changes are those of the first, `Envelope-to:` has all.
+    pub addresses: &'a [Address],
+    /// For `Return-path:`.
+    pub return_path: Option<&'a Text>,
+    /// Lines end with CRLF.
+    pub crlf: bool,
+    /// Dots at the beginning of lines are doubled and the message ends with a line of one dot (implies `escape_headers`).
+    pub dots: bool,
+    /// A line that begins with the first string gets the second instead.
+    pub check: Option<(&'a [u8], &'a [u8])>,
+    /// Header lines are checked for it too.
+    pub escape_headers: bool,
+    /// No header lines.
+    pub no_headers: bool,
+    /// No body.
+    pub no_body: bool,
+    /// Add `Return-path:`.
+    pub add_return_path: bool,
+    /// Add `Envelope-to:`.
+    pub add_envelope_to: bool,
+    /// Add `Delivery-date:`.
+    pub add_delivery_date: bool,
+    /// Further header lines, with newlines, at the end.
+    pub extra_headers: &'a [u8],
+    /// At most so many bytes of the body; 0 is all.
+    pub body_limit: u64,
+    /// Announce sizes by [`Output::chunk`].
+    pub chunking: bool,
+    /// The command that the message goes through.
+    pub filter: Option<Filter>,
+    /// Turn addresses in header lines into their ASCII form.
+    pub utf8_downconvert: bool,
+}
+
+impl<'a> WriteSpec<'a> {
+    /// What the generic options of a transport ask for.
+    pub fn of_transport(transport: &'a TransportInstance, addresses: &'a [Address]) -> Self {
+        let g = &transport.generic;
+        WriteSpec {
+            transport: Some(transport),
+            addresses,
+            return_path: addresses.first().and_then(|a| a.return_path.as_ref()),
+            no_headers: g.body_only,
+            no_body: g.headers_only,
+            add_return_path: g.return_path_add,
+            add_envelope_to: g.envelope_to_add,
+            add_delivery_date: g.delivery_date_add,
+            ..WriteSpec::default()
+        }
+    }
+}
+
+/// What was written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Written {
+    /// Bytes put out.
+    pub bytes: u64,
+    /// Lines put out.
+    pub lines: u64,
+}
+
+/// Why it was not.
+#[derive(Debug)]
+pub enum WriteError {
+    /// The output gave an error.
+    Output(io::Error),
+    /// The -D file could not be read.
+    Spool(io::Error),
+    /// An expansion for the header failed (`retry::errors::HEADER_FAIL`).
+    Header(String),
+    /// The filter could not be run, failed, or took too long (`retry::errors::FILTER_FAIL`).
+    Filter(String),
+    /// The filter's output did not come in time.
+    FilterTimeout,
+}
+
+impl std::fmt::Display for WriteError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            WriteError::Output(e) | WriteError::Spool(e) => f.write_str(&crate::sys::error_text(e)),
+            WriteError::Header(m) | WriteError::Filter(m) => f.write_str(m),
+            WriteError::FilterTimeout => f.write_str("transport filter timed out"),
+        }
+    }
+}
+
+impl std::error::Error for WriteError {}
+
+/// Writes the message of the context. `data` is its open -D file; its position is not used or changed.
+pub fn write_message(ctx: &mut Context, spec: &WriteSpec<'_>, data: &File, out: &mut dyn Output) -> Result<Written, WriteError> {
+    let mut header = if spec.no_headers { Vec::new() } else { write_headers::assemble(ctx, spec)? };
+    if !spec.no_headers {
+        header.push(b'\n');
+    }
+    let body = Body {
+        data,
+        start: if spec.no_body { u64::MAX } else { ctx.message.id.len() as u64 + 3 },
+        limit: if spec.body_limit == 0 { u64::MAX } else { spec.body_limit },
+        wireformat: ctx.message.wireformat,
+    };
+    if let Some(filter) = &spec.filter {
+        let output = write_filter::run(filter, &header, &body)?;
+        let filtered = Body { data: &output, start: 0, limit: u64::MAX, wireformat: false };
+        return convert(spec, &[], &filtered, out);
+    }
+    convert(spec, &header, &body, out)
+}
+
+/// Writes header and body with the changes that `spec` asks for.
+fn convert(spec: &WriteSpec<'_>, header: &[u8], body: &Body<'_>, out: &mut dyn Output) -> Result<Written, WriteError> {
+    if spec.chunking {
+        let size = produce(spec, header, body, &mut Count)?.bytes;
+        out.chunk(size, true).map_err(WriteError::Output)?;
+    }
+    produce(spec, header, body, out)
+}
+
+/// An output that only counts: the sum is the converter's.
+struct Count;
+
+impl Output for Count {
+    fn put(&mut self, _: &[u8]) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+fn produce(spec: &WriteSpec<'_>, header: &[u8], body: &Body<'_>, out: &mut dyn Output) -> Result<Written, WriteError> {
+    let dots: (&[u8], &[u8]) = (b".", b"..");
+    let check = if spec.dots { Some(dots) } else { spec.check };
+    let mut written = Written::default();
+    {
+        let escape = if spec.dots || spec.escape_headers { check } else { None };
+        let mut c = Converter::new(out, spec.crlf, escape);
+        c.write(header).map_err(WriteError::Output)?;
+        c.finish().map_err(WriteError::Output)?;
+        written.bytes += c.bytes();
+        written.lines += c.lines();
+    }
+    if body.start != u64::MAX {
+        let raw = if body.wireformat { spec.crlf && check.is_none() } else { !spec.crlf && check.is_none() };
+        if raw && !spec.dots {
+            let n = body.copy(out)?;
+            written.bytes += n.bytes;
+            written.lines += n.lines;
+        } else {
+            let mut c = Converter::new(out, spec.crlf, check);
+            let mut n = Normaliser::new(body.wireformat, spec.dots);
+            body.each(|block| n.feed(block, &mut c).map_err(WriteError::Output))?;
+            n.finish(&mut c).map_err(WriteError::Output)?;
+            if spec.dots && !c.at_line_start() {
+                c.write(b"\n").map_err(WriteError::Output)?;
+            }
+            c.finish().map_err(WriteError::Output)?;
+            written.bytes += c.bytes();
+            written.lines += c.lines();
+        }
+    }
+    if spec.dots {
+        let end: &[u8] = if spec.crlf { b".\r\n" } else { b".\n" };
+        out.put(end).map_err(WriteError::Output)?;
+        written.bytes += end.len() as u64;
+        written.lines += 1;
+    }
+    Ok(written)
+}
+
+/// The body of the message (or a filter's output): a part of a file.
+pub(super) struct Body<'a> {
+    pub(super) data: &'a File,
+    /// Where it begins; `u64::MAX`: there is none to be written.
+    pub(super) start: u64,
+    /// Most bytes of it.
+    pub(super) limit: u64,
+    /// Its lines end with CRLF.
+    pub(super) wireformat: bool,
+}
+
+impl Body<'_> {
+    /// Hands out the bytes as they are in the file, in blocks.
+    pub(super) fn each(&self, mut take: impl FnMut(&[u8]) -> Result<(), WriteError>) -> Result<(), WriteError> {
+        if self.start == u64::MAX {
+            return Ok(());
+        }
+        let mut block = vec![0; BLOCK];
+        let mut at = self.start;
+        let mut left = self.limit;
+        while left > 0 {
+            let want = usize::try_from(left).unwrap_or(BLOCK).min(BLOCK);
+            let n = match self.data.read_at(&mut block[..want], at) {
+                Ok(n) => n,
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => continue,
+                Err(e) => return Err(WriteError::Spool(e)),
+            };
+            if n == 0 {
+                break;
+            }
+            take(&block[..n])?;
+            at += n as u64;
+            left -= n as u64;
+        }
+        Ok(())
+    }
+
+    /// Copies the bytes unchanged.
+    fn copy(&self, out: &mut dyn Output) -> Result<Written, WriteError> {
+        let mut written = Written::default();
+        self.each(|block| {
+            out.put(block).map_err(WriteError::Output)?;
+            written.bytes += block.len() as u64;
+            written.lines += bytecount(block);
+            Ok(())
+        })?;
+        Ok(written)
+    }
+}
+
+fn bytecount(block: &[u8]) -> u64 {
+    block.iter().filter(|c| **c == b'\n').count() as u64
+}

@@ -1,0 +1,185 @@
+//! As whom a delivery runs, and where: uid, gid, `$home` and the working directory (manual chapter 23).
+
+use bstr::{BString, ByteSlice};
+
+use crate::context::Context;
+use crate::expand::{self, Template};
+use crate::log::{self, Which};
+use crate::retry::errors;
+use crate::route::Address;
+use crate::sys::users;
+use crate::text::Text;
+use crate::transports::TransportInstance;
+
+/// The identity of a delivery process.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Identity {
+    pub(super) uid: u32,
+    pub(super) gid: u32,
+    pub(super) initgroups: bool,
+}
+
+/// An error number and a text; `true`: it belongs into the panic log.
+pub(super) type Problem = (i32, String, bool);
+
+/// Works out uid and gid (section 23.1).
+pub(super) fn identity(ctx: &mut Context, transport: &TransportInstance, addr: &Address) -> Result<Identity, Problem> {
+    let g = &transport.generic;
+    let site = ctx.config.site.clone();
+    let mut gid = None;
+    if let Some(t) = g.group.get() {
+        gid = Some(find_group(ctx, &transport.name, t).map_err(|m| (errors::GID_FAIL, m, false))?);
+    }
+    if gid.is_none() {
+        gid = addr.gid;
+    }
+    let mut initgroups = g.initgroups;
+    let uid = if let Some(t) = g.user.get() {
+        let (uid, user_gid) = find_user(ctx, &transport.name, t).map_err(|m| (errors::UID_FAIL, m, false))?;
+        gid = gid.or(user_gid);
+        uid
+    } else if as_creator(transport) {
+        gid = gid.or(Some(ctx.message.originator_gid));
+        ctx.message.originator_uid
+    } else if let Some(uid) = addr.uid {
+        initgroups = addr.initgroups;
+        uid
+    } else {
+        gid = gid.or(Some(site.exim_gid));
+        site.exim_uid
+    };
+    let Some(gid) = gid else {
+        return Err((errors::GID_FAIL, format!("User set without group for {} transport", transport.name), true));
+    };
+    if site.never_users.contains(&uid) {
+        return Err((
+            errors::UID_FAIL,
+            format!("User {uid} set for {} transport is on the never_users list", transport.name),
+            true,
+        ));
+    }
+    if ctx.config.main.deliver_drop_privilege {
+        return Ok(Identity { uid: site.exim_uid, gid: site.exim_gid, initgroups: false });
+    }
+    Ok(Identity { uid, gid, initgroups })
+}
+
+fn as_creator(transport: &TransportInstance) -> bool {
+    match transport.driver.kind() {
+        crate::transports::Kind::Local(l) => l.as_creator(),
+        crate::transports::Kind::Remote(_) => false,
+    }
+}
+
+fn number(s: &[u8]) -> Option<u32> {
+    s.to_str().ok()?.parse().ok()
+}
+
+fn expanded(ctx: &mut Context, owner: &BString, what: &str, t: &Template) -> Result<Text, String> {
+    expand::expand(ctx, t)
+        .map_err(|e| format!("Failed to expand {what} string \"{}\" for {owner} transport: {e}", t.raw().as_bstr()))
+}
+
+fn find_user(ctx: &mut Context, owner: &BString, t: &Template) -> Result<(u32, Option<u32>), String> {
+    let name = expanded(ctx, owner, "user", t)?;
+    let name = name.trim();
+    if let Some(uid) = number(name) {
+        return Ok((uid, None));
+    }
+    match users::user_by_name(name) {
+        Ok(Some(u)) => Ok((u.uid, Some(u.gid))),
+        _ => Err(format!(
+            "Failed to find user \"{}\" from expanded string \"{}\" for the {owner} transport",
+            name.as_bstr(),
+            t.raw().as_bstr()
+        )),
+    }
+}
+
+fn find_group(ctx: &mut Context, owner: &BString, t: &Template) -> Result<u32, String> {
+    let name = expanded(ctx, owner, "group", t)?;
+    let name = name.trim();
+    if let Some(gid) = number(name) {
+        return Ok(gid);
+    }
+    match users::group_by_name(name) {
+        Ok(Some(g)) => Ok(g.gid),
+        _ => Err(format!(
+            "Failed to find group \"{}\" from expanded string \"{}\" for the {owner} transport",
+            name.as_bstr(),
+            t.raw().as_bstr()
+        )),
+    }
+}
+
+/// `$home` and the working directory (section 23.3). The address's own directories are expanded already.
+pub(super) fn directories(
+    ctx: &mut Context,
+    transport: &TransportInstance,
+    addr: &Address,
+) -> Result<(Option<Text>, BString), Problem> {
+    let g = &transport.generic;
+    let home = match g.home_directory.get() {
+        Some(t) => Some(directory(ctx, "home", t, &transport.name)?),
+        None => addr.home_dir.clone().filter(|h| !h.is_empty()),
+    };
+    check_absolute("home", home.as_ref(), &transport.name)?;
+    ctx.address.home = home.clone();
+    let current = match g.current_directory.get() {
+        Some(t) => Some(directory(ctx, "current", t, &transport.name)?),
+        None => addr.current_dir.clone().filter(|h| !h.is_empty()),
+    };
+    check_absolute("current", current.as_ref(), &transport.name)?;
+    let working = current.or_else(|| home.clone()).map_or(BString::from("/"), |t| t.into_bytes().into());
+    Ok((home, working))
+}
+
+fn directory(ctx: &mut Context, what: &str, t: &Template, name: &BString) -> Result<Text, Problem> {
+    expand::expand(ctx, t).map_err(|e| {
+        (
+            errors::EXPAND_FAIL,
+            format!("{what} directory \"{}\" failed to expand for {name} transport: {e}", t.raw().as_bstr()),
+            true,
+        )
+    })
+}
+
+fn check_absolute(what: &str, path: Option<&Text>, name: &BString) -> Result<(), Problem> {
+    match path {
+        Some(p) if !p.starts_with(b"/") => {
+            Err((errors::NOT_ABSOLUTE, format!("{what} directory path \"{p}\" is not absolute for {name} transport"), true))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Puts a problem into every address of a batch, and logs it if it is one for the logs.
+pub(super) fn note_problem(ctx: &Context, batch: &mut [Address], (errno, text, panic): Problem) {
+    if panic {
+        log::write(ctx, None, Which::MAIN.and(Which::PANIC), text.as_bytes());
+    }
+    for a in batch {
+        a.failure.basic_errno = errno;
+        a.failure.message = Some(Text::clean(text.clone()));
+    }
+}
+
+/// The envelope sender of a delivery: the address's errors_to or the message's sender, or what the transport's
+/// `return_path` makes of it.
+pub(super) fn return_path(ctx: &mut Context, transport: &TransportInstance, addr: &Address) -> Result<Text, Problem> {
+    let plain = addr.errors_to.clone().or_else(|| ctx.message.sender.clone()).unwrap_or_default();
+    ctx.address.return_path = Some(plain.clone());
+    let Some(t) = transport.generic.return_path.get() else { return Ok(plain) };
+    match expand::expand(ctx, t) {
+        Ok(new) => {
+            ctx.address.return_path = Some(new.clone());
+            Ok(new)
+        }
+        Err(expand::ExpandError::Forced(_)) => Ok(plain),
+        Err(e) => Err((
+            errors::EXPAND_FAIL,
+            format!("Failed to expand return path \"{}\" in {} transport: {e}", t.raw().as_bstr(), transport.name),
+            true,
+        )),
+    }
+}

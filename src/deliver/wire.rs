@@ -1,0 +1,215 @@
+//! The results of a delivery process, as they come back to the delivery through a pipe.
+//!
+//! The process has run as somebody else: what it says is decoded with care, and a result that is cut off is none.
+
+use bstr::BString;
+
+use super::local::DeliveryStatus;
+use crate::log::line::RemoteLog;
+use crate::retry::errors;
+use crate::route::address::{Failure, RetryItem};
+use crate::route::{Address, HostItem};
+use crate::text::Text;
+
+/// Longest string taken from a process, bytes.
+const MAX: usize = 1 << 20;
+/// Most list items.
+const MAX_ITEMS: u64 = 100_000;
+
+/// What one address's delivery left.
+pub(super) struct Out(Vec<u8>);
+
+impl Out {
+    fn num(&mut self, n: i64) {
+        self.0.extend_from_slice(&n.to_be_bytes());
+    }
+    fn bytes(&mut self, b: &[u8]) {
+        let b = b.get(..MAX).unwrap_or(b);
+        self.num(i64::try_from(b.len()).unwrap_or(0));
+        self.0.extend_from_slice(b);
+    }
+    fn text(&mut self, t: Option<&Text>) {
+        self.num(match t {
+            None => 0,
+            Some(t) => 1 + i64::from(t.is_tainted()),
+        });
+        if let Some(t) = t {
+            self.bytes(t);
+        }
+    }
+    fn failure(&mut self, f: &Failure) {
+        self.num(i64::from(f.basic_errno));
+        self.num(i64::from(f.more_errno));
+        self.text(f.message.as_ref());
+        self.text(f.user_message.as_ref());
+    }
+}
+
+/// The results of a batch as bytes.
+pub(super) fn encode(batch: &[Address], statuses: &[DeliveryStatus]) -> Vec<u8> {
+    let mut o = Out(Vec::new());
+    for (i, a) in batch.iter().enumerate() {
+        let status = statuses.get(i).copied().unwrap_or_default();
+        o.num(match status {
+            DeliveryStatus::Pending => 0,
+            DeliveryStatus::Ok => 1,
+            DeliveryStatus::Defer => 2,
+            DeliveryStatus::Fail => 3,
+            DeliveryStatus::Panic => 4,
+        });
+        o.failure(&a.failure);
+        let f = &a.flags;
+        let bits = [f.freeze, f.pass_message, f.user_message_given, f.retry_skipped, f.ignore_error, a.follower, f.dsn_lasthop];
+        o.num(bits.iter().enumerate().map(|(i, b)| i64::from(*b) << i).sum());
+        o.num(i64::try_from(a.bytes_sent).unwrap_or(i64::MAX));
+        o.num(a.dsn_aware.map_or(2, i64::from));
+        o.text(Some(&a.local_part));
+        o.bytes(&a.log_fields);
+        o.text(a.warn_message.as_ref());
+        o.text(a.return_path.as_ref());
+        let log = a.remote_log.as_deref();
+        o.num(i64::from(log.is_some()));
+        if let Some(l) = log {
+            o.num(i64::from(l.continued) | i64::from(l.prdr) << 1 | i64::from(l.chunking) << 2);
+            o.bytes(l.confirmation.as_deref().map(|c| c.as_slice()).unwrap_or_default());
+            o.num(i64::from(l.confirmation.is_some()));
+        }
+        o.num(i64::from(a.host_used.is_some()));
+        if let Some(h) = &a.host_used {
+            o.text(Some(&h.name));
+            o.bytes(&h.address_text);
+            o.num(h.port.map_or(-1, i64::from));
+        }
+        o.num(i64::try_from(a.retries.len()).unwrap_or(0));
+        for r in &a.retries {
+            o.bytes(&r.key);
+            o.num(i64::from(r.delete) | i64::from(r.host) << 1 | i64::from(r.message_specific) << 2);
+            o.failure(&r.failure);
+        }
+    }
+    o.num(0x4f78_696d);
+    o.0
+}
+
+struct In<'a>(&'a [u8]);
+
+impl In<'_> {
+    fn num(&mut self) -> Option<i64> {
+        let (head, rest) = self.0.split_first_chunk::<8>()?;
+        self.0 = rest;
+        Some(i64::from_be_bytes(*head))
+    }
+    fn bytes(&mut self) -> Option<BString> {
+        let n = usize::try_from(self.num()?).ok().filter(|n| *n <= MAX)?;
+        let (head, rest) = (self.0.get(..n)?, self.0.get(n..)?);
+        self.0 = rest;
+        Some(head.into())
+    }
+    fn text(&mut self) -> Option<Option<Text>> {
+        Some(match self.num()? {
+            0 => None,
+            1 => Some(Text::clean(self.bytes()?)),
+            _ => Some(Text::tainted(self.bytes()?)),
+        })
+    }
+    fn failure(&mut self) -> Option<Failure> {
+        Some(Failure {
+            basic_errno: i32::try_from(self.num()?).ok()?,
+            more_errno: i32::try_from(self.num()?).ok()?,
+            message: self.text()?,
+            user_message: self.text()?,
+        })
+    }
+}
+
+/// Puts the results into the addresses. `None`: they are not complete, and nothing is changed.
+pub(super) fn decode(bytes: &[u8], batch: &mut [Address]) -> Option<Vec<DeliveryStatus>> {
+    let mut i = In(bytes);
+    let mut statuses = Vec::new();
+    let mut new = batch.to_vec();
+    for a in &mut new {
+        statuses.push(match i.num()? {
+            1 => DeliveryStatus::Ok,
+            2 => DeliveryStatus::Defer,
+            3 => DeliveryStatus::Fail,
+            4 => DeliveryStatus::Panic,
+            _ => DeliveryStatus::Pending,
+        });
+        a.failure = i.failure()?;
+        let bits = i.num()?;
+        let bit = |n: u32| bits & (1 << n) != 0;
+        let f = &mut a.flags;
+        (f.freeze, f.pass_message, f.user_message_given) = (bit(0), bit(1), bit(2));
+        (f.retry_skipped, f.ignore_error, a.follower, f.dsn_lasthop) = (bit(3), bit(4), bit(5), bit(6));
+        a.bytes_sent = u64::try_from(i.num()?).ok()?;
+        a.dsn_aware = match i.num()? {
+            0 => Some(false),
+            1 => Some(true),
+            _ => None,
+        };
+        a.local_part = i.text()?.unwrap_or_default();
+        a.log_fields = i.bytes()?;
+        a.warn_message = i.text()?;
+        a.return_path = i.text()?;
+        if i.num()? == 1 {
+            let bits = i.num()?;
+            let confirmation = i.bytes()?;
+            let given = i.num()? == 1;
+            let mut l = a.remote_log.take().unwrap_or_else(|| Box::new(RemoteLog::default()));
+            (l.continued, l.prdr, l.chunking) = (bits & 1 != 0, bits & 2 != 0, bits & 4 != 0);
+            l.confirmation = given.then_some(confirmation);
+            a.remote_log = Some(l);
+        }
+        if i.num()? == 1 {
+            let name = i.text()?.unwrap_or_default();
+            let address_text = i.bytes()?;
+            let port = u16::try_from(i.num()?).ok();
+            a.host_used = Some(Box::new(HostItem { name, address_text, port, ..HostItem::default() }));
+        }
+        let n = u64::try_from(i.num()?).ok().filter(|n| *n <= MAX_ITEMS)?;
+        let mut retries = Vec::new();
+        for _ in 0..n {
+            let key = i.bytes()?;
+            let bits = i.num()?;
+            let failure = i.failure()?;
+            retries.push(RetryItem { key, delete: bits & 1 != 0, host: bits & 2 != 0, message_specific: bits & 4 != 0, failure });
+        }
+        a.retries = retries;
+    }
+    if i.num()? != 0x4f78_696d || !i.0.is_empty() {
+        return None;
+    }
+    batch.clone_from_slice(&new);
+    Some(statuses)
+}
+
+/// What stands in the addresses when a process gave no (complete) result.
+pub(super) fn lost(batch: &mut [Address], text: &str) -> Vec<DeliveryStatus> {
+    for a in batch.iter_mut() {
+        a.failure.basic_errno = errors::UNKNOWN;
+        a.failure.message = Some(Text::clean(text.to_owned()));
+    }
+    vec![DeliveryStatus::Panic; batch.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn round_trip_and_cut() {
+        let mut a = Address::new(Text::tainted("a@b"));
+        a.failure = Failure { basic_errno: -22, more_errno: 7, message: Some(Text::tainted("full\n")), user_message: None };
+        a.flags.freeze = true;
+        a.retries.push(RetryItem { key: "T:a@b".into(), host: true, ..RetryItem::default() });
+        let bytes = encode(&[a.clone()], &[DeliveryStatus::Defer]);
+        let mut b = [Address::new(Text::tainted("a@b"))];
+        assert_eq!(decode(&bytes, &mut b), Some(vec![DeliveryStatus::Defer]));
+        assert_eq!(b[0].failure, a.failure);
+        assert_eq!(b[0].retries, a.retries);
+        assert!(b[0].flags.freeze);
+        for n in 0..bytes.len() {
+            assert_eq!(decode(&bytes[..n], &mut b), None);
+        }
+    }
+}

@@ -1,0 +1,506 @@
+//! The lines of the main log that other programs read: `<=`, `(=`, `=>`, `->`, `>>`, `*>`, `==`, `**` (manual
+//! sections 53.5 to 53.13). One builder for all of them; it reads the context and the address, and writes nothing.
+
+use std::net::IpAddr;
+
+use bstr::{BString, ByteSlice};
+
+use super::selectors::Selector;
+use super::{escape, selected, stamp};
+use crate::context::session::HostName;
+use crate::context::{Context, TlsFacts};
+use crate::route::{Address, AddressKind, HostItem};
+
+/// A line being built: items joined by blanks.
+#[derive(Clone, Debug, Default)]
+pub struct LineBuilder {
+    text: BString,
+}
+
+impl LineBuilder {
+    /// Begins with a flag such as `=>` (or nothing).
+    pub fn new(flag: &str) -> Self {
+        LineBuilder { text: flag.into() }
+    }
+    /// Adds an item as it is, after a blank.
+    pub fn item(&mut self, text: &[u8]) -> &mut Self {
+        if !self.text.is_empty() {
+            self.text.push(b' ');
+        }
+        self.text.extend_from_slice(text);
+        self
+    }
+    /// Adds `NAME=value`.
+    pub fn field(&mut self, name: &str, value: &[u8]) -> &mut Self {
+        self.item(name.as_bytes());
+        self.text.push(b'=');
+        self.text.extend_from_slice(value);
+        self
+    }
+    /// Adds `NAME=<address>`.
+    pub fn angle(&mut self, name: &str, address: &[u8]) -> &mut Self {
+        self.field(name, b"<");
+        self.text.extend_from_slice(address);
+        self.text.push(b'>');
+        self
+    }
+    /// Adds text with nothing before it.
+    pub fn raw(&mut self, text: &[u8]) -> &mut Self {
+        self.text.extend_from_slice(text);
+        self
+    }
+    /// The line.
+    pub fn build(self) -> BString {
+        self.text
+    }
+}
+
+/// What a transport over the network leaves for the log lines of its addresses.
+#[derive(Clone, Debug, Default)]
+pub struct RemoteLog {
+    /// Second or later message on the connection: `*` after the address.
+    pub continued: bool,
+    /// The connection goes through a SOCKS proxy: its near end.
+    pub proxy: Option<(IpAddr, u16)>,
+    /// Our end of the connection.
+    pub interface: Option<(IpAddr, u16)>,
+    /// TCP fast open was used; `true` if data went with it.
+    pub fast_open: Option<bool>,
+    /// `PS=`.
+    pub protocol_detail: BString,
+    /// Authenticator, id and sender.
+    pub auth: Option<(BString, Option<BString>, Option<BString>)>,
+    /// PIPELINING was used; `true`: early.
+    pub pipelining: Option<bool>,
+    /// Per-recipient responses.
+    pub prdr: bool,
+    /// BDAT.
+    pub chunking: bool,
+    /// `DKIM=` domain[:selector].
+    pub dkim: Option<BString>,
+    /// The answer to the end of the message.
+    pub confirmation: Option<BString>,
+}
+
+/// What only reception knows of an arriving message.
+#[derive(Clone, Debug, Default)]
+pub struct Arrival<'a> {
+    /// Content of the Message-ID: header, without angle brackets.
+    pub message_id: Option<&'a [u8]>,
+    /// We made that id.
+    pub id_created: bool,
+    /// The decoded subject.
+    pub subject: Option<&'a [u8]>,
+    /// `PIPELINING`: `L`, `L-`, `L.`, `L*`.
+    pub pipelining: Option<&'static str>,
+    /// `DKIM=... ARC SPF... DMARC...`, built by the mail_auth code, or empty.
+    pub mail_auth: &'a [u8],
+    /// Recipients before rewriting (`received_recipients`).
+    pub recipients: &'a [BString],
+    /// Sender before rewriting (`received_sender`).
+    pub raw_sender: Option<&'a [u8]>,
+}
+
+pub use crate::context::names::{host_and_ident, sender_fullhost};
+
+fn interface(ctx: &Context, b: &mut LineBuilder) {
+    if let Some(i) = ctx.session.interface_address.as_ref().filter(|_| selected(ctx, Selector::IncomingInterface)) {
+        b.field("I", b"[").raw(i).raw(format!("]:{}", ctx.session.interface_port).as_bytes());
+    }
+}
+
+/// The rest of an arrival line, after `<= ` (main log) or `Received from ` (message log).
+pub fn arrival(ctx: &Context, a: &Arrival<'_>) -> BString {
+    let (s, m) = (&ctx.session, &ctx.message);
+    let mut b = LineBuilder::default();
+    b.item(match m.sender.as_deref() {
+        None | Some(b"") => b"<>",
+        Some(x) => x,
+    });
+    if let Some(r) = m.references_id.as_ref().filter(|r| !r.is_empty()) {
+        b.field("R", r);
+    }
+    if let Some(host) = sender_fullhost(ctx) {
+        if selected(ctx, Selector::Dnssec) && s.host_dnssec {
+            b.item(b"DS");
+        }
+        b.field("H", &host);
+        interface(ctx, &mut b);
+    }
+    if let Some(ident) = s.ident.as_ref().filter(|i| !i.is_empty()) {
+        b.field("U", ident);
+    }
+    if selected(ctx, Selector::ConnectionId) && !s.connection_id.is_empty() {
+        b.field("Ci", &s.connection_id);
+    }
+    if let Some(tfo) = s.tfo_flag() {
+        b.item(tfo);
+    }
+    if let Some(p) = &s.received_protocol {
+        b.field("P", p);
+    }
+    tls(ctx, &mut b, &s.tls_in);
+    if selected(ctx, Selector::TlsSni)
+        && let Some(sni) = &s.tls_in.sni
+    {
+        b.field("SNI", &escape::printing(sni, false));
+    }
+    if let Some(by) = &s.authenticated_by {
+        b.field("A", by);
+        if let Some(id) = &s.authenticated_id {
+            b.raw(b":").raw(&escape::printing(id, ctx.config.site.log.topbit));
+        }
+        if let Some(sender) = m.authenticated_sender.as_ref().filter(|_| selected(ctx, Selector::SmtpMailauth)) {
+            b.raw(b":").raw(sender);
+        }
+    }
+    if m.prdr {
+        b.item(b"PRDR");
+    }
+    if let Some(p) = s.proxy.as_ref().filter(|_| selected(ctx, Selector::Proxy)) {
+        b.field("PRX", &p.local_address);
+    }
+    if let Some(l) = a.pipelining.filter(|_| selected(ctx, Selector::Pipelining)) {
+        b.item(l.as_bytes());
+    }
+    if m.chunked {
+        b.item(b"K");
+    }
+    b.field("S", m.size.to_string().as_bytes());
+    if selected(ctx, Selector::ReceiveTime) {
+        b.field("RT", stamp::interval(m.received_duration_usec, selected(ctx, Selector::Millisec)).as_bytes());
+    }
+    if selected(ctx, Selector::EightBitMime) {
+        b.field("M8S", m.body_type.to_string().as_bytes());
+    }
+    if !a.mail_auth.is_empty() {
+        b.item(a.mail_auth);
+    }
+    if let Some(id) = a.message_id {
+        if a.id_created {
+            if selected(ctx, Selector::MsgIdCreated) {
+                b.field("id*", &escape::printing(id, ctx.config.site.log.topbit));
+            }
+        } else if selected(ctx, Selector::MsgId) {
+            b.field("id", &escape::printing(id, ctx.config.site.log.topbit));
+        }
+    }
+    if let Some(subject) = a.subject.filter(|_| selected(ctx, Selector::Subject)) {
+        b.field("T", &escape::quoted(subject));
+    }
+    if !m.queue_name.is_empty() {
+        b.field("Q", &m.queue_name);
+    }
+    if let Some(raw) = a.raw_sender.filter(|_| selected(ctx, Selector::ReceivedSender)) {
+        b.item(b"from <").raw(raw).raw(b">");
+    }
+    if !a.recipients.is_empty() && selected(ctx, Selector::ReceivedRecipients) {
+        b.item(b"for");
+        for r in a.recipients {
+            b.item(r);
+        }
+    }
+    b.build()
+}
+
+/// `X=`, `CV=`, `DN=` of a TLS session.
+pub fn tls(ctx: &Context, b: &mut LineBuilder, t: &TlsFacts) {
+    if let Some(cipher) = t.cipher.as_ref().filter(|_| selected(ctx, Selector::TlsCipher)) {
+        b.field("X", cipher);
+        if selected(ctx, Selector::TlsResumption) && t.resumption & 0x10 != 0 {
+            b.raw(b"*");
+        }
+    }
+    if t.cipher.is_some() && selected(ctx, Selector::TlsCertificateVerified) {
+        let how: &[u8] = match (t.certificate_verified, t.dane_verified) {
+            (true, true) => b"dane",
+            (true, false) => b"yes",
+            (false, _) => b"no",
+        };
+        b.field("CV", how);
+    }
+    if let Some(dn) = t.peerdn.as_ref().filter(|_| selected(ctx, Selector::TlsPeerdn)) {
+        b.field("DN", &escape::quoted(&escape::printing(dn, false)));
+    }
+}
+
+/// How an address is shown: what is delivered to, its parents, and the recipient it comes from. `delivered`: local
+/// deliveries may show just the local part (`log_as_local`).
+pub fn address(ctx: &Context, addr: &Address, delivered: bool) -> BString {
+    let all_parents = selected(ctx, Selector::AllParents);
+    let mut out = BString::default();
+    let mut ancestors = Vec::new();
+    let mut next = addr.parent.as_deref();
+    while let Some(p) = next {
+        ancestors.push(p);
+        next = p.parent.as_deref();
+    }
+    let top = ancestors.pop();
+    let special = addr.kind != AddressKind::Mail;
+    let local = delivered && addr.flags.log_as_local && addr.router.is_some();
+    if special || local {
+        if addr.kind == AddressKind::File && !addr.local_part.starts_with(b"/") {
+            out.extend_from_slice(b"save ");
+        }
+        for part in [addr.prefix.as_ref(), Some(&addr.local_part), addr.suffix.as_ref()].into_iter().flatten() {
+            out.extend_from_slice(part);
+        }
+    } else {
+        out.extend_from_slice(&addr.address);
+    }
+    let top_address: &[u8] = top.map_or(&addr.address, |t| &t.address);
+    let same = same_address(&out, top_address) && (!all_parents || ancestors.is_empty());
+    if (all_parents || special) && !ancestors.is_empty() {
+        let mut lead: &[u8] = b" (";
+        for p in &ancestors {
+            out.extend_from_slice(lead);
+            out.extend_from_slice(&p.address);
+            if !all_parents {
+                break;
+            }
+            lead = b", ";
+        }
+        out.push(b')');
+    }
+    if !same {
+        out.extend_from_slice(b" <");
+        out.extend_from_slice(top_address);
+        out.push(b'>');
+    }
+    out
+}
+
+/// Equal but for the case of the domain.
+fn same_address(a: &[u8], b: &[u8]) -> bool {
+    let at = a.rfind_byte(b'@').unwrap_or(a.len());
+    a.len() == b.len() && a.eq_ignore_ascii_case(b) && a.get(..at) == b.get(..at)
+}
+
+/// ` H=name DS [ip]:port* PRX= I= TFO PS=`.
+fn host(ctx: &Context, b: &mut LineBuilder, host: &HostItem, log: &RemoteLog) {
+    b.field("H", &host.name);
+    if selected(ctx, Selector::Dnssec) && host.dnssec_address == Some(true) {
+        b.item(b"DS");
+    }
+    b.item(b"[").raw(&host.address_text).raw(b"]");
+    if let Some(port) = host.port.filter(|_| selected(ctx, Selector::OutgoingPort)) {
+        b.raw(format!(":{port}").as_bytes());
+    }
+    if log.continued {
+        b.raw(b"*");
+    }
+    if let Some((ip, port)) = log.proxy.filter(|_| selected(ctx, Selector::Proxy)) {
+        b.field("PRX", format!("[{ip}]:{port}").as_bytes());
+    }
+    our_end(ctx, b, log);
+    if let Some(data) = log.fast_open {
+        b.item(if data { b"TFO*" } else { b"TFO" });
+    }
+    if !log.protocol_detail.is_empty() && selected(ctx, Selector::ProtocolDetail) {
+        b.field("PS", &log.protocol_detail);
+    }
+}
+
+fn our_end(ctx: &Context, b: &mut LineBuilder, log: &RemoteLog) {
+    let wanted = selected(ctx, Selector::IncomingInterface) && selected(ctx, Selector::OutgoingInterface);
+    if let Some((ip, port)) = log.interface.filter(|_| wanted) {
+        b.field("I", format!("[{ip}]").as_bytes());
+        if selected(ctx, Selector::OutgoingPort) {
+            b.raw(format!(":{port}").as_bytes());
+        }
+    }
+}
+
+/// `F=<sender>`, `Q=`, `P=<return path>`.
+fn envelope(ctx: &Context, b: &mut LineBuilder, return_path: Option<&[u8]>, always_sender: bool) {
+    if selected(ctx, Selector::SenderOnDelivery) || always_sender {
+        b.angle("F", ctx.message.sender.as_deref().unwrap_or_default());
+    }
+    if !ctx.message.queue_name.is_empty() {
+        b.field("Q", &ctx.message.queue_name);
+    }
+    if let Some(path) = return_path.filter(|_| selected(ctx, Selector::ReturnPathOnDelivery)) {
+        b.angle("P", path);
+    }
+}
+
+fn router_and_transport(b: &mut LineBuilder, addr: &Address) {
+    if let Some(r) = &addr.router {
+        b.field("R", r);
+    }
+    if let Some(t) = &addr.transport {
+        b.field("T", &t.name);
+    }
+}
+
+/// What a delivery line shows besides the address.
+#[derive(Clone, Debug, Default)]
+pub struct Delivered<'a> {
+    /// Return path used.
+    pub return_path: Option<&'a [u8]>,
+    /// Bytes sent (`delivery_size`).
+    pub size: u64,
+    /// ` ST=...`: shadow transport, with its error.
+    pub shadow: Option<(&'a [u8], Option<&'a [u8]>)>,
+    /// Time on the queue, microseconds.
+    pub queue_time: u64,
+    /// Time that the delivery took, microseconds.
+    pub deliver_time: u64,
+    /// Text in place of a real delivery: `discarded`, after the address.
+    pub instead: Option<&'a [u8]>,
+}
+
+/// A delivery line, whole: `=> address ...`. `flag` is `=>`, `->`, `>>` or `*>`.
+pub fn delivery(ctx: &Context, flag: &str, addr: &Address, d: &Delivered<'_>) -> BString {
+    let mut b = LineBuilder::new(flag);
+    let is_local = addr.transport.as_ref().is_none_or(|t| matches!(t.driver.kind(), crate::transports::Kind::Local(_)));
+    b.item(&match d.instead {
+        Some(text) => {
+            let mut shown = BString::from(text);
+            let mut top = addr;
+            while let Some(p) = top.parent.as_deref() {
+                top = p;
+            }
+            shown.extend_from_slice(b" <");
+            shown.extend_from_slice(&top.address);
+            shown.push(b'>');
+            shown
+        }
+        None => address(ctx, addr, is_local),
+    });
+    envelope(ctx, &mut b, d.return_path, false);
+    router_and_transport(&mut b, addr);
+    if addr.transport.is_some() && selected(ctx, Selector::DeliverySize) {
+        b.field("S", d.size.to_string().as_bytes());
+    }
+    let log = addr.remote_log.as_deref().cloned().unwrap_or_default();
+    if is_local {
+        if let Some(h) = addr.host_used.as_deref().or(addr.hosts.first()).filter(|_| addr.transport.is_some()) {
+            b.field("H", &h.name);
+        }
+        our_end(ctx, &mut b, &log);
+        if let Some((name, error)) = d.shadow {
+            b.field("ST", name);
+            if let Some(e) = error {
+                b.item(b"(").raw(e).raw(b")");
+            }
+        }
+    } else {
+        if let Some(h) = addr.host_used.as_deref() {
+            host(ctx, &mut b, h, &log);
+        }
+        tls(ctx, &mut b, &addr.tls);
+        if let Some((name, id, sender)) = &log.auth {
+            b.field("A", name);
+            if let Some(id) = id {
+                b.raw(b":").raw(id);
+                if let Some(s) = sender.as_ref().filter(|_| selected(ctx, Selector::SmtpMailauth)) {
+                    b.raw(b":").raw(s);
+                }
+            }
+        }
+        if let Some(early) = log.pipelining.filter(|_| selected(ctx, Selector::Pipelining)) {
+            b.item(if early { b"L*" } else { b"L" });
+        }
+        if log.prdr {
+            b.item(b"PRDR");
+        }
+        if log.chunking {
+            b.item(b"K");
+        }
+        if let Some(d) = log.dkim.as_ref().filter(|_| selected(ctx, Selector::DkimVerbose)) {
+            b.field("DKIM", d);
+        }
+    }
+    if !addr.log_fields.is_empty() {
+        b.item(addr.log_fields.trim());
+    }
+    if let Some(c) = log.confirmation.as_ref().filter(|_| selected(ctx, Selector::SmtpConfirmation)) {
+        let shown = escape::printing(c, ctx.config.site.log.topbit);
+        b.field("C", &escape::quoted(shown.get(..100).unwrap_or(&shown)));
+    }
+    let millisec = selected(ctx, Selector::Millisec);
+    if selected(ctx, Selector::QueueTime) {
+        b.field("QT", stamp::interval(d.queue_time, millisec).as_bytes());
+    }
+    if selected(ctx, Selector::DeliverTime) && addr.transport.is_some() {
+        b.field("DT", stamp::interval(d.deliver_time, millisec).as_bytes());
+    }
+    b.build()
+}
+
+/// A failure line without its flag: `address ... : message`.
+pub fn failure(ctx: &Context, addr: &Address, return_path: Option<&[u8]>, deliver_time: Option<u64>) -> BString {
+    let mut b = LineBuilder::default();
+    b.item(&address(ctx, addr, false));
+    envelope(ctx, &mut b, return_path, false);
+    router_and_transport(&mut b, addr);
+    let log = addr.remote_log.as_deref().cloned().unwrap_or_default();
+    if let Some(h) = addr.host_used.as_deref() {
+        host(ctx, &mut b, h, &log);
+    }
+    tls(ctx, &mut b, &addr.tls);
+    if let Some(t) = deliver_time.filter(|_| selected(ctx, Selector::DeliverTime)) {
+        b.field("DT", stamp::interval(t, selected(ctx, Selector::Millisec)).as_bytes());
+    }
+    let f = &addr.failure;
+    if f.basic_errno > 0 {
+        b.item(b": ").raw(crate::sys::strerror(f.basic_errno).as_bytes());
+    }
+    if let Some(m) = &f.message {
+        b.raw(if f.basic_errno > 0 { b": " } else { b" : " }).raw(&escape::printing(m, ctx.config.site.log.topbit));
+    }
+    b.build()
+}
+
+/// A deferral line without its flag: `address ... defer (n): message`. `stage` is empty, or a word such as `routing`.
+pub fn deferral(ctx: &Context, addr: &Address, stage: &str, deliver_time: Option<u64>) -> BString {
+    let mut b = LineBuilder::default();
+    b.item(&address(ctx, addr, false));
+    envelope(ctx, &mut b, None, false);
+    router_and_transport(&mut b, addr);
+    if !stage.is_empty() {
+        b.item(stage.as_bytes());
+    }
+    let f = &addr.failure;
+    b.item(format!("defer ({})", f.basic_errno).as_bytes());
+    if f.basic_errno > 0 {
+        b.raw(b": ").raw(crate::sys::strerror(f.basic_errno).as_bytes());
+    }
+    if let Some(h) = addr.host_used.as_deref() {
+        let log = addr.remote_log.as_deref().cloned().unwrap_or_default();
+        host(ctx, &mut b, h, &log);
+    }
+    if let Some(t) = deliver_time.filter(|_| selected(ctx, Selector::DeliverTime)) {
+        b.field("DT", stamp::interval(t, selected(ctx, Selector::Millisec)).as_bytes());
+    }
+    if let Some(m) = &f.message {
+        b.raw(b": ").raw(&escape::printing(m, ctx.config.site.log.topbit));
+    }
+    b.build()
+}
+
+/// `Completed`, with `QT=` if wanted.
+pub fn completed(ctx: &Context, queue_time: u64) -> BString {
+    let mut b = LineBuilder::new("Completed");
+    if selected(ctx, Selector::QueueTimeOverall) {
+        b.field("QT", stamp::interval(queue_time, selected(ctx, Selector::Millisec)).as_bytes());
+    }
+    b.build()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pieces() {
+        let mut b = LineBuilder::new("=>");
+        b.item(b"a@b").angle("F", b"").field("R", b"r");
+        assert_eq!(b.build(), "=> a@b F=<> R=r");
+        assert!(same_address(b"a@B", b"a@b"));
+        assert!(!same_address(b"A@b", b"a@b"));
+        assert!(!shows_helo(b"[1.2.3.4]", b"1.2.3.4"));
+        assert!(shows_helo(b"1.2.3.4", b"1.2.3.4"));
+    }
+}

@@ -1,0 +1,189 @@
+//! Queue runs (manual chapter 5 `-q`, chapter 10): every message of the queue is given a delivery attempt, in turn.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use bstr::{BString, ByteSlice};
+
+use crate::context::Context;
+use crate::deliver::{DeliverOptions, deliver_message};
+use crate::log::{self, Selector, Which};
+use crate::spool;
+use crate::sys::pcre::{Options, Regex};
+use crate::text::Text;
+
+/// `-q...`, `-R`, `-S`.
+#[derive(Clone, Debug, Default)]
+pub struct RunOptions {
+    /// `-qq`
+    pub two_stage: bool,
+    /// `i`: only messages that have not been tried.
+    pub first_only: bool,
+    /// `f`
+    pub force: bool,
+    /// `ff`
+    pub force_frozen: bool,
+    /// `l`: local deliveries only.
+    pub local_only: bool,
+    /// `G<name>`
+    pub queue_name: BString,
+    /// From this id on.
+    pub start_id: Option<BString>,
+    /// Up to this one.
+    pub end_id: Option<BString>,
+    /// `-R`, and whether it is a regular expression.
+    pub recipient: Option<(BString, bool)>,
+    /// `-S`
+    pub sender: Option<(BString, bool)>,
+}
+
+impl RunOptions {
+    /// As it is shown in log lines: ` -qqff -Rr`.
+    pub fn flags(&self) -> String {
+        let mut q = String::from("q");
+        for (on, text) in [
+            (self.two_stage, "q"),
+            (self.first_only, "i"),
+            (self.force || self.force_frozen, "f"),
+            (self.force_frozen, "f"),
+            (self.local_only, "l"),
+        ] {
+            if on {
+                q.push_str(text);
+            }
+        }
+        let mut out = String::new();
+        if q != "q" {
+            out = format!(" -{q}");
+        }
+        for (letter, pattern) in [('R', &self.recipient), ('S', &self.sender)] {
+            if let Some((text, regex)) = pattern {
+                out.push_str(&format!(" -{letter}{} {text}", if *regex { "r" } else { "" }));
+            }
+        }
+        if !self.queue_name.is_empty() {
+            out.push_str(&format!(" -qG{}", self.queue_name));
+        }
+        out
+    }
+}
+
+/// A pattern of `-R` or `-S`.
+enum Pattern {
+    Substring(Vec<u8>),
+    Regex(Regex),
+}
+
+impl Pattern {
+    fn new(given: &Option<(BString, bool)>) -> Result<Option<Self>, String> {
+        Ok(match given {
+            None => None,
+            Some((text, false)) => Some(Pattern::Substring(text.to_ascii_lowercase())),
+            Some((text, true)) => {
+                Some(Pattern::Regex(Regex::new(text, Options::CASELESS).map_err(|e| format!("regular expression error in \"{text}\": {e:?}"))?))
+            }
+        })
+    }
+
+    fn matches(&self, s: &[u8]) -> bool {
+        match self {
+            Pattern::Substring(part) => s.to_ascii_lowercase().find(part).is_some(),
+            Pattern::Regex(r) => r.is_match(s),
+        }
+    }
+}
+
+/// Runs the queue once, in this process. Gives the exit status.
+pub fn run(ctx: &mut Context, options: &RunOptions) -> i32 {
+    let (recipient, sender) = match (Pattern::new(&options.recipient), Pattern::new(&options.sender)) {
+        (Ok(r), Ok(s)) => (r, s),
+        (Err(e), _) | (_, Err(e)) => {
+            log::write(ctx, None, Which::MAIN.and(Which::PANIC), e.as_bytes());
+            return 1;
+        }
+    };
+    let detail = format!("pid={}{}", std::process::id(), options.flags());
+    log::write(ctx, Some(Selector::QueueRun), Which::MAIN, format!("Start queue run: {detail}").as_bytes());
+    let phases: &[bool] = if options.two_stage { &[true, false] } else { &[false] };
+    for first_phase in phases {
+        let ids = match selected(ctx, options) {
+            Ok(ids) => ids,
+            Err(e) => {
+                log::write(ctx, None, Which::MAIN.and(Which::PANIC), format!("queue run: {e}").as_bytes());
+                return 1;
+            }
+        };
+        for id in ids {
+            if load_is_too_high(ctx) {
+                log::write(ctx, Some(Selector::QueueRun), Which::MAIN, format!("Abandon queue run: {detail} (load {:.2}, max {:.2})", load(ctx), ctx.config.main.deliver_queue_load_max.0.unwrap_or(0) as f64 / 1000.0).as_bytes());
+                return 0;
+            }
+            if !wanted(ctx, options, &id, recipient.as_ref(), sender.as_ref()) {
+                continue;
+            }
+            attempt(ctx, options, &id, *first_phase);
+        }
+    }
+    log::write(ctx, Some(Selector::QueueRun), Which::MAIN, format!("End queue run: {detail}").as_bytes());
+    0
+}
+
+fn load(ctx: &Context) -> f64 {
+    let _ = ctx;
+    f64::from(crate::sys::system::load_average_thousandths().unwrap_or(0)) / 1000.0
+}
+
+fn load_is_too_high(ctx: &Context) -> bool {
+    ctx.config.main.deliver_queue_load_max.0.is_some_and(|max| !ctx.run.test_harness && load(ctx) * 1000.0 > max as f64)
+}
+
+/// The ids in the order of the run.
+fn selected(ctx: &mut Context, options: &RunOptions) -> Result<Vec<BString>, spool::SpoolError> {
+    let queue = ctx.services.spool.queue(&options.queue_name)?;
+    let mut ids: Vec<BString> = spool::scan(&queue)?.into_iter().map(|f| f.id).collect();
+    ids.sort();
+    ids.retain(|id| options.start_id.as_ref().is_none_or(|s| id >= s) && options.end_id.as_ref().is_none_or(|e| id <= e));
+    if !ctx.config.main.queue_run_in_order && !ctx.run.test_harness {
+        // Messages that are stuck must not always hold up the same others.
+        for i in (1..ids.len()).rev() {
+            let j = ctx.services.random.below(u32::try_from(i + 1).unwrap_or(u32::MAX)) as usize;
+            ids.swap(i, j);
+        }
+    }
+    Ok(ids)
+}
+
+/// Do `-R`, `-S` and `i` let the message through?
+fn wanted(ctx: &mut Context, options: &RunOptions, id: &[u8], recipient: Option<&Pattern>, sender: Option<&Pattern>) -> bool {
+    if recipient.is_none() && sender.is_none() && !options.first_only {
+        return true;
+    }
+    if super::load(ctx, &options.queue_name, id).is_err() {
+        return false;
+    }
+    let m = &ctx.message;
+    let empty = Text::new();
+    (!options.first_only || m.first_delivery)
+        && sender.is_none_or(|p| p.matches(m.sender.as_ref().unwrap_or(&empty)))
+        && recipient.is_none_or(|p| m.recipients.iter().any(|r| !m.nonrecipients.contains(&r.address) && p.matches(&r.address)))
+}
+
+/// One delivery, with a context of its own. A fault in it ends this attempt, not the run.
+fn attempt(ctx: &mut Context, options: &RunOptions, id: &[u8], first_phase: bool) {
+    let mut own = Context::new(ctx.config.clone(), ctx.run.clone(), ctx.services.clone());
+    let deliver = DeliverOptions {
+        queue_name: options.queue_name.clone(),
+        force_retry: options.force || options.force_frozen,
+        force_thaw: options.force_frozen,
+        queue_running: true,
+        first_phase,
+        local_only: options.local_only,
+        ..DeliverOptions::default()
+    };
+    let result = catch_unwind(AssertUnwindSafe(|| deliver_message(&mut own, id, &deliver)));
+    if result.is_err() {
+        log::write(ctx, None, Which::MAIN.and(Which::PANIC), format!("internal error while delivering {}", id.as_bstr()).as_bytes());
+    }
+    if !first_phase {
+        ctx.run = std::sync::Arc::new(ctx.run.after_one_message());
+    }
+}

@@ -1,0 +1,212 @@
+//! The `redirect` router (manual chapter 22): aliases, `.forward` files, filters.
+
+mod children;
+mod options;
+mod source;
+
+use bstr::{BString, ByteSlice};
+
+use super::options::RouterOptions;
+use super::{Router, RouterInstance};
+use crate::config::Config;
+use crate::config::options::OptionSet;
+use crate::context::Context;
+use crate::log::{self, Which};
+use crate::parse::forward::{ForwardEnd, ForwardList, ForwardOptions, parse_forward_list};
+use crate::parse::{Rules, forward};
+use crate::retry::errors;
+use crate::route::{Address, RoutePurpose, Routed, common};
+use crate::text::Text;
+pub use options::RedirectOptions;
+
+/// The driver.
+#[derive(Debug, Default)]
+pub struct Redirect {
+    options: RedirectOptions,
+}
+
+impl Router for Redirect {
+    fn options(&self) -> &dyn OptionSet {
+        &self.options
+    }
+    fn options_mut(&mut self) -> &mut dyn OptionSet {
+        &mut self.options
+    }
+    fn repeat_use(&self) -> bool {
+        self.options.repeat_use
+    }
+
+    fn init(&mut self, _: &BString, generic: &mut RouterOptions, set: &[String], _: &Config) -> Result<(), String> {
+        let o = &mut self.options;
+        let is_set = |name: &str| set.iter().any(|s| s == name);
+        if o.file.is_set() == o.data.is_set() {
+            return Err("\"file\" or \"data\" must be specified, but not both".into());
+        }
+        if o.one_time {
+            o.forbid_pipe = true;
+            o.forbid_file = true;
+            o.forbid_filter_reply = true;
+            if generic.headers_add.is_set() || generic.headers_remove.is_set() {
+                return Err("\"headers_add\" and \"headers_remove\" are not permitted with \"one_time\"".into());
+            }
+            if set.iter().any(|s| s == "unseen") {
+                return Err("\"unseen\" may not be used with \"one_time\"".into());
+            }
+        }
+        // A user's own file must be owned by the user.
+        if !is_set("check_owner") {
+            o.check_owner = generic.check_local_user || o.owners.is_set();
+        }
+        if !is_set("check_group") {
+            o.check_group = (generic.check_local_user && o.modemask.0 & 0o020 == 0) || o.owngroups.is_set();
+        }
+        if o.qualify_domain.is_set() && o.qualify_preserve_domain {
+            return Err("only one of \"qualify_domain\" or \"qualify_preserve_domain\" must be set".into());
+        }
+        Ok(())
+    }
+
+    fn route(&self, ctx: &mut Context, router: &RouterInstance, addr: &mut Address, purpose: RoutePurpose) -> Routed {
+        // The user is needed before the file is read, and by files and pipes.
+        if let Err(message) = common::set_user(ctx, router, addr) {
+            return common::defer(addr, message);
+        }
+        let source = match source::find(ctx, router, &self.options, addr) {
+            Ok(Some(source)) => source,
+            Ok(None) => return Routed::Decline,
+            Err(e) => {
+                addr.failure.basic_errno = e.errno;
+                return common::defer(addr, e.message);
+            }
+        };
+        if crate::filter::is_filter(&source.text).is_some() {
+            return self.filter(ctx, router, addr, purpose, &source);
+        }
+        let result = self.interpret(ctx, addr, &source);
+        self.act_on(ctx, router, addr, purpose, result, source.what)
+    }
+}
+
+impl Redirect {
+    /// Parses the list, in a process of the user if there is one: it may include files.
+    fn interpret(&self, ctx: &mut Context, addr: &Address, source: &source::Source) -> Result<ForwardList, ForwardEnd> {
+        let o = &self.options;
+        let parse = |text: &[u8]| {
+            let options = ForwardOptions {
+                allow_fail: o.allow_fail,
+                allow_defer: o.allow_defer,
+                forbid_blackhole: o.forbid_blackhole,
+                forbid_include: o.forbid_include,
+                directory: o.include_directory.raw(),
+                incoming_domain: &addr.domain,
+                skip_syntax_errors: o.skip_syntax_errors,
+                tainted: source.text.is_tainted(),
+                rules: Rules::new(&ctx.config.main),
+            };
+            parse_forward_list(&options, text)
+        };
+        match (addr.uid, addr.gid) {
+            (Some(uid), Some(gid)) if needs_child(uid) && forward::mentions_include(&source.text) => {
+                source::in_child(uid, gid, || children::encode_result(parse(&source.text)))
+                    .map_err(ForwardEnd::Error)
+                    .and_then(|bytes| children::decode_result(&bytes))
+            }
+            _ => parse(&source.text),
+        }
+    }
+
+    fn act_on(
+        &self,
+        ctx: &mut Context,
+        router: &RouterInstance,
+        addr: &mut Address,
+        purpose: RoutePurpose,
+        result: Result<ForwardList, ForwardEnd>,
+        what: &str,
+    ) -> Routed {
+        match result {
+            Ok(list) => {
+                for e in &list.errors {
+                    let line = format!("{} router: skipped error: {} in \"{}\"", router.name, e.message, e.item);
+                    log::write(ctx, None, Which::MAIN, line.as_bytes());
+                }
+                if !list.errors.is_empty() {
+                    children::mail_syntax_errors(ctx, router, &self.options, &list.errors);
+                }
+                if list.items.is_empty() {
+                    return Routed::Decline;
+                }
+                children::make(ctx, router, &self.options, addr, purpose, &list.items)
+            }
+            Err(ForwardEnd::Blackhole) => {
+                if purpose == RoutePurpose::Test {
+                    println!("mail to {} is discarded", addr.address);
+                } else if purpose == RoutePurpose::Deliver {
+                    log_discarded(ctx, router, addr, ":blackhole:");
+                }
+                Routed::Discard
+            }
+            Err(ForwardEnd::Fail(text)) => {
+                let text = if text.is_empty() { BString::from("forced rejection") } else { text };
+                addr.failure.message = Some(Text::tainted(text.clone()));
+                addr.failure.user_message = Some(Text::tainted(text));
+                addr.flags.user_message_given = true;
+                Routed::Fail
+            }
+            Err(ForwardEnd::Defer(text)) => {
+                let text = if text.is_empty() { BString::from("forced defer") } else { text };
+                addr.failure.basic_errno = errors::UNKNOWN;
+                addr.failure.message = Some(Text::tainted(text.clone()));
+                addr.failure.user_message = Some(Text::tainted(text));
+                addr.flags.user_message_given = true;
+                Routed::Defer
+            }
+            Err(ForwardEnd::IncludeFailed(message)) => {
+                addr.failure.basic_errno = errors::BAD_REDIRECT;
+                common::defer(addr, message)
+            }
+            Err(ForwardEnd::Error(message)) => {
+                addr.failure.basic_errno = errors::BAD_REDIRECT;
+                common::defer(addr, format!("error in {what} {}: {message}", if what == "filter" { "file" } else { "data" }))
+            }
+        }
+    }
+
+    /// A filter file.
+    fn filter(
+        &self,
+        ctx: &mut Context,
+        router: &RouterInstance,
+        addr: &mut Address,
+        purpose: RoutePurpose,
+        source: &source::Source,
+    ) -> Routed {
+        let allowed = self.options.allow_filter;
+        let kind = crate::filter::is_filter(&source.text);
+        let refusal = match kind {
+            Some(crate::filter::FilterKind::Sieve) if !allowed || self.options.forbid_sieve_filter => {
+                Some("Sieve filtering not enabled")
+            }
+            _ if !allowed => Some("filtering not enabled"),
+            Some(crate::filter::FilterKind::Exim) if self.options.forbid_exim_filter => Some("Exim filtering not enabled"),
+            _ => None,
+        };
+        let message = match refusal {
+            Some(r) => r.to_string(),
+            None => "filters are not implemented".to_string(),
+        };
+        self.act_on(ctx, router, addr, purpose, Err(ForwardEnd::Error(message)), "filter")
+    }
+}
+
+/// Must another process do what the user could not be trusted with here?
+pub(super) fn needs_child(uid: u32) -> bool {
+    use crate::sys::ids;
+    (ids::getuid() == 0 || ids::geteuid() == 0) && ids::geteuid() != uid
+}
+
+/// The `=>` line of an address that nothing is delivered for.
+fn log_discarded(ctx: &mut Context, router: &RouterInstance, addr: &Address, how: &str) {
+    let line = format!("=> {how} <{}> R={}", addr.address.as_bytes().as_bstr(), router.name);
+    log::write(ctx, None, Which::MAIN, line.as_bytes());
+}

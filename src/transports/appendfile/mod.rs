@@ -1,0 +1,256 @@
+//! The `appendfile` transport (manual chapter 26): mailbox files, maildirs, and directories of files.
+//!
+//! Runs as the recipient. Each failure leaves the mailbox as it was.
+
+mod directory;
+mod lockfile;
+mod maildir;
+mod mbox;
+mod options;
+mod place;
+mod quota;
+
+use std::fs::File;
+
+use bstr::{BString, ByteSlice};
+
+use super::options::TransportOptions;
+use super::{Kind, Transport};
+use crate::config::Config;
+use crate::config::options::{OptionSet, Str};
+use crate::context::Context;
+use crate::deliver::local::{DeliveryStatus, LocalJob, LocalTransport};
+use crate::deliver::transport_write::{FileOutput, Output, WriteError, WriteSpec, write_message};
+use crate::expand::{self, Template};
+use crate::retry::errors;
+use crate::text::Text;
+pub use options::AppendfileOptions;
+
+/// `message_prefix` of mailbox files.
+const MBOX_PREFIX: &str = "From ${if def:return_path{$return_path}{MAILER-DAEMON}} ${tod_bsdinbox}\n";
+
+/// The driver.
+#[derive(Debug, Default)]
+pub struct Appendfile {
+    options: AppendfileOptions,
+    format: Format,
+}
+
+/// What is delivered into.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Format {
+    /// One file, appended to.
+    #[default]
+    Mbox,
+    /// A directory, one file for each message.
+    Directory,
+    /// A directory in maildir form.
+    Maildir,
+    /// A directory in mailstore form: two files for each message.
+    Mailstore,
+}
+
+/// A delivery that did not happen.
+#[derive(Debug)]
+pub(super) struct Failure {
+    status: DeliveryStatus,
+    errno: i32,
+    message: String,
+    /// For the bounce, if the log's text is not for users.
+    user_message: Option<String>,
+    /// For quota errors: seconds since the mailbox was read.
+    more: i32,
+}
+
+impl Failure {
+    fn defer(errno: i32, message: impl Into<String>) -> Self {
+        Failure { status: DeliveryStatus::Defer, errno, message: message.into(), user_message: None, more: 0 }
+    }
+
+    /// Something that this version cannot do.
+    pub(super) fn not_implemented(what: &str) -> Self {
+        Self::defer(errors::UNKNOWN, format!("{what} is not implemented"))
+    }
+
+    /// A system call's error.
+    fn io(e: &std::io::Error, message: impl Into<String>) -> Self {
+        Self::defer(e.raw_os_error().unwrap_or(errors::UNKNOWN), message)
+    }
+}
+
+impl Transport for Appendfile {
+    fn options(&self) -> &dyn OptionSet {
+        &self.options
+    }
+    fn options_mut(&mut self) -> &mut dyn OptionSet {
+        &mut self.options
+    }
+
+    fn init(&mut self, _: &BString, generic: &mut TransportOptions, set: &[String], _: &Config) -> Result<(), String> {
+        let o = &mut self.options;
+        let is_set = |name: &str| set.iter().any(|s| s == name);
+        if o.file.is_set() && o.directory.is_set() {
+            return Err("only one of \"file\" or \"directory\" can be specified".into());
+        }
+        if o.mbx_format || (is_set("use_mbx_lock") && o.use_mbx_lock) {
+            return Err("mbx_format is not implemented".into());
+        }
+        o.use_mbx_lock = false;
+        for (on, name) in [
+            (o.file_format.is_set(), "file_format"),
+            (o.notify_comsat, "notify_comsat"),
+            (is_set("maildir_use_size_file"), "maildir_use_size_file"),
+            (o.maildirfolder_create_regex.is_set(), "maildirfolder_create_regex"),
+        ] {
+            if on {
+                return Err(format!("{name} is not implemented"));
+            }
+        }
+        self.format = match (o.maildir_format, o.mailstore_format, o.directory.is_set()) {
+            (true, true, _) => return Err("only one of maildir_format, mailstore_format, and mbx_format may be specified".into()),
+            (true, ..) => Format::Maildir,
+            (_, true, _) => Format::Mailstore,
+            (_, _, true) => Format::Directory,
+            _ => Format::Mbox,
+        };
+        place::CreateFile::parse(o.create_file.raw().unwrap_or(b"anywhere"))?;
+        // The defaults depend on where the message goes.
+        if self.format == Format::Mbox {
+            if o.use_bsmtp {
+                default(&mut o.check_string, is_set("check_string"), ".");
+                default(&mut o.escape_string, is_set("escape_string"), "..");
+            } else {
+                default(&mut o.check_string, is_set("check_string"), "From ");
+                default(&mut o.escape_string, is_set("escape_string"), ">From ");
+                default(&mut o.message_prefix, is_set("message_prefix"), MBOX_PREFIX);
+                default(&mut o.message_suffix, is_set("message_suffix"), "\n");
+            }
+        }
+        if !is_set("use_fcntl_lock") {
+            o.use_fcntl_lock = !o.use_flock_lock;
+        }
+        if !o.use_lockfile && !o.use_fcntl_lock && !o.use_flock_lock && self.format == Format::Mbox && !generic.disable_logging && is_set("use_lockfile") && is_set("use_fcntl_lock") {
+            return Err("no locking configured".into());
+        }
+        Ok(())
+    }
+
+    fn kind(&self) -> Kind<'_> {
+        Kind::Local(self)
+    }
+}
+
+fn default(option: &mut Str, given: bool, value: &str) {
+    if !given {
+        *option = Str::fixed(value);
+    }
+}
+
+impl LocalTransport for Appendfile {
+    fn batch_max(&self) -> usize {
+        usize::try_from(self.options.batch_max.0).unwrap_or(1).max(1)
+    }
+    fn batch_id(&self) -> Option<&Template> {
+        self.options.batch_id.get()
+    }
+
+    fn deliver(&self, ctx: &mut Context, job: &mut LocalJob<'_>) -> Vec<DeliveryStatus> {
+        let result = self.run(ctx, job);
+        let status = match &result {
+            Ok(()) => DeliveryStatus::Ok,
+            Err(f) => f.status,
+        };
+        if let Err(f) = result {
+            for a in job.batch.iter_mut() {
+                a.failure.basic_errno = f.errno;
+                a.failure.more_errno = f.more;
+                a.failure.message = Some(Text::clean(f.message.clone()));
+                a.failure.user_message = f.user_message.clone().map(Text::clean);
+            }
+        }
+        vec![status; job.batch.len()]
+    }
+}
+
+impl Appendfile {
+    fn run(&self, ctx: &mut Context, job: &mut LocalJob<'_>) -> Result<(), Failure> {
+        let (path, format) = place::find(ctx, job, &self.options, self.format)?;
+        if path == "/dev/null" {
+            return Ok(());
+        }
+        let quota = quota::Limits::of(ctx, &self.options, job)?;
+        match format {
+            Format::Mbox => mbox::deliver(self, ctx, job, &path, &quota),
+            Format::Directory => directory::deliver(self, ctx, job, &path, &quota),
+            Format::Maildir => maildir::deliver(self, ctx, job, &path, &quota),
+            Format::Mailstore => directory::deliver_mailstore(self, ctx, job, &path, &quota),
+        }
+    }
+
+    /// Writes prefix, message and suffix.
+    fn write_all(&self, ctx: &mut Context, job: &LocalJob<'_>, file: &File) -> Result<(), Failure> {
+        let o = &self.options;
+        let mut out = FileOutput(file);
+        if let Some(prefix) = &o.message_prefix.get() {
+            self.put_expanded(ctx, job, &mut out, "message_prefix", prefix)?;
+        }
+        if o.use_bsmtp {
+            self.put_envelope(ctx, job, &mut out)?;
+        }
+        let mut spec = WriteSpec::of_transport(job.transport, job.batch);
+        spec.crlf = o.use_crlf;
+        spec.filter = crate::transports::filter::prepare(ctx, job)?;
+        if let (Some(check), Some(escape)) = (o.check_string.raw(), o.escape_string.raw()) {
+            spec.check = Some((check, escape));
+        }
+        spec.escape_headers = o.use_bsmtp;
+        write_message(ctx, &spec, job.data, &mut out).map_err(|e| write_failure(&e))?;
+        if let Some(suffix) = &o.message_suffix.get() {
+            self.put_expanded(ctx, job, &mut out, "message_suffix", suffix)?;
+        }
+        if o.use_bsmtp {
+            let end: &[u8] = if o.use_crlf { b".\r\n" } else { b".\n" };
+            out.put(end).map_err(|e| write_failure(&WriteError::Output(e)))?;
+        }
+        Ok(())
+    }
+
+    fn put_expanded(&self, ctx: &mut Context, job: &LocalJob<'_>, out: &mut dyn Output, option: &str, template: &Template) -> Result<(), Failure> {
+        let text = expand::expand(ctx, template).map_err(|e| {
+            Failure {
+                status: DeliveryStatus::Panic,
+                ..Failure::defer(errors::EXPAND_FAIL, format!("Expansion of \"{}\" ({option} for {} transport) failed: {e}", template.raw().as_bstr(), job.transport.name))
+            }
+        })?;
+        self.put(out, &text)
+    }
+
+    /// Puts text with the line ends that are wanted.
+    fn put(&self, out: &mut dyn Output, text: &[u8]) -> Result<(), Failure> {
+        let result = if self.options.use_crlf { out.put(&text.replace("\n", "\r\n")) } else { out.put(text) };
+        result.map_err(|e| write_failure(&WriteError::Output(e)))
+    }
+
+    /// The SMTP commands of a batch.
+    fn put_envelope(&self, ctx: &mut Context, job: &LocalJob<'_>, out: &mut dyn Output) -> Result<(), Failure> {
+        let mut text = Vec::new();
+        let sender = job.batch.first().and_then(|a| a.return_path.clone()).or_else(|| ctx.message.sender.clone()).unwrap_or_default();
+        text.extend_from_slice(format!("MAIL FROM:<{sender}>\n").as_bytes());
+        for a in job.batch.iter() {
+            text.extend_from_slice(format!("RCPT TO:<{}>\n", a.address).as_bytes());
+        }
+        text.extend_from_slice(b"DATA\n");
+        self.put(out, &text)
+    }
+}
+
+/// The failure that writing gave.
+fn write_failure(e: &WriteError) -> Failure {
+    match e {
+        WriteError::Output(io) => Failure::io(io, "error while writing the message"),
+        WriteError::Spool(io) => Failure::io(io, "error while reading the spool file"),
+        WriteError::Header(m) => Failure::defer(errors::HEADER_FAIL, m.clone()),
+        WriteError::Filter(m) => Failure::defer(errors::FILTER_FAIL, m.clone()),
+        WriteError::FilterTimeout => Failure::defer(libc::ETIMEDOUT, "transport filter timed out"),
+    }
+}

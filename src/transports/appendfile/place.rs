@@ -1,0 +1,153 @@
+//! Which file or directory a message goes into, and whether it may be made.
+
+use std::io::ErrorKind;
+
+use bstr::{BString, ByteSlice};
+
+use super::{AppendfileOptions, Failure, Format};
+use crate::context::Context;
+use crate::deliver::local::{DeliveryStatus, LocalJob};
+use crate::expand;
+use crate::retry::errors;
+use crate::route::AddressKind;
+use crate::sys::file;
+
+/// The `create_file` option.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CreateFile {
+    /// `anywhere`
+    Anywhere,
+    /// `inhome`
+    InHome,
+    /// `belowhome`
+    BelowHome,
+    /// An absolute directory.
+    Below(BString),
+}
+
+impl CreateFile {
+    /// Parses the option's value.
+    pub fn parse(value: &[u8]) -> Result<Self, String> {
+        Ok(match value {
+            b"anywhere" => Self::Anywhere,
+            b"inhome" => Self::InHome,
+            b"belowhome" => Self::BelowHome,
+            [b'/', ..] => Self::Below(value.into()),
+            _ => return Err(format!("invalid value given for \"file_create\" for the appendfile transport: \"{}\"", value.as_bstr())),
+        })
+    }
+}
+
+/// The path, and the format: a file that a `.forward` names is a mailbox, a directory is one of the directory forms.
+pub(super) fn find(ctx: &mut Context, job: &LocalJob<'_>, o: &AppendfileOptions, configured: Format) -> Result<(BString, Format), Failure> {
+    let Some(first) = job.batch.first() else { return Err(Failure::defer(errors::UNKNOWN, "no address")) };
+    let name = &job.transport.name;
+    let template = o.file.get().or(o.directory.get());
+    let (path, explicit) = match (first.kind, template) {
+        (AddressKind::File, None) => (first.address.clone(), true),
+        (_, None) => return Err(Failure::defer(errors::UNKNOWN, format!("Mandatory file or directory option missing from {name} transport"))),
+        (_, Some(t)) => {
+            let path = expand::expand(ctx, t).map_err(|e| Failure {
+                status: DeliveryStatus::Panic,
+                ..Failure::defer(errors::EXPAND_FAIL, format!("Expansion of \"{}\" (file or directory name for {name} transport) failed: {e}", t.raw().as_bstr()))
+            })?;
+            (path, false)
+        }
+    };
+    // A name that a user's own filter or .forward gave is the user's to choose; he is who writes.
+    if path.is_tainted() && !explicit {
+        return Err(Failure::defer(
+            errors::UNKNOWN,
+            format!("Tainted '{path}' (file or directory name for {name} transport) not permitted"),
+        ));
+    }
+    let mut path = BString::from(path.into_bytes());
+    if path.first() != Some(&b'/') {
+        return Err(Failure::defer(errors::NOT_ABSOLUTE, format!("appendfile: file or directory name \"{path}\" is not absolute")));
+    }
+    if path == "/dev/null" {
+        return Ok((path, Format::Mbox));
+    }
+    let format = if first.kind == AddressKind::File && template.is_none() {
+        if path.ends_with(b"/") {
+            if configured == Format::Mbox { Format::Directory } else { configured }
+        } else if configured == Format::Mbox || !o.directory.is_set() && !o.maildir_format && !o.mailstore_format {
+            Format::Mbox
+        } else {
+            configured
+        }
+    } else {
+        configured
+    };
+    while path.len() > 1 && path.ends_with(b"/") {
+        path.pop();
+    }
+    Ok((path, format))
+}
+
+/// May a file be made here? `directory`: the directory that it would be in.
+pub(super) fn may_create(job: &LocalJob<'_>, o: &AppendfileOptions, path: &[u8]) -> bool {
+    let rule = CreateFile::parse(o.create_file.raw().unwrap_or(b"anywhere")).unwrap_or(CreateFile::Anywhere);
+    let home = job.home.as_ref().map(|h| h.as_bytes());
+    let (base, exactly) = match &rule {
+        CreateFile::Anywhere => return true,
+        CreateFile::InHome => (home, true),
+        CreateFile::BelowHome => (home, false),
+        CreateFile::Below(d) => (Some(d.as_slice()), false),
+    };
+    let Some(base) = base else { return false };
+    let parent = &path[..path.rfind_byte(b'/').unwrap_or(0)];
+    let below = |p: &[u8], b: &[u8]| p == b || p.strip_prefix(b).is_some_and(|r| r.first() == Some(&b'/'));
+    if exactly {
+        return parent == base;
+    }
+    if !below(parent, base) || parent.find(b"/../").is_some() || parent.ends_with(b"/..") {
+        return false;
+    }
+    // Links must not lead out of it: what exists of the path is compared by its real name.
+    let mut existing = parent;
+    loop {
+        match real(existing) {
+            Some(r) => return real(base).is_none_or(|b| below(&r, &b)),
+            None => match existing.rfind_byte(b'/') {
+                Some(i) if i > 0 => existing = &existing[..i],
+                _ => return false,
+            },
+        }
+    }
+}
+
+fn real(path: &[u8]) -> Option<Vec<u8>> {
+    use std::os::unix::ffi::{OsStrExt, OsStringExt};
+    std::fs::canonicalize(std::ffi::OsStr::from_bytes(path)).ok().map(|p| p.into_os_string().into_vec())
+}
+
+/// Makes a directory with those above it, unless it is there.
+pub(super) fn ensure_directory(job: &LocalJob<'_>, o: &AppendfileOptions, path: &[u8]) -> Result<(), Failure> {
+    use std::os::unix::ffi::OsStrExt;
+    use std::os::unix::fs::DirBuilderExt;
+    match file::stat(path) {
+        Ok(s) if s.is_dir() => return Ok(()),
+        Ok(_) => return Err(Failure::defer(errors::NOT_DIRECTORY, format!("{} is not a directory", path.as_bstr()))),
+        Err(e) if e.kind() == ErrorKind::NotFound => {}
+        Err(e) => return Err(Failure::io(&e, format!("stat() error for {}", path.as_bstr()))),
+    }
+    if !o.create_directory {
+        return Err(Failure::defer(libc::ENOENT, format!("directory {} does not exist", path.as_bstr())));
+    }
+    let mut inside = path.to_vec();
+    inside.extend_from_slice(b"/x");
+    if !may_create(job, o, &inside) {
+        return Err(not_below_home("tried to create file in", path, ", but file creation outside the home directory is not permitted"));
+    }
+    std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(o.directory_mode.0)
+        .create(std::ffi::OsStr::from_bytes(path))
+        .map_err(|e| Failure::io(&e, format!("failed to create directories for {}: {}", path.as_bstr(), crate::sys::error_text(&e))))
+}
+
+/// The refusal of `create_file`.
+pub(super) fn not_below_home(before: &str, path: &[u8], after: &str) -> Failure {
+    Failure::defer(errors::BAD_CREATE, format!("{before} {}{after}", path.as_bstr()))
+}

@@ -1,0 +1,133 @@
+//! `exim_dumpdb SPOOL NAME`: prints a hints data base (manual section 54.11).
+
+use std::path::Path;
+
+use bstr::{BStr, ByteSlice};
+
+use super::support::show_time;
+use crate::hints::records::{CalloutAddress, CalloutDomain, EhloResponse, Ratelimit, RatelimitUnique, Retry, Seen, Serialize, TlsSession, Waiting};
+use crate::hints::{self, HintsStore, Mode, SqliteStore};
+
+/// See the module.
+pub fn run(args: &[String]) -> i32 {
+    let (_, args) = super::support::Exim::from_arguments(args);
+    let mut options = getopts::Options::new();
+    options.optflag("z", "", "times in UTC").optflag("k", "", "keys only").optflag("h", "help", "this text");
+    let usage = options.usage("Usage: exim_dumpdb [-z] [-k] <spool-directory> <database-name>");
+    let matches = match options.parse(&args) {
+        Ok(m) if m.opt_present("h") => {
+            print!("{usage}");
+            return 0;
+        }
+        Ok(m) if m.free.len() == 2 => m,
+        _ => {
+            eprint!("{usage}");
+            return 1;
+        }
+    };
+    let (spool, name) = (&matches.free[0], &matches.free[1]);
+    if name.contains('/') {
+        eprintln!("exim_dumpdb: \"{name}\" is not the name of a hints database");
+        return 1;
+    }
+    let store = SqliteStore::new(Path::new(spool), crate::sys::ids::geteuid(), crate::sys::ids::getegid());
+    let mut db = match store.open(name, Mode::Read) {
+        Ok(Some(db)) => db,
+        Ok(None) => {
+            println!("** Failed to open hintsdb {spool}/db/{name}: No such file or directory");
+            return 1;
+        }
+        Err(e) => {
+            println!("** {e}");
+            return 1;
+        }
+    };
+    let (utc, keys) = (matches.opt_present("z"), matches.opt_present("k"));
+    let mut key: Option<Vec<u8>> = None;
+    loop {
+        match db.next(key.as_deref()) {
+            Ok(Some((k, data))) => {
+                if keys {
+                    println!("  {}", k.as_bstr());
+                } else {
+                    show(name, k.as_bstr(), &data, utc);
+                }
+                key = Some(k);
+            }
+            Ok(None) => return 0,
+            Err(e) => {
+                println!("** {e}");
+                return 1;
+            }
+        }
+    }
+}
+
+/// Prints one record; what cannot be read is named.
+fn show(name: &str, key: &BStr, data: &[u8], utc: bool) {
+    let time = |t: i64| show_time(t, utc);
+    let shown = match name {
+        "retry" => hints::decode::<Retry>(data).map(|r| {
+            let r = r.record;
+            println!("  {key} {} {} {}", r.basic_errno, r.more_errno, r.text);
+            println!("{}  {}  {} {}", time(r.first_failed), time(r.last_try), time(r.next_try), if r.expired { "*" } else { "" });
+        }),
+        "callout" => callout(key, data, utc),
+        "ratelimit" => hints::decode::<RatelimitUnique>(data)
+            .map(|r| (r.time_stamp, r.record.limit))
+            .or_else(|| hints::decode::<Ratelimit>(data).map(|r| (r.time_stamp, r.record)))
+            .map(|(stamp, r)| println!("{}.{:06} rate: {:10.3} key: {key}", time(stamp), r.time_usec, r.rate)),
+        "seen" => hints::decode::<Seen>(data).map(|r| println!("{key}\t{}", time(r.time_stamp))),
+        "tls" => hints::decode::<TlsSession>(data).map(|r| println!("  {} {key} {} bytes", time(r.time_stamp), r.record.session.len())),
+        "misc" => hints::decode::<Serialize>(data)
+            .map(|r| {
+                println!("{} {key}", time(r.time_stamp));
+                if key.starts_with(b"etrn-") {
+                    println!("serialize etrn: {} running", r.record.count);
+                } else {
+                    println!("serialize {key}: {} running", r.record.count);
+                }
+            })
+            .or_else(|| {
+                hints::decode::<EhloResponse>(data).map(|r| {
+                    let e = r.record;
+                    println!("{} {key}", time(r.time_stamp));
+                    println!(
+                        "helo/ehlo {} clr {:04x}/{:04x} cry {:04x}/{:04x} lim {:05}/{:05}/{:05}",
+                        key.strip_suffix(b".EHLO").unwrap_or(key).as_bstr(),
+                        e.clear_features,
+                        e.clear_auths,
+                        e.crypted_features,
+                        e.crypted_auths,
+                        e.limit_mail,
+                        e.limit_rcpt,
+                        e.limit_rcptdom
+                    );
+                })
+            }),
+        n if n.starts_with("wait-") => hints::decode::<Waiting>(data).map(|r| {
+            let ids: Vec<String> = r.record.ids.iter().map(ToString::to_string).collect();
+            println!("{key} {}", ids.join(" "));
+        }),
+        _ => None,
+    };
+    if shown.is_none() {
+        println!("**** Malformed or unknown record: {key}");
+    }
+}
+
+fn callout(key: &BStr, data: &[u8], utc: bool) -> Option<()> {
+    if let Some(r) = hints::decode::<CalloutDomain>(data) {
+        println!(
+            "{} {key} callout={} postmaster={} random={}",
+            show_time(r.time_stamp, utc),
+            r.record.result.name(),
+            r.record.postmaster_result.name(),
+            r.record.random_result.name()
+        );
+        return Some(());
+    }
+    let r = hints::decode::<CalloutAddress>(data)?;
+    println!("{} {key} callout={}", show_time(r.time_stamp, utc), r.record.result.name());
+    Some(())
+}

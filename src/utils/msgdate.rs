@@ -1,0 +1,146 @@
+//! `exim_msgdate`: the time that a message id stands for (manual section 54.13).
+
+use super::support::Exim;
+
+/// What is printed of each id.
+struct Output {
+    unix: bool,
+    zulu: bool,
+    local: bool,
+    pid: bool,
+    base: u64,
+    host_number: Option<u64>,
+}
+
+/// See the module.
+pub fn run(args: &[String]) -> i32 {
+    let (exim, args) = Exim::from_arguments(args);
+    let mut o = getopts::Options::new();
+    o.optflag("u", "unix", "seconds since 1970").optflag("z", "zulu", "UTC");
+    o.optflag("", "GMT", "UTC").optflag("", "UTC", "UTC").optflag("l", "local", "local time");
+    o.optopt("b", "base", "base of the numbers: 36 or 62", "N").optflag("", "base36", "").optflag("", "base62", "");
+    o.optflag("", "pid", "the process id, too").optopt("", "localhost_number", "", "N").optflag("", "no-localhost_number", "");
+    o.optflag("h", "help", "this text").optflag("", "man", "this text").optflag("", "debug", "");
+    let usage = o.usage("Usage: exim_msgdate [options] message-id ...");
+    let m = match o.parse(&args) {
+        Ok(m) if m.opt_present("h") || m.opt_present("man") => {
+            print!("{usage}");
+            return 0;
+        }
+        Ok(m) => m,
+        Err(e) => {
+            eprintln!("exim_msgdate: {e}\n{usage}");
+            return 1;
+        }
+    };
+    let base = match m.opt_str("base").as_deref() {
+        None if m.opt_present("base36") => 36,
+        None | Some("62") => 62,
+        Some("36") => 36,
+        Some(other) => {
+            eprintln!("exim_msgdate: {other} is not a base for message ids: 36 or 62");
+            return 1;
+        }
+    };
+    let host_number = if m.opt_present("no-localhost_number") {
+        None
+    } else {
+        match m.opt_str("localhost_number").or_else(|| exim.option("localhost_number").ok().filter(|v| !v.is_empty())) {
+            None => None,
+            Some(text) => match text.parse::<u64>() {
+                Ok(n) if n <= if base == 36 { 10 } else { 16 } => Some(n),
+                _ => {
+                    eprintln!("localhost {text} from message-id != given number");
+                    return 1;
+                }
+            },
+        }
+    };
+    let zulu = m.opt_present("z") || m.opt_present("GMT") || m.opt_present("UTC");
+    let out = Output {
+        unix: m.opt_present("u"),
+        zulu,
+        local: m.opt_present("l") || !(m.opt_present("u") || zulu),
+        pid: m.opt_present("pid"),
+        base,
+        host_number,
+    };
+    let mut status = 0;
+    for id in &m.free {
+        if !show(id, &out) {
+            eprintln!("exim_msgdate: \"{id}\" is not a message id");
+            status = 1;
+        }
+    }
+    status
+}
+
+fn number(s: &str, base: u64) -> Option<u64> {
+    s.bytes().try_fold(0u64, |n, c| {
+        let digit = match c {
+            b'0'..=b'9' => c - b'0',
+            b'A'..=b'Z' => c - b'A' + 10,
+            b'a'..=b'z' if base == 62 => c - b'a' + 36,
+            b'a'..=b'z' => c - b'a' + 10,
+            _ => return None,
+        };
+        (u64::from(digit) < base).then_some(())?;
+        n.checked_mul(base)?.checked_add(u64::from(digit))
+    })
+}
+
+/// Prints the times; false if the text is no id.
+fn show(text: &str, o: &Output) -> bool {
+    let bare = text.split_once('@').map_or(text, |(id, _)| id);
+    let bare = if bare.len() > 6 { bare.strip_prefix('E').unwrap_or(bare) } else { bare };
+    let parts: Vec<&str> = bare.split('-').collect();
+    let (seconds, pid, fraction) = match parts.as_slice() {
+        [t] if t.len() == 6 => (number(t, o.base), None, Some(0)),
+        [t, p, f] if t.len() == 6 && matches!((p.len(), f.len()), (6, 2) | (11, 4)) => {
+            (number(t, o.base), number(p, o.base), number(f, o.base).map(|n| microseconds(n, f.len() == 4, o)))
+        }
+        _ => return false,
+    };
+    let (Some(seconds), Some(usec)) = (seconds, fraction) else { return false };
+    let pid = match pid {
+        Some(p) if o.pid => format!("\tpid {p}"),
+        _ => String::new(),
+    };
+    let t = i64::try_from(seconds).unwrap_or(i64::MAX);
+    let stamp = |format: &[u8], local: bool| String::from_utf8_lossy(&crate::sys::time::strftime(format, t, local).unwrap_or_default()).into_owned();
+    if o.unix {
+        println!("{seconds}.{usec:06}{pid}");
+    }
+    if o.zulu {
+        println!("{}.{usec:06}{pid}", stamp(b"%Y-%m-%d %H:%M:%S", false));
+    }
+    if o.local {
+        println!("{}.{usec:06} {}{pid}", stamp(b"%Y-%m-%d %H:%M:%S", true), stamp(b"%Z", true));
+    }
+    true
+}
+
+/// The last part of an id in microseconds. The older form counts 1/2000 s (1/1000 in base 36), less with a host number.
+fn microseconds(n: u64, long: bool, o: &Output) -> u64 {
+    match (long, o.host_number) {
+        (true, None) => n % 1_000_000,
+        (true, Some(_)) => (n % 500_000) * 2,
+        (false, None) => n * if o.base == 36 { 1000 } else { 500 },
+        (false, Some(_)) => {
+            let per_second = if o.base == 36 { 100 } else { 200 };
+            (n % per_second) * (1_000_000 / per_second)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers() {
+        assert_eq!(number("zzzzzz", 62), Some(56_800_235_583));
+        assert_eq!(number("ZZZZZZ", 36), Some(2_176_782_335));
+        assert_eq!(number("-", 62), None);
+    }
+}
