@@ -5,7 +5,6 @@ use bstr::ByteSlice;
 use super::items::{ItemDef, Shape};
 use super::parser::Parser;
 use super::tree::{Body, Broken, ItemArgs, Node, Otherwise, Step};
-use super::hooks;
 
 impl Parser<'_> {
     /// After `${name` of an item.
@@ -164,11 +163,13 @@ impl Parser<'_> {
         args.word = rest.get(..len).unwrap_or_default().into();
         self.pos += len;
         self.skip_space();
-        let kind = hooks::lookup_type(&args.word)?;
-        if !keyed && kind.single_key {
+        let spec = crate::lookups::parse_type(&args.word)?;
+        let single_key = !spec.driver().style().is_query();
+        args.spec = Some(spec);
+        if !keyed && single_key {
             return Err(format!("missing {{key}} for single-key \"{}\" lookup", args.word));
         }
-        if keyed && !kind.single_key {
+        if keyed && !single_key {
             return Err(format!(
                 "a single key was given for lookup type \"{}\", which is not a single-key lookup type",
                 args.word
