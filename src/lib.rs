@@ -13,6 +13,7 @@ pub mod context;
 pub mod daemon;
 pub mod deliver;
 pub mod dns;
+pub mod event;
 pub mod expand;
 pub mod filter;
 pub mod hints;

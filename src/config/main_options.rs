@@ -27,10 +27,6 @@ pub const DELAY_WARNING_CONDITION: &str = "${if or {\
 { match{$h_precedence:}{(?i)bulk|list|junk} }\
 { match{$h_auto-submitted:}{(?i)auto-generated|auto-replied} }\
 } {no}{yes}}";
-
-/// `uucp_from_pattern`: "From sender date" lines with the two usual forms of dates.
-pub const UUCP_FROM_PATTERN: &str = r"^From\s+(\S+)\s+(?:[a-zA-Z]{3},?\s+)?(?:[a-zA-Z]{3}\s+\d?\d|\d?\d\s+[a-zA-Z]{3}\s+\d\d(?:\d\d)?)\s+\d\d?:\d\d?";
-
 options! {
     /// The main section (manual chapter 14).
     pub struct MainOptions {

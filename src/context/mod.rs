@@ -64,6 +64,7 @@ impl Context {
             hints: Arc::new(crate::hints::SqliteStore::new(std::path::Path::new("/nonexistent"), 0, 0)),
             spool: Arc::new(crate::spool::Spool::new(&config)),
             handoff: Default::default(),
+            tls: Arc::new(crate::tls_openssl::ContextCache::new(None)),
             lookups: Default::default(),
             lists: Default::default(),
             random: Default::default(),

@@ -79,6 +79,8 @@ pub struct Services {
     pub hints: Arc<dyn crate::hints::HintsStore>,
     /// Who delivers messages that this process receives.
     pub handoff: crate::daemon::Handoff,
+    /// TLS contexts, kept for all connections of the process.
+    pub tls: Arc<crate::tls_openssl::ContextCache>,
     /// The spool directories.
     pub spool: Arc<crate::spool::Spool>,
     /// Open lookup handles and results of this thread of control.

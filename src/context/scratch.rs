@@ -80,7 +80,6 @@ pub struct AclVars {
     pub recipient_verify_failure: Option<&'static str>,
     /// `$sender_verify_failure`.
     pub sender_verify_failure: Option<&'static str>,
->>>>>>> smtpin
     /// The failed sender verification that the peer and the log are to be told of (once).
     pub sender_verify_failed: Option<SenderVerifyFailed>,
     /// The result may be given to the peer in detail although it is a temporary one (callouts, `defer` verbs).

@@ -88,6 +88,8 @@ pub struct Session {
     pub host_name: HostName,
     /// Further names of the host.
     pub host_aliases: Vec<Text>,
+    /// Why there is no name, for SMTP responses: ` (failed to find host name from IP address)`.
+    pub host_lookup_msg: BString,
     /// The reverse lookup was DNSSEC-secured.
     pub host_dnssec: bool,
     /// The argument of HELO or EHLO (or `-oMs`-like options).

@@ -68,16 +68,19 @@ pub fn own_command(ctx: &Context, arguments: &[BString]) -> Vec<BString> {
     argv
 }
 
-/// Starts a command that nobody waits for here; `done` is called with its pid's end by a thread of ours.
-pub fn run_detached(ctx: &Context, argv: &[BString], done: impl FnOnce(bool) + Send + 'static, what: &str) -> Result<(), String> {
+/// Starts a command that nobody waits for here. With `lock`, that lock of the `misc` hints is given back when it ends.
+pub fn run_detached(ctx: &Context, argv: &[BString], lock: Option<&[u8]>, what: &str) -> io::Result<()> {
     let args: Vec<Vec<u8>> = argv.iter().map(|a| a.to_vec()).collect();
     let envp: Vec<Vec<u8>> = crate::sys::exec::current_environment();
-    let Some(program) = args.first().cloned() else { return Err(format!("{what}: no command")) };
-    let child = crate::sys::spawn::Spawn::new(&program, &args, &envp).start().map_err(|e| format!("{what}: {} {e}", program.as_bstr()))?;
-    let _ = ctx;
+    let Some(program) = args.first().cloned() else { return Err(io::ErrorKind::InvalidInput.into()) };
+    let child = crate::sys::spawn::Spawn::new(&program, &args, &envp).start().map_err(|e| e.error)?;
+    crate::debug!(ctx, EXEC, "started process {} for {what}", child.pid);
+    let (hints, lock) = (ctx.services.hints.clone(), lock.map(<[u8]>::to_vec));
     std::thread::spawn(move || {
-        let ended = crate::sys::process::wait(child.pid);
-        done(ended.is_ok_and(|s| s.success()));
+        let _ = crate::sys::process::wait(child.pid);
+        if let Some(key) = lock {
+            crate::hints::serialize::give_back(hints.as_ref(), &key);
+        }
     });
     Ok(())
 }

@@ -32,3 +32,18 @@ pub fn end(db: &mut dyn HintsDb, key: &[u8]) -> Result<()> {
         None => Ok(()),
     })
 }
+
+/// Takes the lock `key` in the `misc` data base, which up to `limit` processes may have. Trouble with the hints counts as having it.
+pub fn take(store: &dyn super::HintsStore, key: &[u8], limit: u32) -> bool {
+    match store.open("misc", super::Mode::Write) {
+        Ok(Some(mut db)) => start(db.as_mut(), key, limit).unwrap_or(true),
+        _ => true,
+    }
+}
+
+/// Gives it back.
+pub fn give_back(store: &dyn super::HintsStore, key: &[u8]) {
+    if let Ok(Some(mut db)) = store.open("misc", super::Mode::Write) {
+        let _ = end(db.as_mut(), key);
+    }
+}

@@ -98,7 +98,7 @@ fn change(ctx: &mut Context, queue_name: &[u8], id: &[u8], action: &Action) -> R
         drop(data);
         println!("Message {shown} has been removed");
         if loaded.is_ok() {
-            crate::deliver::raise_event(ctx, None, "msg:fail:internal", &Text::clean("removed"), 0);
+            crate::event::raise(ctx, "msg:fail:internal", &Text::clean("removed"));
         }
         log::write(ctx, None, Which::MAIN, format!("removed by {}", caller(ctx)).as_bytes());
         log::write(ctx, None, Which::MAIN, b"Completed");

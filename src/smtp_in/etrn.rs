@@ -70,7 +70,7 @@ impl Server {
         }
         let serialize = ctx.config.main.smtp_etrn_serialize;
         let key: BString = [b"etrn-", key].concat().into();
-        if serialize && !crate::hints::serialize_start(ctx, &key, 1) {
+        if serialize && !crate::hints::serialize::take(ctx.services.hints.as_ref(), &key, 1) {
             let shown = self.line.argument.strip_prefix(b"#").unwrap_or(&self.line.argument).to_owned();
             self.reply(ctx, [b"458 Already processing ", shown.as_slice()].concat());
             return Next::Command;
@@ -84,7 +84,7 @@ impl Server {
                 log::write(ctx, None, Which::MAIN.and(Which::PANIC), line.as_bytes());
                 self.reply(ctx, "458 Unable to fork process");
                 if serialize {
-                    crate::hints::serialize_end(ctx, &key);
+                    crate::hints::serialize::give_back(ctx.services.hints.as_ref(), &key);
                 }
             }
         }
