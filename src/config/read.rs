@@ -132,10 +132,10 @@ fn main_section(config: &mut Config, lines: &mut Lines) -> Result<Option<BString
         }
         let parts = setting::split(&line);
         let kind = match parts.word {
-            b"domainlist" => Some(ListKind::Domain),
-            b"hostlist" => Some(ListKind::Host),
-            b"addresslist" => Some(ListKind::Address),
-            b"localpartlist" => Some(ListKind::LocalPart),
+            b"domainlist" | b"domainlist_cache" => Some(ListKind::Domain),
+            b"hostlist" | b"hostlist_cache" => Some(ListKind::Host),
+            b"addresslist" | b"addresslist_cache" => Some(ListKind::Address),
+            b"localpartlist" | b"localpartlist_cache" => Some(ListKind::LocalPart),
             _ => None,
         };
         if let Some(kind) = kind {
@@ -185,7 +185,8 @@ fn named_list(
     if lists.contains_key(&name) {
         return Err(lines.error(format!("duplicate name \"{name}\" for a named {} list", kind.name())));
     }
-    lists.insert(name, Arc::new(NamedList { text: Template::new(&text), hidden: parts.hidden, id }));
+    let cache = parts.word.ends_with(b"_cache");
+    lists.insert(name, Arc::new(NamedList { text: Template::new(&text), hidden: parts.hidden, id, cache }));
     Ok(())
 }
 

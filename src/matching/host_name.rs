@@ -80,6 +80,17 @@ fn by_dns(ctx: &mut Context, ip: IpAddr) -> Result<Vec<Vec<u8>>, ()> {
     Ok(names.take(MAX_NAMES).map(|n| n.to_ascii_lowercase()).collect())
 }
 
+/// The addresses of a host's name, and whether DNSSEC vouches for them (it never does: they are looked up by name).
+/// `Err(Defer)` if that cannot be known now.
+pub fn addresses_of(ctx: &mut Context, name: &Text) -> Result<(Vec<IpAddr>, bool), Match> {
+    let host = HostItem { name: name.clone(), ..HostItem::default() };
+    match find_by_name(ctx, &host, &LookupOptions::default()) {
+        HostSearch::Found { hosts, .. } => Ok((hosts.iter().filter_map(|h| h.address).collect(), false)),
+        HostSearch::Again => Err(Match::Defer(format!("lookup of {name} deferred"))),
+        _ => Err(Match::No),
+    }
+}
+
 // Only names that have the address are good.
 fn verify(ctx: &mut Context, ip: IpAddr, names: &[Vec<u8>]) -> Match {
     let mut good: Vec<Text> = Vec::new();

@@ -20,10 +20,10 @@ pub fn rewrite_header(ctx: &mut Context, header: &Header, rules: &[RewriteRule])
     walk(ctx, header, &How::Rules(rules, target))
 }
 
-/// The same with the rules of the rewrite section.
-pub fn rewrite_received_header(ctx: &mut Context, header: &Header) -> Option<Header> {
+/// The same with the rules of the rewrite section, while a message is received: the new text.
+pub fn header_line(ctx: &mut Context, header: &Header) -> Option<BString> {
     let config = ctx.config.clone();
-    rewrite_header(ctx, header, &config.rewrite)
+    rewrite_header(ctx, header, &config.rewrite).map(|h| h.text)
 }
 
 /// A router found that the domain of an address is really another: header lines are changed to it. The old lines are kept

@@ -31,7 +31,7 @@ fn header_lines() {
     let ctx = &mut context(&["a@b a-new@b h", "w@b \"Long Name <w-new@b> (c)\" hw"]);
     let mut one = |text: &str, kind| {
         let header = Header { kind, text: format!("{text}\n").into() };
-        rewrite_received_header(ctx, &header).map(|h| h.text.to_string())
+        header_line(ctx, &header).map(|t| t.to_string())
     };
     let long = format!("To: {} <a@b>, x@b", "a".repeat(25));
     assert_eq!(one(&long, HeaderKind::To).unwrap(), format!("To: {} <a-new@b>, \n\tx@b\n", "a".repeat(25)));
