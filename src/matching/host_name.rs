@@ -66,7 +66,8 @@ fn by_dns(ctx: &mut Context, ip: IpAddr) -> Result<Vec<Vec<u8>>, ()> {
         Outcome::Found => {}
         Outcome::Again => {
             let list = ctx.config.main.dns_again_means_nonexist.get().cloned();
-            let nonexist = list.is_some_and(|l| super::match_domain(ctx, &Text::tainted(answer.asked.clone()), &l, None) == Match::Yes);
+            let nonexist =
+                list.is_some_and(|l| super::match_domain(ctx, &Text::tainted(answer.asked.clone()), &l, None) == Match::Yes);
             return if nonexist { Ok(Vec::new()) } else { Err(()) };
         }
         _ => return Ok(Vec::new()),
