@@ -131,15 +131,16 @@ fn main_section(config: &mut Config, lines: &mut Lines) -> Result<Option<BString
             continue;
         }
         let parts = setting::split(&line);
-        let kind = match parts.word {
-            b"domainlist" | b"domainlist_cache" => Some(ListKind::Domain),
-            b"hostlist" | b"hostlist_cache" => Some(ListKind::Host),
-            b"addresslist" | b"addresslist_cache" => Some(ListKind::Address),
-            b"localpartlist" | b"localpartlist_cache" => Some(ListKind::LocalPart),
+        let plain = parts.word.strip_suffix(b"_cache");
+        let kind = match plain.unwrap_or(parts.word) {
+            b"domainlist" => Some(ListKind::Domain),
+            b"hostlist" => Some(ListKind::Host),
+            b"addresslist" => Some(ListKind::Address),
+            b"localpartlist" => Some(ListKind::LocalPart),
             _ => None,
         };
         if let Some(kind) = kind {
-            named_list(config, lines, kind, &parts)?;
+            named_list(config, lines, kind, plain.is_some(), &parts)?;
             continue;
         }
         if line.first() == Some(&b'.') || (parts.word.is_empty() && !parts.hidden) {
@@ -164,6 +165,7 @@ fn named_list(
     config: &mut Config,
     lines: &Lines,
     kind: ListKind,
+    cache: bool,
     parts: &setting::Parts<'_>,
 ) -> Result<(), ConfigError> {
     let (name, rest) = {
@@ -185,7 +187,6 @@ fn named_list(
     if lists.contains_key(&name) {
         return Err(lines.error(format!("duplicate name \"{name}\" for a named {} list", kind.name())));
     }
-    let cache = parts.word.ends_with(b"_cache");
     lists.insert(name, Arc::new(NamedList { text: Template::new(&text), hidden: parts.hidden, id, cache }));
     Ok(())
 }

@@ -194,6 +194,8 @@ pub struct Session {
     pub in_quit: bool,
     /// Queue all messages of this session (`-odq`-like; set once load or count said so).
     pub queue_only: bool,
+    /// Rates computed for this connection.
+    pub rates: crate::acl::ratelimit::Rates,
     /// SPF of this session (`$spf_...`), by the mail_auth code.
     pub spf: Option<std::sync::Arc<crate::mail_auth::SpfFacts>>,
 }
