@@ -46,9 +46,11 @@ impl Execution {
             ""
         };
         let line = format!(
-            "{}exec {}{program} -DEXIM_PATH={program} -C {top}/test-config {} \
+            "{}{}{}{program} -DEXIM_PATH={program} -C {top}/test-config {} \
              >>test-stdout 2>>test-stderr{errors}",
             mta.assignments,
+            // What is killed by its pid must not be behind a shell.
+            if mta.is_inetd_wait() { "exec " } else { "" },
             mta.sudo,
             args.trim(),
         );
