@@ -176,10 +176,9 @@ impl Template {
             }
         }
         facts.features.insert("running".into(), running);
-        if !self.test().join("bin/loaded").exists() {
-            if let Some(support) = facts.features.get_mut("support") {
-                support.retain(|word| word != "Expand_dlfunc");
-            }
+        let loadable = self.test().join("bin/loaded").exists();
+        if let Some(support) = facts.features.get_mut("support") {
+            support.retain(|word| loadable || word != "Expand_dlfunc");
         }
     }
 

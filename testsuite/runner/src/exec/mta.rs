@@ -95,7 +95,7 @@ impl Execution {
             return fail("an inetd-wait daemon needs PORT_DYNAMIC");
         };
         let socket = OwnedFd::from(socket.try_clone()?);
-        let mut command = self.shell_command(&line, variable);
+        let mut command = self.shell_command(line, variable);
         self.background = Some(command.stdin(Stdio::from(socket)).spawn()?);
         thread::sleep(Duration::from_millis(300));
         Ok(())

@@ -394,10 +394,11 @@ impl Session {
         };
         let line = line.trim_ascii_end();
         say(&[mark, line, b"\n"].concat());
-        if !mark.is_empty() {
-            if let Some(length) = line.strip_prefix(b"Content-length: ") {
-                self.content = Some(number(length));
-            }
+        if let Some(length) = line
+            .strip_prefix(b"Content-length: ")
+            .filter(|_| !mark.is_empty())
+        {
+            self.content = Some(number(length));
         }
         compared(line, text)
     }
@@ -421,10 +422,10 @@ impl Session {
         let got: Vec<u8> = conn.buffer.drain(..count).collect();
         self.consumed(count, conn);
         say(&[mark, &printable(&got), b"\n"].concat());
-        if mark != b"<<" {
-            if let Err(next) = self.read_line(conn) {
-                return next;
-            }
+        if mark != b"<<"
+            && let Err(next) = self.read_line(conn)
+        {
+            return next;
         }
         compared(&got, text)
     }
