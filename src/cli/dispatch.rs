@@ -81,12 +81,14 @@ fn print_settings(ctx: &Context, o: &Options, arguments: &[BString]) -> i32 {
 }
 
 fn testing(ctx: &mut Context, o: &Options, test: &Test) -> Result<i32, Refusal> {
-    let _ = o;
     match test {
-        Test::Expand { .. } => {
+        Test::Expand { message: None, id: None } => {
             privilege::become_caller(&ctx.run)?;
-            missing("-be")
+            let words: Vec<Vec<u8>> = o.arguments.iter().map(|a| a.to_vec()).collect();
+            let result = super::expand_test::run(ctx, &words, &mut std::io::stdin().lock(), &mut std::io::stdout().lock());
+            Ok(result.unwrap_or(1))
         }
+        Test::Expand { .. } => missing("-bem"),
         Test::Filter { .. } => {
             privilege::become_caller(&ctx.run)?;
             missing("-bf")

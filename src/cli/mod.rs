@@ -4,6 +4,7 @@
 
 mod dispatch;
 mod environment;
+mod expand_test;
 mod info;
 mod modes;
 pub mod options;
