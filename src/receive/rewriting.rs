@@ -3,32 +3,11 @@
 use crate::context::{Context, HeaderKind};
 use crate::text::Text;
 
-<<<<<<< HEAD
 pub use crate::rewrite::{qualify, smtp_time};
 
 /// An envelope address, qualified if it must be, and rewritten by the global rules.
 pub fn address(ctx: &mut Context, address: &Text, recipient: bool) -> Text {
     if address.is_empty() { address.clone() } else { crate::rewrite::envelope(ctx, address, recipient, true) }
-=======
-/// The argument of MAIL or RCPT after SMTP-time rewriting (flag `S`).
-pub fn smtp_time(ctx: &mut Context, argument: &[u8]) -> BString {
-    crate::rewrite::smtp_time(ctx, argument).into_bytes().into()
-}
-
-/// Adds qualify_recipient or qualify_domain.
-pub fn qualify(ctx: &Context, address: &Text, recipient: bool) -> Text {
-    let site = &ctx.config.site;
-    let mut a = address.clone();
-    a.push_bytes(b"@");
-    a.push_bytes(if recipient { &site.qualify_recipient } else { &site.qualify_domain });
-    a
-}
-
-/// An envelope address, qualified if it must be, and rewritten by the global rules.
-pub fn address(ctx: &mut Context, address: &Text, recipient: bool) -> Text {
-    let qualified = if address.is_empty() || address.contains(&b'@') { address.clone() } else { qualify(ctx, address, recipient) };
-    crate::rewrite::envelope(ctx, &qualified, recipient, true)
->>>>>>> main
 }
 
 /// Rewrites and qualifies all header lines but the first (our own Received:). The old form of a changed line stays,
