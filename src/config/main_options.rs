@@ -27,6 +27,7 @@ pub const DELAY_WARNING_CONDITION: &str = "${if or {\
 { match{$h_precedence:}{(?i)bulk|list|junk} }\
 { match{$h_auto-submitted:}{(?i)auto-generated|auto-replied} }\
 } {no}{yes}}";
+
 options! {
     /// The main section (manual chapter 14).
     pub struct MainOptions {

@@ -82,6 +82,8 @@ pub struct NamedList {
     pub hidden: bool,
     /// A number of its own among all named lists: the key of caches of its results.
     pub id: usize,
+    /// From `domainlist_cache ...`: results are kept although the text has expansions.
+    pub cache: bool,
 }
 
 /// A macro, ours or the configuration's, as `-bP macros` shows it.

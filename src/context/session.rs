@@ -88,6 +88,8 @@ pub struct Session {
     pub host_name: HostName,
     /// Further names of the host.
     pub host_aliases: Vec<Text>,
+    /// Why there is no name, for SMTP responses: ` (failed to find host name from IP address)`.
+    pub host_lookup_msg: BString,
     /// The reverse lookup was DNSSEC-secured.
     pub host_dnssec: bool,
     /// The argument of HELO or EHLO (or `-oMs`-like options).
@@ -192,6 +194,8 @@ pub struct Session {
     pub in_quit: bool,
     /// Queue all messages of this session (`-odq`-like; set once load or count said so).
     pub queue_only: bool,
+    /// Rates computed for this connection.
+    pub rates: crate::acl::ratelimit::Rates,
     /// SPF of this session (`$spf_...`), by the mail_auth code.
     pub spf: Option<std::sync::Arc<crate::mail_auth::SpfFacts>>,
 }

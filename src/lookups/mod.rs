@@ -26,6 +26,7 @@ mod testdb;
 mod tests;
 
 pub use cache::Cache;
+pub use check::open_failed;
 pub use driver::{Answer, Ask, Driver, Handle, Keep, Style};
 pub use find::{Found, LookupError, find, find_single};
 pub use spec::{Spec, Star, parse_type};

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use bstr::ByteSlice;
 use rusqlite::Connection;
+use rusqlite::fallible_iterator::FallibleIterator;
 use rusqlite::types::ValueRef;
 
 use super::check::name_value;

@@ -95,14 +95,8 @@ impl Extracted {
     }
 }
 
-/// Reads one address with the widest rules: domain literals and UTF-8 domains are allowed; `<>` is not.
-/// For texts of our own; what comes from a peer or a header line is read with [`extract_with`].
-pub fn extract_address(text: &[u8]) -> Result<Extracted, String> {
-    extract_with(&mut Rules { allow_domain_literals: true, allow_utf8_domains: true, ..Rules::default() }, text)
-}
-
 /// Reads one address. The text must hold nothing else but comments and white space (but, in a group, `;`).
-pub fn extract_with(rules: &mut Rules, text: &[u8]) -> Result<Extracted, String> {
+pub fn extract_address(rules: &mut Rules, text: &[u8]) -> Result<Extracted, String> {
     let mut lex = Lexer::new(text);
     let result = parse(rules, &mut lex);
     let next = lex.peek();

@@ -7,7 +7,7 @@ use std::os::fd::{AsFd, OwnedFd};
 
 use bstr::{BString, ByteSlice};
 
-use super::address::{Rules, extract_with};
+use super::address::{Rules, extract_address};
 use super::address_end::find_address_end;
 use super::is_space;
 use crate::sys::file::{self, Dir, Flags};
@@ -164,7 +164,7 @@ fn special(options: &ForwardOptions<'_>, item: &[u8], rest: &[u8]) -> Option<For
 fn read_item(options: &ForwardOptions<'_>, item: &[u8], inquote: bool, list: &mut ForwardList) -> Result<(), ForwardEnd> {
     // `\name`: that local part at the incoming domain, as it is.
     if let Some(name) = item.strip_prefix(b"\\")
-        && let Ok(found) = extract_with(&mut options.rules.clone(), name)
+        && let Ok(found) = extract_address(&mut options.rules.clone(), name)
         && !found.is_qualified()
     {
         let mut address = found.address;
@@ -173,7 +173,7 @@ fn read_item(options: &ForwardOptions<'_>, item: &[u8], inquote: bool, list: &mu
         list.items.push(ForwardItem::Address { address, qualified: true });
         return Ok(());
     }
-    let parsed = extract_with(&mut options.rules.clone(), item);
+    let parsed = extract_address(&mut options.rules.clone(), item);
     // A name that starts with a slash or bar and yet is a good address with a domain is one (X.400).
     if matches!(item.first(), Some(b'|' | b'/')) && !parsed.as_ref().is_ok_and(|a| a.is_qualified()) {
         let text = if inquote { unescape(item) } else { item.into() };

@@ -5,7 +5,7 @@ use super::*;
 
 fn ok(text: &str) -> String {
     let mut rules = Rules { allow_domain_literals: true, ..Rules::default() };
-    extract_with(&mut rules, text.as_bytes()).map_or_else(|e| format!("!{e}"), |a| a.address.to_string())
+    extract_address(&mut rules, text.as_bytes()).map_or_else(|e| format!("!{e}"), |a| a.address.to_string())
 }
 
 #[test]
@@ -50,14 +50,14 @@ fn groups_go_on_over_calls() {
     let mut at = 0;
     while at < text.len() {
         let end = at + find_address_end(&text[at..], false);
-        found.push(extract_with(&mut rules, &text[at..end]).unwrap().address.to_string());
+        found.push(extract_address(&mut rules, &text[at..end]).unwrap().address.to_string());
         at = end + 1;
     }
     assert_eq!(found, ["a@b", "c@d", "e@f"]);
     assert!(!rules.found_group && rules.allow_group);
-    assert_eq!(extract_with(&mut rules, b"x:;").unwrap_err(), "empty address");
+    assert_eq!(extract_address(&mut rules, b"x:;").unwrap_err(), "empty address");
     let mut rules = Rules { allow_null: true, ..Rules::default() };
-    assert_eq!(extract_with(&mut rules, b"<>").unwrap().address, "");
+    assert_eq!(extract_address(&mut rules, b"<>").unwrap().address, "");
 }
 
 #[test]

@@ -1,0 +1,111 @@
+//! The name of the session's host: looked up only when something needs it, and verified by a forward lookup
+//! (`host_lookup_order`, manual section 14).
+
+use std::net::IpAddr;
+
+use bstr::ByteSlice;
+
+use super::Match;
+use super::net::unmapped;
+use crate::context::Context;
+use crate::context::session::HostName;
+use crate::dns::{ByName, Outcome, RecordType};
+use crate::log::{self, Selector, Which};
+use crate::parse::list::items;
+use crate::route::HostItem;
+use crate::route::hosts::{HostSearch, LookupOptions, find_by_name};
+use crate::text::Text;
+
+/// Names of one host, at most.
+const MAX_NAMES: usize = 50;
+
+/// Looks the name up and sets `host_name`, `host_aliases` and `host_dnssec` of the session. No: there is none, or none that
+/// leads back to the address.
+pub fn host_name_lookup(ctx: &mut Context) -> Match {
+    let Some(ip) = ctx.session.host_ip else { return Match::No };
+    ctx.session.host_dnssec = false;
+    let order = ctx.config.main.host_lookup_order.raw().unwrap_or(b"bydns:byaddr").to_vec();
+    let mut names: Vec<Vec<u8>> = Vec::new();
+    let mut again = false;
+    for method in items(&order) {
+        match &method[..] {
+            b"bydns" => match by_dns(ctx, ip) {
+                Ok(found) => names = found,
+                Err(()) => again = true,
+            },
+            b"byaddr" => match ctx.services.dns.host_by_address(ip) {
+                ByName::Found { name, .. } if !name.is_empty() => names = vec![name.to_ascii_lowercase()],
+                ByName::Again => again = true,
+                _ => {}
+            },
+            _ => {}
+        }
+        if !names.is_empty() {
+            break;
+        }
+        if again {
+            ctx.session.host_name = HostName::Deferred;
+            return Match::Defer(format!("host name lookup for {ip} deferred"));
+        }
+    }
+    if names.is_empty() {
+        let text = format!("no host name found for IP address {ip}");
+        log::write(ctx, Some(Selector::HostLookupFailed), Which::MAIN, text.as_bytes());
+        ctx.session.host_lookup_msg = " (failed to find host name from IP address)".into();
+        ctx.session.host_name = HostName::Failed;
+        return Match::No;
+    }
+    verify(ctx, ip, &names)
+}
+
+// `Err`: temporary.
+fn by_dns(ctx: &mut Context, ip: IpAddr) -> Result<Vec<Vec<u8>>, ()> {
+    let dnssec = ctx.config.main.dns_dnssec_ok.0 != 0;
+    let answer = ctx.services.dns.clone().reverse(ip, dnssec);
+    match answer.outcome {
+        Outcome::Found => {}
+        Outcome::Again => {
+            let list = ctx.config.main.dns_again_means_nonexist.get().cloned();
+            let nonexist = list.is_some_and(|l| super::match_domain(ctx, &Text::tainted(answer.asked.clone()), &l, None) == Match::Yes);
+            return if nonexist { Ok(Vec::new()) } else { Err(()) };
+        }
+        _ => return Ok(Vec::new()),
+    }
+    let list = ctx.config.main.dns_trust_aa.get().cloned();
+    let secure = answer.is_secure(&mut |zone| {
+        list.as_ref().is_some_and(|l| super::match_domain(ctx, &Text::tainted(zone.as_bytes()), l, None) == Match::Yes)
+    });
+    ctx.session.host_dnssec = secure;
+    let names = answer.of_type(RecordType::Ptr).filter_map(|r| r.data.name()).filter(|n| !n.is_empty());
+    Ok(names.take(MAX_NAMES).map(|n| n.to_ascii_lowercase()).collect())
+}
+
+// Only names that have the address are good.
+fn verify(ctx: &mut Context, ip: IpAddr, names: &[Vec<u8>]) -> Match {
+    let mut good: Vec<Text> = Vec::new();
+    for name in names {
+        let name = Text::tainted(name.clone());
+        let host = HostItem { name: name.clone(), ..HostItem::default() };
+        match find_by_name(ctx, &host, &LookupOptions::default()) {
+            HostSearch::Found { hosts, .. } if hosts.iter().any(|h| h.address.map(unmapped) == Some(unmapped(ip))) => {
+                good.push(name);
+            }
+            HostSearch::Again => {
+                ctx.session.host_name = HostName::Deferred;
+                return Match::Defer(format!("temporary error for host name lookup of {name}"));
+            }
+            _ => {}
+        }
+    }
+    let mut good = good.into_iter();
+    if let Some(first) = good.next() {
+        ctx.session.host_name = HostName::Found(first);
+        ctx.session.host_aliases = good.collect();
+        return Match::Yes;
+    }
+    let first = names.first().map(|n| n.as_bstr()).unwrap_or_default();
+    ctx.session.host_lookup_msg = format!(" ({ip} does not match any IP address for {first})").into();
+    ctx.session.host_name = HostName::Failed;
+    ctx.session.host_dnssec = false;
+    Match::No
+}

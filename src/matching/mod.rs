@@ -1,0 +1,179 @@
+//! Lists (manual chapter 10): string, domain, local part, address and host lists, named lists, and their caches.
+//!
+//! Everything that asks whether something is in a list asks here. [`test`] takes any subject and any list; the functions
+//! below are the common cases. A list that cannot be tested gives [`Match::Defer`]; where the reference ends the process
+//! for a mistake in the configuration (an unknown named list), this writes to the panic log and defers.
+
+mod address;
+mod cache;
+mod host;
+mod host_name;
+pub mod net;
+mod scan;
+mod special;
+mod string;
+#[cfg(test)]
+mod tests;
+
+use std::net::IpAddr;
+
+use crate::config::options::Str;
+use crate::context::Context;
+use crate::expand::Template;
+use crate::text::Text;
+
+pub use cache::ListCache;
+pub use host_name::host_name_lookup;
+
+/// What a list says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Match {
+    /// It holds the thing.
+    Yes,
+    /// It does not.
+    No,
+    /// A lookup in it deferred.
+    Defer(String),
+}
+
+/// The list.
+#[derive(Clone, Copy, Debug)]
+pub enum List<'a> {
+    /// An option's text, to be expanded first. Forced failure means that nothing is in it.
+    Expand(&'a Template),
+    /// A list that is ready.
+    Ready(&'a Text),
+}
+
+/// What is looked for.
+#[derive(Clone, Copy, Debug)]
+pub enum Subject<'a> {
+    /// In a list of strings: no named lists, no `@`.
+    String {
+        /// The string.
+        text: &'a Text,
+        /// Case does not matter.
+        caseless: bool,
+    },
+    /// A domain.
+    Domain(&'a Text),
+    /// A local part; case does not matter unless the list says `+caseful`.
+    LocalPart(&'a Text),
+    /// A whole address; may be empty.
+    Address {
+        /// The address.
+        address: &'a Text,
+        /// The case of the local part does not matter unless the list says `+caseful`.
+        caseless: bool,
+    },
+    /// The host of the session; none at all is matched by an empty item.
+    SessionHost,
+    /// Another host, whose name is known.
+    Host {
+        /// Its name.
+        name: &'a Text,
+        /// Its address.
+        address: Option<IpAddr>,
+    },
+    /// An IP address: items that are host names are errors (`match_ip`).
+    Ip(&'a [u8]),
+}
+
+/// A question.
+#[derive(Clone, Copy, Debug)]
+pub struct Request<'a> {
+    /// What is looked for.
+    pub subject: Subject<'a>,
+    /// Where.
+    pub list: List<'a>,
+    /// The text is one item, whatever separators are in it.
+    pub single: bool,
+    /// Set `$0`, `$1`, ... from the item that matches.
+    pub captures: bool,
+}
+
+/// Answers a question. `data` receives what the matching item gave: a lookup's result, or the item itself.
+pub fn test(ctx: &mut Context, request: &Request<'_>, data: Option<&mut Option<Text>>) -> Match {
+    let mut found = None;
+    let result = scan::run(ctx, request, &mut found);
+    if let Some(data) = data
+        && result == Match::Yes
+    {
+        *data = found;
+    }
+    result
+}
+
+fn simple(ctx: &mut Context, subject: Subject<'_>, list: List<'_>, data: Option<&mut Option<Text>>) -> Match {
+    test(ctx, &Request { subject, list, single: false, captures: false }, data)
+}
+
+/// Is the subject in a list that is ready (the conditions `match_domain` and so on, after expansion)?
+pub fn match_ready(ctx: &mut Context, subject: Subject<'_>, list: &Text, data: Option<&mut Option<Text>>) -> Match {
+    simple(ctx, subject, List::Ready(list), data)
+}
+
+/// Is the domain in the list?
+pub fn match_domain(ctx: &mut Context, domain: &Text, list: &Template, data: Option<&mut Option<Text>>) -> Match {
+    simple(ctx, Subject::Domain(domain), List::Expand(list), data)
+}
+
+/// Does the domain match this one item (`route_list`)? Sets `$0`, `$1`, ...
+pub fn match_domain_item(ctx: &mut Context, domain: &Text, item: &Template, data: Option<&mut Option<Text>>) -> Match {
+    let request = Request { subject: Subject::Domain(domain), list: List::Expand(item), single: true, captures: true };
+    test(ctx, &request, data)
+}
+
+/// Is the local part in the list?
+pub fn match_local_part(ctx: &mut Context, local: &Text, list: &Template, data: Option<&mut Option<Text>>) -> Match {
+    simple(ctx, Subject::LocalPart(local), List::Expand(list), data)
+}
+
+/// Is the address in the list? Case of the local part does not matter unless the list says so.
+pub fn match_address(ctx: &mut Context, address: &Text, list: &Template, data: Option<&mut Option<Text>>) -> Match {
+    simple(ctx, Subject::Address { address, caseless: true }, List::Expand(list), data)
+}
+
+/// Does the address match this one item (retry and rewriting rules)? The local part's case matters. Sets `$0`, `$1`, ...
+pub fn match_address_item(ctx: &mut Context, address: &Text, item: &Template) -> Match {
+    let subject = Subject::Address { address, caseless: false };
+    test(ctx, &Request { subject, list: List::Expand(item), single: true, captures: true }, None)
+}
+
+/// Is the string in the list?
+pub fn match_string(ctx: &mut Context, text: &Text, list: &Template, data: Option<&mut Option<Text>>) -> Match {
+    simple(ctx, Subject::String { text, caseless: true }, List::Expand(list), data)
+}
+
+/// Does the string match a pattern of the simple kind: literal, `*tail`, regular expression, lookup? Case does not matter.
+pub fn match_pattern_string(ctx: &mut Context, text: &Text, pattern: &[u8], expand: bool) -> Match {
+    let (template, ready) = (Template::new(pattern), Text::clean(pattern));
+    let list = if expand { List::Expand(&template) } else { List::Ready(&ready) };
+    let subject = Subject::String { text, caseless: true };
+    test(ctx, &Request { subject, list, single: true, captures: false }, None)
+}
+
+/// Is the session's host in the list?
+pub fn match_host(ctx: &mut Context, list: &Template) -> Match {
+    simple(ctx, Subject::SessionHost, List::Expand(list), None)
+}
+
+/// The same; `$host_data` is the caller's to set from `data`.
+pub fn match_host_data(ctx: &mut Context, list: &Template, data: &mut Option<Text>) -> Match {
+    simple(ctx, Subject::SessionHost, List::Expand(list), Some(data))
+}
+
+/// Is the session's host in the list of this option? An unset option is an empty list.
+pub fn match_host_option(ctx: &mut Context, name: &str, option: &Str) -> Match {
+    // The name stands in messages about files that cannot be read.
+    let _ = name;
+    match option.get() {
+        Some(list) => match_host(ctx, list),
+        None => Match::No,
+    }
+}
+
+/// Is a host with this name and address in the list? `$host_address` is its address meanwhile.
+pub fn match_host_named(ctx: &mut Context, name: &Text, address: Option<IpAddr>, list: &Template) -> Match {
+    simple(ctx, Subject::Host { name, address }, List::Expand(list), None)
+}
