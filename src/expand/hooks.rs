@@ -8,34 +8,50 @@ use bstr::ByteSlice;
 use super::{ExpandError, failed};
 use crate::acl::{self, AclResult, Verdict, Where};
 use crate::context::Context;
+use crate::lookups::{self, LookupError, Spec};
 use crate::matching::{self, Match};
-use crate::text::Text;
+use crate::text::{Taint, Text};
 
 use super::Template;
 
-/// What the syntax of `${lookup}` depends on.
-#[derive(Clone, Copy, Debug)]
-pub struct LookupKind {
-    /// Has a key and a file.
-    pub single_key: bool,
+/// Runs a lookup: `None` if there is nothing. `file` is the file of a single-key lookup. What a partial lookup or a default
+/// matched is left in `$1` and `$2`.
+pub fn lookup(ctx: &mut Context, spec: &Spec, key: &Text, file: Option<&Text>) -> Result<Option<Text>, ExpandError> {
+    let found = match file {
+        Some(file) => lookups::find(ctx, spec, key, file),
+        None => lookups::find(ctx, spec, &Text::new(), key),
+    };
+    match found {
+        Ok(None) => Ok(None),
+        Ok(Some(found)) => {
+            if let Some((wild, fixed)) = found.parts {
+                ctx.scratch.numeric = vec![None, Some(wild), Some(fixed)];
+            }
+            Ok(Some(found.value))
+        }
+        Err(LookupError::Open(m)) => failed(m),
+        Err(LookupError::Defer(m)) => Err(ExpandError::Defer(m)),
+    }
 }
 
-/// What a type (with `partial`, `*` and options) is; the error is the reference's message.
-pub fn lookup_type(word: &[u8]) -> Result<LookupKind, String> {
-    Err(format!("unknown lookup type \"{}\"", word.as_bstr()))
-}
-
-/// Runs a lookup: `None` if there is nothing. `file` is the file of a single-key lookup. Captures of a partial lookup
-/// are set by the lookup.
-pub fn lookup(ctx: &mut Context, word: &[u8], key: &Text, file: Option<&Text>) -> Result<Option<Text>, ExpandError> {
-    let _ = (ctx, key, file);
-    failed(format!("unknown lookup type \"{}\"", word.as_bstr()))
-}
-
-/// `${quote_<type>:...}`
-pub fn lookup_quote(ctx: &mut Context, kind: &[u8], option: Option<&[u8]>, text: Text) -> Result<Text, ExpandError> {
-    let _ = (ctx, option, text);
-    failed(format!("unknown lookup type \"{}\"", kind.as_bstr()))
+/// `${quote_<type>:...}`: a tainted string becomes one that may stand in queries of this type.
+pub fn lookup_quote(kind: &[u8], option: Option<&[u8]>, text: Text) -> Result<Text, ExpandError> {
+    let shown = kind.as_bstr();
+    let Some(index) = lookups::type_index(kind) else {
+        return failed(format!("unknown lookup type \"{shown}\""));
+    };
+    let quoted = lookups::TYPES.get(usize::from(index)).and_then(|d| d.quote(&text, option));
+    match (quoted, option) {
+        (Some(Some(bytes)), _) => {
+            let taint = if text.is_tainted() { Taint::Quoted(index) } else { Taint::Clean };
+            Ok(Text::with_taint(bytes, taint))
+        }
+        (None, None) => Ok(text),
+        (_, option) => {
+            let option = option.unwrap_or_default().as_bstr();
+            failed(format!("\"{option}\" unrecognized after \"${{quote_{shown}\""))
+        }
+    }
 }
 
 /// Which list a condition means.
@@ -143,8 +159,8 @@ pub fn ldapauth(ctx: &mut Context, query: &Text) -> Result<bool, ExpandError> {
 }
 
 /// `$version_number`, unless `exim_version` replaces it.
-pub fn version() -> String {
-    "4.99".into()
+pub fn version() -> bstr::BString {
+    crate::version::version()
 }
 
 /// `$compile_date`

@@ -1,7 +1,7 @@
 //! `readsock`: a request to a socket, and all that comes back. The `${readsocket}` item calls [`read`].
 
-use std::os::fd::{AsFd, OwnedFd};
 use std::net::SocketAddr;
+use std::os::fd::{AsFd, OwnedFd};
 use std::time::{Duration, Instant};
 
 use bstr::ByteSlice;
@@ -60,7 +60,10 @@ impl Handle for Open {
                 b"tls=yes" => options.tls = true,
                 b"cache=yes" => options.cache = true,
                 o => {
-                    let time = o.strip_prefix(b"timeout=").and_then(|t| t.to_str().ok()).and_then(|t| t.trim_end_matches('s').parse().ok());
+                    let time = o
+                        .strip_prefix(b"timeout=")
+                        .and_then(|t| t.to_str().ok())
+                        .and_then(|t| t.trim_end_matches('s').parse().ok());
                     match time {
                         Some(t) => options.timeout = Duration::from_secs(t),
                         None => return Answer::Defer(format!("bad option for readsock: {}", o.as_bstr())),
@@ -126,9 +129,11 @@ fn connect(name: &Text, timeout: Duration) -> Result<OwnedFd, String> {
         .ok_or_else(|| format!("unknown port \"{}\"", port.as_bstr()))?;
     let addresses = match crate::matching::net::parse_ip(host) {
         Some(ip) => vec![ip],
-        None => crate::sys::addrinfo::by_name(host, None)
-            .map_err(|_| format!("no IP address found for host {}", host.as_bstr()))?
-            .addresses,
+        None => {
+            crate::sys::addrinfo::by_name(host, None)
+                .map_err(|_| format!("no IP address found for host {}", host.as_bstr()))?
+                .addresses
+        }
     };
     let mut last = format!("no IP address found for host {}", host.as_bstr());
     for ip in addresses {

@@ -17,6 +17,8 @@ pub mod srs;
 pub mod strings;
 mod subst;
 
+pub use lists::check_number as check_list_number;
+
 use super::ExpandError;
 pub use super::tree::{ItemArgs, RegexSlot};
 use crate::context::Context;

@@ -58,7 +58,11 @@ pub fn readsocket(ctx: &mut Context, args: &ItemArgs, out: &mut Text) -> Result<
     }
     let strings = subs(ctx, args)?;
     let [place, request, ..] = strings.as_slice() else { return Ok(()) };
-    let options = options(strings.get(2))?;
+    let options = match (options(strings.get(2)), &args.each) {
+        (Ok(o), _) => o,
+        (Err(_), Some(otherwise)) => return append(ctx, otherwise, out),
+        (Err(e), None) => return Err(e),
+    };
     let key = [place.as_bytes(), b"\0", request.as_bytes(), b"\0", strings.get(2).map_or(&b""[..], |t| t.as_bytes())].concat();
     let cached = if options.cache { ctx.scratch.socket_cache.get(&key[..]).cloned() } else { None };
     let answer = match cached {

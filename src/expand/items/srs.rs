@@ -74,6 +74,7 @@ fn read(s: &[u8]) -> Option<Coded<'_>> {
 
 /// Is the local part a valid SRS address? Sets `$srs_recipient`. With an empty secret only the form and the day count.
 pub fn decode(ctx: &mut Context, local_part: &Text, secret: &Text) -> Result<bool, ExpandError> {
+    ctx.scratch.srs_recipient = None;
     let unquoted = match local_part.first() {
         Some(b'"') => local_part.piece(crate::expand::split::dequote(local_part).0),
         _ => local_part.clone(),
