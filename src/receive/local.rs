@@ -12,7 +12,7 @@ use crate::acl::{self, AclResult, Where};
 use crate::context::{Context, Header, Recipient};
 use crate::log::{self, Selector, Which};
 use crate::parse;
-use crate::spool::data::DataFile;
+use crate::spool::DataFile;
 use crate::text::Text;
 
 /// How errors are told (`-oee`, `-oem`, `-oep`, `-oeq`, `-oew`).

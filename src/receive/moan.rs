@@ -8,7 +8,7 @@ use super::input::{End, Input};
 use super::local::Errors;
 use crate::context::{Context, Header};
 use crate::log::{self, Which};
-use crate::spool::data::DataFile;
+use crate::spool::DataFile;
 use crate::text::Text;
 
 /// Exit status of a message without recipients that could not be told of.

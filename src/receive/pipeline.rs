@@ -13,7 +13,7 @@ use super::input::{End, Input};
 use super::{Accepted, checks, queueing, received};
 use crate::context::{Context, Header, HeaderKind};
 use crate::log::{self, Selector, Which};
-use crate::spool::data::DataFile;
+use crate::spool::DataFile;
 use crate::text::Text;
 
 /// What is to be done with the input.

@@ -7,7 +7,7 @@ use crate::text::Text;
 
 /// The argument of MAIL or RCPT after SMTP-time rewriting (flag `S`).
 pub fn smtp_time(ctx: &mut Context, argument: &[u8]) -> BString {
-    crate::rewrite::smtp_time(ctx, argument)
+    crate::rewrite::smtp_time(ctx, argument).into_bytes().into()
 }
 
 /// Adds qualify_recipient or qualify_domain.
@@ -22,7 +22,7 @@ pub fn qualify(ctx: &Context, address: &Text, recipient: bool) -> Text {
 /// An envelope address, qualified if it must be, and rewritten by the global rules.
 pub fn address(ctx: &mut Context, address: &Text, recipient: bool) -> Text {
     let qualified = if address.is_empty() || address.contains(&b'@') { address.clone() } else { qualify(ctx, address, recipient) };
-    crate::rewrite::envelope_address(ctx, &qualified, recipient)
+    crate::rewrite::envelope(ctx, &qualified, recipient, true)
 }
 
 /// Rewrites and qualifies all header lines but the first (our own Received:). The old form of a changed line stays,
