@@ -14,7 +14,7 @@ pub(super) fn finish(ctx: &mut Context, mut d: Delivery<'_>, wrapper_failed: boo
     let mut outcome = DeliverOutcome::Attempted;
     if ctx.config.main.mua_wrapper {
         outcome = mua_wrapper(ctx, &mut d, wrapper_failed);
-    } else if !ctx.run.dont_deliver {
+    } else if !super::pretends(ctx) {
         let age = d.message_age;
         let succeeded = std::mem::take(&mut d.succeeded);
         crate::retry::update::update(ctx, &mut d.deferred, &mut d.failed, &succeeded, age);

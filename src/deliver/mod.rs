@@ -130,3 +130,8 @@ pub fn deliver_message(ctx: &mut Context, id: &[u8], options: &DeliverOptions) -
     }
     finish::finish(ctx, d, wrapper_failed)
 }
+
+/// `-N`, now or when the message was submitted: nothing is really delivered.
+fn pretends(ctx: &Context) -> bool {
+    ctx.run.dont_deliver || ctx.message.dont_deliver
+}
