@@ -321,8 +321,27 @@ fn next_group(
             a.fallback_hosts = remote.fallback_hosts(ctx);
         }
     }
+    if d.options.continued.as_ref().is_some_and(|c| !fits_connection(c, &transport, &batch[0], fallback)) {
+        // Another connection is not made now; fallback hosts may be the ones that are connected.
+        limits::leave(ctx, place.as_ref());
+        for mut a in batch {
+            if !a.fallback_hosts.is_empty() && !fallback {
+                a.hosts = std::mem::take(&mut a.fallback_hosts);
+                d.fallback.push_front(a);
+            } else {
+                d.deferred.push_front(a);
+            }
+        }
+        return None;
+    }
     let explicitly_queued = explicitly_queued(ctx, d, &batch[0].domain.clone());
     Some(Group { transport, batch, who, place, explicitly_queued })
+}
+
+/// Can the addresses go down the connection that is open?
+fn fits_connection(c: &super::Continued, transport: &TransportInstance, a: &Address, fallback: bool) -> bool {
+    c.transport == transport.name
+        && ((a.hosts.is_empty() && !fallback) || a.hosts.iter().any(|h| h.name.eq_ignore_ascii_case(&c.host)))
 }
 
 /// A group that cannot be tried.
