@@ -7,7 +7,7 @@ use super::strings::keyed_digest;
 use crate::context::Context;
 use crate::expand::eval::subs;
 use crate::expand::ExpandError;
-use crate::parse::{Rules, extract_with};
+use crate::parse::{Rules, extract_address};
 use crate::sys::time::unix_time;
 use crate::text::Text;
 
@@ -30,7 +30,7 @@ pub fn srs_encode(ctx: &mut Context, args: &ItemArgs, out: &mut Text) -> Result<
     let strings = subs(ctx, args)?;
     let [secret, path, domain] = strings.as_slice() else { return Ok(()) };
     if !path.is_empty() {
-        let address = extract_with(&mut Rules::new(&ctx.config.main), path).map_err(ExpandError::Failed)?;
+        let address = extract_address(&mut Rules::new(&ctx.config.main), path).map_err(ExpandError::Failed)?;
         let local = address.local_part();
         let quoted = local.contains(&b'"');
         let mut user = b"SRS0=".to_vec();
