@@ -1,1 +1,42 @@
-//! Being written.
+//! SMTP and LMTP as a client: connections, the dialogue, TLS, AUTH, and the hints about messages that wait for hosts.
+//!
+//! For the smtp and lmtp transports, callouts and cutthrough delivery. In short: [`setup::open`] gives an [`Opened`]
+//! whose [`Client`] is ready for MAIL; [`Client::mail`], [`Client::rcpt`] and [`Client::expect`] go on; every failure is
+//! a [`Fault`], which [`Client::trouble`] turns into the reference's words and error numbers.
+
+pub mod auth;
+pub mod client;
+pub mod connect;
+pub mod dscp;
+pub mod features;
+pub mod options;
+pub mod reply;
+pub mod setup;
+pub mod socks;
+pub mod tls;
+pub mod trouble;
+pub mod waiting;
+pub mod wire;
+
+pub use client::{Client, Send};
+pub use features::Features;
+pub use reply::Reply;
+pub use setup::{Opened, Plan, SetupError, open};
+pub use trouble::{Fault, Trouble};
+
+use crate::config::options::Str;
+use crate::context::Context;
+use crate::matching::{self, Match};
+use crate::route::HostItem;
+
+/// Is the host in the list of an option? An unset list holds nobody; one that cannot be tested counts as no.
+pub fn in_hosts(ctx: &mut Context, list: &Str, host: &HostItem) -> bool {
+    match list.raw() {
+        None | Some(b"") => false,
+        Some(b"*") => true,
+        Some(_) => match list.get() {
+            Some(t) => matching::match_host_named(ctx, &host.name, host.address, t) == Match::Yes,
+            None => false,
+        },
+    }
+}

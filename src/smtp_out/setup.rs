@@ -1,0 +1,370 @@
+//! From nothing to a server that waits for MAIL: connection, greeting, EHLO, TLS, AUTH.
+//!
+//! The smtp transport and callouts call [`open`]; what went wrong comes back with the words and numbers for addresses.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use bstr::BString;
+
+use super::auth::{self, Authenticated};
+use super::client::Client;
+use super::connect::{self, ConnectError, How, Target};
+use super::tls::{self, Dane};
+use super::trouble::{Fault, Trouble};
+use super::wire::Wire;
+use super::{dscp, in_hosts, socks};
+use crate::context::{Context, TlsFacts};
+use crate::deliver::raise_event;
+use crate::expand::{self, ExpandError};
+use crate::retry::errors;
+use crate::route::HostItem;
+use crate::text::Text;
+use crate::transports::TransportInstance;
+use crate::transports::smtp::{Protocol, Smtp};
+
+/// Which server, and what for.
+#[derive(Clone, Copy, Debug)]
+pub struct Plan<'a> {
+    /// The transport.
+    pub transport: &'a TransportInstance,
+    /// Its driver.
+    pub smtp: &'a Smtp,
+    /// The server; its address is known.
+    pub host: &'a HostItem,
+    /// Its port.
+    pub port: u16,
+    /// Our address.
+    pub interface: Option<std::net::IpAddr>,
+    /// A callout.
+    pub verify: bool,
+    /// Never STARTTLS: an attempt with it failed.
+    pub no_tls: bool,
+    /// In place of `connect_timeout` (callouts).
+    pub connect_timeout: Option<Duration>,
+    /// In place of `command_timeout` (callouts).
+    pub command_timeout: Option<Duration>,
+}
+
+/// A server that is ready.
+#[derive(Debug)]
+pub struct Opened {
+    /// The dialogue.
+    pub client: Client,
+    /// TLS, if it is used.
+    pub tls: Option<TlsFacts>,
+    /// Where the TLS session may be kept.
+    pub session_key: Option<String>,
+    /// AUTH, if it was done.
+    pub auth: Option<Authenticated>,
+    /// Our end.
+    pub local: Option<SocketAddr>,
+    /// Our end at the proxy.
+    pub proxy: Option<SocketAddr>,
+    /// TCP fast open.
+    pub fast_open: Option<bool>,
+    /// DANE is in use.
+    pub dane: bool,
+    /// Messages sent on this connection.
+    pub messages: u64,
+}
+
+/// What kind of failure it was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// The connection could not be made, or something on our side is wrong: the host is not named with it.
+    Before,
+    /// The server did or said something wrong.
+    Server,
+    /// TLS failed: the transport may try again in clear.
+    Tls,
+    /// Authentication was required.
+    Auth,
+    /// Addresses fail for good (DANE).
+    Definite,
+}
+
+/// Why the server is not ready.
+#[derive(Debug)]
+pub struct SetupError {
+    /// Its words and numbers.
+    pub trouble: Trouble,
+    /// Its kind.
+    pub kind: Kind,
+    /// The connecting itself timed out.
+    pub connect_timeout: bool,
+    /// What is known of TLS.
+    pub tls: Option<Box<TlsFacts>>,
+    /// Greeting and answer to EHLO, as far as they came.
+    pub greeting: BString,
+    /// See above.
+    pub helo_response: BString,
+}
+
+impl SetupError {
+    fn new(trouble: Trouble, kind: Kind) -> Box<Self> {
+        Box::new(SetupError { trouble, kind, connect_timeout: false, tls: None, greeting: BString::default(), helo_response: BString::default() })
+    }
+}
+
+/// Seconds of an option as a limit; 0 is none.
+pub fn limit(seconds: i64) -> Option<Duration> {
+    u64::try_from(seconds).ok().filter(|s| *s > 0).map(Duration::from_secs)
+}
+
+/// Connects and talks until MAIL can be sent. `$host` and the like are set from the plan.
+pub fn open(ctx: &mut Context, plan: &Plan<'_>) -> Result<Opened, Box<SetupError>> {
+    set_host_variables(ctx, plan.host, plan.port);
+    ctx.session.tls_out = TlsFacts::default();
+    let o = &plan.smtp.options;
+    let Some(ip) = plan.host.address else {
+        return Err(SetupError::new(Trouble::local(errors::UNKNOWN_HOST, "no address for host"), Kind::Before));
+    };
+    let dane = if plan.no_tls || plan.smtp.protocol == Protocol::Lmtp { Dane::No } else { tls::dane(ctx, plan.smtp, plan.host, plan.port) };
+    if let Dane::Broken(message, definite) = &dane {
+        let action = plan.transport.generic.event_action.get().cloned();
+        raise_event(ctx, action.as_ref(), "dane:fail", if *definite { b"dane-required" } else { b"tlsa-lookup" }, 0);
+        let trouble = Trouble::local(errors::DNS_DEFER, message.as_str());
+        return Err(SetupError::new(trouble, if *definite { Kind::Definite } else { Kind::Before }));
+    }
+    let how = how(ctx, plan)?;
+    let target = Target { name: &plan.host.name, ip, port: plan.port };
+    let connected = match connect::connect(ctx, &target, &how) {
+        Ok(c) => c,
+        Err(ConnectError::Proxy(m)) => return Err(SetupError::new(Trouble::local(errors::PROXY_FAIL, m), Kind::Before)),
+        Err(ConnectError::System(e)) => {
+            let errno = e.raw_os_error().unwrap_or(errors::UNKNOWN);
+            let trouble = Trouble { errno, class: b'4', ..Trouble::default() };
+            let mut error = SetupError::new(trouble, Kind::Before);
+            error.connect_timeout = errno == libc::ETIMEDOUT;
+            return Err(error);
+        }
+    };
+    if let Some(local) = connected.local {
+        ctx.address.sending_ip_address = Some(Text::clean(local.ip().to_string()));
+        ctx.address.sending_port = local.port();
+    }
+    let name = format!("{} [{}]", plan.host.name, plan.host.address_text);
+    let mut client = Client::new(ctx, Wire::socket(connected.socket), name.as_bytes());
+    client.lmtp = plan.smtp.protocol == Protocol::Lmtp;
+    client.command_timeout = plan.command_timeout.or_else(|| limit(o.command_timeout.0));
+    let mut opened = Opened {
+        client,
+        tls: None,
+        session_key: None,
+        auth: None,
+        local: connected.local,
+        proxy: connected.proxy,
+        fast_open: connected.fast_open,
+        dane: matches!(dane, Dane::Yes(_)),
+        messages: 0,
+    };
+    match converse(ctx, plan, &mut opened, &dane) {
+        Ok(()) => Ok(opened),
+        Err(mut e) => {
+            let c = &mut opened.client;
+            e.greeting = c.greeting.clone();
+            e.helo_response = c.helo_response.clone();
+            if e.tls.is_none() {
+                e.tls = opened.tls.map(Box::new);
+            }
+            if e.trouble.can_quit && !c.wire_ref().is_dead() { c.quit() } else { c.close() }
+            Err(e)
+        }
+    }
+}
+
+/// `$host`, `$host_address`, `$host_port`.
+pub fn set_host_variables(ctx: &mut Context, host: &HostItem, port: u16) {
+    ctx.address.host = Some(host.name.clone());
+    ctx.address.host_address = Some(Text::tainted(host.address_text.to_vec()));
+    ctx.address.host_port = port;
+    ctx.address.lookup_dnssec = host.dnssec_address;
+}
+
+fn how(ctx: &mut Context, plan: &Plan<'_>) -> Result<How, Box<SetupError>> {
+    let o = &plan.smtp.options;
+    let mut how = How {
+        interface: plan.interface,
+        timeout: plan.connect_timeout.or_else(|| limit(o.connect_timeout.0)),
+        keepalive: o.keepalive,
+        ..How::default()
+    };
+    let failed = |name: &str, e: &dyn std::fmt::Display| {
+        let text = format!("failed to expand \"{name}\" option for {} transport: {e}", plan.transport.name);
+        SetupError::new(Trouble::local(errors::EXPAND_FAIL, text), Kind::Before)
+    };
+    if let Some(t) = o.dscp.get() {
+        match expand::expand(ctx, t) {
+            Ok(v) => how.tos = dscp::lookup(&v),
+            Err(ExpandError::Forced(_)) => {}
+            Err(e) => return Err(failed("dscp", &e)),
+        }
+    }
+    if let Some(t) = o.socks_proxy.get() {
+        match expand::expand(ctx, t) {
+            Ok(v) => how.proxies = socks::parse(&v).map_err(|m| SetupError::new(Trouble::local(errors::PROXY_FAIL, m), Kind::Before))?,
+            Err(ExpandError::Forced(_)) => {}
+            Err(e) => return Err(failed("socks_proxy", &e)),
+        }
+    }
+    Ok(how)
+}
+
+/// The name for EHLO.
+fn helo_name(ctx: &mut Context, plan: &Plan<'_>) -> Result<Text, Box<SetupError>> {
+    let Some(t) = plan.smtp.options.helo_data.get() else { return Ok(Text::clean(ctx.config.site.primary_hostname.to_vec())) };
+    let name = match expand::expand(ctx, t) {
+        Ok(n) => n,
+        Err(e) => {
+            let text = format!("failed to expand helo_data: {e}");
+            return Err(SetupError::new(Trouble { errno: 0, ..Trouble::local(0, text) }, Kind::Before));
+        }
+    };
+    // The name goes into a command line.
+    if name.iter().any(|c| c.is_ascii_control()) {
+        return Err(SetupError::new(Trouble::local(0, "helo_data contains control characters"), Kind::Before));
+    }
+    Ok(name)
+}
+
+fn event(ctx: &mut Context, plan: &Plan<'_>, name: &str, data: &[u8]) -> Result<(), Box<SetupError>> {
+    let action = plan.transport.generic.event_action.get().cloned();
+    match raise_event(ctx, action.as_ref(), name, data, 0) {
+        None => Ok(()),
+        Some(text) => {
+            let message = format!("deferred by {name} event expansion: {text}");
+            Err(SetupError::new(Trouble::local(errors::EXPAND_FAIL, message), Kind::Before))
+        }
+    }
+}
+
+fn converse(ctx: &mut Context, plan: &Plan<'_>, opened: &mut Opened, dane: &Dane) -> Result<(), Box<SetupError>> {
+    let o = &plan.smtp.options;
+    let on_connect = plan.smtp.protocol == Protocol::Smtps || plan.host.tls_on_connect;
+    event(ctx, plan, "tcp:connect", b"")?;
+    let server = |c: &Client, f: Fault| SetupError::new(c.trouble(f), Kind::Server);
+    let name = helo_name(ctx, plan)?;
+    if on_connect {
+        opened.client.set_command("TLS-on-connect");
+        start_tls(ctx, plan, opened, dane)?;
+    }
+    let c = &mut opened.client;
+    let greeting = match c.read_greeting() {
+        Ok(g) => g,
+        Err(f) => {
+            if on_connect && f == Fault::Closed {
+                c.set_command("TLS-on-connect");
+            }
+            return Err(server(c, f));
+        }
+    };
+    event(ctx, plan, "smtp:connect", &greeting.text)?;
+    greet(ctx, plan, opened, &name)?;
+    let c = &mut opened.client;
+    let mut offered = c.features.starttls;
+    if offered && opened.tls.is_none() && wants_tls(ctx, plan) {
+        let c = &mut opened.client;
+        let reply = c.send(super::client::Send::Now, b"STARTTLS").and_then(|_| c.read(c.command_timeout));
+        match reply {
+            Ok(r) if r.is_ok() => {
+                if c.wire_ref().buffered() > 0 {
+                    // What follows the answer in clear was put there by somebody (CVE-2021-38371).
+                    let trouble = Trouble { can_quit: false, ..Trouble::local(errors::TLS_FAILURE, "TLS session: response injection: data after the answer to STARTTLS") };
+                    return Err(SetupError::new(trouble, Kind::Tls));
+                }
+                start_tls(ctx, plan, opened, dane)?;
+                second_ehlo(opened, &name)?;
+                offered = true;
+            }
+            Ok(r) if r.class() == b'4' && !o.tls_tempfail_tryclear => return Err(server(c, Fault::Refused(r))),
+            // Refused: in clear, then, unless TLS is required.
+            Ok(_) => {}
+            Err(f) => return Err(server(c, f)),
+        }
+    }
+    if opened.tls.is_none() {
+        let required = matches!(dane, Dane::Yes(_)) || in_hosts(ctx, &o.hosts_require_tls, plan.host);
+        if required {
+            let why = if offered { "an attempt to start TLS failed" } else { "the server did not offer TLS support" };
+            let trouble = Trouble::local(errors::TLS_REQUIRED, format!("a TLS session is required, but {why}"));
+            return Err(SetupError::new(trouble, Kind::Server));
+        }
+    }
+    opened.auth = auth::authenticate(ctx, plan.smtp, plan.host, &mut opened.client).map_err(|t| {
+        let kind = match t.errno {
+            errors::AUTH_FAIL => Kind::Auth,
+            errors::AUTH_PROBLEM => Kind::Before,
+            _ => Kind::Server,
+        };
+        SetupError::new(t, kind)
+    })?;
+    Ok(())
+}
+
+/// May STARTTLS be tried?
+fn wants_tls(ctx: &mut Context, plan: &Plan<'_>) -> bool {
+    let o = &plan.smtp.options;
+    !plan.no_tls && !in_hosts(ctx, &o.hosts_avoid_tls, plan.host) && !(plan.verify && in_hosts(ctx, &o.hosts_verify_avoid_tls, plan.host))
+}
+
+/// EHLO, or HELO if that is all the server knows.
+fn greet(ctx: &mut Context, plan: &Plan<'_>, opened: &mut Opened, name: &[u8]) -> Result<(), Box<SetupError>> {
+    let avoid = in_hosts(ctx, &plan.smtp.options.hosts_avoid_esmtp, plan.host);
+    let c = &mut opened.client;
+    let server = |c: &Client, f: Fault| SetupError::new(c.trouble(f), Kind::Server);
+    let mut refused = None;
+    if !avoid || c.lmtp {
+        match c.ehlo(name) {
+            Ok(()) => return Ok(()),
+            Err(Fault::Refused(r)) if !c.lmtp => refused = Some(r),
+            Err(f) => return Err(server(c, f)),
+        }
+    }
+    match (c.helo(name), refused) {
+        (Ok(()), _) => Ok(()),
+        (Err(Fault::Closed), Some(r)) => {
+            let mut trouble = c.trouble(Fault::Closed);
+            if let Some(m) = &mut trouble.message {
+                m.extend_from_slice(b" (EHLO response was: ");
+                m.extend_from_slice(&r.text);
+                m.push(b')');
+            }
+            Err(SetupError::new(trouble, Kind::Server))
+        }
+        (Err(f), _) => Err(server(c, f)),
+    }
+}
+
+/// The second EHLO, over TLS.
+fn second_ehlo(opened: &mut Opened, name: &[u8]) -> Result<(), Box<SetupError>> {
+    let c = &mut opened.client;
+    c.ehlo(name).map_err(|f| SetupError::new(c.trouble(f), Kind::Server))
+}
+
+fn start_tls(ctx: &mut Context, plan: &Plan<'_>, opened: &mut Opened, dane: &Dane) -> Result<(), Box<SetupError>> {
+    let timeout = opened.client.command_timeout;
+    let Some(socket) = opened.client.wire().take_socket() else {
+        return Err(SetupError::new(Trouble::local(errors::TLS_FAILURE, "TLS session: no socket"), Kind::Tls));
+    };
+    match tls::start(ctx, plan.transport, plan.smtp, plan.host, plan.port, socket, dane, timeout) {
+        Ok(started) => {
+            opened.client.wire().encrypted(started.stream);
+            opened.session_key = started.session_key;
+            ctx.session.tls_out = started.facts.clone();
+            opened.tls = Some(started.facts);
+            Ok(())
+        }
+        Err((message, facts)) => {
+            let action = plan.transport.generic.event_action.get().cloned();
+            raise_event(ctx, action.as_ref(), "tls:fail:connect", message.as_bytes(), 0);
+            if matches!(dane, Dane::Yes(_)) {
+                raise_event(ctx, action.as_ref(), "dane:fail", b"validation-failure", 0);
+            }
+            let trouble = Trouble { can_quit: false, ..Trouble::local(errors::TLS_FAILURE, format!("TLS session: {message}")) };
+            let mut e = SetupError::new(trouble, Kind::Tls);
+            e.tls = Some(facts);
+            Err(e)
+        }
+    }
+}

@@ -1,0 +1,280 @@
+//! TLS towards a server: what the transport's options ask for, DANE, sessions kept for resumption.
+//!
+//! Turns the options into the plain values of `crate::tls_openssl`, whose contexts are kept in the transport.
+
+use std::os::fd::OwnedFd;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use bstr::{BString, ByteSlice};
+
+use super::in_hosts;
+use crate::config::options::Str;
+use crate::context::{Context, TlsFacts};
+use crate::dns::{Outcome, Query, RData, RecordType};
+use crate::expand::{self, ExpandError};
+use crate::hints::records::TlsSession;
+use crate::hints::{self, Mode};
+use crate::log::{self, Which};
+use crate::parse::list::items;
+use crate::route::HostItem;
+use crate::text::Text;
+use crate::tls_openssl::{
+    self as tls, CertSource, ClientParams, ClientSetup, DaneParams, HandshakeHooks, OcspWish, OpensslOptions, SavedSession, TlsStream, TlsaRecord,
+    VerifyMode,
+};
+use crate::transports::TransportInstance;
+use crate::transports::smtp::Smtp;
+
+/// An encrypted stream that has just begun.
+pub struct Started {
+    /// The stream.
+    pub stream: TlsStream,
+    /// Its facts, for variables and log lines.
+    pub facts: TlsFacts,
+    /// Key under which its session may be kept.
+    pub session_key: Option<String>,
+}
+
+/// Whether DANE is to be used with a host.
+#[derive(Clone, Debug)]
+pub enum Dane {
+    /// No.
+    No,
+    /// With these records.
+    Yes(Vec<TlsaRecord>),
+    /// It is required and cannot be: the message, and whether that is for good.
+    Broken(String, bool),
+}
+
+/// Looks for TLSA records as `hosts_try_dane` and `hosts_require_dane` say.
+pub fn dane(ctx: &mut Context, smtp: &Smtp, host: &HostItem, port: u16) -> Dane {
+    let o = &smtp.options;
+    let required = in_hosts(ctx, &o.hosts_require_dane, host);
+    if !required && !in_hosts(ctx, &o.hosts_try_dane, host) {
+        return Dane::No;
+    }
+    if host.dnssec_address != Some(true) {
+        if required {
+            return Dane::Broken(format!("DANE error: {} lookup not DNSSEC", host.name), true);
+        }
+        return Dane::No;
+    }
+    let name = format!("_{port}._tcp.{}", host.name);
+    let answer = ctx.services.dns.lookup(&Query::new(name.as_bytes(), RecordType::Tlsa).dnssec(true));
+    match answer.outcome {
+        Outcome::Found if answer.is_secure(&mut |_| false) => {
+            let records: Vec<TlsaRecord> = answer
+                .of_type(RecordType::Tlsa)
+                .filter_map(|r| match &r.data {
+                    RData::Tlsa { usage, selector, matching, data } => {
+                        Some(TlsaRecord { usage: *usage, selector: *selector, matching: *matching, data: data.to_vec() })
+                    }
+                    _ => None,
+                })
+                .collect();
+            if !records.is_empty() {
+                return Dane::Yes(records);
+            }
+            if required { Dane::Broken("DANE error: tlsa lookup FAIL".into(), true) } else { Dane::No }
+        }
+        Outcome::Found => {
+            if required {
+                Dane::Broken("DANE error: tlsa lookup DEFER".into(), false)
+            } else {
+                Dane::No
+            }
+        }
+        Outcome::NoMatch | Outcome::NoData => {
+            if required { Dane::Broken("DANE error: tlsa lookup FAIL".into(), true) } else { Dane::No }
+        }
+        _ => Dane::Broken("DANE error: tlsa lookup DEFER".into(), false),
+    }
+}
+
+/// The expanded value of an option; a forced failure is as unset.
+fn option(ctx: &mut Context, name: &str, value: &Str) -> Result<Option<Text>, String> {
+    let Some(t) = value.get() else { return Ok(None) };
+    match expand::expand(ctx, t) {
+        Ok(v) if v.is_empty() => Ok(None),
+        Ok(v) => Ok(Some(v)),
+        Err(ExpandError::Forced(_)) => Ok(None),
+        Err(e) => Err(format!("failed to expand \"{}\" ({name}): {e}", t.raw().as_bstr())),
+    }
+}
+
+fn text(v: Option<Text>) -> Option<String> {
+    v.map(|t| t.display().into_owned())
+}
+
+fn path(name: &str, v: Option<Text>) -> Result<Option<PathBuf>, String> {
+    let Some(v) = v else { return Ok(None) };
+    if v.is_tainted() {
+        return Err(format!("attempt to use tainted '{v}' as {name}"));
+    }
+    Ok(Some(v.to_path_lossy().into_owned()))
+}
+
+/// Does the handshake on a connected socket. The error is the text after `TLS session: `; facts may be known all the same.
+pub fn start(
+    ctx: &mut Context,
+    transport: &TransportInstance,
+    smtp: &Smtp,
+    host: &HostItem,
+    port: u16,
+    socket: OwnedFd,
+    dane: &Dane,
+    timeout: Option<Duration>,
+) -> Result<Started, (String, Box<TlsFacts>)> {
+    let plain = |m: String| (m, Box::default());
+    let o = &smtp.options;
+    let uses_dane = matches!(dane, Dane::Yes(_));
+    let resumption = in_hosts(ctx, &o.tls_resumption_hosts, host);
+    let ciphers = match o.dane_require_tls_ciphers.is_set() && uses_dane {
+        true => option(ctx, "dane_require_tls_ciphers", &o.dane_require_tls_ciphers),
+        false => option(ctx, "tls_require_ciphers", &o.tls_require_ciphers),
+    };
+    let ciphers = text(ciphers.map_err(plain)?);
+    let certificate = option(ctx, "tls_certificate", &o.tls_certificate).and_then(|v| path("tls_certificate", v)).map_err(plain)?;
+    let private_key = option(ctx, "tls_privatekey", &o.tls_privatekey).and_then(|v| path("tls_privatekey", v)).map_err(plain)?;
+    let crl = option(ctx, "tls_crl", &o.tls_crl).and_then(|v| path("tls_crl", v)).map_err(plain)?;
+    let anchors = text(option(ctx, "tls_verify_certificates", &o.tls_verify_certificates).map_err(plain)?);
+    let verify = verify_mode(ctx, smtp, host);
+    let options = match ctx.config.main.openssl_options.raw() {
+        Some(v) => OpensslOptions::parse(&v.to_str_lossy()).map_err(|e| plain(e.to_string()))?,
+        None => OpensslOptions::default(),
+    };
+    let setup = ClientSetup {
+        certificate,
+        private_key,
+        ciphers,
+        options,
+        verify_certificates: CertSource::from_option(anchors.as_deref().unwrap_or_default()),
+        crl,
+        dane: uses_dane,
+        resumption,
+    };
+    let context = smtp.contexts.client(&setup).map_err(|e| plain(e.to_string()))?;
+    let sni = text(option(ctx, "tls_sni", &o.tls_sni).map_err(plain)?);
+    let alpn = option(ctx, "tls_alpn", &o.tls_alpn).map_err(plain)?;
+    let alpn_required = in_hosts(ctx, &o.hosts_require_alpn, host);
+    let ocsp = if in_hosts(ctx, &o.hosts_require_ocsp, host) {
+        OcspWish::Require
+    } else if match o.hosts_request_ocsp.is_set() {
+        true => in_hosts(ctx, &o.hosts_request_ocsp, host),
+        false => !uses_dane,
+    } {
+        OcspWish::Request
+    } else {
+        OcspWish::No
+    };
+    let check_name = in_hosts(ctx, &o.tls_verify_cert_hostnames, host);
+    let name = host.cert_name.as_ref().unwrap_or(&host.name).display().into_owned();
+    let no_validity = ctx.run.test_harness && std::env::var_os("EXIM_TESTHARNESS_DISABLE_OCSPVALIDITYCHECK").is_some();
+    let extra = text(option(ctx, "host_name_extract", &o.host_name_extract).unwrap_or(None)).unwrap_or_default();
+    let action = transport.generic.event_action.get().cloned();
+    let peer = host.address_text.to_str_lossy().into_owned();
+    let store = ctx.services.hints.clone();
+    let mut hooks = Hooks { ctx, action };
+    let mut params = ClientParams::new(peer, &mut hooks);
+    params.timeout = timeout;
+    params.verify = verify;
+    if check_name && verify != VerifyMode::None {
+        params.verify_names = vec![name];
+    }
+    params.sni = sni.filter(|_| !uses_dane);
+    params.alpn = alpn.map(|v| items(&v).map(|i| i.to_string()).collect()).unwrap_or_default();
+    params.alpn_required = alpn_required;
+    params.ocsp = ocsp;
+    params.ocsp_no_validity_check = no_validity;
+    params.dh_min_bits = u32::try_from(o.tls_dh_min_bits.0).unwrap_or(1024);
+    if let Dane::Yes(records) = dane {
+        params.dane = Some(DaneParams { host: host.name.display().into_owned(), extra_names: Vec::new(), records: records.clone() });
+    }
+    let session_key = resumption.then(|| setup.session_key(&host.name.display(), port, &params, &extra));
+    if let Some(key) = &session_key {
+        params.session = kept_session(&store, key);
+    }
+    match tls::connect(socket, &context, params) {
+        Ok(stream) => {
+            let facts = facts_for_context(stream.facts());
+            Ok(Started { stream, facts, session_key })
+        }
+        Err(f) => {
+            let mut facts = facts_for_context(&f.facts);
+            facts.cipher = None;
+            Err((f.error.to_string(), Box::new(facts)))
+        }
+    }
+}
+
+fn verify_mode(ctx: &mut Context, smtp: &Smtp, host: &HostItem) -> VerifyMode {
+    let o = &smtp.options;
+    let no_try = o.tls_try_verify_hosts.raw().unwrap_or_default().is_empty();
+    if (!o.tls_verify_hosts.is_set() && no_try) || in_hosts(ctx, &o.tls_verify_hosts, host) {
+        VerifyMode::Require
+    } else if in_hosts(ctx, &o.tls_try_verify_hosts, host) {
+        VerifyMode::Try
+    } else {
+        VerifyMode::None
+    }
+}
+
+fn kept_session(hints: &std::sync::Arc<dyn hints::HintsStore>, key: &str) -> Option<SavedSession> {
+    let mut db = hints.open("tls", Mode::Read).ok()??;
+    let found = hints::get::<TlsSession>(db.as_mut(), key.as_bytes()).ok()??;
+    SavedSession::from_bytes(&found.record.session)
+}
+
+/// Keeps the session of a connection that is about to end.
+pub fn keep_session(ctx: &Context, stream: &TlsStream, key: &str) {
+    let Some(saved) = stream.session_out() else { return };
+    let record = TlsSession { verify_override: false, ocsp: stream.facts().ocsp.number(), session: saved.to_bytes() };
+    if let Ok(Some(mut db)) = ctx.services.hints.open("tls", Mode::Write) {
+        // Losing it costs a full handshake.
+        let _ = hints::put(db.as_mut(), key.as_bytes(), &record);
+    }
+}
+
+/// The facts as expansion variables and log lines want them.
+pub fn facts_for_context(f: &tls::TlsFacts) -> TlsFacts {
+    let some = |s: &str| (!s.is_empty()).then(|| BString::from(s));
+    TlsFacts {
+        cipher: some(&f.cipher),
+        cipher_std: some(&f.cipher_std),
+        version: some(&f.version),
+        bits: f.bits,
+        certificate_verified: f.verified,
+        dane_verified: f.dane,
+        tlsa_usage: u32::from(f.tlsa_usage),
+        peerdn: f.peer_dn.as_ref().map(|d| Text::tainted(d.to_vec())),
+        sni: f.sni.as_ref().map(|s| Text::tainted(s.to_vec())),
+        ocsp: f.ocsp.number(),
+        resumption: u32::from(f.resumption),
+        our_cert: f.our_cert.as_ref().and_then(|c| c.pem().ok().map(BString::from)),
+        peer_cert: f.peer_cert.as_ref().and_then(|c| c.pem().ok().map(BString::from)),
+        ..TlsFacts::default()
+    }
+}
+
+/// Log lines and `tls:cert` events of a handshake.
+struct Hooks<'a> {
+    ctx: &'a mut Context,
+    action: Option<expand::Template>,
+}
+
+impl HandshakeHooks for Hooks<'_> {
+    fn log(&mut self, line: &str) {
+        log::write(self.ctx, None, Which::MAIN, line.as_bytes());
+    }
+    fn wants_certificates(&self) -> bool {
+        self.action.is_some()
+    }
+    fn certificate(&mut self, depth: u32, cert: &tls::Cert) -> Option<String> {
+        let pem = cert.pem().ok().map(BString::from);
+        let saved = std::mem::replace(&mut self.ctx.session.tls_out.peer_cert, pem);
+        let said = crate::deliver::raise_event(self.ctx, self.action.as_ref(), "tls:cert", depth.to_string().as_bytes(), 0);
+        self.ctx.session.tls_out.peer_cert = saved;
+        said.map(|t| t.display().into_owned())
+    }
+}
