@@ -21,7 +21,7 @@ pub fn test(ctx: &mut Context, run: &mut Run, verb: Verb, item: &Item, arg: &Tex
         Kind::AtrnDomains => atrn_domains(ctx, item, m),
         Kind::Authenticated => match ctx.session.authenticated_by.clone() {
             None => Verdict::Fail,
-            Some(name) => listed(ctx, m, |ctx| matching::match_string(ctx, &Text::clean(name.clone()), &item.arg)),
+            Some(name) => listed(ctx, m, |ctx| matching::match_string(ctx, &Text::clean(name.clone()), &item.arg, None)),
         },
         Kind::Condition => condition(arg, m),
         Kind::Continue => Verdict::Ok,
@@ -42,12 +42,12 @@ pub fn test(ctx: &mut Context, run: &mut Run, verb: Verb, item: &Item, arg: &Tex
             Some(cipher) => {
                 // Version and key length stand around the cipher's name.
                 let name = cipher.split_str(":").nth(1).unwrap_or(&cipher).to_vec();
-                listed(ctx, m, |ctx| matching::match_string(ctx, &Text::clean(name.clone()), &item.arg))
+                listed(ctx, m, |ctx| matching::match_string(ctx, &Text::clean(name.clone()), &item.arg, None))
             }
         },
         Kind::Hosts => {
             let mut data = None;
-            let v = listed(ctx, m, |ctx| matching::match_host(ctx, &item.arg, Some(&mut data)));
+            let v = listed(ctx, m, |ctx| matching::match_host_data(ctx, &item.arg, &mut data));
             if v == Verdict::Ok {
                 ctx.session.host_data = data;
             }

@@ -217,7 +217,7 @@ fn submission(arg: &Text, rest: &[u8]) -> Option<Submission> {
             rest = r.get(end..).unwrap_or_default();
         } else if let Some(r) = rest.strip_prefix(b"/name=") {
             // The name may hold slashes: it goes to the end.
-            out.name = Some(arg.piece(parse::fix_phrase(r)));
+            out.name = Some(arg.piece(parse::fix_phrase(r, charset)));
             rest = b"";
         } else {
             return None;

@@ -26,7 +26,7 @@ mod parse;
 use bstr::BString;
 
 pub use ast::{Acl, Item, Kind, Statement, Variable, Verb};
-pub use messages::split_message;
+pub use messages::{Messages, split_message};
 pub use place::{Places, Where};
 pub use run::{check, check_with_args};
 

@@ -7,13 +7,18 @@ use bstr::ByteSlice;
 
 use crate::config::ids::items;
 use crate::context::Context;
+use crate::log::{self, Which};
 use crate::matching::{self, Match};
 use crate::sys::{env, exec};
 use crate::text::Text;
 
-/// Replaces the environment.
-pub fn clean(ctx: &mut Context) -> Result<(), String> {
+/// Replaces the environment. `warn`: an administrator who has said nothing about it is told.
+pub fn clean(ctx: &mut Context, warn: bool) -> Result<(), String> {
     let keep = ctx.config.main.keep_environment.get().cloned();
+    let (m, any) = (&ctx.config.main, !exec::current_environment().is_empty());
+    if warn && any && !m.keep_environment.is_set() && !m.add_environment.is_set() {
+        log::write(ctx, None, Which::MAIN, b"Warning: purging the environment.\n Suggested action: use keep_environment.");
+    }
     let mut kept: Vec<Vec<u8>> = Vec::new();
     if let Some(list) = keep.filter(|l| !l.raw().is_empty()) {
         for entry in exec::current_environment() {

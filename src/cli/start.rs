@@ -88,7 +88,7 @@ fn try_run() -> Result<i32, Refusal> {
     let run = Arc::new(run);
     let services = Services { log: logger.clone(), ..services(&config, &run) };
     let mut ctx = Context::new(Arc::new(config), run, services);
-    environment::clean(&mut ctx).map_err(parse::refuse)?;
+    environment::clean(&mut ctx, o.show.is_none() && o.test.is_none()).map_err(parse::refuse)?;
     let (login, name) = originator::find(&mut ctx).map_err(parse::refuse)?;
     if let Some(run) = Arc::get_mut(&mut ctx.run) {
         run.login = login;
@@ -181,7 +181,8 @@ fn load(o: &Options, run: &Run, logger: &Logger, files: &BString) -> Config {
             let text = failure.error.to_string();
             match text.strip_prefix("Exim configuration error") {
                 Some(rest) if !failure.error.bare => {
-                    let which = Which::PANIC_DIE.and(Which::CONFIG);
+                    let panic = if failure.error.mild { Which::PANIC } else { Which::PANIC_DIE };
+                    let which = panic.and(Which::CONFIG);
                     logger.entry(&failure.log, run, None, None, which, rest.as_bytes());
                 }
                 _ => logger.entry(&failure.log, run, None, None, Which::MAIN.and(Which::PANIC_DIE), text.as_bytes()),

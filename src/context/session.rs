@@ -192,8 +192,14 @@ pub struct Session {
     pub via_inetd: bool,
     /// QUIT was given.
     pub in_quit: bool,
+    /// `-od...` for the messages of this session.
+    pub queue_mode: crate::receive::queueing::Mode,
+    /// How errors of a local submission are told.
+    pub errors: crate::receive::local::Errors,
     /// Queue all messages of this session (`-odq`-like; set once load or count said so).
     pub queue_only: bool,
+    /// What DNS lists have answered.
+    pub dnslists: crate::verify::dnslists::Cache,
     /// Rates computed for this connection.
     pub rates: crate::acl::ratelimit::Rates,
     /// SPF of this session (`$spf_...`), by the mail_auth code.

@@ -7,7 +7,7 @@
 mod bounce;
 mod event;
 mod finish;
-mod generated;
+pub mod generated;
 pub mod limits;
 pub mod local;
 mod local_run;
