@@ -96,7 +96,15 @@ fn testing(ctx: &mut Context, o: &Options, test: &Test) -> Result<i32, Refusal> 
         Test::Address => missing("-bt"),
         Test::Verify { .. } => missing("-bv"),
         Test::Retry => missing("-brt"),
-        Test::Rewrite => missing("-brw"),
+        Test::Rewrite => {
+            let mut out = std::io::stdout().lock();
+            let Some(address) = o.arguments.first() else {
+                let _ = writeln!(out, "-brw needs an address argument");
+                return Ok(1);
+            };
+            let _ = out.write_all(&crate::rewrite::try_out(ctx, address));
+            Ok(0)
+        }
         Test::Malware(_) => missing("-bmalware"),
         Test::Host { .. } => missing("-bh"),
     }

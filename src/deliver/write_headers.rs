@@ -38,7 +38,8 @@ pub(super) fn assemble(ctx: &mut Context, spec: &WriteSpec<'_>) -> Result<Vec<u8
         match rules.is_empty() {
             true => out.extend_from_slice(&h.text),
             false => {
-                return Err(WriteError::Header("option headers_rewrite is not implemented".into()));
+                let new = crate::rewrite::rewrite_header(ctx, &h, &rules);
+                out.extend_from_slice(new.as_ref().map_or(&h.text, |n| &n.text));
             }
         }
     }
@@ -122,7 +123,7 @@ fn rewrite_rules(spec: &WriteSpec<'_>) -> Result<Vec<crate::rewrite::RewriteRule
     let Some(list) = spec.transport.and_then(|t| t.generic.headers_rewrite.raw()) else { return Ok(Vec::new()) };
     crate::parse::list::items(list)
         .filter(|i| !i.trim().is_empty())
-        .map(|i| crate::rewrite::parse_rule(&BString::from(&i[..])).map_err(WriteError::Header))
+        .map(|i| crate::rewrite::parse_transport_rule(&BString::from(&i[..])).map_err(WriteError::Header))
         .collect()
 }
 
