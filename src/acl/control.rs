@@ -164,7 +164,10 @@ fn try_obey(ctx: &mut Context, run: &mut Run, arg: &Text) -> Result<(), String> 
             ctx.message.queue_only = true;
             ctx.message.queue_smtp = first_pass;
         }
-        Control::Submission => ctx.message.submission = Some(submission(arg, rest).ok_or_else(syntax)?),
+        Control::Submission => {
+            let charset = ctx.config.main.headers_charset.raw().unwrap_or_default().to_vec();
+            ctx.message.submission = Some(submission(arg, rest, &charset).ok_or_else(syntax)?)
+        },
         Control::SuppressLocalFixups => ctx.message.suppress_local_fixups = true,
         Control::Utf8Downconvert => {
             ctx.message.utf8_downconvert = Some(match rest {
@@ -204,7 +207,7 @@ fn fake(ctx: &mut Context, response: FakeResponse, arg: &Text, rest: &[u8]) {
     });
 }
 
-fn submission(arg: &Text, rest: &[u8]) -> Option<Submission> {
+fn submission(arg: &Text, rest: &[u8], charset: &[u8]) -> Option<Submission> {
     let mut out = Submission::default();
     let mut rest = rest;
     while !rest.is_empty() {
@@ -233,10 +236,10 @@ mod tests {
     #[test]
     fn submission_options() {
         let arg = Text::clean("submission/sender_retain/domain=a.b/name=X/Y");
-        let s = submission(&arg, &arg[10..]).unwrap();
+        let s = submission(&arg, &arg[10..], b"utf-8").unwrap();
         assert!(s.sender_retain);
         assert_eq!(s.domain.unwrap(), "a.b");
         assert_eq!(s.name.unwrap(), "X/Y");
-        assert!(submission(&arg, b"/x").is_none());
+        assert!(submission(&arg, b"/x", b"utf-8").is_none());
     }
 }

@@ -5,7 +5,7 @@
 //! deliveries fork. The queue runner, the delivery manager, `-M` and the reception of local messages call it.
 
 mod bounce;
-mod event;
+pub mod event;
 mod finish;
 pub mod generated;
 pub mod limits;

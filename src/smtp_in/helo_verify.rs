@@ -7,7 +7,9 @@ use bstr::ByteSlice;
 use crate::context::Context;
 use crate::context::session::HostName;
 use crate::log;
-use crate::matching::Match;
+use crate::matching::net::unmapped;
+use crate::route::HostItem;
+use crate::route::hosts::{HostSearch, LookupOptions, find_by_name};
 
 /// The result.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,16 +68,17 @@ fn check(ctx: &mut Context) -> HeloResult {
     }
     // A forward lookup of the name must give the peer's address.
     log::hdebug!(ctx, RECEIVE, "getting IP address for {name}");
-    match crate::matching::addresses_of(ctx, &name) {
-        Ok((addresses, dnssec)) => {
-            if ip.is_some_and(|ip| addresses.contains(&ip)) {
+    let host = HostItem { name: name.clone(), ..HostItem::default() };
+    match find_by_name(ctx, &host, &LookupOptions::default()) {
+        HostSearch::Found { hosts, .. } => {
+            if let Some(h) = hosts.iter().find(|h| h.address.map(unmapped) == ip.map(unmapped) && ip.is_some()) {
                 log::hdebug!(ctx, RECEIVE, "IP address for {name} matches calling address");
-                ctx.session.helo_dnssec = dnssec;
+                ctx.session.helo_dnssec = h.dnssec_address == Some(true);
                 return HeloResult::Verified;
             }
         }
-        Err(Match::Defer(_)) => temporary = true,
-        Err(_) => {}
+        HostSearch::Again => temporary = true,
+        _ => {}
     }
     if temporary { HeloResult::Deferred } else { HeloResult::Failed }
 }
