@@ -2,7 +2,6 @@
 
 use bstr::{BString, ByteSlice};
 
-use super::helo_verify::{self, HeloResult};
 use super::server::{Server, VerifyHelo};
 use super::{Next, answer};
 use crate::acl::{self, Verdict, Where};
@@ -12,6 +11,7 @@ use crate::context::session::HostName;
 use crate::log::{self, Which};
 use crate::matching::Match;
 use crate::text::Text;
+use crate::verify::Outcome;
 
 impl Server {
     /// HELO or EHLO.
@@ -158,14 +158,14 @@ impl Server {
         if self.verify_helo == VerifyHelo::No {
             return None;
         }
-        let result = helo_verify::verify(ctx);
-        if result == HeloResult::Verified || self.verify_helo == VerifyHelo::Try {
-            if result != HeloResult::Verified {
+        let result = crate::verify::helo::verify(ctx);
+        if result == Outcome::Ok || self.verify_helo == VerifyHelo::Try {
+            if result != Outcome::Ok {
                 log::hdebug!(ctx, RECEIVE, "{hello} verification failed but host is in helo_try_verify_hosts");
             }
             return None;
         }
-        let temporary = result == HeloResult::Deferred;
+        let temporary = result == Outcome::Defer;
         self.reply(
             ctx,
             format!("{} {hello} argument does not match calling host", if temporary { "451" } else { "550" }),
