@@ -8,10 +8,10 @@ use crate::acl::{self, Verdict, Where};
 use crate::context::Context;
 use crate::context::names::host_and_ident;
 use crate::context::session::HostName;
+use crate::verify::{self, Outcome};
 use crate::log::{self, Which};
 use crate::matching::Match;
 use crate::text::Text;
-use crate::verify::Outcome;
 
 impl Server {
     /// HELO or EHLO.
@@ -158,7 +158,7 @@ impl Server {
         if self.verify_helo == VerifyHelo::No {
             return None;
         }
-        let result = crate::verify::helo::verify(ctx);
+        let result = verify::helo::verify(ctx);
         if result == Outcome::Ok || self.verify_helo == VerifyHelo::Try {
             if result != Outcome::Ok {
                 log::hdebug!(ctx, RECEIVE, "{hello} verification failed but host is in helo_try_verify_hosts");
