@@ -101,15 +101,30 @@ fn try_run() -> Result<i32, Refusal> {
     if let Some(run) = Arc::get_mut(&mut ctx.run) {
         testing(&o, run);
     }
-    log_arguments(&ctx);
+    if o.test.is_none() && o.show.is_none() {
+        log_arguments(&ctx);
+    }
     dispatch::dispatch(&mut ctx, o)
 }
 
 /// Programs that Exim installs beside itself are this one under another name.
 fn utility(program: &[u8], arguments: &[BString]) -> Option<i32> {
     const NAMES: &[&str] = &[
-        "exicyclog", "exigrep", "exim_checkaccess", "exim_dbmbuild", "exim_dumpdb", "exim_fixdb", "exim_lock",
-        "exim_msgdate", "exim_tidydb", "eximstats", "exinext", "exipick", "exiqgrep", "exiqsumm", "exiwhat",
+        "exicyclog",
+        "exigrep",
+        "exim_checkaccess",
+        "exim_dbmbuild",
+        "exim_dumpdb",
+        "exim_fixdb",
+        "exim_lock",
+        "exim_msgdate",
+        "exim_tidydb",
+        "eximstats",
+        "exinext",
+        "exipick",
+        "exiqgrep",
+        "exiqsumm",
+        "exiwhat",
     ];
     let base = program.rfind_byte(b'/').map_or(program, |i| program.get(i + 1..).unwrap_or_default());
     let name = NAMES.iter().find(|n| n.as_bytes() == base)?;

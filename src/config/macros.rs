@@ -64,10 +64,7 @@ impl Macros {
                 return Ok(());
             }
             if !again {
-                return Err((
-                    false,
-                    format!("macro \"{shown}\" is already defined (use \"==\" if you want to redefine it)"),
-                ));
+                return Err((false, format!("macro \"{shown}\" is already defined (use \"==\" if you want to redefine it)")));
             }
             m.value = value.into();
             return Ok(());
