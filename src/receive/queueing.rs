@@ -28,11 +28,12 @@ impl Mode {
 
 /// Decides for the message that has just been accepted; `None`: it waits. `accepted` is the count in this session.
 pub fn decide(ctx: &mut Context, mode: Mode, accepted: u64) -> Option<When> {
+    // `control = queue/first_pass_route` leaves the routing to be done at once.
+    if ctx.message.frozen || (ctx.message.queue_only && !ctx.message.queue_smtp) || ctx.run.host_checking {
+        return None;
+    }
     if mode == Mode::QueueSmtp {
         ctx.message.queue_smtp = true;
-    }
-    if ctx.message.frozen || ctx.message.queue_only || ctx.run.host_checking {
-        return None;
     }
     if ctx.session.queue_only || local_queue_only(ctx, mode) {
         return None;

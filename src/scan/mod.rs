@@ -1,11 +1,17 @@
-//! Content scanning: MIME parts, malware, spam. Not written yet: configurations that ask for it are refused by name.
+//! Content scanning: MIME parts, malware, spam. Only its refusal to do it is here yet.
 
 use crate::acl::{AclResult, Verdict, Where};
 use crate::context::Context;
 use crate::expand::Template;
 use crate::text::Text;
 
-/// The MIME ACL, for each part of the message.
-pub fn mime_acl(_: &mut Context, _: Where, _: &Template) -> AclResult {
-    AclResult { verdict: Verdict::Error, user_message: None, log_message: Some(Text::clean("acl_smtp_mime is not implemented")) }
+/// Runs the MIME ACL for each part of the message in hand.
+pub fn mime_acl(ctx: &mut Context, place: Where, list: &Template) -> AclResult {
+    let _ = (ctx, list);
+    let option = if place == Where::Mime { "acl_smtp_mime" } else { "acl_not_smtp_mime" };
+    AclResult {
+        verdict: Verdict::Error,
+        user_message: None,
+        log_message: Some(Text::clean(format!("option {option} is not implemented"))),
+    }
 }

@@ -89,7 +89,8 @@ fn transaction(ctx: &mut Context, server: &mut Server) -> Result<Option<Envelope
         let known = command::identify(&mut server.line);
         ctx.session.smtp_command = Some(Text::tainted(server.line.text.clone()));
         ctx.session.smtp_command_argument = Some(Text::tainted(server.line.argument.clone()));
-        let fault = |text: String| BatchError { text, command: Some(server.line.text.clone()) };
+        let text = server.line.text.clone();
+        let fault = |message: String| BatchError { text: message, command: Some(text.clone()) };
         match known.map(|k| k.verb) {
             Some(Verb::Helo | Verb::Ehlo) => {
                 let name = server.line.argument.trim();

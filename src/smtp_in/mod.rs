@@ -23,6 +23,7 @@ pub mod server;
 pub mod start;
 pub mod starttls;
 pub mod tls_stream;
+pub mod verifying;
 pub mod vrfy;
 pub mod wire;
 pub mod xclient;
