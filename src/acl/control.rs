@@ -8,6 +8,7 @@ use super::run::Run;
 use super::{Verdict, dscp};
 use crate::context::Context;
 use crate::context::message::{FakeResponse, Submission};
+use crate::log::{self, Which};
 use crate::parse;
 use crate::text::Text;
 
@@ -164,7 +165,10 @@ fn try_obey(ctx: &mut Context, run: &mut Run, arg: &Text) -> Result<(), String> 
             ctx.message.queue_only = true;
             ctx.message.queue_smtp = first_pass;
         }
-        Control::Submission => ctx.message.submission = Some(submission(arg, rest).ok_or_else(syntax)?),
+        Control::Submission => {
+            let charset = ctx.config.main.headers_charset.raw().unwrap_or_default();
+            ctx.message.submission = Some(submission(arg, rest, charset).ok_or_else(syntax)?);
+        }
         Control::SuppressLocalFixups => ctx.message.suppress_local_fixups = true,
         Control::Utf8Downconvert => {
             ctx.message.utf8_downconvert = Some(match rest {
@@ -177,10 +181,23 @@ fn try_obey(ctx: &mut Context, run: &mut Run, arg: &Text) -> Result<(), String> 
         Control::CutthroughDelivery
         | Control::Debug
         | Control::DmarcEnableForensic
-        | Control::NoMboxUnspool
-        | Control::Wellknown => return missing(),
+        | Control::NoMboxUnspool => return missing(),
+        Control::Wellknown => {
+            let path = arg.piece(rest.get(1..).unwrap_or_default());
+            ctx.acl.wellknown_response = Some(well_known(ctx, &path)?);
+        }
     }
     Ok(())
+}
+
+/// The file whose content the client gets.
+fn well_known(ctx: &mut Context, path: &Text) -> Result<Text, String> {
+    if path.is_tainted() {
+        let line = format!("Tainted filename '{path}'");
+        log::write(ctx, None, Which::MAIN.and(Which::PANIC), line.as_bytes());
+        return Err("internal configuration error".into());
+    }
+    super::run::read_file(path).map(Text::tainted)
 }
 
 fn options(rest: &[u8]) -> impl Iterator<Item = BString> + '_ {
@@ -204,7 +221,7 @@ fn fake(ctx: &mut Context, response: FakeResponse, arg: &Text, rest: &[u8]) {
     });
 }
 
-fn submission(arg: &Text, rest: &[u8]) -> Option<Submission> {
+fn submission(arg: &Text, rest: &[u8], charset: &[u8]) -> Option<Submission> {
     let mut out = Submission::default();
     let mut rest = rest;
     while !rest.is_empty() {
@@ -233,10 +250,10 @@ mod tests {
     #[test]
     fn submission_options() {
         let arg = Text::clean("submission/sender_retain/domain=a.b/name=X/Y");
-        let s = submission(&arg, &arg[10..]).unwrap();
+        let s = submission(&arg, &arg[10..], b"utf-8").unwrap();
         assert!(s.sender_retain);
         assert_eq!(s.domain.unwrap(), "a.b");
         assert_eq!(s.name.unwrap(), "X/Y");
-        assert!(submission(&arg, b"/x").is_none());
+        assert!(submission(&arg, b"/x", b"").is_none());
     }
 }

@@ -11,7 +11,9 @@ pub mod options;
 mod originator;
 pub mod parse;
 mod privilege;
+mod reception;
 mod start;
+mod testing;
 mod version;
 
 pub use start::{run, services};

@@ -9,8 +9,10 @@ use super::{ExpandError, failed};
 use crate::acl::{self, AclResult, Verdict, Where};
 use crate::context::Context;
 use crate::lookups::{self, LookupError, Spec};
-use crate::matching::{self, Match};
+use crate::matching::{self, List, Match, Request, Subject};
+use crate::sys::time;
 use crate::text::{Taint, Text};
+use crate::tls_openssl::{Cert, extract};
 
 use super::Template;
 
@@ -54,33 +56,13 @@ pub fn lookup_quote(kind: &[u8], option: Option<&[u8]>, text: Text) -> Result<Te
     }
 }
 
-/// Which list a condition means.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ListKind {
-    /// `match_domain`
-    Domain,
-    /// `match_local_part`
-    LocalPart,
-    /// `match_address`
-    Address,
-}
-
-/// The conditions that match against lists. The value is what the list gave for the item that matched.
-pub fn match_list(ctx: &mut Context, kind: ListKind, subject: &Text, list: &Template) -> Result<Option<Option<Text>>, ExpandError> {
+/// The conditions that match against lists. The answer is whether the subject is in the list, and what the item that matched
+/// gave; captures of the item become `$0`, `$1`...
+pub fn match_list(ctx: &mut Context, subject: Subject<'_>, list: &Template) -> Result<Option<Option<Text>>, ExpandError> {
     let mut data = None;
-    let result = match kind {
-        ListKind::Domain => matching::match_domain(ctx, subject, list, Some(&mut data)),
-        ListKind::LocalPart => matching::match_local_part(ctx, subject, list, Some(&mut data)),
-        ListKind::Address => matching::match_address(ctx, subject, list, Some(&mut data)),
-    };
+    let request = Request { subject, list: List::Expand(list), single: false, captures: true };
+    let result = matching::test(ctx, &request, Some(&mut data));
     answer(result, list).map(|yes| yes.then_some(data))
-}
-
-/// `match_ip`: `ip` is `None` for an empty subject.
-pub fn match_ip(ctx: &mut Context, ip: Option<std::net::IpAddr>, list: &Template) -> Result<bool, ExpandError> {
-    let name = Text::new();
-    let result = matching::match_host_named(ctx, &name, ip, list);
-    answer(result, list)
 }
 
 fn answer(result: Match, list: &Template) -> Result<bool, ExpandError> {
@@ -112,7 +94,8 @@ pub fn run_acl(ctx: &mut Context, mut args: Vec<Text>) -> Result<(bool, Option<T
 
 /// Looks up the name of the client, if that was not done: what `$sender_host_name` triggers.
 pub fn host_name_lookup(ctx: &mut Context) {
-    let _ = ctx;
+    // What became of it stands in the session.
+    let _ = matching::host_name_lookup(ctx);
 }
 
 /// The number of messages on the queue as the daemon tells it; empty without a daemon.
@@ -130,14 +113,13 @@ pub fn auth_results(ctx: &mut Context) -> Vec<Text> {
 /// A field of a certificate (PEM), for `${certextract}`; `modifiers` are as written after the first comma.
 /// `None` if the certificate has no such field.
 pub fn certificate_field(pem: &[u8], field: &[u8], modifiers: &[u8]) -> Result<Option<Text>, ExpandError> {
-    let _ = (pem, modifiers);
-    failed(format!("certificate field \"{}\" is not implemented", field.as_bstr()))
-}
-
-/// A TLS connection for `${readsocket}`.
-pub fn tls_exchange(ctx: &mut Context, sni: Option<&[u8]>) -> Result<(), ExpandError> {
-    let _ = (ctx, sni);
-    failed("TLS for readsocket is not implemented")
+    let cert = Cert::from_pem(pem).or_else(|e| failed(format!("certificate not usable: {e}")))?;
+    let selector = [field, b",", modifiers].concat();
+    let offset = |t: i64| time::localtime(t).and_then(|tm| i32::try_from(tm.offset).ok()).unwrap_or(0);
+    match extract(&cert, &String::from_utf8_lossy(&selector), &offset) {
+        Ok(value) => Ok(value.map(Text::tainted)),
+        Err(e) => failed(e.to_string()),
+    }
 }
 
 /// `${perl}`

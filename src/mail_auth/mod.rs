@@ -26,13 +26,3 @@ pub fn arrival_fields(ctx: &crate::context::Context) -> Vec<u8> {
 pub fn spf_connection(_: &mut crate::context::Context) -> Option<std::sync::Arc<SpfFacts>> {
     None
 }
-
-/// Verifies the signatures of a message that has arrived, and runs the ACLs that go with them.
-pub fn message_received(_: &mut crate::context::Context) -> Result<(), crate::acl::AclResult> {
-    Ok(())
-}
-
-/// Fields of the arrival line (`DKIM=...`).
-pub fn arrival_fields(_: &crate::context::Context) -> bstr::BString {
-    bstr::BString::default()
-}

@@ -19,7 +19,7 @@ pub fn headers(ctx: &mut Context) {
         if line.kind == HeaderKind::Old {
             continue;
         }
-        if let Some(new) = crate::rewrite::rewrite_received_header(ctx, &line) {
+        if let Some(new) = crate::rewrite::rewrite_header(ctx, &line, &ctx.config.clone().rewrite) {
             if let Some(place) = ctx.message.headers.get_mut(i - 1) {
                 place.kind = HeaderKind::Old;
             }

@@ -81,7 +81,7 @@ pub fn check(ctx: &mut Context, domain: Option<&[u8]>) -> Csa {
         if !ctx.config.main.dns_csa_use_reverse {
             return Csa::Unknown;
         }
-        name = dns::name::reverse_name(literal).into_bytes();
+        name = dns::reverse_name(literal).into_bytes();
     }
     let limit = u32::try_from(ctx.config.main.dns_csa_search_limit.0).unwrap_or(0);
     let found = ctx.services.dns.csa(&name, limit, false);

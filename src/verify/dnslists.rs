@@ -117,7 +117,7 @@ impl Item {
             (true, true) => "were no IP addresses that did not match",
         };
         let sign = if self.bitmask { '&' } else { '=' };
-        let list = self.addresses.as_deref().unwrap_or_default().as_bstr();
+        let list = self.addresses.as_ref().map_or(b"".as_bstr(), |a| a.as_bstr());
         format!("=> there {what} for {}{sign}{list}", if self.all { "=" } else { "" })
     }
 }
@@ -286,7 +286,7 @@ fn look_up(ctx: &mut Context, domain: &BString, key: &[u8], prefix: &BString, it
     if entry.text.is_none() {
         let answer = ctx.services.dns.basic(&Query::new(&query, RecordType::Txt));
         let text = answer.of_type(RecordType::Txt).find_map(|r| match &r.data {
-            dns::RData::Txt(strings) => strings.first().map(|s| s.to_vec().into()),
+            dns::RData::Text(strings) => strings.first().map(|s| s.to_vec().into()),
             _ => None,
         });
         entry.text = Some(text);

@@ -10,7 +10,7 @@ mod lists;
 mod logic;
 mod lookup;
 mod prvs;
-mod readsocket;
+pub mod readsocket;
 mod run;
 mod sort;
 pub mod srs;
