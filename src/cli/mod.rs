@@ -4,7 +4,7 @@
 
 mod dispatch;
 mod environment;
-mod expand_test;
+pub mod expand_test;
 mod info;
 mod modes;
 pub mod options;
@@ -12,6 +12,7 @@ mod originator;
 pub mod parse;
 mod privilege;
 mod start;
+mod test_message;
 mod version;
 
 pub use start::{run, services};
