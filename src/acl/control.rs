@@ -8,6 +8,7 @@ use super::run::Run;
 use super::{Verdict, dscp};
 use crate::context::Context;
 use crate::context::message::{FakeResponse, Submission};
+use crate::log::{self, Which};
 use crate::parse;
 use crate::text::Text;
 
@@ -165,9 +166,9 @@ fn try_obey(ctx: &mut Context, run: &mut Run, arg: &Text) -> Result<(), String> 
             ctx.message.queue_smtp = first_pass;
         }
         Control::Submission => {
-            let charset = ctx.config.main.headers_charset.raw().unwrap_or_default().to_vec();
-            ctx.message.submission = Some(submission(arg, rest, &charset).ok_or_else(syntax)?)
-        },
+            let charset = ctx.config.main.headers_charset.raw().unwrap_or_default();
+            ctx.message.submission = Some(submission(arg, rest, charset).ok_or_else(syntax)?);
+        }
         Control::SuppressLocalFixups => ctx.message.suppress_local_fixups = true,
         Control::Utf8Downconvert => {
             ctx.message.utf8_downconvert = Some(match rest {
@@ -180,10 +181,23 @@ fn try_obey(ctx: &mut Context, run: &mut Run, arg: &Text) -> Result<(), String> 
         Control::CutthroughDelivery
         | Control::Debug
         | Control::DmarcEnableForensic
-        | Control::NoMboxUnspool
-        | Control::Wellknown => return missing(),
+        | Control::NoMboxUnspool => return missing(),
+        Control::Wellknown => {
+            let path = arg.piece(rest.get(1..).unwrap_or_default());
+            ctx.acl.wellknown_response = Some(well_known(ctx, &path)?);
+        }
     }
     Ok(())
+}
+
+/// The file whose content the client gets.
+fn well_known(ctx: &mut Context, path: &Text) -> Result<Text, String> {
+    if path.is_tainted() {
+        let line = format!("Tainted filename '{path}'");
+        log::write(ctx, None, Which::MAIN.and(Which::PANIC), line.as_bytes());
+        return Err("internal configuration error".into());
+    }
+    super::run::read_file(path).map(Text::tainted)
 }
 
 fn options(rest: &[u8]) -> impl Iterator<Item = BString> + '_ {
@@ -240,6 +254,6 @@ mod tests {
         assert!(s.sender_retain);
         assert_eq!(s.domain.unwrap(), "a.b");
         assert_eq!(s.name.unwrap(), "X/Y");
-        assert!(submission(&arg, b"/x", b"utf-8").is_none());
+        assert!(submission(&arg, b"/x", b"").is_none());
     }
 }

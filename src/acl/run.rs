@@ -179,7 +179,8 @@ fn find(ctx: &mut Context, text: &Text) -> Result<Option<Found>, String> {
     Ok(Some(Found { acl, label: "inline ACL".into() }))
 }
 
-fn read_file(name: &[u8]) -> Result<Vec<u8>, String> {
+/// The content of a file that an ACL names.
+pub fn read_file(name: &[u8]) -> Result<Vec<u8>, String> {
     use std::io::Read as _;
     let shown = name.as_bstr();
     let path = name.to_path().map_err(|_| format!("failed to open ACL file \"{shown}\": bad name"))?;

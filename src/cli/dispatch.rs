@@ -8,7 +8,7 @@ use bstr::{BString, ByteSlice};
 
 use super::options::{MessageAction, Options, Refusal, Test};
 use super::parse::refuse;
-use super::{privilege, test_message};
+use super::{privilege, reception, test_message, testing as testing_modes};
 use crate::config::show::{self, Viewer};
 use crate::context::Context;
 use crate::daemon::{self, DaemonOptions};
@@ -59,12 +59,7 @@ pub fn dispatch(ctx: &mut Context, o: Options) -> Result<i32, Refusal> {
         return Ok(run::run(ctx, options));
     }
     // What is left is the reception of messages.
-    match o.input {
-        super::options::InputMode::Smtp => missing("-bs"),
-        super::options::InputMode::Batch => missing("-bS"),
-        _ if o.extract_recipients => missing("-t"),
-        _ => missing("-bm"),
-    }
+    reception::run(ctx, &o)
 }
 
 fn print_settings(ctx: &Context, o: &Options, arguments: &[BString]) -> i32 {
@@ -101,10 +96,10 @@ fn testing(ctx: &mut Context, o: &Options, test: &Test) -> Result<i32, Refusal> 
         }
         Test::Address => missing("-bt"),
         Test::Verify { .. } => missing("-bv"),
-        Test::Retry => missing("-brt"),
-        Test::Rewrite => missing("-brw"),
+        Test::Retry => testing_modes::retry(ctx, o),
+        Test::Rewrite => testing_modes::rewriting(ctx, o),
         Test::Malware(_) => missing("-bmalware"),
-        Test::Host { .. } => missing("-bh"),
+        Test::Host { address, callouts } => reception::rehearse(ctx, o, address, *callouts),
     }
 }
 

@@ -4,15 +4,17 @@
 
 mod dispatch;
 mod environment;
-pub mod expand_test;
+mod expand_test;
 mod info;
 mod modes;
 pub mod options;
 mod originator;
 pub mod parse;
 mod privilege;
+mod reception;
 mod start;
 mod test_message;
+mod testing;
 mod version;
 
 pub use start::{run, services};

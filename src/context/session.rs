@@ -243,4 +243,11 @@ impl Session {
     pub fn tfo_flag(&self) -> Option<&'static [u8]> {
         self.tfo.then_some(b"TFO")
     }
+
+    /// The message is said to come from a host: what was known of the local caller does not hold for it.
+    pub fn caller_is_host(&mut self) {
+        self.caller.sender_local = false;
+        self.authenticated_id = None;
+        self.authenticated_sender = None;
+    }
 }

@@ -15,6 +15,8 @@ pub struct Generated {
     pub recipients: Vec<Text>,
     /// Header and body.
     pub text: Vec<u8>,
+    /// For AUTH= when it is sent on (`bounce_sender_authentication`).
+    pub authenticated_sender: Option<Text>,
     /// The message that it is about (`R=` in the log).
     pub reference: Option<bstr::BString>,
 }
@@ -37,6 +39,7 @@ pub fn submit(parent: &Context, message: Generated) -> Result<Option<Accepted>, 
     session.allow_unqualified_sender = true;
     session.allow_unqualified_recipient = true;
     ctx.message.sender = Some(message.sender);
+    ctx.message.authenticated_sender = message.authenticated_sender;
     ctx.message.local_error = true;
     ctx.message.recipients = message.recipients.into_iter().map(Recipient::new).collect();
     let submission = Submission {

@@ -13,7 +13,6 @@ pub mod data;
 pub mod ehlo;
 pub mod etrn;
 pub mod helo;
-pub mod helo_verify;
 pub mod mail;
 pub mod other;
 pub mod proxy;

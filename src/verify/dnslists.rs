@@ -117,7 +117,7 @@ impl Item {
             (true, true) => "were no IP addresses that did not match",
         };
         let sign = if self.bitmask { '&' } else { '=' };
-        let list = self.addresses.clone().unwrap_or_default();
+        let list = self.addresses.as_ref().map_or(b"".as_bstr(), |a| a.as_bstr());
         format!("=> there {what} for {}{sign}{list}", if self.all { "=" } else { "" })
     }
 }
