@@ -55,8 +55,8 @@ impl Context {
         }
     }
 
-    /// A context without services that reach outside, for tests and for `examples/`.
-    #[doc(hidden)]
+    /// A context without services that reach outside, for unit tests.
+    #[cfg(test)]
     pub fn for_tests(config: Arc<Config>, run: Arc<Run>) -> Self {
         let services = Services {
             log: Default::default(),
