@@ -73,6 +73,22 @@ pub struct Continued {
     pub address: BString,
     /// How many messages have gone before, plus one.
     pub sequence: u32,
+    /// The connection; a transport that uses it takes it out.
+    pub connection: OpenConnection,
+}
+
+/// A connection to a server that is handed from one message to the next.
+pub type OpenConnection = std::sync::Arc<std::sync::Mutex<Option<Box<crate::smtp_out::Opened>>>>;
+
+impl Continued {
+    /// Takes the connection.
+    pub fn take(&self) -> Option<Box<crate::smtp_out::Opened>> {
+        self.connection.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take()
+    }
+    /// Is it still there?
+    pub fn is_open(&self) -> bool {
+        self.connection.lock().unwrap_or_else(std::sync::PoisonError::into_inner).is_some()
+    }
 }
 
 /// How a delivery ended.

@@ -49,6 +49,8 @@ pub struct Client {
     pub pipelined: bool,
     /// Bytes of the message sent.
     pub written: u64,
+    /// `PS=`: letters for what was done, in order: s TLS, e EHLO, h HELO, l LHLO, a AUTH.
+    pub actions: String,
     out: Vec<u8>,
     waiting: usize,
     command: BString,
@@ -69,6 +71,7 @@ impl Client {
             host: host.into(),
             pipelined: false,
             written: 0,
+            actions: String::new(),
             out: Vec::new(),
             waiting: 0,
             command: "initial connection".into(),
@@ -245,6 +248,7 @@ impl Client {
     /// EHLO or LHLO; on success the features are known.
     pub fn ehlo(&mut self, name: &[u8]) -> Result<(), Fault> {
         let verb: &[u8] = if self.lmtp { b"LHLO " } else { b"EHLO " };
+        self.actions.push(if self.lmtp { 'l' } else { 'e' });
         self.send(Send::Now, &[verb, name].concat())?;
         let reply = self.read(self.command_timeout)?;
         self.helo_response = reply.text.clone();
@@ -257,6 +261,7 @@ impl Client {
 
     /// HELO.
     pub fn helo(&mut self, name: &[u8]) -> Result<(), Fault> {
+        self.actions.push('h');
         let reply = self.command_ok(&[b"HELO ", name].concat())?;
         self.helo_response = reply.text;
         self.features = Features::default();
