@@ -5,3 +5,5 @@
 #![allow(missing_docs)]
 
 include!(concat!(env!("OUT_DIR"), "/build_options.rs"));
+
+pub use crate::version::version;

@@ -1,1 +1,5 @@
-fn main() {}
+//! The `exim` program of Oxim.
+
+fn main() {
+    std::process::exit(oxim::cli::run());
+}

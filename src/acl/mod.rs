@@ -1,46 +1,36 @@
 //! Access control lists (manual chapter 44): parsed when the configuration is read, evaluated for every command.
+//!
+//! [`parse`] is for the configuration reader; [`check`] for the rooms that receive mail; [`check_with_args`] for
+//! expansions (`${acl ...}`, the `acl` condition). An ACL never answers the peer: its caller does, from the [`AclResult`].
+
+mod ast;
+mod condition;
+mod control;
+mod delay;
+pub mod dscp;
+mod headers;
+mod logs;
+mod messages;
+mod nested;
+mod place;
+pub mod ratelimit;
+mod run;
+mod seen;
+mod table;
+mod udpsend;
+mod verify;
+mod verify_options;
+
+mod parse;
 
 use bstr::BString;
 
-use crate::context::Context;
+pub use ast::{Acl, Item, Kind, Statement, Variable, Verb};
+pub use messages::{Messages, split_message};
+pub use place::{Places, Where};
+pub use run::{check, check_with_args};
+
 use crate::text::Text;
-
-/// A parsed ACL.
-#[derive(Debug, Default)]
-pub struct Acl {
-    /// Its name, if it has one.
-    pub name: BString,
-}
-
-/// Where an ACL runs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[allow(missing_docs)]
-pub enum Where {
-    Connect,
-    Helo,
-    Auth,
-    StartTls,
-    Mail,
-    Mailauth,
-    Rcpt,
-    Predata,
-    Data,
-    Prdr,
-    Mime,
-    Dkim,
-    Etrn,
-    Expn,
-    Vrfy,
-    Quit,
-    Notquit,
-    NotSmtp,
-    NotSmtpMime,
-    NotSmtpStart,
-    Delivery,
-    Wellknown,
-    Atrn,
-    Unknown,
-}
 
 /// What an ACL says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,21 +60,8 @@ pub struct AclResult {
     pub log_message: Option<Text>,
 }
 
-/// Parses the lines of an ACL (the part after `name:`), each with `file line` for messages and traces. The error is the
-/// index of the line and the text after `error in ACL: `.
+/// Parses the lines of an ACL (the part after `name:`), each with its position, `file line`. An error comes with the index
+/// of its line.
 pub fn parse(name: &[u8], lines: &[(String, BString)]) -> Result<Acl, (usize, String)> {
-    let _ = lines;
-    Ok(Acl { name: name.into() })
-}
-
-/// Runs the ACL that `string` (an option's value, not yet expanded) names or holds. `recipient` is the address at RCPT.
-pub fn check(ctx: &mut Context, place: Where, recipient: Option<&Text>, string: &crate::expand::Template) -> AclResult {
-    let _ = (ctx, place, recipient, string);
-    AclResult { verdict: Verdict::Error, user_message: None, log_message: Some(Text::clean("ACLs are not implemented")) }
-}
-
-/// `${acl {name}{arg}...}` and the `acl` condition: runs a named ACL with arguments. The text is what `message` gave.
-pub fn check_with_args(ctx: &mut Context, place: Where, name: &Text, args: Vec<Text>) -> AclResult {
-    let _ = (ctx, place, name, args);
-    AclResult { verdict: Verdict::Error, user_message: None, log_message: Some(Text::clean("ACLs are not implemented")) }
+    parse::parse_lines(name, lines.iter().map(|(place, text)| parse::Line { text: text.clone(), source: Some(place.clone()) }))
 }

@@ -1,5 +1,6 @@
 //! Authenticators: the registry of drivers, and instances of the configuration. One file per driver.
 
+pub mod check;
 pub mod cram_md5;
 pub mod cyrus_sasl;
 pub mod dovecot;
@@ -130,4 +131,9 @@ pub struct AuthType {
 }
 
 /// All authenticators of this build, in the order of `-bV`.
-pub static DRIVERS: &[AuthType] = &[];
+pub static DRIVERS: &[AuthType] = &[
+    AuthType { name: "cram_md5", make: || Box::new(cram_md5::CramMd5Options::default()) },
+    AuthType { name: "external", make: || Box::new(external::ExternalOptions::default()) },
+    AuthType { name: "plaintext", make: || Box::new(plaintext::PlaintextOptions::default()) },
+    AuthType { name: "tls", make: || Box::new(tls::TlsOptions::default()) },
+];

@@ -1,6 +1,16 @@
-//! The `plaintext` authenticator: not written yet beyond its table of options.
+//! The `plaintext` authenticator (manual chapter 34): PLAIN and LOGIN.
+//!
+//! Server: the data that come are split at NULs into `$auth1`..., prompts are sent while there are more of them than
+//! data; then server_condition decides. Client: the strings of client_send, one for each exchange.
 
+use bstr::{BString, ByteSlice};
+
+use super::options::AuthOptions;
+use super::{AuthInstance, AuthResult, Authenticator, ClientAuthResult, ClientDialogue, ServerDialogue, Sides, check};
+use crate::config::Config;
 use crate::config::options::*;
+use crate::context::Context;
+use crate::expand::{self, ExpandError};
 use crate::options;
 
 options! {
@@ -12,5 +22,120 @@ options! {
         client_ignore_invalid_base64: bool = false,
         /// Response strings, each expanded; ^ means NUL.
         client_send: Str = Str::unset(),
+    }
+}
+
+impl Authenticator for PlaintextOptions {
+    fn options(&self) -> &dyn OptionSet {
+        self
+    }
+    fn options_mut(&mut self) -> &mut dyn OptionSet {
+        self
+    }
+    fn init(&mut self, name: &BString, generic: &mut AuthOptions, _: &[String], _: &Config) -> Result<Sides, String> {
+        if !generic.public_name.is_set() {
+            generic.public_name = Str::from_bytes(name);
+        }
+        Ok(Sides { server: generic.server_condition.is_set(), client: self.client_send.is_set() })
+    }
+
+    fn server(&self, ctx: &mut Context, inst: &AuthInstance, initial: Option<Vec<u8>>, wire: &mut dyn ServerDialogue) -> AuthResult {
+        let prompts = match self.server_prompts.get().map(|t| expand::expand(ctx, t)) {
+            None => None,
+            Some(Ok(p)) => Some(p),
+            Some(Err(e)) => return AuthResult::Defer { user: None, log: e.to_string() },
+        };
+        if let Some(data) = initial {
+            for item in data.split(|c| *c == 0) {
+                check::add_variable(ctx, item.to_vec());
+            }
+        }
+        // Each prompt asks for one item; those that the initial data gave are not asked for.
+        let prompts: Vec<BString> = prompts.map_or(Vec::new(), |p| crate::parse::list::items(&p).map(|i| i.to_vec().into()).collect());
+        for (asked, prompt) in prompts.iter().enumerate() {
+            if check::variables(ctx) > asked {
+                continue;
+            }
+            let answer = match wire.challenge(ctx, prompt) {
+                Ok(a) => a,
+                Err(end) => return end,
+            };
+            for item in answer.split(|c| *c == 0) {
+                check::add_variable(ctx, item.to_vec());
+            }
+        }
+        check::server_condition(ctx, inst)
+    }
+
+    fn client(&self, ctx: &mut Context, inst: &AuthInstance, wire: &mut dyn ClientDialogue) -> ClientAuthResult {
+        let raw = self.client_send.raw().unwrap_or_default().to_vec();
+        let items: Vec<Vec<u8>> = crate::parse::list::items(&raw).map(|i| i.to_vec()).collect();
+        ctx.session.auth_vars = Default::default();
+        let mut line = [b"AUTH ", check::mechanism(inst).as_slice()].concat();
+        let mut any = false;
+        for (i, item) in items.iter().enumerate() {
+            let text = match expand::expand(ctx, &expand::Template::new(item)) {
+                Ok(t) => t,
+                Err(e) => {
+                    let forced = matches!(e, ExpandError::Forced(_));
+                    if any {
+                        // The server waits for an answer: the exchange is broken off.
+                        let _ = wire.exchange(b"*");
+                    }
+                    return if forced {
+                        ClientAuthResult::Cancelled(None)
+                    } else {
+                        ClientAuthResult::Error(format!(
+                            "expansion of \"{}\" failed in {} authenticator: {e}",
+                            item.as_bstr(),
+                            inst.name
+                        ))
+                    };
+                }
+            };
+            let data = check::carets(&text);
+            if i == 0 {
+                // An empty first string: the server's challenge comes first.
+                if !data.is_empty() {
+                    line.push(b' ');
+                    line.extend_from_slice(&check::encode(&data));
+                }
+            } else {
+                line = check::encode(&data);
+            }
+            let (code, answer) = match wire.exchange(&line) {
+                Ok(a) => a,
+                Err(e) => return ClientAuthResult::Error(e),
+            };
+            any = true;
+            match code {
+                235 => return ClientAuthResult::Ok,
+                334 if i + 1 < items.len() => match data_encoding::BASE64.decode(answer.trim_ascii()) {
+                    Ok(decoded) => {
+                        if let Some(place) = ctx.session.auth_vars.get_mut(i) {
+                            *place = Some(crate::text::Text::tainted(decoded));
+                        }
+                    }
+                    Err(_) if self.client_ignore_invalid_base64 => {
+                        if let Some(place) = ctx.session.auth_vars.get_mut(i) {
+                            *place = Some(crate::text::Text::new());
+                        }
+                    }
+                    Err(_) => {
+                        let _ = wire.exchange(b"*");
+                        return ClientAuthResult::Cancelled(Some(format!(
+                            "Invalid base64 string in server response \"334 {}\"",
+                            answer.trim_ascii().as_bstr()
+                        )));
+                    }
+                },
+                334 => {
+                    let _ = wire.exchange(b"*");
+                    return ClientAuthResult::Cancelled(Some("Too few items in client_send".into()));
+                }
+                _ => return ClientAuthResult::Fail(format!("{code} {}", answer.as_bstr())),
+            }
+        }
+        ClientAuthResult::Cancelled(Some("Nothing in client_send".into()))
     }
 }

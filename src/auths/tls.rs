@@ -1,6 +1,14 @@
-//! The `tls` authenticator: not written yet beyond its table of options.
+//! The `tls` authenticator (manual chapter 40): a client counts as authenticated when TLS has started, if its certificate
+//! gives server_condition what it wants. There is no AUTH command for it, and no client side.
 
+use bstr::BString;
+
+use super::options::AuthOptions;
+use super::{AuthInstance, AuthResult, Authenticator, ClientAuthResult, ClientDialogue, ServerDialogue, Sides, check};
+use crate::config::Config;
 use crate::config::options::*;
+use crate::context::Context;
+use crate::expand::{self, ExpandError};
 use crate::options;
 
 options! {
@@ -14,5 +22,39 @@ options! {
         server_param2: Str = Str::unset(),
         /// Expanded into $auth3 after TLS start.
         server_param3: Str = Str::unset(),
+    }
+}
+
+impl Authenticator for TlsOptions {
+    fn options(&self) -> &dyn OptionSet {
+        self
+    }
+    fn options_mut(&mut self) -> &mut dyn OptionSet {
+        self
+    }
+    fn init(&mut self, name: &BString, generic: &mut AuthOptions, _: &[String], _: &Config) -> Result<Sides, String> {
+        if !generic.public_name.is_set() {
+            generic.public_name = Str::from_bytes(name);
+        }
+        if self.server_param.is_set() {
+            self.server_param1 = self.server_param.clone();
+        }
+        Ok(Sides { server: generic.server_condition.is_set(), client: false })
+    }
+
+    fn server(&self, ctx: &mut Context, inst: &AuthInstance, _: Option<Vec<u8>>, _: &mut dyn ServerDialogue) -> AuthResult {
+        for option in [&self.server_param1, &self.server_param2, &self.server_param3] {
+            let Some(t) = option.get() else { continue };
+            match expand::expand(ctx, t) {
+                Ok(v) => check::add_variable(ctx, v.into_bytes()),
+                Err(ExpandError::Forced(_)) => return AuthResult::Fail(None),
+                Err(e) => return AuthResult::Defer { user: None, log: e.to_string() },
+            }
+        }
+        check::server_condition(ctx, inst)
+    }
+
+    fn client(&self, _: &mut Context, _: &AuthInstance, _: &mut dyn ClientDialogue) -> ClientAuthResult {
+        ClientAuthResult::Cancelled(Some("the tls authenticator has no client side".into()))
     }
 }

@@ -148,7 +148,9 @@ pub fn macros() -> Vec<Macro> {
         t.add(format!("_DRIVER_TRANSPORT_{up}"), "y");
     }
     t.options("_OPT_TRANSPORTS", &with_driver(crate::transports::options::TransportOptions::default().names()));
-    t.options("_OPT_MAIN", MainOptions::default().names());
+    let usable: Vec<&str> =
+        MainOptions::default().names().iter().copied().filter(|n| super::pending::main(n).is_none()).collect();
+    t.options("_OPT_MAIN", &usable);
     t.add("_CRYPTO_HASH_SHA3".into(), "y");
     t.add("_CRYPTO_SIGN_ED25519".into(), "y");
     for name in have() {

@@ -156,9 +156,22 @@ impl Kind for Routers {
         mut driver: Box<dyn Router>,
         config: &mut Config,
     ) -> Result<(), ConfigError> {
+        let given = |name: &str| d.set.iter().any(|s| s == name);
+        let g = &mut d.generic;
+        if !given("log_as_local") {
+            g.log_as_local = driver_name == "accept";
+        }
+        if !given("retry_use_local_part") {
+            g.retry_use_local_part = g.check_local_user
+                || g.condition.is_set()
+                || [&g.local_parts, &g.local_part_prefix, &g.local_part_suffix, &g.senders, &g.require_files]
+                    .iter()
+                    .any(|o| o.is_set());
+        }
         driver
             .init(&d.name, &mut d.generic, &d.set, config)
             .map_err(|e| ConfigError::driver(Self::NAME, &d.name, e))?;
+        check_self(&d.generic).map_err(|e| ConfigError::driver(Self::NAME, &d.name, e))?;
         config.routers.push(Arc::new(RouterInstance {
             name: d.name,
             driver_name,
@@ -170,6 +183,18 @@ impl Kind for Routers {
         }));
         Ok(())
     }
+}
+
+/// The words that `self` takes.
+fn check_self(generic: &RouterOptions) -> Result<(), String> {
+    let text = generic.self_.raw().unwrap_or_default();
+    let word = text.split(|c| *c == b':').next().unwrap_or_default().trim();
+    let good = match word {
+        b"reroute" => text.contains(&b':'),
+        b"freeze" | b"defer" | b"send" | b"pass" | b"fail" => text.trim() == word,
+        _ => false,
+    };
+    if good { Ok(()) } else { Err(format!("{} is not valid for the self option", text.as_bstr())) }
 }
 
 struct Transports;
@@ -195,6 +220,9 @@ impl Kind for Transports {
         driver
             .init(&d.name, &mut d.generic, &d.set, config)
             .map_err(|e| ConfigError::driver(Self::NAME, &d.name, e))?;
+        if !d.set.iter().any(|s| s == "retry_use_local_part") {
+            d.generic.retry_use_local_part = matches!(driver.kind(), crate::transports::Kind::Local(_));
+        }
         config.transports.push(Arc::new(TransportInstance {
             name: d.name,
             driver_name,

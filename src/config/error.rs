@@ -11,20 +11,27 @@ pub struct ConfigError {
     pub text: String,
     /// It is not about the configuration's text (a file that cannot be opened, say): only `text` is logged.
     pub bare: bool,
+    /// It is logged as something that does not end the program, although it does: the reference does so for macros.
+    pub mild: bool,
 }
 
 impl ConfigError {
     /// With a place, as in ` in line 3 of f`.
     pub fn at(place: impl Into<String>, text: impl Into<String>) -> Self {
-        ConfigError { place: place.into(), text: text.into(), bare: false }
+        ConfigError { place: place.into(), text: text.into(), bare: false, mild: false }
     }
     /// About the configuration as a whole.
     pub fn general(text: impl Into<String>) -> Self {
-        ConfigError { place: String::new(), text: text.into(), bare: false }
+        ConfigError { place: String::new(), text: text.into(), bare: false, mild: false }
+    }
+    /// The same, about a macro.
+    #[must_use]
+    pub fn mild(self) -> Self {
+        ConfigError { mild: true, ..self }
     }
     /// A message of its own.
     pub fn bare(text: impl Into<String>) -> Self {
-        ConfigError { place: String::new(), text: text.into(), bare: true }
+        ConfigError { place: String::new(), text: text.into(), bare: true, mild: false }
     }
     /// What a driver's `init` said. A text that begins with `:` is about no driver by name, as some of the
     /// reference's messages are.

@@ -84,8 +84,8 @@ impl Lines {
     pub fn define(&mut self, line: &[u8]) -> Result<(), ConfigError> {
         match self.macros.define(line) {
             Ok(()) => Ok(()),
-            Err((true, text)) => Err(self.error(text)),
-            Err((false, text)) => Err(ConfigError::general(text)),
+            Err((true, text)) => Err(self.error(text).mild()),
+            Err((false, text)) => Err(ConfigError::general(text).mild()),
         }
     }
 

@@ -27,6 +27,7 @@ pub const DELAY_WARNING_CONDITION: &str = "${if or {\
 { match{$h_precedence:}{(?i)bulk|list|junk} }\
 { match{$h_auto-submitted:}{(?i)auto-generated|auto-replied} }\
 } {no}{yes}}";
+
 options! {
     /// The main section (manual chapter 14).
     pub struct MainOptions {
@@ -223,7 +224,7 @@ options! {
         /// Replacement version string shown to the outside.
         exim_version: Str = Str::from_bytes(&crate::version::version()),
         /// Extra addresses regarded as local for routing.
-        extra_local_interfaces: Str = Str::fixed("<; ::0 ; 0.0.0.0"),
+        extra_local_interfaces: Str = Str::unset(),
         /// With -t, command-line addresses are removed not added.
         extract_addresses_remove_arguments: bool = true,
         /// Repeat count for failed user lookups.

@@ -36,6 +36,9 @@ pub fn main(name: &str) -> Option<String> {
 
 /// The same for a driver's option.
 pub fn driver(kind: &str, driver: &str, name: &str) -> Option<String> {
+    if name == "translate_ip_address" && !crate::build_options::SUPPORT_TRANSLATE_IP_ADDRESS {
+        return Some(format!("option \"{name}\" unknown"));
+    }
     DRIVER
         .iter()
         .any(|(k, d, n)| *k == kind && (*d == driver || d.is_empty()) && *n == name)

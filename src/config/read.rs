@@ -131,7 +131,8 @@ fn main_section(config: &mut Config, lines: &mut Lines) -> Result<Option<BString
             continue;
         }
         let parts = setting::split(&line);
-        let kind = match parts.word {
+        let plain = parts.word.strip_suffix(b"_cache");
+        let kind = match plain.unwrap_or(parts.word) {
             b"domainlist" => Some(ListKind::Domain),
             b"hostlist" => Some(ListKind::Host),
             b"addresslist" => Some(ListKind::Address),
@@ -139,7 +140,7 @@ fn main_section(config: &mut Config, lines: &mut Lines) -> Result<Option<BString
             _ => None,
         };
         if let Some(kind) = kind {
-            named_list(config, lines, kind, &parts)?;
+            named_list(config, lines, kind, plain.is_some(), &parts)?;
             continue;
         }
         if line.first() == Some(&b'.') || (parts.word.is_empty() && !parts.hidden) {
@@ -164,6 +165,7 @@ fn named_list(
     config: &mut Config,
     lines: &Lines,
     kind: ListKind,
+    cache: bool,
     parts: &setting::Parts<'_>,
 ) -> Result<(), ConfigError> {
     let (name, rest) = {
@@ -185,7 +187,7 @@ fn named_list(
     if lists.contains_key(&name) {
         return Err(lines.error(format!("duplicate name \"{name}\" for a named {} list", kind.name())));
     }
-    lists.insert(name, Arc::new(NamedList { text: Template::new(&text), hidden: parts.hidden, id }));
+    lists.insert(name, Arc::new(NamedList { text: Template::new(&text), hidden: parts.hidden, id, cache }));
     Ok(())
 }
 

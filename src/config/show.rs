@@ -74,7 +74,7 @@ impl Printer<'_> {
     fn all_main(&self, out: &mut Shown) {
         let mut names = self.config.main.names().to_vec();
         names.sort_unstable();
-        for name in names.into_iter().filter(|n| !UNLISTED.contains(n)) {
+        for name in names.into_iter().filter(|n| !UNLISTED.contains(n) && super::pending::main(n).is_none()) {
             self.option(out, &self.config.main, name, &self.config.hidden);
         }
     }
@@ -127,19 +127,19 @@ impl Printer<'_> {
             b"routers" => {
                 for r in &self.config.routers {
                     out.line(format!("\n{} router:", r.name).as_bytes());
-                    self.driver(out, &r.generic, r.driver.options(), r.driver_name, &self.hidden_of("router", r.driver_name));
+                    self.driver(out, "router", r.driver_name, &r.generic, r.driver.options());
                 }
             }
             b"transports" => {
                 for t in &self.config.transports {
                     out.line(format!("\n{} transport:", t.name).as_bytes());
-                    self.driver(out, &t.generic, t.driver.options(), t.driver_name, &self.hidden_of("transport", t.driver_name));
+                    self.driver(out, "transport", t.driver_name, &t.generic, t.driver.options());
                 }
             }
             b"authenticators" => {
                 for a in &self.config.auths {
                     out.line(format!("\n{} authenticator:", a.name).as_bytes());
-                    self.driver(out, &a.generic, a.driver.options(), a.driver_name, &self.hidden_of("authenticator", a.driver_name));
+                    self.driver(out, "authenticator", a.driver_name, &a.generic, a.driver.options());
                 }
             }
             b"router_list" => self.config.routers.iter().for_each(|r| out.line(&r.name)),
@@ -191,17 +191,17 @@ impl Printer<'_> {
         match kind {
             b"router" => {
                 if let Some((_, r)) = config.router(name) {
-                    return self.driver(out, &r.generic, r.driver.options(), r.driver_name, &self.hidden_of("router", r.driver_name));
+                    return self.driver(out, "router", r.driver_name, &r.generic, r.driver.options());
                 }
             }
             b"transport" => {
                 if let Some(t) = config.transport(name) {
-                    return self.driver(out, &t.generic, t.driver.options(), t.driver_name, &self.hidden_of("transport", t.driver_name));
+                    return self.driver(out, "transport", t.driver_name, &t.generic, t.driver.options());
                 }
             }
             b"authenticator" => {
                 if let Some(a) = config.auths.iter().find(|a| a.name == *name) {
-                    return self.driver(out, &a.generic, a.driver.options(), a.driver_name, &self.hidden_of("authenticator", a.driver_name));
+                    return self.driver(out, "authenticator", a.driver_name, &a.generic, a.driver.options());
                 }
             }
             _ => {
@@ -229,15 +229,10 @@ impl Printer<'_> {
         each.iter().filter(|(d, _)| *d == driver).flat_map(|(_, h)| h.iter().cloned()).collect()
     }
 
-    fn driver(
-        &self,
-        out: &mut Shown,
-        generic: &dyn OptionSet,
-        private: &dyn OptionSet,
-        driver_name: &str,
-        hidden: &[String],
-    ) {
-        let mut names: Vec<&str> = generic.names().iter().copied().filter(|n| !UNLISTED.contains(n)).collect();
+    fn driver(&self, out: &mut Shown, kind: &str, driver_name: &str, generic: &dyn OptionSet, private: &dyn OptionSet) {
+        let hidden = &self.hidden_of(kind, driver_name);
+        let usable = |n: &&str| !UNLISTED.contains(n) && super::pending::driver(kind, driver_name, n).is_none();
+        let mut names: Vec<&str> = generic.names().iter().copied().filter(usable).collect();
         names.push("driver");
         names.sort_unstable();
         for name in names {
@@ -248,7 +243,7 @@ impl Printer<'_> {
                 self.option(out, generic, name, hidden);
             }
         }
-        let mut names = private.names().to_vec();
+        let mut names: Vec<&str> = private.names().iter().copied().filter(usable).collect();
         names.sort_unstable();
         for name in names {
             self.option(out, private, name, hidden);

@@ -188,6 +188,8 @@ pub struct Message {
     pub submission: Option<Submission>,
     /// `control = freeze`, by ACL, before the message is accepted.
     pub freeze_requested: bool,
+    /// `control = freeze/no_tell`: nobody is told of it.
+    pub freeze_no_tell: bool,
     /// `control = no_delivery` and -odq.
     pub deliver_force: bool,
     /// `control = fakereject`.
@@ -218,6 +220,12 @@ pub struct Message {
     pub acl_added_headers: Vec<AclHeader>,
     /// Names of header lines to be removed, from ACLs.
     pub acl_removed_headers: Vec<BString>,
+    /// Texts of ACL warnings that were logged for this message: each is logged once.
+    pub acl_warnings: Vec<BString>,
+    /// Sender addresses that were verified for this message, with what came of it.
+    pub verified_senders: Vec<crate::verify::VerifiedSender>,
+    /// Rates computed for this message.
+    pub rates: crate::acl::ratelimit::Rates,
     /// Header lines kept by `$message_headers` are taken from `headers`.
     pub received_count: u32,
     /// The MAIL ACL (or DATA, predata...) said discard: recipients are accepted and thrown away.

@@ -84,10 +84,18 @@ pub struct AclVars {
     pub sender_verify_failed: Option<SenderVerifyFailed>,
     /// The result may be given to the peer in detail although it is a temporary one (callouts, `defer` verbs).
     pub temp_details: bool,
-    /// `log_reject_target` of the ACL that ran last: `None` is the default (main and reject log), `Some(None)` nowhere.
-    pub log_reject_target: Option<Option<crate::log::Which>>,
     /// The ACL that is being run, if one is.
     pub running: Option<crate::acl::Where>,
+    /// How deep ACLs are nested just now.
+    pub level: u32,
+    /// File and line of the statement being obeyed.
+    pub source: Option<String>,
+    /// ACLs that were read from files, by path.
+    pub files: BTreeMap<BString, std::sync::Arc<crate::acl::Acl>>,
+    /// Rates computed for the command in hand.
+    pub rates: crate::acl::ratelimit::Rates,
+    /// `log_reject_target` of the ACL that ran last: `None` is the default (main and reject log), `Some(None)` nowhere.
+    pub log_reject_target: Option<Option<crate::log::Which>>,
     /// What `control = wellknown` found for the client.
     pub wellknown_response: Option<Text>,
 }

@@ -192,8 +192,16 @@ pub struct Session {
     pub via_inetd: bool,
     /// QUIT was given.
     pub in_quit: bool,
+    /// `-od...` for the messages of this session.
+    pub queue_mode: crate::receive::queueing::Mode,
+    /// How errors of a local submission are told.
+    pub errors: crate::receive::local::Errors,
     /// Queue all messages of this session (`-odq`-like; set once load or count said so).
     pub queue_only: bool,
+    /// What DNS lists have answered.
+    pub dnslists: crate::verify::dnslists::Cache,
+    /// Rates computed for this connection.
+    pub rates: crate::acl::ratelimit::Rates,
     /// SPF of this session (`$spf_...`), by the mail_auth code.
     pub spf: Option<std::sync::Arc<crate::mail_auth::SpfFacts>>,
 }
@@ -234,5 +242,12 @@ impl Session {
     /// `TFO` for the log lines of a connection that used TCP fast open.
     pub fn tfo_flag(&self) -> Option<&'static [u8]> {
         self.tfo.then_some(b"TFO")
+    }
+
+    /// The message is said to come from a host: what was known of the local caller does not hold for it.
+    pub fn caller_is_host(&mut self) {
+        self.caller.sender_local = false;
+        self.authenticated_id = None;
+        self.authenticated_sender = None;
     }
 }

@@ -154,7 +154,7 @@ fn log_connection(ctx: &mut Context, total: usize) {
     {
         return;
     }
-    let line = format!("SMTP connection from {} (TCP/IP connection count = {total})", smtp_in::report::host_and_ident(ctx, false));
+    let line = format!("SMTP connection from {} (TCP/IP connection count = {total})", crate::context::names::host_and_ident(ctx, false));
     log::write(ctx, Some(Selector::SmtpConnection), Which::MAIN, line.as_bytes());
 }
 

@@ -7,13 +7,14 @@ use super::{DeliverOutcome, bounce, event, post, success, tell, warning};
 use crate::context::{Context, Recipient};
 use crate::log::{self, Which, line};
 use crate::route::Address;
+use crate::spool::{DataFile, SpoolError};
 
 /// Finishes the run.
 pub(super) fn finish(ctx: &mut Context, mut d: Delivery<'_>, wrapper_failed: bool) -> DeliverOutcome {
     let mut outcome = DeliverOutcome::Attempted;
     if ctx.config.main.mua_wrapper {
         outcome = mua_wrapper(ctx, &mut d, wrapper_failed);
-    } else if !ctx.run.dont_deliver {
+    } else if !super::pretends(ctx) {
         let age = d.message_age;
         let succeeded = std::mem::take(&mut d.succeeded);
         crate::retry::update::update(ctx, &mut d.deferred, &mut d.failed, &succeeded, age);
@@ -37,7 +38,46 @@ pub(super) fn finish(ctx: &mut Context, mut d: Delivery<'_>, wrapper_failed: boo
         let name = [ctx.message.id.as_slice(), b"-J"].concat();
         let _ = d.data.place().dir.unlink(&name);
     }
+    if ctx.message.frozen && ctx.config.main.move_frozen_messages && !d.keep_journal {
+        drop(d.msglog.take());
+        move_frozen(ctx, &d.data);
+    }
     outcome
+}
+
+/// `move_frozen_messages`: the files of the message go to `Finput` and `Fmsglog`, where the program does not see them.
+pub(super) fn move_frozen(ctx: &mut Context, data: &DataFile) -> bool {
+    let id = ctx.message.id.clone();
+    let letter = data.place().letter;
+    let result = (|| -> Result<(), SpoolError> {
+        let queue = ctx.services.spool.queue(&ctx.message.queue_name)?;
+        if let Ok(logs) = log::msglog::directory(ctx)
+            && logs.stat_at(&id).is_ok()
+        {
+            let kept = queue.beside(b"Fmsglog", letter)?;
+            logs.link(&id, &kept, &id).map_err(SpoolError::io("move the message log"))?;
+            logs.unlink(&id).map_err(SpoolError::io("move the message log"))?;
+        }
+        let kept = queue.beside(b"Finput", letter)?;
+        let names: Vec<_> = [b"-D", b"-H"].iter().map(|s| [id.as_slice(), &s[..]].concat()).collect();
+        for name in &names {
+            data.place().dir.link(name, &kept, name).map_err(SpoolError::io("move the message"))?;
+        }
+        for name in names.iter().rev() {
+            data.place().dir.unlink(name).map_err(SpoolError::io("move the message"))?;
+        }
+        Ok(())
+    })();
+    match result {
+        Ok(()) => {
+            log::write(ctx, None, Which::MAIN, b"moved from input, msglog to Finput, Fmsglog");
+            true
+        }
+        Err(e) => {
+            log::write(ctx, None, Which::MAIN.and(Which::PANIC), e.to_string().as_bytes());
+            false
+        }
+    }
 }
 
 /// mua_wrapper: what was not delivered has failed, and whoever called the program is told.

@@ -1,74 +1,31 @@
 //! Messages that the program makes itself: how they are handed in, and their common header lines.
 
-use std::fs::File;
-use std::io::Write;
-
 use bstr::{BString, ByteSlice};
 
 use crate::context::Context;
 use crate::expand;
 use crate::log::{self, Which};
-use crate::sys::process;
-use crate::sys::spawn::{RunAs, Spawn, Stdio};
+use crate::receive::submit::{Generated, submit};
 use crate::text::Text;
 
 /// Most ids in `References:`, without that of the message itself.
 const MAX_REFERENCES: usize = 8;
 
-/// Hands in a message whose header names its recipients (`To:`, `Bcc:`), with an empty envelope sender. It is received
-/// by a program of its own, as every message is; the result is its exit value.
+/// Hands in a message whose header names its recipients (`To:`, `Bcc:`), with an empty envelope sender. The error is the
+/// exit value that a submission would have had.
 pub(super) fn send(ctx: &mut Context, text: &[u8]) -> Result<(), i32> {
-    let mut argv: Vec<Vec<u8>> = vec![ctx.run.exim_path.to_vec()];
-    if let Some(c) = &ctx.run.config_file_arg {
-        argv.push(b"-C".to_vec());
-        argv.push(c.to_vec());
-    }
-    for m in &ctx.run.macro_args {
-        argv.push([b"-D", m.as_slice()].concat());
-    }
-    if ctx.run.dont_deliver {
-        argv.push(b"-N".to_vec());
-    }
-    argv.extend([b"-t".to_vec(), b"-oem".to_vec(), b"-oi".to_vec(), b"-f".to_vec(), b"<>".to_vec()]);
-    if let Some(a) = ctx.config.main.bounce_sender_authentication.raw() {
-        argv.push(b"-oMas".to_vec());
-        argv.push(a.to_vec());
-    }
-    argv.push([b"-E", ctx.message.id.as_slice()].concat());
-    if ctx.run.test_harness && !ctx.config.main.queue_only {
-        argv.push(b"-odi".to_vec());
-    }
-    let envp = crate::sys::exec::current_environment();
-    let path = ctx.run.exim_path.clone();
-    let mut spawn = Spawn::new(&path, &argv, &envp);
-    spawn.stdin = Stdio::Pipe;
-    spawn.stdout = Stdio::Inherit;
-    spawn.stderr = Stdio::Inherit;
-    let site = &ctx.config.site;
-    if crate::sys::ids::getuid() != site.exim_uid {
-        spawn.run_as = Some(RunAs { uid: site.exim_uid, gid: site.exim_gid, groups: vec![site.exim_gid] });
-    }
-    let mut child = match spawn.start() {
-        Ok(c) => c,
-        Err(e) => {
-            let text = format!("failed to create child process to send a message: {e}");
-            log::write(ctx, None, Which::MAIN.and(Which::PANIC), text.as_bytes());
-            return Err(127);
-        }
+    let authenticated = ctx.config.main.bounce_sender_authentication.raw().map(|a| Text::clean(a.to_vec()));
+    let message = Generated {
+        text: text.to_vec(),
+        reference: (!ctx.message.id.is_empty()).then(|| ctx.message.id.clone()),
+        authenticated_sender: authenticated,
+        ..Generated::default()
     };
-    if let Some(fd) = child.stdin.take() {
-        // A program that does not read gives an exit value that says so.
-        let _ = File::from(fd).write_all(text);
-    }
+    let result = submit(ctx, message).map(drop);
     if ctx.run.test_harness && !ctx.run.no_test_delays {
         crate::sys::time::sleep_ms(200);
     }
-    match process::wait(child.pid) {
-        Ok(s) if s.success() => Ok(()),
-        Ok(process::WaitStatus::Exited(n)) => Err(n),
-        Ok(s) => Err(s.to_raw()),
-        Err(_) => Err(127),
-    }
+    result
 }
 
 /// The `From:` line of generated messages: `dsn_from`, or its default if that does not expand.

@@ -327,7 +327,7 @@ fn run(
         return vec![DeliveryStatus::Defer; batch.len()];
     };
     d.runs += 1;
-    if ctx.run.dont_deliver {
+    if super::pretends(ctx) {
         note_done(ctx, d, batch, &vec![DeliveryStatus::Ok; batch.len()]);
         return vec![DeliveryStatus::Ok; batch.len()];
     }
@@ -507,7 +507,7 @@ impl Child<'_> {
             return all(DeliveryStatus::Defer);
         }
         let user = (self.who.initgroups).then(|| crate::sys::users::user_by_id(self.who.uid).ok().flatten()).flatten();
-        if let Err(e) = crate::sys::ids::become_user(self.who.uid, self.who.gid, user.as_ref().map(|u| u.name.as_slice())) {
+        if crate::sys::ids::become_user(self.who.uid, self.who.gid, user.as_ref().map(|u| u.name.as_slice())).is_err() {
             let text = format!(
                 "unable to set gid={} or uid={} (euid={}): local delivery to {} <{}> transport={}",
                 self.who.gid,
@@ -517,7 +517,7 @@ impl Child<'_> {
                 batch[0].address,
                 self.transport.name
             );
-            log::write(ctx, None, Which::MAIN.and(Which::PANIC), format!("{text}: {e}").as_bytes());
+            log::write(ctx, None, Which::MAIN.and(Which::PANIC), text.as_bytes());
             process::exit_now(1);
         }
         if let Err(e) = std::env::set_current_dir(self.directory.to_path_lossy()) {

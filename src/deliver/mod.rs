@@ -5,9 +5,9 @@
 //! deliveries fork. The queue runner, the delivery manager, `-M` and the reception of local messages call it.
 
 mod bounce;
-mod event;
+pub mod event;
 mod finish;
-mod generated;
+pub mod generated;
 pub mod limits;
 pub mod local;
 mod local_run;
@@ -109,7 +109,15 @@ pub fn deliver_message(ctx: &mut Context, id: &[u8], options: &DeliverOptions) -
     ctx.services.random.reseed(0);
     let Some((mut d, mode)) = start::open(ctx, id, options) else { return DeliverOutcome::NotAttempted };
     start::make_addresses(ctx, &mut d, &mode);
+    let headers = ctx.message.headers.clone();
     routing::route_all(ctx, &mut d);
+    if ctx.message.headers != headers {
+        // A router has found an address to be another: later runs must see the same header.
+        d.update_spool = true;
+        if d.local.len() + d.remote.len() > 1 {
+            d.write_header(ctx);
+        }
+    }
     let mut wrapper_failed = false;
     if !d.local.is_empty() || !d.remote.is_empty() {
         start::open_journal(ctx, &mut d);
@@ -137,4 +145,9 @@ pub fn deliver_message(ctx: &mut Context, id: &[u8], options: &DeliverOptions) -
         }
     }
     finish::finish(ctx, d, wrapper_failed)
+}
+
+/// `-N`, now or when the message was submitted: nothing is really delivered.
+fn pretends(ctx: &Context) -> bool {
+    ctx.run.dont_deliver || ctx.message.dont_deliver
 }

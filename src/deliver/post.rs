@@ -93,7 +93,7 @@ fn succeeded(ctx: &mut Context, d: &mut Delivery<'_>, addr: Address, quiet: bool
     d.msglog(ctx, &text);
     d.done(ctx, &addr);
     if !quiet {
-        let flag = match (addr.follower, ctx.run.dont_deliver) {
+        let flag = match (addr.follower, super::pretends(ctx)) {
             (true, _) => "->",
             (false, true) => "*>",
             (false, false) => "=>",

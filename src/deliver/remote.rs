@@ -24,6 +24,12 @@ pub struct RemoteJob<'a> {
     pub fallback: bool,
     /// mua_wrapper: all or nothing, no retries.
     pub mua_wrapper: bool,
+    /// Retry times do not matter (`-qf`, `-M`).
+    pub force_retry: bool,
+    /// Nothing is to be sent now (`-odqs`, queue_smtp_domains, the first phase of a two-phase queue run): the hosts are
+    /// worked out, the message is noted as waiting for them, and the addresses are deferred with error number 0 and
+    /// `SMTP delivery explicitly queued`.
+    pub explicitly_queued: bool,
     /// A connection that is open already (`-MC`).
     pub continued: Option<&'a super::Continued>,
     /// Hosts that earlier runs for this message found unusable, as [`unusable_key`] writes them.

@@ -34,6 +34,7 @@ struct Group {
     batch: Vec<Address>,
     who: Identity,
     place: Option<BString>,
+    explicitly_queued: bool,
 }
 
 /// What a run gave.
@@ -84,7 +85,7 @@ pub(super) fn deliver_all(ctx: &mut Context, d: &mut Delivery<'_>, fallback: boo
             }
             let sequence = d.runs;
             d.runs += 1;
-            if ctx.run.dont_deliver {
+            if super::pretends(ctx) {
                 let statuses = pretend(&group);
                 finish_group(ctx, d, Done { group, statuses, usec: 0 }, fallback);
                 continue;
@@ -105,6 +106,7 @@ pub(super) fn deliver_all(ctx: &mut Context, d: &mut Delivery<'_>, fallback: boo
             let parts = Parts::of(ctx);
             let (sender, unusable) = (sender.clone(), d.unusable.clone());
             let continued = d.options.continued.clone();
+            let force_retry = d.options.force_retry;
             let mut group = group;
             scope.spawn(move || {
                 let start = Instant::now();
@@ -117,6 +119,8 @@ pub(super) fn deliver_all(ctx: &mut Context, d: &mut Delivery<'_>, fallback: boo
                         data,
                         fallback,
                         mua_wrapper: wrapper,
+                        force_retry,
+                        explicitly_queued: group.explicitly_queued,
                         continued: continued.as_ref(),
                         unusable: &unusable,
                         sequence,
@@ -209,6 +213,8 @@ fn in_process(
                 data,
                 fallback,
                 mua_wrapper: ctx.config.main.mua_wrapper,
+                force_retry: d.options.force_retry,
+                explicitly_queued: group.explicitly_queued,
                 continued: d.options.continued.as_ref(),
                 unusable: &d.unusable,
                 sequence,
@@ -260,18 +266,13 @@ fn next_group(
         return None;
     }
     let remote = driver(&transport)?;
-    let mut give_up = |ctx: &mut Context, mut batch: Vec<Address>, problem: users::Problem, outcome: Outcome| {
-        users::note_problem(ctx, &mut batch, problem);
-        batch.into_iter().for_each(|a| post::process(ctx, d, a, outcome, Stage::Transport));
-        None
-    };
     let multi = match multi_domain(ctx, remote, &transport) {
         Ok(m) => m,
-        Err(text) => return give_up(ctx, vec![first], (errors::EXPAND_FAIL, text, false), Outcome::Panic),
+        Err(text) => return give_up(ctx, d, vec![first], (errors::EXPAND_FAIL, text, false), Outcome::Panic),
     };
     let max = match max_rcpt(ctx, remote, &transport) {
         Ok(m) => share(m, total, limit, remote.max_messages()),
-        Err(text) => return give_up(ctx, vec![first], (errors::EXPAND_FAIL, text, false), Outcome::Panic),
+        Err(text) => return give_up(ctx, d, vec![first], (errors::EXPAND_FAIL, text, false), Outcome::Panic),
     };
     let mut batch = vec![first];
     let waiting: VecDeque<Address> = std::mem::take(&mut d.remote);
@@ -287,11 +288,6 @@ fn next_group(
             && !d.previously_transported(ctx, &a);
         if fits { batch.push(a) } else { d.remote.push_back(a) }
     }
-    let mut give_up = |ctx: &mut Context, mut batch: Vec<Address>, problem: users::Problem, outcome: Outcome| {
-        users::note_problem(ctx, &mut batch, problem);
-        batch.into_iter().for_each(|a| post::process(ctx, d, a, outcome, Stage::Transport));
-        None
-    };
     route::set_address_vars(ctx, &batch[0]);
     if batch.iter().any(|a| a.domain != batch[0].domain) {
         // The variables must be right for every address of the run.
@@ -306,9 +302,9 @@ fn next_group(
         Place::Taken(key) => key,
         Place::None => {
             let problem = (errors::RETRY_TRANSPORT, "concurrency limit reached for transport".into(), false);
-            return give_up(ctx, batch, problem, Outcome::Defer);
+            return give_up(ctx, d, batch, problem, Outcome::Defer);
         }
-        Place::Broken(text) => return give_up(ctx, batch, (errors::EXPAND_FAIL, text, false), Outcome::Panic),
+        Place::Broken(text) => return give_up(ctx, d, batch, (errors::EXPAND_FAIL, text, false), Outcome::Panic),
     };
     let prepared =
         users::return_path(ctx, &transport, &batch[0]).and_then(|p| Ok((p, users::identity(ctx, &transport, &batch[0])?)));
@@ -316,7 +312,7 @@ fn next_group(
         Ok(p) => p,
         Err(problem) => {
             limits::leave(ctx, place.as_ref());
-            return give_up(ctx, batch, problem, Outcome::Defer);
+            return give_up(ctx, d, batch, problem, Outcome::Defer);
         }
     };
     for a in &mut batch {
@@ -325,7 +321,53 @@ fn next_group(
             a.fallback_hosts = remote.fallback_hosts(ctx);
         }
     }
-    Some(Group { transport, batch, who, place })
+    if d.options.continued.as_ref().is_some_and(|c| !fits_connection(c, &transport, &batch[0], fallback)) {
+        // Another connection is not made now; fallback hosts may be the ones that are connected.
+        limits::leave(ctx, place.as_ref());
+        for mut a in batch {
+            if !a.fallback_hosts.is_empty() && !fallback {
+                a.hosts = std::mem::take(&mut a.fallback_hosts);
+                d.fallback.push_front(a);
+            } else {
+                d.deferred.push_front(a);
+            }
+        }
+        return None;
+    }
+    let explicitly_queued = explicitly_queued(ctx, d, &batch[0].domain.clone());
+    Some(Group { transport, batch, who, place, explicitly_queued })
+}
+
+/// Can the addresses go down the connection that is open?
+fn fits_connection(c: &super::Continued, transport: &TransportInstance, a: &Address, fallback: bool) -> bool {
+    c.transport == transport.name
+        && ((a.hosts.is_empty() && !fallback) || a.hosts.iter().any(|h| h.name.eq_ignore_ascii_case(&c.host)))
+}
+
+/// A group that cannot be tried.
+fn give_up(ctx: &mut Context, d: &mut Delivery<'_>, mut batch: Vec<Address>, problem: users::Problem, outcome: Outcome) -> Option<Group> {
+    users::note_problem(ctx, &mut batch, problem);
+    batch.into_iter().for_each(|a| post::process(ctx, d, a, outcome, Stage::Transport));
+    None
+}
+
+/// Is sending put off for this domain? (A lookup that does not work is no reason to hold up mail.)
+fn explicitly_queued(ctx: &mut Context, d: &Delivery<'_>, domain: &Text) -> bool {
+    let o = d.options;
+    if o.first_phase {
+        return true;
+    }
+    if o.forced || o.force_retry {
+        return false;
+    }
+    let config = ctx.config.clone();
+    o.queue_smtp
+        || (!o.queue_running
+            && config
+                .main
+                .queue_smtp_domains
+                .get()
+                .is_some_and(|list| matching::match_domain(ctx, domain, list, None) == Match::Yes))
 }
 
 fn multi_domain(ctx: &mut Context, remote: &dyn RemoteTransport, t: &TransportInstance) -> Result<bool, String> {

@@ -254,6 +254,12 @@ fn route_one(ctx: &mut Context, d: &mut Delivery<'_>, a: Address) {
     for (remote, list) in [(false, lists.local), (true, lists.remote)] {
         for mut a in list {
             tidy.apply(ctx, &mut a);
+            if let (Some(p), Some(r)) = (&a.parent, &a.router)
+                && Some(identity(p)) != known
+            {
+                // An unseen router: a copy with the same name goes on.
+                a.unique = [old_unique.as_slice(), b"/", r.as_slice()].concat().into();
+            }
             if a.unique != old_unique && ctx.message.nonrecipients.contains(&a.unique) {
                 d.child_done(ctx, &a);
                 continue;
@@ -261,7 +267,8 @@ fn route_one(ctx: &mut Context, d: &mut Delivery<'_>, a: Address) {
             if remote { d.remote.push_front(a) } else { d.local.push_front(a) }
         }
     }
-    for mut a in lists.new {
+    // The first child is the next to be looked at.
+    for mut a in lists.new.into_iter().rev() {
         if tidy.pending {
             // The records are of the address that was routed; its child carries them.
             let own = (std::mem::take(&mut a.address_retry_key), std::mem::take(&mut a.domain_retry_key));

@@ -162,6 +162,9 @@ pub(super) fn open_journal(ctx: &mut Context, d: &mut Delivery<'_>) {
 
 /// Decides about a frozen message (manual sections 14.11, 48.8); false: it stays frozen.
 fn thaw(ctx: &mut Context, d: &mut Delivery<'_>, mode: &mut Mode) -> bool {
+    if ctx.config.main.move_frozen_messages && super::finish::move_frozen(ctx, &d.data) {
+        return false;
+    }
     let main = &ctx.config.main;
     let bounce = ctx.message.sender.as_deref().is_none_or(<[u8]>::is_empty);
     let o = d.options;

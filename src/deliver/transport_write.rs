@@ -30,10 +30,6 @@ pub trait Output {
         let _ = (size, last);
         Ok(())
     }
-    /// The plain file behind it, if there is one, all earlier output being in it: lets the kernel copy the body.
-    fn plain_file(&mut self) -> Option<&File> {
-        None
-    }
 }
 
 /// A file or pipe.
@@ -43,9 +39,6 @@ impl Output for FileOutput<'_> {
     fn put(&mut self, bytes: &[u8]) -> io::Result<()> {
         let mut f = self.0;
         f.write_all(bytes)
-    }
-    fn plain_file(&mut self) -> Option<&File> {
-        Some(self.0)
     }
 }
 

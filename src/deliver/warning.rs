@@ -30,9 +30,12 @@ pub(super) fn send_if_due(ctx: &mut Context, d: &mut Delivery<'_>) {
     let mut recipients: Vec<Text> = Vec::new();
     for a in &d.deferred {
         let r = a.errors_to.clone().unwrap_or_else(|| sender.clone());
-        if !recipients.contains(&r) {
+        if !r.is_empty() && !recipients.contains(&r) {
             recipients.push(r);
         }
+    }
+    if recipients.is_empty() {
+        return;
     }
     let recipients = Text::tainted(bstr::join(b",", &recipients));
     if send(ctx, d, &recipients, &sender, show) {

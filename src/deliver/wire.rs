@@ -183,13 +183,15 @@ pub(super) fn decode(bytes: &[u8], batch: &mut [Address]) -> Option<Vec<Delivery
     Some(statuses)
 }
 
-/// What stands in the addresses when a process gave no (complete) result.
+/// What stands in the addresses when a process gave no (complete) result: the message is frozen, since nobody knows what
+/// was delivered.
 pub(super) fn lost(batch: &mut [Address], text: &str) -> Vec<DeliveryStatus> {
     for a in batch.iter_mut() {
         a.failure.basic_errno = errors::UNKNOWN;
-        a.failure.message = Some(Text::clean(text.to_owned()));
+        a.failure.message = (!text.is_empty()).then(|| Text::clean(text.to_owned()));
+        a.flags.freeze = true;
     }
-    vec![DeliveryStatus::Panic; batch.len()]
+    vec![DeliveryStatus::Defer; batch.len()]
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use bstr::{BString, ByteSlice};
 use super::transport_write::{WriteError, WriteSpec};
 use crate::context::{Context, HeaderKind};
 use crate::expand::{self, ExpandError, Template};
+use crate::rewrite::RewriteRule;
 
 /// All header lines, with LF line ends, without the empty line.
 pub(super) fn assemble(ctx: &mut Context, spec: &WriteSpec<'_>) -> Result<Vec<u8>, WriteError> {
@@ -35,12 +36,8 @@ pub(super) fn assemble(ctx: &mut Context, spec: &WriteSpec<'_>) -> Result<Vec<u8
         .cloned()
         .collect();
     for h in kept {
-        match rules.is_empty() {
-            true => out.extend_from_slice(&h.text),
-            false => {
-                return Err(WriteError::Header("option headers_rewrite is not implemented".into()));
-            }
-        }
+        let new = if rules.is_empty() { None } else { crate::rewrite::rewrite_header(ctx, &h, &rules) };
+        out.extend_from_slice(new.as_ref().map_or(&h.text, |n| &n.text));
     }
     for text in first.map(|a| a.headers_add.as_slice()).unwrap_or_default() {
         add_line(&mut out, text);
@@ -118,11 +115,11 @@ fn matches(name: &[u8], line: &[u8]) -> bool {
 }
 
 /// `headers_rewrite` of the transport.
-fn rewrite_rules(spec: &WriteSpec<'_>) -> Result<Vec<crate::rewrite::RewriteRule>, WriteError> {
+fn rewrite_rules(spec: &WriteSpec<'_>) -> Result<Vec<RewriteRule>, WriteError> {
     let Some(list) = spec.transport.and_then(|t| t.generic.headers_rewrite.raw()) else { return Ok(Vec::new()) };
     crate::parse::list::items(list)
         .filter(|i| !i.trim().is_empty())
-        .map(|i| crate::rewrite::parse_rule(&BString::from(&i[..])).map_err(WriteError::Header))
+        .map(|i| crate::rewrite::parse_transport_rule(&i).map_err(WriteError::Header))
         .collect()
 }
 

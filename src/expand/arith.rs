@@ -6,8 +6,8 @@ use bstr::ByteSlice;
 /// Reads a number as the numeric conditions and integer options do: white space around it, a sign, K, M or G.
 /// An empty string is 0. The error is the reference's message.
 pub fn integer(text: &[u8], positive: bool) -> Result<i64, String> {
-    let shown = text.as_bstr();
     let s = text.trim_start();
+    let shown = s.as_bstr();
     if s.is_empty() {
         return Ok(0);
     }

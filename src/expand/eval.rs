@@ -191,7 +191,8 @@ fn for_each(
         ListForm::Json | ListForm::Jsons => super::items::json::array(subject, form == ListForm::Jsons)?,
     };
     let saved = ctx.scratch.item.take();
-    let mut result = Ok(!any);
+    // An empty list is false for `forall` too, as it is with the reference.
+    let mut result = Ok(!any && !items.is_empty());
     for item in items {
         ctx.scratch.item = Some(item);
         match condition(ctx, each) {

@@ -39,7 +39,7 @@ fn is_address_list(name: &[u8]) -> bool {
 pub fn charset(ctx: &Context) -> BString {
     match ctx.config.main.headers_charset.raw() {
         Some(c) if !c.is_empty() => c.into(),
-        _ => BString::from("UTF-8"),
+        _ => BString::from(crate::build_options::HEADERS_CHARSET),
     }
 }
 

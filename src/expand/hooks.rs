@@ -8,63 +8,61 @@ use bstr::ByteSlice;
 use super::{ExpandError, failed};
 use crate::acl::{self, AclResult, Verdict, Where};
 use crate::context::Context;
-use crate::matching::{self, Match};
-use crate::text::Text;
+use crate::lookups::{self, LookupError, Spec};
+use crate::matching::{self, List, Match, Request, Subject};
+use crate::sys::time;
+use crate::text::{Taint, Text};
+use crate::tls_openssl::{Cert, extract};
 
 use super::Template;
 
-/// What the syntax of `${lookup}` depends on.
-#[derive(Clone, Copy, Debug)]
-pub struct LookupKind {
-    /// Has a key and a file.
-    pub single_key: bool,
-}
-
-/// What a type (with `partial`, `*` and options) is; the error is the reference's message.
-pub fn lookup_type(word: &[u8]) -> Result<LookupKind, String> {
-    Err(format!("unknown lookup type \"{}\"", word.as_bstr()))
-}
-
-/// Runs a lookup: `None` if there is nothing. `file` is the file of a single-key lookup. Captures of a partial lookup
-/// are set by the lookup.
-pub fn lookup(ctx: &mut Context, word: &[u8], key: &Text, file: Option<&Text>) -> Result<Option<Text>, ExpandError> {
-    let _ = (ctx, key, file);
-    failed(format!("unknown lookup type \"{}\"", word.as_bstr()))
-}
-
-/// `${quote_<type>:...}`
-pub fn lookup_quote(ctx: &mut Context, kind: &[u8], option: Option<&[u8]>, text: Text) -> Result<Text, ExpandError> {
-    let _ = (ctx, option, text);
-    failed(format!("unknown lookup type \"{}\"", kind.as_bstr()))
-}
-
-/// Which list a condition means.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ListKind {
-    /// `match_domain`
-    Domain,
-    /// `match_local_part`
-    LocalPart,
-    /// `match_address`
-    Address,
-}
-
-/// The conditions that match against lists. The value is what the list gave for the item that matched.
-pub fn match_list(ctx: &mut Context, kind: ListKind, subject: &Text, list: &Template) -> Result<Option<Option<Text>>, ExpandError> {
-    let mut data = None;
-    let result = match kind {
-        ListKind::Domain => matching::match_domain(ctx, subject, list, Some(&mut data)),
-        ListKind::LocalPart => matching::match_local_part(ctx, subject, list, Some(&mut data)),
-        ListKind::Address => matching::match_address(ctx, subject, list, Some(&mut data)),
+/// Runs a lookup: `None` if there is nothing. `file` is the file of a single-key lookup. What a partial lookup or a default
+/// matched is left in `$1` and `$2`.
+pub fn lookup(ctx: &mut Context, spec: &Spec, key: &Text, file: Option<&Text>) -> Result<Option<Text>, ExpandError> {
+    let found = match file {
+        Some(file) => lookups::find(ctx, spec, key, file),
+        None => lookups::find(ctx, spec, &Text::new(), key),
     };
-    answer(result, list).map(|yes| yes.then_some(data))
+    match found {
+        Ok(None) => Ok(None),
+        Ok(Some(found)) => {
+            if let Some((wild, fixed)) = found.parts {
+                ctx.scratch.numeric = vec![None, Some(wild), Some(fixed)];
+            }
+            Ok(Some(found.value))
+        }
+        Err(LookupError::Open(m)) => failed(m),
+        Err(LookupError::Defer(m)) => Err(ExpandError::Defer(m)),
+    }
 }
 
-/// `match_ip`: `ip` is `None` for an empty subject.
-pub fn match_ip(ctx: &mut Context, ip: Option<std::net::IpAddr>, list: &Template) -> Result<bool, ExpandError> {
-    let name = Text::new();
-    let result = matching::match_host_named(ctx, &name, ip, list);
-    answer(result, list)
+/// `${quote_<type>:...}`: a tainted string becomes one that may stand in queries of this type.
+pub fn lookup_quote(kind: &[u8], option: Option<&[u8]>, text: Text) -> Result<Text, ExpandError> {
+    let shown = kind.as_bstr();
+    let Some(index) = lookups::type_index(kind) else {
+        return failed(format!("unknown lookup type \"{shown}\""));
+    };
+    let quoted = lookups::TYPES.get(usize::from(index)).and_then(|d| d.quote(&text, option));
+    match (quoted, option) {
+        (Some(Some(bytes)), _) => {
+            let taint = if text.is_tainted() { Taint::Quoted(index) } else { Taint::Clean };
+            Ok(Text::with_taint(bytes, taint))
+        }
+        (None, None) => Ok(text),
+        (_, option) => {
+            let option = option.unwrap_or_default().as_bstr();
+            failed(format!("\"{option}\" unrecognized after \"${{quote_{shown}\""))
+        }
+    }
+}
+
+/// The conditions that match against lists. The answer is whether the subject is in the list, and what the item that matched
+/// gave; captures of the item become `$0`, `$1`...
+pub fn match_list(ctx: &mut Context, subject: Subject<'_>, list: &Template) -> Result<Option<Option<Text>>, ExpandError> {
+    let mut data = None;
+    let request = Request { subject, list: List::Expand(list), single: false, captures: true };
+    let result = matching::test(ctx, &request, Some(&mut data));
+    answer(result, list).map(|yes| yes.then_some(data))
 }
 
 fn answer(result: Match, list: &Template) -> Result<bool, ExpandError> {
@@ -96,7 +94,8 @@ pub fn run_acl(ctx: &mut Context, mut args: Vec<Text>) -> Result<(bool, Option<T
 
 /// Looks up the name of the client, if that was not done: what `$sender_host_name` triggers.
 pub fn host_name_lookup(ctx: &mut Context) {
-    let _ = ctx;
+    // What became of it stands in the session.
+    let _ = matching::host_name_lookup(ctx);
 }
 
 /// The number of messages on the queue as the daemon tells it; empty without a daemon.
@@ -114,14 +113,13 @@ pub fn auth_results(ctx: &mut Context) -> Vec<Text> {
 /// A field of a certificate (PEM), for `${certextract}`; `modifiers` are as written after the first comma.
 /// `None` if the certificate has no such field.
 pub fn certificate_field(pem: &[u8], field: &[u8], modifiers: &[u8]) -> Result<Option<Text>, ExpandError> {
-    let _ = (pem, modifiers);
-    failed(format!("certificate field \"{}\" is not implemented", field.as_bstr()))
-}
-
-/// A TLS connection for `${readsocket}`.
-pub fn tls_exchange(ctx: &mut Context, sni: Option<&[u8]>) -> Result<(), ExpandError> {
-    let _ = (ctx, sni);
-    failed("TLS for readsocket is not implemented")
+    let cert = Cert::from_pem(pem).or_else(|e| failed(format!("certificate not usable: {e}")))?;
+    let selector = [field, b",", modifiers].concat();
+    let offset = |t: i64| time::localtime(t).and_then(|tm| i32::try_from(tm.offset).ok()).unwrap_or(0);
+    match extract(&cert, &String::from_utf8_lossy(&selector), &offset) {
+        Ok(value) => Ok(value.map(Text::tainted)),
+        Err(e) => failed(e.to_string()),
+    }
 }
 
 /// `${perl}`
@@ -143,8 +141,8 @@ pub fn ldapauth(ctx: &mut Context, query: &Text) -> Result<bool, ExpandError> {
 }
 
 /// `$version_number`, unless `exim_version` replaces it.
-pub fn version() -> String {
-    "4.99".into()
+pub fn version() -> bstr::BString {
+    crate::version::version()
 }
 
 /// `$compile_date`

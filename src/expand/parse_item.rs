@@ -5,7 +5,6 @@ use bstr::ByteSlice;
 use super::items::{ItemDef, Shape};
 use super::parser::Parser;
 use super::tree::{Body, Broken, ItemArgs, Node, Otherwise, Step};
-use super::hooks;
 
 impl Parser<'_> {
     /// After `${name` of an item.
@@ -32,9 +31,12 @@ impl Parser<'_> {
             Shape::Lookup => self.lookup(args, def.name),
             Shape::Extract => self.extract(args, def.name),
             Shape::ListExtract => {
-                for n in 1..=2 {
-                    self.numbered(args, n, def.name)?;
+                self.numbered(args, 1, def.name)?;
+                let literal = args.subs.first().and_then(Body::as_literal);
+                if let Some(number) = literal.filter(|_| !self.skipping) {
+                    super::items::check_list_number(number)?;
                 }
+                self.numbered(args, 2, def.name)?;
                 self.yes_no(args, def.name)
             }
             Shape::Env => {
@@ -161,11 +163,13 @@ impl Parser<'_> {
         args.word = rest.get(..len).unwrap_or_default().into();
         self.pos += len;
         self.skip_space();
-        let kind = hooks::lookup_type(&args.word)?;
-        if !keyed && kind.single_key {
+        let spec = crate::lookups::parse_type(&args.word)?;
+        let single_key = !spec.driver().style().is_query();
+        args.spec = Some(spec);
+        if !keyed && single_key {
             return Err(format!("missing {{key}} for single-key \"{}\" lookup", args.word));
         }
-        if keyed && !kind.single_key {
+        if keyed && !single_key {
             return Err(format!(
                 "a single key was given for lookup type \"{}\", which is not a single-key lookup type",
                 args.word
@@ -262,7 +266,9 @@ impl Parser<'_> {
             args.each_condition = Some(condition);
             self.skip_space();
             if !self.take(b'}') {
-                return Err(self.curly(format!("missing }} at end of condition inside \"{name}\"")));
+                return Err(self.curly(format!(
+                    "missing }} at end of condition or expression inside \"{name}\"; could be an unquoted }} in the content"
+                )));
             }
         } else {
             let body = self.body(true);

@@ -12,6 +12,9 @@ use super::{items, operators, variables};
 /// How deep braces may be nested.
 pub(super) const MAX_NESTING: u32 = 200;
 
+/// Names are cut at this length; none is that long.
+const MAX_NAME: usize = 255;
+
 /// The state of a parse.
 pub struct Parser<'a> {
     pub(super) src: &'a [u8],
@@ -70,7 +73,7 @@ impl<'a> Parser<'a> {
         let rest = self.rest();
         let len = rest.iter().take_while(|c| is_name_char(**c) || more.contains(c)).count();
         self.pos += len;
-        rest.get(..len).unwrap_or_default()
+        rest.get(..len.min(MAX_NAME)).unwrap_or_default()
     }
 
     /// A message that a header name without its colon may have caused.

@@ -82,8 +82,10 @@ pub struct ItemArgs {
     pub yes: Option<Body>,
     /// The failure string.
     pub no: Otherwise,
-    /// Word options: `json`, `jsons` of `extract`, the type of a lookup.
+    /// Word options: `json`, `jsons` of `extract`, the type of a lookup, the variable of `certextract`.
     pub word: BString,
+    /// The type of a lookup.
+    pub spec: Option<crate::lookups::Spec>,
     /// `preexpand` of `run`.
     pub preexpand: bool,
     /// The command of `run` as written.

@@ -7,7 +7,6 @@ use bstr::{BString, ByteSlice};
 
 use super::selectors::Selector;
 use super::{escape, selected, stamp};
-use crate::context::session::HostName;
 use crate::context::{Context, TlsFacts};
 use crate::route::{Address, AddressKind, HostItem};
 

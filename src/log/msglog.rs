@@ -20,6 +20,10 @@ pub fn open(ctx: &Context) -> std::io::Result<Option<MessageLog>> {
     let dir = directory(ctx)?;
     let flags = Flags::WRITE | Flags::APPEND | Flags::CREATE | Flags::NOFOLLOW;
     let fd = dir.open_at(&ctx.message.id, flags, build::SPOOL_MODE)?;
+    if crate::sys::ids::geteuid() == 0 {
+        let site = &ctx.config.site;
+        crate::sys::file::fchown(fd.as_fd(), Some(site.exim_uid), Some(site.exim_gid))?;
+    }
     Ok(Some(MessageLog { fd }))
 }
 

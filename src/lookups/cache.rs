@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 use std::fmt;
 
-use super::driver::{Handle, Style};
 use super::TYPES;
+use super::driver::{Handle, Style};
 use crate::text::Text;
 
 /// What a handle is known by: the type's index and the file.

@@ -35,8 +35,7 @@ pub fn open_failed(what: &str, error: &std::io::Error) -> String {
 /// Opens a regular file for a lookup of this type.
 pub fn open_file(name: &[u8], kind: &str, type_name: &str) -> Result<OwnedFd, String> {
     let shown = name.as_bstr();
-    let fd = file::open(name, Flags::READ | Flags::NONBLOCK, 0)
-        .map_err(|e| open_failed(&format!("{shown} for {kind}"), &e))?;
+    let fd = file::open(name, Flags::READ | Flags::NONBLOCK, 0).map_err(|e| open_failed(&format!("{shown} for {kind}"), &e))?;
     let stat = file::fstat(fd.as_fd()).map_err(|_| format!("{shown}: stat failed"))?;
     if !stat.is_file() {
         return Err(format!("{shown} is not a regular file ({type_name} lookup)"));

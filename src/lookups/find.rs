@@ -78,6 +78,9 @@ fn search(ctx: &mut Context, spec: &Spec, file: &Text, key: &Text) -> Result<Opt
     run.whole(key)
 }
 
+/// What partial matching found: the data, and the wild and fixed parts of the key.
+type Partial = (Option<Text>, Option<(Text, Text)>);
+
 struct Run<'a> {
     ctx: &'a mut Context,
     spec: &'a Spec,
@@ -132,7 +135,7 @@ impl Run<'_> {
     }
 
     // With the affix before the whole key, then before ever less of it, down to `least` components, then the affix alone.
-    fn partial(&mut self, key: &Text, least: usize) -> Result<(Option<Text>, Option<(Text, Text)>), LookupError> {
+    fn partial(&mut self, key: &Text, least: usize) -> Result<Partial, LookupError> {
         let affix = self.spec.affix.clone();
         let with_affix = |rest: &[u8]| key.piece([&affix[..], rest].concat());
         if !affix.is_empty()

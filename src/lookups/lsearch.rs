@@ -56,7 +56,7 @@ impl Handle for Open {
     fn find(&mut self, ctx: &mut Context, ask: &Ask<'_>) -> Answer {
         let key = ask.key;
         let ip = parse_ip(key);
-        if self.kind == Kind::Ip && ip.is_none() && &key[..] != b"*" && Network::parse(key).is_none() {
+        if self.kind == Kind::Ip && ip.is_none() && &key[..] != b"*" {
             return Answer::Defer(format!(
                 "\"{key}\" is not a valid iplsearch key (an IP address, with optional CIDR mask, is wanted): \
                  in a host list, use net-iplsearch as the search type"
@@ -100,11 +100,7 @@ impl Open {
                 return matching::match_pattern_string(ctx, key, line_key, self.kind == Kind::Wild);
             }
             Kind::Ip if line_key == b"*" || &key[..] == b"*" => line_key == &key[..],
-            Kind::Ip => match (ip, Network::parse(line_key)) {
-                (Some(ip), Some(net)) => net.contains(ip),
-                (None, Some(net)) => Network::parse(key).is_some_and(|n| net.contains(n.address)),
-                _ => false,
-            },
+            Kind::Ip => ip.is_some_and(|ip| Network::parse(line_key).is_some_and(|net| net.contains(ip))),
         };
         if yes { Match::Yes } else { Match::No }
     }

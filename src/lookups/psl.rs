@@ -129,7 +129,8 @@ mod tests {
 
     #[test]
     fn suffixes() {
-        let list = List::read("// x\naero\naerobatic.aero\n*.ck\n!www.ck\n*.wildcard.zabc.net\nzabc.net\n三重.jp\njp\n".as_bytes());
+        let list =
+            List::read("// x\naero\naerobatic.aero\n*.ck\n!www.ck\n*.wildcard.zabc.net\nzabc.net\n三重.jp\njp\n".as_bytes());
         let find = |d: &str, more| list.suffix_labels(d).and_then(|n| last_labels(d, n + more)).unwrap_or("").to_string();
         assert_eq!(find("spammer.k12.edu", 0), "");
         assert_eq!(find("aero", 0), "");

@@ -4,12 +4,12 @@ use super::*;
 
 #[test]
 fn types() {
-    let s = parse_type(b"partial3(x.)lsearch*@,ret=full,cache=no_rd").unwrap();
-    assert_eq!((s.driver().name(), s.partial, &s.affix[..], s.star), ("lsearch", Some(3), &b"x."[..], Star::StarAt));
+    let s = parse_type(b"partial3(#.)lsearch*@,ret=full,cache=no_rd").unwrap();
+    assert_eq!((s.driver().name(), s.partial, &s.affix[..], s.star), ("lsearch", Some(3), &b"#."[..], Star::StarAt));
     assert_eq!(s.options, [b"ret=full".to_vec(), b"cache=no_rd".to_vec()]);
     let s = parse_type(b"partial-dbm*").unwrap();
     assert_eq!((s.partial, &s.affix[..], s.star), (Some(2), &b"*."[..], Star::Star));
-    assert_eq!(parse_type(b"partial-()lsearch").err().unwrap(), "unknown lookup type \"()lsearch\"");
+    assert_eq!(parse_type(b"partial-(x)lsearch").err().unwrap(), "unknown lookup type \"(x)lsearch\"");
     assert_eq!(parse_type(b"partial(xlsearch").err().unwrap(), "format error in lookup type \"partial(xlsearch\"");
     assert_eq!(parse_type(b"xxx").err().unwrap(), "unknown lookup type \"xxx\"");
     assert_eq!(parse_type(b"partial-passwd").err().unwrap(), "\"partial\" is not permitted for lookup type \"passwd\"");

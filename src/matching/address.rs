@@ -66,9 +66,8 @@ impl<'a> AddressTest<'a> {
         }
         if is_lookup(item) {
             if item.starts_with(b"partial-") {
-                let text = format!(
-                    "partial matching is not applicable to whole-address lookups: ignored \"partial-\" in \"{item}\""
-                );
+                let text =
+                    format!("partial matching is not applicable to whole-address lookups: ignored \"partial-\" in \"{item}\"");
                 log::write(ctx, None, Which::MAIN.and(Which::PANIC), text.as_bytes());
             }
             return string::check(ctx, &self.subject, item, self.wanted(false), None);
@@ -77,10 +76,8 @@ impl<'a> AddressTest<'a> {
             return if item.is_empty() { Answer::Yes(None) } else { Answer::No };
         }
         let Some(at) = self.subject.rfind_byte(b'@') else {
-            let text = format!(
-                "no @ found in the subject of an address list match: subject=\"{}\" pattern=\"{item}\"",
-                self.subject
-            );
+            let text =
+                format!("no @ found in the subject of an address list match: subject=\"{}\" pattern=\"{item}\"", self.subject);
             log::write(ctx, None, Which::MAIN.and(Which::PANIC), text.as_bytes());
             return Answer::No;
         };

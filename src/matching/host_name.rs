@@ -66,7 +66,8 @@ fn by_dns(ctx: &mut Context, ip: IpAddr) -> Result<Vec<Vec<u8>>, ()> {
         Outcome::Found => {}
         Outcome::Again => {
             let list = ctx.config.main.dns_again_means_nonexist.get().cloned();
-            let nonexist = list.is_some_and(|l| super::match_domain(ctx, &Text::tainted(answer.asked.clone()), &l, None) == Match::Yes);
+            let nonexist =
+                list.is_some_and(|l| super::match_domain(ctx, &Text::tainted(answer.asked.clone()), &l, None) == Match::Yes);
             return if nonexist { Ok(Vec::new()) } else { Err(()) };
         }
         _ => return Ok(Vec::new()),
@@ -78,6 +79,17 @@ fn by_dns(ctx: &mut Context, ip: IpAddr) -> Result<Vec<Vec<u8>>, ()> {
     ctx.session.host_dnssec = secure;
     let names = answer.of_type(RecordType::Ptr).filter_map(|r| r.data.name()).filter(|n| !n.is_empty());
     Ok(names.take(MAX_NAMES).map(|n| n.to_ascii_lowercase()).collect())
+}
+
+/// The addresses of a host's name, and whether DNSSEC vouches for them (it never does: they are looked up by name).
+/// `Err(Defer)` if that cannot be known now.
+pub fn addresses_of(ctx: &mut Context, name: &Text) -> Result<(Vec<IpAddr>, bool), Match> {
+    let host = HostItem { name: name.clone(), ..HostItem::default() };
+    match find_by_name(ctx, &host, &LookupOptions::default()) {
+        HostSearch::Found { hosts, .. } => Ok((hosts.iter().filter_map(|h| h.address).collect(), false)),
+        HostSearch::Again => Err(Match::Defer(format!("lookup of {name} deferred"))),
+        _ => Err(Match::No),
+    }
 }
 
 // Only names that have the address are good.

@@ -23,7 +23,7 @@ use crate::expand::Template;
 use crate::text::Text;
 
 pub use cache::ListCache;
-pub use host_name::host_name_lookup;
+pub use host_name::{addresses_of, host_name_lookup};
 
 /// What a list says.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -122,6 +122,12 @@ pub fn match_domain(ctx: &mut Context, domain: &Text, list: &Template, data: Opt
 pub fn match_domain_item(ctx: &mut Context, domain: &Text, item: &Template, data: Option<&mut Option<Text>>) -> Match {
     let request = Request { subject: Subject::Domain(domain), list: List::Expand(item), single: true, captures: true };
     test(ctx, &request, data)
+}
+
+/// The same for the list of the option of that name.
+pub fn match_domain_named(ctx: &mut Context, option: &str, domain: &Text, list: &Template) -> Match {
+    let _ = option;
+    match_domain(ctx, domain, list, None)
 }
 
 /// Is the local part in the list?

@@ -179,7 +179,14 @@ impl Scan<'_> {
     }
 
     // One item: an answer for the whole list, or none.
-    fn item(&mut self, ctx: &mut Context, item: &Text, positive: bool, unknown: &Unknown, data: &mut Option<Text>) -> Option<Match> {
+    fn item(
+        &mut self,
+        ctx: &mut Context,
+        item: &Text,
+        positive: bool,
+        unknown: &Unknown,
+        data: &mut Option<Text>,
+    ) -> Option<Match> {
         match self.tester.test(ctx, item) {
             Answer::Yes(found) => {
                 *data = found;

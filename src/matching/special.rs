@@ -1,6 +1,5 @@
 //! Items of domain lists that begin with `@`: `@[]`, `@mx_any`, `@mx_primary`, `@mx_secondary` (manual section 10.8).
 
-
 use super::net::parse_ip;
 use super::scan::Answer;
 use crate::context::Context;

@@ -58,7 +58,13 @@ impl<'a> StringTest<'a> {
 
 /// Compares `subject` with one pattern. With `captures`, numeric variables are set from the given number on when it
 /// matches (0: `$0` becomes the subject), and the number is moved on.
-pub(super) fn check(ctx: &mut Context, subject: &Text, pattern: &Text, wanted: Wanted, mut captures: Option<&mut usize>) -> Answer {
+pub(super) fn check(
+    ctx: &mut Context,
+    subject: &Text,
+    pattern: &Text,
+    wanted: Wanted,
+    mut captures: Option<&mut usize>,
+) -> Answer {
     if let Some(first) = captures.as_deref_mut()
         && *first == 0
     {
@@ -143,7 +149,14 @@ fn compile(ctx: &mut Context, pattern: &Text, caseless: bool) -> Result<Regex, S
     }
 }
 
-fn lookup(ctx: &mut Context, subject: &Text, pattern: &Text, semicolon: usize, wanted: Wanted, captures: Option<&mut usize>) -> Answer {
+fn lookup(
+    ctx: &mut Context,
+    subject: &Text,
+    pattern: &Text,
+    semicolon: usize,
+    wanted: Wanted,
+    captures: Option<&mut usize>,
+) -> Answer {
     let (name, query) = pattern.split_at(semicolon);
     let query = pattern.piece(query.get(1..).unwrap_or_default());
     let mut spec = match lookups::parse_type(name) {

@@ -5,15 +5,16 @@ use std::sync::Arc;
 
 use super::*;
 use crate::config::{Config, ListKind, NamedList};
-use crate::context::{Run, Services};
+use crate::context::Run;
 
 fn context() -> Context {
     let mut config = Config::default();
     config.site.primary_hostname = "my.host.ex".into();
     let named = |text: &str, id| Arc::new(NamedList { text: Template::new(text.as_bytes()), hidden: false, id, cache: false });
-    let domains = BTreeMap::from([("local".into(), named("a.ex : !b.ex : *.ex", 0)), ("both".into(), named("+local : c.com", 1))]);
+    let domains =
+        BTreeMap::from([("local".into(), named("a.ex : !b.ex : *.ex", 0)), ("both".into(), named("+local : c.com", 1))]);
     config.named_lists.insert(ListKind::Domain, domains);
-    Context::new(Arc::new(config), Arc::new(Run::default()), Services::default())
+    Context::for_tests(Arc::new(config), Arc::new(Run::default()))
 }
 
 fn list(s: &str) -> Text {

@@ -76,6 +76,8 @@ pub struct Extracted {
     pub end: usize,
     /// Where the domain begins in `address`; 0 if there is none.
     pub domain_offset: usize,
+    /// Where the item begins after the name of a group and its colon; 0 if no group begins here.
+    pub group_end: usize,
 }
 
 impl Extracted {
@@ -131,6 +133,7 @@ fn may_not_follow(lex: &Lexer<'_>, at: usize) -> String {
 fn parse(rules: &mut Rules, lex: &mut Lexer<'_>) -> Result<Extracted, String> {
     let mut out = Vec::new();
     let mut start;
+    let mut group_end = 0;
     // A second time round after the name of a group.
     loop {
         lex.skip_comment();
@@ -140,7 +143,7 @@ fn parse(rules: &mut Rules, lex: &mut Lexer<'_>) -> Result<Extracted, String> {
         match lex.peek() {
             b'@' | b'<' => break,
             0 | b';' if out.is_empty() => return Err("empty address".into()),
-            0 | b';' => return Ok(Extracted { address: out.into(), start, end: lex.word_end, domain_offset: 0 }),
+            0 | b';' => return Ok(Extracted { address: out.into(), start, end: lex.word_end, domain_offset: 0, group_end }),
             _ => {}
         }
         // More words: a phrase before `<`, or the name of a group.
@@ -153,10 +156,11 @@ fn parse(rules: &mut Rules, lex: &mut Lexer<'_>) -> Result<Extracted, String> {
         rules.found_group = true;
         rules.allow_group = false;
         lex.bump();
+        group_end = lex.at;
     }
 
     if lex.peek() == b'<' {
-        return parse_angle(rules, lex);
+        return parse_angle(rules, lex, group_end);
     }
     if out.is_empty() {
         // A source route without brackets.
@@ -165,15 +169,15 @@ fn parse(rules: &mut Rules, lex: &mut Lexer<'_>) -> Result<Extracted, String> {
         if domain_offset == 0 {
             return Err("domain missing in source-routed address".into());
         }
-        return Ok(Extracted { address, start, end: lex.word_end, domain_offset });
+        return Ok(Extracted { address, start, end: lex.word_end, domain_offset, group_end });
     }
     out.push(lex.bump());
     let domain_offset = out.len();
     lex.domain(rules, &mut out)?;
-    Ok(Extracted { address: out.into(), start, end: lex.word_end, domain_offset })
+    Ok(Extracted { address: out.into(), start, end: lex.word_end, domain_offset, group_end })
 }
 
-fn parse_angle(rules: &Rules, lex: &mut Lexer<'_>) -> Result<Extracted, String> {
+fn parse_angle(rules: &Rules, lex: &mut Lexer<'_>, group_end: usize) -> Result<Extracted, String> {
     let mut brackets = 1;
     lex.bump();
     while rules.strip_excess_angle_brackets && lex.peek() == b'<' {
@@ -206,7 +210,7 @@ fn parse_angle(rules: &Rules, lex: &mut Lexer<'_>) -> Result<Extracted, String> 
         };
     }
     lex.skip_comment();
-    Ok(Extracted { address, start, end, domain_offset })
+    Ok(Extracted { address, start, end, domain_offset, group_end })
 }
 
 // `local` or `local@domain`, ended by `term` (0 is the end of the text).

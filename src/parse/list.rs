@@ -65,7 +65,14 @@ impl Iterator for Items<'_> {
             }
             i += 1;
         }
-        Some(out.trim_end().into())
+        // White space at the end goes, unless a backslash stands before it.
+        while let [before @ .., c] = out.as_slice() {
+            if !super::is_space(*c) || before.last() == Some(&b'\\') {
+                break;
+            }
+            out.pop();
+        }
+        Some(out.into())
     }
 }
 

@@ -15,7 +15,7 @@ pub mod phrase;
 pub mod rfc2047;
 pub mod xtext;
 
-pub use address::{Extracted, Rules, extract_address};
+pub use address::{Extracted, Rules, extract_address, extract_address as extract_with};
 pub use address_end::find_address_end;
 pub use phrase::fix_phrase;
 pub use rfc2047::{decode_2047, quote_2047};

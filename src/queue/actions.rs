@@ -152,7 +152,7 @@ fn change(ctx: &mut Context, queue_name: &[u8], id: &[u8], action: &Action) -> R
         }
         Action::AddRecipients(addresses) => {
             for a in addresses {
-                match parse::extract_address(a) {
+                match parse::extract_address(&mut parse::Rules::new(&ctx.config.main), a) {
                     Ok(found) if !found.address.is_empty() => {
                         let full = qualified(ctx, &found.address);
                         ctx.message.recipients.push(Recipient::new(Text::tainted(full.clone())));
@@ -172,7 +172,7 @@ fn change(ctx: &mut Context, queue_name: &[u8], id: &[u8], action: &Action) -> R
             let new = if sender == "<>" || sender.is_empty() {
                 BString::default()
             } else {
-                match parse::extract_address(sender) {
+                match parse::extract_address(&mut parse::Rules::new(&ctx.config.main), sender) {
                     Ok(found) => qualified(ctx, &found.address),
                     Err(e) => {
                         println!("- bad sender address {sender}: {e}");

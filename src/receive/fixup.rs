@@ -194,7 +194,7 @@ pub fn from(ctx: &mut Context, found: &mut Found) {
     let address = if !sender.is_empty() {
         Some((ctx.message.raw_sender.clone().unwrap_or(sender), true))
     } else if ctx.message.local || ctx.message.local_error {
-        let mut a = crate::expand::quote_local_part(&ctx.message.originator_login);
+        let mut a = super::quote_local_part(&ctx.message.originator_login);
         a.push(b'@');
         a.extend_from_slice(&config.site.qualify_domain);
         Some((Text::clean(a), false))
@@ -256,7 +256,7 @@ pub fn sender(ctx: &mut Context, found: &Found) {
     let own = match &submission {
         Some(_) => submission_address(ctx).unwrap_or_default(),
         None => {
-            let mut a = crate::expand::quote_local_part(&login);
+            let mut a = super::quote_local_part(&login);
             a.push(b'@');
             a.extend_from_slice(&config.site.qualify_domain);
             Text::clean(a)
@@ -265,14 +265,14 @@ pub fn sender(ctx: &mut Context, found: &Found) {
     let same = parsed.is_some_and(|p| {
         let mut local = p.local_part().to_vec();
         if let Some(list) = config.main.local_from_prefix.raw()
-            && let Some(a) = crate::route::affix::prefix(list, &local)
+            && let Some(n) = crate::route::affix::prefix(list, &local).map(|a| a.text.len())
         {
-            local = a.rest.to_vec();
+            local.drain(..n);
         }
         if let Some(list) = config.main.local_from_suffix.raw()
-            && let Some(a) = crate::route::affix::suffix(list, &local)
+            && let Some(n) = crate::route::affix::suffix(list, &local).map(|a| a.text.len())
         {
-            local = a.rest.to_vec();
+            local.truncate(local.len().saturating_sub(n));
         }
         if !p.is_qualified() {
             return local.eq_ignore_ascii_case(&login);
@@ -321,17 +321,3 @@ pub fn date(ctx: &mut Context, found: &mut Found) {
     add(ctx, found, header(HeaderKind::Other, line));
 }
 
-/// Rewrites and qualifies the addresses of all lines but our own Received:.
-pub fn rewrite(ctx: &mut Context) {
-    for i in 1..ctx.message.headers.len() {
-        let Some(line) = ctx.message.headers.get(i).cloned() else { continue };
-        if let Some(new) = crate::rewrite::header_line(ctx, &line)
-            && let Some(place) = ctx.message.headers.get_mut(i)
-        {
-            // The old text stays in the spool, marked as old.
-            let old = Header { kind: HeaderKind::Old, text: std::mem::take(&mut place.text) };
-            place.text = new.clone();
-            let _ = old;
-        }
-    }
-}

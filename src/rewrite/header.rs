@@ -20,10 +20,10 @@ pub fn rewrite_header(ctx: &mut Context, header: &Header, rules: &[RewriteRule])
     walk(ctx, header, &How::Rules(rules, target))
 }
 
-/// The same with the rules of the rewrite section.
-pub fn rewrite_received_header(ctx: &mut Context, header: &Header) -> Option<Header> {
+/// The same with the rules of the rewrite section, while a message is received: the new text.
+pub fn header_line(ctx: &mut Context, header: &Header) -> Option<BString> {
     let config = ctx.config.clone();
-    rewrite_header(ctx, header, &config.rewrite)
+    rewrite_header(ctx, header, &config.rewrite).map(|h| h.text)
 }
 
 /// A router found that the domain of an address is really another: header lines are changed to it. The old lines are kept
@@ -85,7 +85,9 @@ fn walk(ctx: &mut Context, header: &Header, how: &How<'_>) -> Option<Header> {
             }
         };
         let Some((new, whole)) = change(ctx, how, &found) else { continue };
-        let (from, to) = if whole { (begin, end) } else { (begin + found.start, begin + found.end) };
+        let item_begin = begin + found.group_end;
+        let item_begin = item_begin + line.get(item_begin..).unwrap_or_default().iter().take_while(|c| is_space(**c)).count();
+        let (from, to) = if whole { (item_begin, end) } else { (begin + found.start, begin + found.end) };
         // What ends an item that is replaced whole is kept: a group's end, a newline.
         let to = if whole { begin + item.trim_end_with(|c| c.is_ascii_whitespace() || c == ';').len() } else { to };
         out.extend_from_slice(line.get(copied..from).unwrap_or_default());
@@ -113,12 +115,7 @@ fn change(ctx: &mut Context, how: &How<'_>, found: &parse::Extracted) -> Option<
             }
             let local = found.local_part();
             let address = [local, b"@", new].concat();
-            let text = format!(
-                "\"{}@{}\" rewritten by router as \"{}\"",
-                local.as_bstr(),
-                old.as_bstr(),
-                address.as_bstr()
-            );
+            let text = format!("\"{}@{}\" rewritten by router as \"{}\"", local.as_bstr(), old.as_bstr(), address.as_bstr());
             log::write(ctx, Some(Selector::AddressRewrite), Which::MAIN, text.as_bytes());
             Some((address, false))
         }

@@ -16,7 +16,7 @@ use crate::context::{Context, Header, HeaderKind};
 use crate::parse::is_space;
 use crate::text::Text;
 
-pub use header::{rewrite_header, rewrite_header_domain, rewrite_received_header};
+pub use header::{header_line, rewrite_header, rewrite_header_domain};
 pub use rule::{RewriteRule, Uses, parse_rule, parse_transport_rule};
 pub use try_out::try_out;
 

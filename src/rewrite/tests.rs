@@ -4,14 +4,14 @@ use std::sync::Arc;
 
 use super::*;
 use crate::config::Config;
-use crate::context::{Run, Services};
+use crate::context::Run;
 
 fn context(rules: &[&str]) -> Context {
     let mut config = Config::default();
     config.site.qualify_domain = "test.ex".into();
     config.site.qualify_recipient = "test.ex".into();
     config.rewrite = rules.iter().map(|r| parse_rule(&BString::from(*r)).unwrap()).collect();
-    Context::new(Arc::new(config), Arc::new(Run::default()), Services::default())
+    Context::for_tests(Arc::new(config), Arc::new(Run::default()))
 }
 
 #[test]
@@ -31,16 +31,13 @@ fn header_lines() {
     let ctx = &mut context(&["a@b a-new@b h", "w@b \"Long Name <w-new@b> (c)\" hw"]);
     let mut one = |text: &str, kind| {
         let header = Header { kind, text: format!("{text}\n").into() };
-        rewrite_received_header(ctx, &header).map(|h| h.text.to_string())
+        header_line(ctx, &header).map(|t| t.to_string())
     };
     let long = format!("To: {} <a@b>, x@b", "a".repeat(25));
     assert_eq!(one(&long, HeaderKind::To).unwrap(), format!("To: {} <a-new@b>, \n\tx@b\n", "a".repeat(25)));
     let short = format!("To: {} <a@b>, x@b", "a".repeat(24));
     assert_eq!(one(&short, HeaderKind::To).unwrap(), format!("To: {} <a-new@b>, x@b\n", "a".repeat(24)));
-    assert_eq!(
-        one("Sender: x (c), \"y\" <yy>", HeaderKind::Sender).unwrap(),
-        "Sender: x@test.ex (c), \"y\" <yy@test.ex>\n"
-    );
+    assert_eq!(one("Sender: x (c), \"y\" <yy>", HeaderKind::Sender).unwrap(), "Sender: x@test.ex (c), \"y\" <yy@test.ex>\n");
     assert_eq!(one("From: w@b", HeaderKind::From).unwrap(), "From: Long Name <w-new@b> (c)\n");
     assert_eq!(one("To: g: w@b;", HeaderKind::To).unwrap(), "To: g: Long Name <w-new@b> (c);\n");
     assert_eq!(one("To: c@d (x)", HeaderKind::To), None);

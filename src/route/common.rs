@@ -163,7 +163,7 @@ pub fn set_errors_address(
 
 /// Can the address be routed? Variables of the address in hand are kept.
 pub fn routes(ctx: &mut Context, address: &Text) -> bool {
-    let Ok(found) = parse::extract_address(address) else { return false };
+    let Ok(found) = parse::extract_address(&mut parse::Rules::new(&ctx.config.main), address) else { return false };
     let saved = ctx.address.clone();
     let mut pending = vec![Address::new(address.piece(found.address))];
     let mut ok = false;

@@ -1,7 +1,7 @@
 //! Routing: an address goes through the routers, and becomes deliveries, children, or a failure.
 
 pub mod address;
-mod affix;
+pub mod affix;
 pub mod common;
 pub mod hostlist;
 pub mod hosts;

@@ -255,6 +255,9 @@ fn unrouteable(ctx: &mut Context, addr: &mut Address, last: Option<&RouterInstan
     if addr.failure.message.is_none() {
         addr.failure.message = Some(Text::clean("Unrouteable address"));
     }
+    if addr.failure.user_message.is_none() {
+        addr.failure.user_message = Some(Text::clean("Unrouteable address"));
+    }
     // No router is to blame in the log line.
     if last.is_none() {
         addr.router = None;

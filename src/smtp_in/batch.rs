@@ -89,7 +89,8 @@ fn transaction(ctx: &mut Context, server: &mut Server) -> Result<Option<Envelope
         let known = command::identify(&mut server.line);
         ctx.session.smtp_command = Some(Text::tainted(server.line.text.clone()));
         ctx.session.smtp_command_argument = Some(Text::tainted(server.line.argument.clone()));
-        let fault = |text: String| BatchError { text, command: Some(server.line.text.clone()) };
+        let text = server.line.text.clone();
+        let fault = |message: String| BatchError { text: message, command: Some(text.clone()) };
         match known.map(|k| k.verb) {
             Some(Verb::Helo | Verb::Ehlo) => {
                 let name = server.line.argument.trim();
@@ -109,12 +110,12 @@ fn transaction(ctx: &mut Context, server: &mut Server) -> Result<Option<Envelope
                     return Err(fault("501 MAIL FROM must have an address operand".into()));
                 }
                 server.new_transaction(ctx);
-                let given = crate::rewrite::smtp_time(ctx, &argument);
+                let given = crate::receive::rewriting::smtp_time(ctx, &argument);
                 let mut rules = parse::Rules::new(&ctx.config.main).with_null();
                 let found = parse::extract_address(&mut rules, &given).map_err(|e| fault(format!("501 {e}")))?;
                 let mut sender = Text::tainted(found.address.clone());
                 if !found.is_qualified() && !sender.is_empty() {
-                    sender = crate::rewrite::qualify(ctx, &sender, false);
+                    sender = crate::receive::rewriting::qualify(ctx, &sender, false);
                 }
                 ctx.message.sender = Some(sender);
             }
@@ -130,12 +131,12 @@ fn transaction(ctx: &mut Context, server: &mut Server) -> Result<Option<Envelope
                 if max > 0 && ctx.message.recipients.len() as i64 + 1 > max {
                     return Err(fault("552 too many recipients".into()));
                 }
-                let given = crate::rewrite::smtp_time(ctx, &argument);
+                let given = crate::receive::rewriting::smtp_time(ctx, &argument);
                 let found = parse::extract_address(&mut parse::Rules::new(&ctx.config.main), &given)
                     .map_err(|e| fault(format!("501 {e}")))?;
                 let mut address = Text::tainted(found.address.clone());
                 if !found.is_qualified() {
-                    address = crate::rewrite::qualify(ctx, &address, true);
+                    address = crate::receive::rewriting::qualify(ctx, &address, true);
                 }
                 ctx.message.recipients.push(Recipient::new(address));
             }

@@ -46,6 +46,7 @@ pub enum Sync {
 }
 
 /// One row of the table of commands.
+#[derive(Debug)]
 pub struct Known {
     /// As it is at the start of the line, in lower case; with its colon for MAIL and RCPT.
     pub name: &'static str,

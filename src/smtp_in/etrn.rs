@@ -10,6 +10,8 @@ use super::server::Server;
 use crate::acl::{self, AclResult, Verdict, Where};
 use crate::context::Context;
 use crate::context::names::host_and_ident;
+use crate::expand::{self, Template};
+use crate::hints::Mode;
 use crate::log::{self, Selector, Which};
 use crate::text::Text;
 
@@ -34,7 +36,7 @@ impl Server {
         let what = match ctx.config.main.smtp_etrn_command.get().cloned() {
             Some(command) => {
                 ctx.address.domain = Some(Text::tainted(argument.clone()));
-                let argv = crate::transports::command::set_up(ctx, &command, "ETRN processing");
+                let argv = set_up(ctx, &command);
                 ctx.address.domain = None;
                 match argv {
                     Ok(argv) => (command.raw().as_bstr().to_owned(), argv),
@@ -70,24 +72,79 @@ impl Server {
         }
         let serialize = ctx.config.main.smtp_etrn_serialize;
         let key: BString = [b"etrn-", key].concat().into();
-        if serialize && !crate::hints::serialize::take(ctx.services.hints.as_ref(), &key, 1) {
+        if serialize && !self.take_place(ctx, &key) {
             let shown = self.line.argument.strip_prefix(b"#").unwrap_or(&self.line.argument).to_owned();
             self.reply(ctx, [b"458 Already processing ", shown.as_slice()].concat());
             return Next::Command;
         }
         super::flush(ctx);
-        let done = serialize.then_some(key.as_slice());
-        match crate::daemon::run_detached(ctx, &argv, done, "ETRN") {
-            Ok(()) => self.accept(ctx, "250", "OK", message.as_ref()),
-            Err(e) => {
-                let line = format!("fork of process for ETRN failed: {}", crate::sys::error_text(&e));
-                log::write(ctx, None, Which::MAIN.and(Which::PANIC), line.as_bytes());
-                self.reply(ctx, "458 Unable to fork process");
-                if serialize {
-                    crate::hints::serialize::give_back(ctx.services.hints.as_ref(), &key);
-                }
+        let lock = serialize.then_some(key.as_slice());
+        if let Err(e) = crate::daemon::run_detached(ctx, &argv, lock, "ETRN") {
+            let program = argv.first().cloned().unwrap_or_default();
+            let line = format!("exec of \"{program}\" (ETRN) failed: {}", crate::sys::error_text(&e));
+            log::write(ctx, None, Which::MAIN.and(Which::PANIC), line.as_bytes());
+            if serialize {
+                crate::hints::serialize::give_back(ctx.services.hints.as_ref(), &key);
             }
         }
+        self.accept(ctx, "250", "OK", message.as_ref());
         Next::Command
+    }
+
+    /// smtp_etrn_serialize: false when such a run is going on.
+    fn take_place(&self, ctx: &Context, key: &[u8]) -> bool {
+        match ctx.services.hints.open("misc", Mode::Write) {
+            // Without hints there is no serialization.
+            Ok(Some(mut db)) => crate::hints::serialize::start(&mut *db, key, 1).unwrap_or(true),
+            _ => true,
+        }
+    }
+}
+
+/// Splits smtp_etrn_command at white space (not within quotes), and expands each argument.
+fn set_up(ctx: &mut Context, command: &Template) -> Result<Vec<BString>, String> {
+    let mut argv: Vec<BString> = Vec::new();
+    let mut rest = command.raw().trim_start();
+    while let Some(&first) = rest.first() {
+        let word: Vec<u8> = match first {
+            b'\'' => {
+                let end = rest.get(1..).and_then(|r| r.find_byte(b'\'')).ok_or("unmatched quote")?;
+                let w = rest.get(1..=end).unwrap_or_default().to_vec();
+                rest = rest.get(end + 2..).unwrap_or_default();
+                w
+            }
+            b'"' => {
+                let mut w = Vec::new();
+                let mut at = 1;
+                loop {
+                    match rest.get(at) {
+                        None => return Err("unmatched quote".into()),
+                        Some(b'"') => break,
+                        Some(b'\\') => {
+                            at += 1;
+                            w.extend(rest.get(at));
+                        }
+                        Some(c) => w.push(*c),
+                    }
+                    at += 1;
+                }
+                rest = rest.get(at + 1..).unwrap_or_default();
+                w
+            }
+            _ => {
+                let end = rest.find_byteset(b" \t\n").unwrap_or(rest.len());
+                let (w, r) = rest.split_at(end);
+                rest = r;
+                w.to_vec()
+            }
+        };
+        rest = rest.trim_start();
+        let expanded = expand::expand(ctx, &Template::new(&word)).map_err(|e| e.to_string())?;
+        argv.push(expanded.into_bytes().into());
+    }
+    match argv.first() {
+        None => Err("no command specified".into()),
+        Some(p) if !p.starts_with(b"/") => Err(format!("\"{p}\" command name is not absolute")),
+        Some(_) => Ok(argv),
     }
 }

@@ -2,13 +2,13 @@
 
 use bstr::{BString, ByteSlice};
 
-use super::helo_verify::{self, HeloResult};
 use super::server::{Server, VerifyHelo};
 use super::{Next, answer};
 use crate::acl::{self, Verdict, Where};
 use crate::context::Context;
 use crate::context::names::host_and_ident;
 use crate::context::session::HostName;
+use crate::verify::{self, Outcome};
 use crate::log::{self, Which};
 use crate::matching::Match;
 use crate::text::Text;
@@ -145,7 +145,7 @@ impl Server {
         }
         let Some(list) = ctx.config.main.helo_lookup_domains.get().cloned() else { return };
         let Some(name) = ctx.session.helo_name.clone() else { return };
-        if crate::matching::match_domain_named(ctx, "helo_lookup_domains", &name, &list) == Match::Yes {
+        if crate::matching::match_domain(ctx, &name, &list, None) == Match::Yes {
             crate::matching::host_name_lookup(ctx);
         }
     }
@@ -158,14 +158,14 @@ impl Server {
         if self.verify_helo == VerifyHelo::No {
             return None;
         }
-        let result = helo_verify::verify(ctx);
-        if result == HeloResult::Verified || self.verify_helo == VerifyHelo::Try {
-            if result != HeloResult::Verified {
+        let result = verify::helo::verify(ctx);
+        if result == Outcome::Ok || self.verify_helo == VerifyHelo::Try {
+            if result != Outcome::Ok {
                 log::hdebug!(ctx, RECEIVE, "{hello} verification failed but host is in helo_try_verify_hosts");
             }
             return None;
         }
-        let temporary = result == HeloResult::Deferred;
+        let temporary = result == Outcome::Defer;
         self.reply(
             ctx,
             format!("{} {hello} argument does not match calling host", if temporary { "451" } else { "550" }),

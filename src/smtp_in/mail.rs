@@ -193,7 +193,7 @@ impl Server {
     }
 
     fn sender(&mut self, ctx: &mut Context, argument: &[u8]) -> Next {
-        let given = crate::rewrite::smtp_time(ctx, argument);
+        let given = crate::receive::rewriting::smtp_time(ctx, argument);
         let mut rules = parse::Rules::new(&ctx.config.main).with_null();
         rules.allow_utf8_domains |= ctx.message.smtputf8;
         let found = match parse::extract_address(&mut rules, &given) {
@@ -228,7 +228,7 @@ impl Server {
         let mut sender = address.clone();
         if !found.is_qualified() && !address.is_empty() {
             if ctx.session.allow_unqualified_sender {
-                sender = crate::rewrite::qualify(ctx, &address, false);
+                sender = crate::receive::rewriting::qualify(ctx, &address, false);
             } else {
                 let mut text = BString::from("501 ");
                 text.extend_from_slice(argument);

@@ -50,7 +50,7 @@ impl Server {
                 Err(text) => return self.mistake(ctx, Selector::SmtpSyntaxError, 501, None, text),
             }
         }
-        let given = crate::rewrite::smtp_time(ctx, &argument);
+        let given = crate::receive::rewriting::smtp_time(ctx, &argument);
         let mut rules = parse::Rules::new(&ctx.config.main);
         rules.allow_utf8_domains |= ctx.message.smtputf8;
         let found = match parse::extract_address(&mut rules, &given) {
@@ -161,7 +161,7 @@ impl Server {
     /// Makes an unqualified recipient whole, if this peer may send such ones, or if it is the postmaster; else tells it.
     pub fn qualify_recipient(&mut self, ctx: &mut Context, address: &Text, argument: &[u8], tag: &str) -> Option<Text> {
         if ctx.session.allow_unqualified_recipient || address.eq_ignore_ascii_case(b"postmaster") {
-            return Some(crate::rewrite::qualify(ctx, address, true));
+            return Some(crate::receive::rewriting::qualify(ctx, address, true));
         }
         let mut text = BString::from("501 ");
         text.extend_from_slice(argument);

@@ -102,6 +102,8 @@ pub struct Server {
     pub(super) was_rejected_mail: bool,
     /// The line about a session without mail is not to be written (hosts_connection_nolog and such).
     pub no_mail_line_off: bool,
+    /// Messages accepted in this session.
+    pub accepted: u64,
     /// Batched SMTP: the error that ended the message in hand.
     pub batch_error: Option<String>,
     /// The PROXY header was bad: nothing but QUIT is obeyed.
@@ -143,6 +145,7 @@ impl Server {
             was_rcpt: false,
             was_rejected_mail: false,
             no_mail_line_off: false,
+            accepted: 0,
             batch_error: None,
             proxy_failed: false,
         }
@@ -319,7 +322,7 @@ impl Server {
 
     /// Forgets the message in hand (RSET, a new HELO, the end of a message).
     pub fn new_transaction(&mut self, ctx: &mut Context) {
-        crate::verify::end_cutthrough(ctx);
+        crate::smtp_in::verifying::end_cutthrough(ctx);
         let s = &ctx.session;
         let message = Message {
             queue_name: s.queue_name.clone(),

@@ -260,6 +260,10 @@ impl HandshakeHooks for Hooks<'_> {
 
     fn certificate(&mut self, depth: u32, cert: &tls_openssl::Cert) -> Option<String> {
         self.ctx.session.tls_in.peer_cert = cert.pem().ok().map(BString::from);
-        crate::event::raise(self.ctx, "tls:cert", &Text::clean(depth.to_string()))
+        {
+            let action = self.ctx.config.main.event_action.get().cloned();
+            crate::deliver::event::raise_event(self.ctx, action.as_ref(), "tls:cert", depth.to_string().as_bytes(), 0)
+                .map(|t| t.display().into_owned())
+        }
     }
 }

@@ -119,6 +119,11 @@ impl DataFile {
 
     /// Removes the file of a message that is not accepted after all.
     pub fn abandon(self) {
+        self.unlink();
+    }
+
+    /// The same, but what is in the file can still be read.
+    pub fn unlink(&self) {
         let _ = self.place.dir.unlink(&[&self.id, &b"-D"[..]].concat());
     }
 }

@@ -26,5 +26,5 @@ pub use id::{is_message_id, new_message_id};
 pub use journal::Journal;
 pub use queue::{Place, Queue, Spool};
 pub use read::{parse_header_file, read_header};
-pub use scan::{Found, scan};
+pub use scan::{Found, message_exists, scan};
 pub use write::{format_header_file, write_header};

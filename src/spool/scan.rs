@@ -36,3 +36,8 @@ pub fn scan(queue: &Queue) -> Result<Vec<Found>, SpoolError> {
     }
     Ok(out)
 }
+
+/// Is the message on that queue?
+pub fn message_exists(spool: &super::Spool, queue_name: &[u8], id: &[u8]) -> bool {
+    spool.queue(queue_name).is_ok_and(|q| q.place_of(id).is_ok())
+}

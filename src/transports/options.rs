@@ -39,7 +39,7 @@ options! {
         /// Concurrent run limit for this transport.
         max_parallel: Str = Str::unset(),
         /// Messages exceeding this fail; 0 unlimited.
-        message_size_limit: Str = Str::fixed("0"),
+        message_size_limit: Str = Str::unset(),
         /// Use unstripped local part in RCPT/Envelope-to.
         rcpt_include_affixes: bool = false,
         /// Retry key includes local part.

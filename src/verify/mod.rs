@@ -1,1 +1,36 @@
-//! Being written.
+//! Verification: of addresses (by routing them, and by asking the hosts: callouts), of header lines, of the client host
+//! (names, ident, CSA, DNS lists). Used by ACLs, by VRFY and EXPN, and by `-bv` and `-bt`.
+//!
+//! Nothing here answers the peer or refuses anything; it says what is the case.
+
+mod address;
+pub mod callout;
+pub mod command;
+pub mod csa;
+mod cutthrough;
+pub mod dnslists;
+pub mod headers;
+pub mod helo;
+pub mod host_name;
+mod ident;
+mod outcome;
+mod report;
+mod vrfy;
+
+pub use address::{split_address, verify_address};
+pub use callout::CalloutOptions;
+pub use cutthrough::{cutthrough_data, end_cutthrough};
+pub use host_name::host_name_lookup;
+pub use ident::ident;
+pub use outcome::{Outcome, Verified, VerifiedSender, VerifyOptions};
+pub use vrfy::{Vrfy, expn, vrfy};
+
+/// A line of the `-bh` trace that is never indented.
+macro_rules! hplain {
+    ($ctx:expr, $cat:ident, $($arg:tt)+) => {{
+        let level = std::mem::take(&mut $ctx.scratch.debug_level);
+        $crate::log::hdebug!($ctx, $cat, $($arg)+);
+        $ctx.scratch.debug_level = level;
+    }};
+}
+pub(crate) use hplain;

@@ -1,9 +1,9 @@
-//! Conditions on IP addresses: `isip`, `isip4`, `isip6`, `match_ip`.
+//! Conditions on IP addresses: `isip`, `isip4`, `isip6`.
 
 use super::Call;
 use crate::context::Context;
+use crate::expand::ExpandError;
 use crate::expand::operators::read_ip;
-use crate::expand::{ExpandError, failed, hooks};
 
 /// `isip`, `isip4`, `isip6`
 pub fn isip(_: &mut Context, call: Call<'_>) -> Result<bool, ExpandError> {
@@ -15,17 +15,4 @@ pub fn isip(_: &mut Context, call: Call<'_>) -> Result<bool, ExpandError> {
         },
         None => false,
     })
-}
-
-/// `match_ip`
-pub fn match_ip(ctx: &mut Context, call: Call<'_>) -> Result<bool, ExpandError> {
-    let subject = call.arg(0);
-    let ip = read_ip(&subject);
-    if ip.is_none() && !subject.is_empty() {
-        return failed(format!("\"{subject}\" is not an IP address"));
-    }
-    match call.list {
-        Some(list) => hooks::match_ip(ctx, ip, list),
-        None => Ok(false),
-    }
 }

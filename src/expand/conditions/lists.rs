@@ -1,9 +1,10 @@
-//! Conditions on lists: `inlist`, `match_domain`, `match_local_part`, `match_address`.
+//! Conditions on lists: `inlist`, `match_domain`, `match_local_part`, `match_address`, `match_ip`.
 
 use super::Call;
 use crate::context::Context;
-use crate::expand::hooks::{self, ListKind};
-use crate::expand::{ExpandError, list};
+use crate::expand::operators::read_ip;
+use crate::expand::{ExpandError, failed, hooks, list};
+use crate::matching::Subject;
 
 /// `inlist`, `inlisti`: `$value` becomes the item of the list.
 pub fn inlist(ctx: &mut Context, call: Call<'_>) -> Result<bool, ExpandError> {
@@ -19,15 +20,22 @@ pub fn inlist(ctx: &mut Context, call: Call<'_>) -> Result<bool, ExpandError> {
     Ok(false)
 }
 
-/// The `match_` conditions but for `match_ip`.
+/// `match_domain`, `match_local_part`, `match_address`, `match_ip`: `$value` becomes what the list gives.
 pub fn match_list(ctx: &mut Context, call: Call<'_>) -> Result<bool, ExpandError> {
-    let kind = match call.name {
-        "match_domain" => ListKind::Domain,
-        "match_local_part" => ListKind::LocalPart,
-        _ => ListKind::Address,
+    let text = call.arg(0);
+    let subject = match call.name {
+        "match_domain" => Subject::Domain(&text),
+        "match_local_part" => Subject::LocalPart(&text),
+        "match_address" => Subject::Address { address: &text, caseless: true },
+        _ => {
+            if !text.is_empty() && read_ip(&text).is_none() {
+                return failed(format!("\"{text}\" is not an IP address"));
+            }
+            Subject::Ip(&text)
+        }
     };
     let Some(list) = call.list else { return Ok(false) };
-    match hooks::match_list(ctx, kind, &call.arg(0), list)? {
+    match hooks::match_list(ctx, subject, list)? {
         Some(data) => {
             if data.is_some() {
                 ctx.scratch.value = data;

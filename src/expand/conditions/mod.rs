@@ -134,7 +134,7 @@ pub static CONDITIONS: &[CondDef] = &[
     cond("match", CondShape::Two, strings::matches),
     cond("match_address", CondShape::TwoList, lists::match_list),
     cond("match_domain", CondShape::TwoList, lists::match_list),
-    cond("match_ip", CondShape::TwoList, ip::match_ip),
+    cond("match_ip", CondShape::TwoList, lists::match_list),
     cond("match_local_part", CondShape::TwoList, lists::match_list),
     own("or", CondShape::Group { any: true }),
     cond("pam", CondShape::One, auth::pam),

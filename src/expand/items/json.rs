@@ -9,13 +9,9 @@ use crate::expand::{ExpandError, failed};
 use crate::parse::is_space;
 use crate::text::Text;
 
-fn kind(strings: bool) -> &'static str {
-    if strings { "jsons" } else { "json" }
-}
-
 /// Takes off a pair of wrapping characters and the white space around them.
-fn unwrap<'a>(s: &'a [u8], open: u8, close: u8, what: &str, strings: bool) -> Result<&'a [u8], ExpandError> {
-    let missing = |c: u8| failed(format!("missing '{}' wrapping {what} for extract {}", char::from(c), kind(strings)));
+fn unwrap<'a>(s: &'a [u8], open: u8, close: u8, what: &str) -> Result<&'a [u8], ExpandError> {
+    let missing = |c: u8| failed(format!("missing '{}' wrapping {what}", char::from(c)));
     let s = s.trim_with(|c| u8::try_from(c).is_ok_and(is_space));
     let Some(inner) = s.strip_prefix(&[open]) else { return missing(open) };
     match inner.strip_suffix(&[close]) {
@@ -72,21 +68,21 @@ fn members(inner: &[u8]) -> Vec<&[u8]> {
 }
 
 fn result(subject: &Text, value: &[u8], strings: bool) -> Result<Text, ExpandError> {
-    let value = if strings { unwrap(value, b'"', b'"', "string result", true)? } else { value };
+    let value = if strings { unwrap(value, b'"', b'"', "string result for extract jsons")? } else { value };
     Ok(subject.piece(value))
 }
 
 /// `${extract json{key}{subject}}`: element `number` of an array, or the member `key` of an object.
 pub fn extract(subject: &Text, number: Option<i64>, key: &[u8], strings: bool) -> Result<Option<Text>, ExpandError> {
     if let Some(n) = number {
-        let inner = unwrap(subject, b'[', b']', "array", strings)?;
+        let inner = unwrap(subject, b'[', b']', "array for extract json")?;
         let index = usize::try_from(n).ok().and_then(|n| n.checked_sub(1));
         return match index.and_then(|i| members(inner).into_iter().nth(i)) {
             Some(v) => result(subject, v, strings).map(Some),
             None => Ok(None),
         };
     }
-    let mut rest = unwrap(subject, b'{', b'}', "object", strings)?;
+    let mut rest = unwrap(subject, b'{', b'}', "object for extract json")?;
     loop {
         rest = skip_space(rest);
         if rest.is_empty() {
@@ -97,16 +93,14 @@ pub fn extract(subject: &Text, number: Option<i64>, key: &[u8], strings: bool) -
         let colon = colon_of(one);
         let name = one.get(..colon.unwrap_or(one.len())).unwrap_or_default();
         let Some(colon) = colon else {
-            if name.trim().starts_with(b"\"") && name.trim().len() > 1 && name.trim().ends_with(b"\"") || name.starts_with(b"\"") {
-                return if closed(name) {
-                    failed(format!("missing object value-separator for extract {}", kind(strings)))
-                } else {
-                    failed(format!("missing '\"' wrapping string key for extract {}", kind(strings)))
-                };
-            }
-            return failed(format!("missing '\"' wrapping string key for extract {}", kind(strings)));
+            let quoted = name.starts_with(b"\"") && name.get(1..).is_some_and(|n| n.contains(&b'"'));
+            return failed(if quoted {
+                "missing object value-separator for extract json"
+            } else {
+                "missing '\"' wrapping string key for extract json"
+            });
         };
-        let name = unwrap(name, b'"', b'"', "string key", strings)?;
+        let name = unwrap(name, b'"', b'"', "string key for extract json")?;
         if name == key {
             let value = skip_space(one.get(colon + 1..).unwrap_or_default());
             return result(subject, value, strings).map(Some);
@@ -116,10 +110,6 @@ pub fn extract(subject: &Text, number: Option<i64>, key: &[u8], strings: bool) -
             None => return Ok(None),
         }
     }
-}
-
-fn closed(name: &[u8]) -> bool {
-    name.get(1..).is_some_and(|n| n.contains(&b'"'))
 }
 
 fn colon_of(s: &[u8]) -> Option<usize> {
@@ -139,7 +129,7 @@ fn colon_of(s: &[u8]) -> Option<usize> {
 
 /// The elements of an array, for `forany_json` and such.
 pub fn array(subject: &Text, strings: bool) -> Result<Vec<Text>, ExpandError> {
-    let inner = unwrap(subject, b'[', b']', "array", strings)?;
+    let inner = unwrap(subject, b'[', b']', "array for extract json")?;
     members(inner).into_iter().map(|v| result(subject, v, strings)).collect()
 }
 

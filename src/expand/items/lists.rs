@@ -6,7 +6,7 @@ use super::ItemArgs;
 use crate::context::Context;
 use crate::expand::arith::leading_number;
 use crate::expand::eval::{condition, subs, text, yes_no};
-use crate::expand::{ExpandError, failed, list};
+use crate::expand::{ExpandError, list};
 use crate::text::Text;
 
 /// Runs `f` for every item with `$item` set; `$item` is as before afterwards.
@@ -88,20 +88,26 @@ pub fn reduce(ctx: &mut Context, args: &ItemArgs, out: &mut Text) -> Result<(), 
     Ok(())
 }
 
-/// `${listextract}`
-pub fn listextract(ctx: &mut Context, args: &ItemArgs, out: &mut Text) -> Result<(), ExpandError> {
-    let mut strings = subs(ctx, args)?.into_iter();
-    let number = strings.next().unwrap_or_default();
-    let subject = strings.next().unwrap_or_default();
+/// The first string of `listextract`: a number. The error is the message.
+pub fn check_number(number: &[u8]) -> Result<(), String> {
     let number = number.trim();
     if number.is_empty() {
-        return failed("first argument of \"listextract\" must not be empty");
+        return Err("first argument of \"listextract\" must not be empty".into());
     }
     let digits = number.strip_prefix(b"-").unwrap_or(number);
     if !digits.iter().all(u8::is_ascii_digit) {
-        return failed("first argument of \"listextract\" must be numeric");
+        return Err("first argument of \"listextract\" must be numeric".into());
     }
-    let n = leading_number(number).0;
+    Ok(())
+}
+
+/// `${listextract}`
+pub fn listextract(ctx: &mut Context, args: &ItemArgs, out: &mut Text) -> Result<(), ExpandError> {
+    let [number, subject] = args.subs.as_slice() else { return Ok(()) };
+    let number = text(ctx, number)?;
+    check_number(&number).map_err(ExpandError::Failed)?;
+    let n = leading_number(&number).0;
+    let subject = text(ctx, subject)?;
     let items = list::split_text(&subject);
     let found = nth(n, items.len()).and_then(|i| items.into_iter().nth(i));
     yes_no(ctx, args, "listextract", found, out)

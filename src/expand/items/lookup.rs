@@ -11,6 +11,7 @@ pub fn lookup(ctx: &mut Context, args: &ItemArgs, out: &mut Text) -> Result<(), 
     if forbid::has(ctx, forbid::LOOKUP) {
         return failed("lookup expansions are not permitted");
     }
+    let Some(spec) = &args.spec else { return Ok(()) };
     let strings = subs(ctx, args)?;
     let (key, file) = match strings.as_slice() {
         [query] => (query, None),
@@ -19,7 +20,7 @@ pub fn lookup(ctx: &mut Context, args: &ItemArgs, out: &mut Text) -> Result<(), 
     };
     // A partial lookup leaves the wild and the fixed part of the key in $1 and $2 until the end of the item.
     let saved = ctx.scratch.numeric.clone();
-    let result = match hooks::lookup(ctx, &args.word, key, file) {
+    let result = match hooks::lookup(ctx, spec, key, file) {
         Ok(found) => yes_no(ctx, args, "lookup", found, out),
         Err(ExpandError::Defer(m)) => {
             let m = format!("lookup of \"{}\" gave DEFER: {}", shown(key), super::lists::quoted(&m));

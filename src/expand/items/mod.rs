@@ -10,12 +10,14 @@ mod lists;
 mod logic;
 mod lookup;
 mod prvs;
-mod readsocket;
+pub mod readsocket;
 mod run;
 mod sort;
 pub mod srs;
 pub mod strings;
 mod subst;
+
+pub use lists::check_number as check_list_number;
 
 use super::ExpandError;
 pub use super::tree::{ItemArgs, RegexSlot};

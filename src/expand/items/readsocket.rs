@@ -11,20 +11,33 @@ use super::files::with_line_ends;
 use crate::config::values::parse_interval;
 use crate::context::Context;
 use crate::expand::eval::{MAX_RESULT, append, subs};
-use crate::expand::{ExpandError, failed, forbid, hooks, operators};
+use crate::expand::{ExpandError, failed, forbid, operators};
 use crate::sys::{addrinfo, fd, net, unix};
 use crate::text::Text;
 
-struct Options {
-    timeout: Duration,
-    shutdown: bool,
-    tls: bool,
-    sni: Option<Vec<u8>>,
-    cache: bool,
+/// What the third string of `${readsocket}` says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Options {
+    /// For connecting, and again for the answer.
+    pub timeout: Duration,
+    /// Shut the sending side down after the request.
+    pub shutdown: bool,
+    /// TLS.
+    pub tls: bool,
+    /// The name to ask for with TLS.
+    pub sni: Option<Vec<u8>>,
+    /// The answer may be used again.
+    pub cache: bool,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Options { timeout: Duration::from_secs(5), shutdown: true, tls: false, sni: None, cache: false }
+    }
 }
 
 fn options(text: Option<&Text>) -> Result<Options, ExpandError> {
-    let mut o = Options { timeout: Duration::from_secs(5), shutdown: true, tls: false, sni: None, cache: false };
+    let mut o = Options::default();
     let Some(text) = text else { return Ok(o) };
     for (n, item) in crate::parse::list::items(text).enumerate() {
         if n == 0 {
@@ -58,7 +71,11 @@ pub fn readsocket(ctx: &mut Context, args: &ItemArgs, out: &mut Text) -> Result<
     }
     let strings = subs(ctx, args)?;
     let [place, request, ..] = strings.as_slice() else { return Ok(()) };
-    let options = options(strings.get(2))?;
+    let options = match (options(strings.get(2)), &args.each) {
+        (Ok(o), _) => o,
+        (Err(_), Some(otherwise)) => return append(ctx, otherwise, out),
+        (Err(e), None) => return Err(e),
+    };
     let key = [place.as_bytes(), b"\0", request.as_bytes(), b"\0", strings.get(2).map_or(&b""[..], |t| t.as_bytes())].concat();
     let cached = if options.cache { ctx.scratch.socket_cache.get(&key[..]).cloned() } else { None };
     let answer = match cached {
@@ -82,7 +99,8 @@ pub fn readsocket(ctx: &mut Context, args: &ItemArgs, out: &mut Text) -> Result<
     }
 }
 
-fn exchange(ctx: &mut Context, place: &Text, request: &[u8], options: &Options) -> Result<Vec<u8>, ExpandError> {
+/// Connects to `/path` or `inet:host:port`, sends the request, and reads to the end.
+pub fn exchange(ctx: &mut Context, place: &Text, request: &[u8], options: &Options) -> Result<Vec<u8>, ExpandError> {
     let socket = match place.strip_prefix(b"inet:") {
         Some(target) => connect_inet(ctx, target, options.timeout)?,
         None => {
@@ -95,7 +113,7 @@ fn exchange(ctx: &mut Context, place: &Text, request: &[u8], options: &Options) 
         }
     };
     if options.tls {
-        hooks::tls_exchange(ctx, options.sni.as_deref())?;
+        return tls_exchange(ctx, place, socket, request, options);
     }
     let deadline = Some(Instant::now() + options.timeout);
     if !request.is_empty() {
@@ -113,6 +131,49 @@ fn exchange(ctx: &mut Context, place: &Text, request: &[u8], options: &Options) 
         Err(e) if e.kind() == std::io::ErrorKind::TimedOut => failed("socket read timed out"),
         Err(e) => failed(format!("reading from socket failed: {}", crate::sys::error_text(&e))),
     }
+}
+
+/// The same over TLS; the certificate is not checked.
+fn tls_exchange(
+    ctx: &Context,
+    place: &Text,
+    socket: OwnedFd,
+    request: &[u8],
+    options: &Options,
+) -> Result<Vec<u8>, ExpandError> {
+    use crate::tls_openssl::{self as tls, StreamError};
+    let setup = tls::ClientSetup::default();
+    let context = ctx.services.tls.client(&setup).or_else(|e| failed(format!("TLS connect failed: {e}")))?;
+    let mut hooks = tls::NoHooks;
+    let mut params = tls::ClientParams::new(place.display(), &mut hooks);
+    params.timeout = Some(options.timeout);
+    params.sni = options.sni.as_ref().map(|s| String::from_utf8_lossy(s).into_owned());
+    let mut stream =
+        tls::connect(socket, &context, params).or_else(|e| failed(format!("TLS connect failed: {}", e.error)))?;
+    if !request.is_empty() {
+        stream
+            .write_all_timed(request, Some(options.timeout))
+            .or_else(|e| failed(format!("request write to socket failed: {e}")))?;
+    }
+    let end = Instant::now() + options.timeout;
+    let mut data = Vec::new();
+    let mut buf = [0u8; 8192];
+    loop {
+        let left = end.saturating_duration_since(Instant::now());
+        match stream.read_some(&mut buf, Some(left)) {
+            Ok(0) | Err(StreamError::Closed) => break,
+            Ok(n) => data.extend_from_slice(buf.get(..n).unwrap_or_default()),
+            Err(StreamError::TimedOut) => return failed("socket read timed out"),
+            // Many servers close without the alert that should come first.
+            Err(_) if !data.is_empty() => break,
+            Err(e) => return failed(format!("reading from socket failed: {e}")),
+        }
+        if data.len() > MAX_RESULT {
+            return failed("answer from socket is too long");
+        }
+    }
+    stream.shutdown(None);
+    Ok(data)
 }
 
 fn connect_inet(ctx: &mut Context, target: &[u8], timeout: Duration) -> Result<OwnedFd, ExpandError> {

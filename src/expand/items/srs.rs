@@ -7,7 +7,7 @@ use super::strings::keyed_digest;
 use crate::context::Context;
 use crate::expand::eval::subs;
 use crate::expand::ExpandError;
-use crate::parse::{Rules, extract_with};
+use crate::parse::{Rules, extract_address};
 use crate::sys::time::unix_time;
 use crate::text::Text;
 
@@ -30,7 +30,7 @@ pub fn srs_encode(ctx: &mut Context, args: &ItemArgs, out: &mut Text) -> Result<
     let strings = subs(ctx, args)?;
     let [secret, path, domain] = strings.as_slice() else { return Ok(()) };
     if !path.is_empty() {
-        let address = extract_with(&mut Rules::new(&ctx.config.main), path).map_err(ExpandError::Failed)?;
+        let address = extract_address(&mut Rules::new(&ctx.config.main), path).map_err(ExpandError::Failed)?;
         let local = address.local_part();
         let quoted = local.contains(&b'"');
         let mut user = b"SRS0=".to_vec();
@@ -74,6 +74,7 @@ fn read(s: &[u8]) -> Option<Coded<'_>> {
 
 /// Is the local part a valid SRS address? Sets `$srs_recipient`. With an empty secret only the form and the day count.
 pub fn decode(ctx: &mut Context, local_part: &Text, secret: &Text) -> Result<bool, ExpandError> {
+    ctx.scratch.srs_recipient = None;
     let unquoted = match local_part.first() {
         Some(b'"') => local_part.piece(crate::expand::split::dequote(local_part).0),
         _ => local_part.clone(),

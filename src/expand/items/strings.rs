@@ -14,8 +14,8 @@ use crate::text::Text;
 /// The letters of textual hashes. The order of "s" and "t" is historical.
 const HASH_CODES: &[u8; 62] = b"abcdefghijklmnopqrtsuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
 /// Weights of the numeric hash.
-const PRIMES: [u64; 30] =
-    [2, 3, 5, 7, 11, 13, 17, 19, 23, 29, 31, 37, 41, 43, 47, 53, 59, 61, 67, 71, 73, 79, 83, 89, 97, 101, 103, 107, 109, 113];
+const PRIMES: [u64; 29] =
+    [3, 5, 7, 11, 13, 17, 19, 23, 29, 31, 37, 41, 43, 47, 53, 59, 61, 67, 71, 73, 79, 83, 89, 97, 101, 103, 107, 109, 113];
 
 /// The textual hash: `len` letters out of the first `letters` (26 if not given).
 pub fn hash(s: &Text, len: i32, letters: Option<i32>) -> Result<Text, ExpandError> {

@@ -2,12 +2,12 @@
 
 use crate::context::Context;
 use crate::expand::{ExpandError, failed, list};
-use crate::parse::{Extracted, Rules, extract_with, find_address_end};
+use crate::parse::{Extracted, Rules, extract_address, find_address_end};
 use crate::text::Text;
 
 /// One address; `None` if it is none.
 fn one(ctx: &Context, text: &[u8]) -> Option<Extracted> {
-    extract_with(&mut Rules::new(&ctx.config.main), text).ok()
+    extract_address(&mut Rules::new(&ctx.config.main), text).ok()
 }
 
 /// `${address:}`
@@ -48,7 +48,7 @@ pub fn addresses(ctx: &mut Context, _: &str, _: Option<&[u8]>, s: Text) -> Resul
         }
         let end = find_address_end(rest, false);
         let (one, tail) = rest.split_at(end.min(rest.len()));
-        if let Ok(found) = extract_with(&mut rules, one)
+        if let Ok(found) = extract_address(&mut rules, one)
             && !found.address.is_empty()
         {
             list::append(&mut out, separator, &s.piece(found.address), &mut first);

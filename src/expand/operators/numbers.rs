@@ -107,7 +107,7 @@ pub fn time_interval(_: &mut Context, name: &str, _: Option<&[u8]>, s: Text) -> 
 
 /// `hash`, `nhash`, `length`, `substr` and their short names: numbers after underscores.
 pub fn counted(_: &mut Context, name: &str, arg: Option<&[u8]>, s: Text) -> Result<Text, ExpandError> {
-    let arg = arg.unwrap_or_default();
+    let Some(arg) = arg else { return failed(format!("missing values after {name}")) };
     let shown = || format!("non-digit after underscore in \"{name}_{}\"", String::from_utf8_lossy(arg));
     let substr = matches!(name, "substr" | "s");
     let (negative, digits) = match arg {
@@ -126,7 +126,7 @@ pub fn counted(_: &mut Context, name: &str, arg: Option<&[u8]>, s: Text) -> Resu
         }
         Ok(d.iter().fold(0i32, |n, d| n.wrapping_mul(10).wrapping_add(i32::from(d - b'0'))))
     };
-    if second.is_some_and(<[u8]>::is_empty) || (first.is_empty() && (second.is_some() || negative)) {
+    if second.is_some_and(<[u8]>::is_empty) || (first.is_empty() && second.is_some()) {
         return failed(shown());
     }
     let n = number(first)?;

@@ -73,13 +73,13 @@ fn quoted(s: &Text, lines: bool) -> Text {
 }
 
 /// `${quote:}`, and `${quote_<lookup type>:}`.
-pub fn quote(ctx: &mut Context, _: &str, arg: Option<&[u8]>, s: Text) -> Result<Text, ExpandError> {
+pub fn quote(_: &mut Context, _: &str, arg: Option<&[u8]>, s: Text) -> Result<Text, ExpandError> {
     if let Some(arg) = arg {
         let (kind, option) = match arg.split_once_str("_") {
             Some((kind, option)) => (kind, Some(option)),
             None => (arg, None),
         };
-        return hooks::lookup_quote(ctx, kind, option, s);
+        return hooks::lookup_quote(kind, option, s);
     }
     let plain = |c: &u8| c.is_ascii_alphanumeric() || matches!(c, b'_' | b'-' | b'.');
     Ok(if !s.is_empty() && s.iter().all(plain) { s } else { quoted(&s, true) })

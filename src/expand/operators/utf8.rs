@@ -48,6 +48,11 @@ pub fn clean(_: &mut Context, _: &str, _: Option<&[u8]>, s: Text) -> Result<Text
     Ok(s.piece(out))
 }
 
+/// For messages.
+fn shown(s: &[u8]) -> String {
+    String::from_utf8_lossy(&super::quoting::printable(s, false, false)).into_owned()
+}
+
 /// A-labels of a domain. The error is the conversion's message.
 pub fn to_alabel(domain: &[u8]) -> Result<Vec<u8>, String> {
     if domain.is_ascii() {
@@ -61,7 +66,7 @@ pub fn to_alabel(domain: &[u8]) -> Result<Vec<u8>, String> {
 pub fn domain_to_alabel(_: &mut Context, _: &str, _: Option<&[u8]>, s: Text) -> Result<Text, ExpandError> {
     match to_alabel(&s) {
         Ok(a) => Ok(s.piece(a)),
-        Err(e) => failed(format!("error converting utf8 ({s}) to alabel: {e}")),
+        Err(e) => failed(format!("error converting utf8 ({}) to alabel: {e}", shown(&s))),
     }
 }
 
@@ -96,7 +101,7 @@ pub fn localpart_to_alabel(_: &mut Context, _: &str, _: Option<&[u8]>, s: Text) 
     let coded = s.to_str().ok().and_then(idna::punycode::encode_str);
     match coded {
         Some(code) => Ok(s.piece(format!("xn--{code}"))),
-        None => failed(format!("error converting utf8 ({s}) to alabel: Invalid UTF-8 string")),
+        None => failed(format!("error converting utf8 ({}) to alabel: l_u2a: bad UTF-8 input", shown(&s))),
     }
 }
 

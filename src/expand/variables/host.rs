@@ -5,15 +5,16 @@ use super::{VarDef, bit, v};
 use crate::context::Context;
 use crate::context::session::{HostName, Session};
 use crate::expand::{hooks, operators};
+use crate::log::{self, Selector};
 use crate::text::Text;
 
 /// This group.
 pub static VARIABLES: &[VarDef] = &[
     v("host_lookup_deferred", |c| bit(c.session.host_name == HostName::Deferred)),
     v("host_lookup_failed", |c| bit(c.session.host_name == HostName::Failed)),
-    v("sender_fullhost", |c| fullhost(&c.session, false)),
+    v("sender_fullhost", |c| fullhost(&c.session, log::selected(c, Selector::IncomingPort))),
     v("sender_host_name", name),
-    v("sender_rcvhost", |c| rcvhost(&c.session, false)),
+    v("sender_rcvhost", |c| rcvhost(&c.session, log::selected(c, Selector::IncomingPort))),
 ];
 
 /// The name; looked up if that was not done or was not possible before.

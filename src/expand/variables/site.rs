@@ -18,7 +18,7 @@ fn config_dir(c: &Context) -> Option<Text> {
 fn version(c: &Context) -> Option<Text> {
     match c.config.main.exim_version.raw() {
         Some(v) if !v.is_empty() => Some(Text::clean(v)),
-        _ => Some(Text::clean(hooks::version())),
+        _ => own(&hooks::version()),
     }
 }
 

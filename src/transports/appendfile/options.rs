@@ -89,7 +89,7 @@ options! {
         /// Directory measured for quota.
         quota_directory: Str = Str::unset(),
         /// File number limit.
-        quota_filecount: Str = Str::fixed("0"),
+        quota_filecount: Str = Str::unset(),
         /// Count new message against quota.
         quota_is_inclusive: bool = true,
         /// Regex extracting size from file name.
@@ -97,7 +97,7 @@ options! {
         /// Text (with headers) of quota warning.
         quota_warn_message: Str = Str::unset(),
         /// Size or percentage triggering warning.
-        quota_warn_threshold: Str = Str::fixed("0"),
+        quota_warn_threshold: Str = Str::unset(),
         /// Write batched SMTP form.
         use_bsmtp: bool = false,
         /// Write CRLF line ends.

@@ -55,11 +55,11 @@ mod tests {
     #[test]
     fn both_strings_keep_their_lengths() {
         let mut binary =
-            b"\x7fELF\0>>>running<<<\0x\04.99-RC1-12-abc\0<<eximversion>>\0end".to_vec();
+            b"\x7fELF\0>>>running<<<\0x\0_4.99-RC1-12-abc\0<<eximversion>>\0end".to_vec();
         let length = binary.len();
         assert_eq!(patch(&mut binary), (true, true));
         assert_eq!(binary.len(), length);
-        let text = b"\x7fELF\0<<<testing>>>\0x\0x.yz\0".to_vec();
+        let text = b"\x7fELF\0<<<testing>>>\0x\0_x.yz\0".to_vec();
         assert!(
             binary.starts_with(&text),
             "{}",

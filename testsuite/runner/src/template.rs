@@ -34,6 +34,28 @@ const SYSTEM: [&str; 8] = [
     "mysqld", "mysql", "postgres", "pg_ctl", "initdb", "psql", "nmhd", "nmhctl",
 ];
 
+/// Programs that tests call and that a corpus, being data only, does not have.
+const AUX_PROGRAMS: [(&str, &str); 6] = [
+    (
+        "0002.runfile",
+        include_str!("../../aux-programs/0002.runfile"),
+    ),
+    ("0194.ret", include_str!("../../aux-programs/0194.ret")),
+    (
+        "4008.script",
+        include_str!("../../aux-programs/4008.script"),
+    ),
+    (
+        "5101.filter",
+        include_str!("../../aux-programs/5101.filter"),
+    ),
+    (
+        "5101.script",
+        include_str!("../../aux-programs/5101.script"),
+    ),
+    ("showenv", include_str!("../../aux-programs/showenv")),
+];
+
 pub struct Template {
     pub path: PathBuf,
 }
@@ -57,9 +79,24 @@ impl Template {
         for name in ["confs", "aux-fixed"] {
             copy_tree(&corpus.join(name), &test.join(name), &give_to_caller)?;
         }
+        template.aux_programs()?;
         template.helpers()?;
         template.system_programs()?;
         Ok(template)
+    }
+
+    fn aux_programs(&self) -> io::Result<()> {
+        let directory = self.test().join("aux-fixed");
+        fs::create_dir_all(&directory)?;
+        for (name, content) in AUX_PROGRAMS {
+            let path = directory.join(name);
+            if !path.exists() {
+                fs::write(&path, content)?;
+                fs::set_permissions(&path, fs::Permissions::from_mode(0o755))?;
+                give_to_caller(&path)?;
+            }
+        }
+        Ok(())
     }
 
     /// One file with many names.
@@ -139,10 +176,9 @@ impl Template {
             }
         }
         facts.features.insert("running".into(), running);
-        if !self.test().join("bin/loaded").exists() {
-            if let Some(support) = facts.features.get_mut("support") {
-                support.retain(|word| word != "Expand_dlfunc");
-            }
+        let loadable = self.test().join("bin/loaded").exists();
+        if let Some(support) = facts.features.get_mut("support") {
+            support.retain(|word| loadable || word != "Expand_dlfunc");
         }
     }
 

@@ -58,6 +58,7 @@ pub fn world(args: &[String]) -> ExitCode {
 
 fn make_world(root: &Path, dir: &Path, work: &str) -> Result<ExitCode, String> {
     sys::umask(0o022);
+    named("descriptors", sys::close_inherited_on_exec())?;
     named("mount namespace", sys::unshare_mounts())?;
     named("namespaces", sys::unshare_world())?;
     named("host name", sys::set_host_name(&facts::fqdn()))?;

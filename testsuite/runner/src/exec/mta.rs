@@ -46,9 +46,11 @@ impl Execution {
             ""
         };
         let line = format!(
-            "{}exec {}{program} -DEXIM_PATH={program} -C {top}/test-config {} \
+            "{}{}{}{program} -DEXIM_PATH={program} -C {top}/test-config {} \
              >>test-stdout 2>>test-stderr{errors}",
             mta.assignments,
+            // What is killed by its pid must not be behind a shell.
+            if mta.is_inetd_wait() { "exec " } else { "" },
             mta.sudo,
             args.trim(),
         );
@@ -93,7 +95,7 @@ impl Execution {
             return fail("an inetd-wait daemon needs PORT_DYNAMIC");
         };
         let socket = OwnedFd::from(socket.try_clone()?);
-        let mut command = self.shell_command(&line, variable);
+        let mut command = self.shell_command(line, variable);
         self.background = Some(command.stdin(Stdio::from(socket)).spawn()?);
         thread::sleep(Duration::from_millis(300));
         Ok(())

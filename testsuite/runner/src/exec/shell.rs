@@ -178,7 +178,7 @@ impl Execution {
     }
 
     pub(super) fn start_server(&mut self, args: &str, data: &[Vec<u8>]) -> Result<()> {
-        self.end_server()?;
+        self.await_server()?;
         let pid_file = self.top.join("aux-var/server-daemon.pid");
         let _ = fs::remove_file(&pid_file);
         let line = format!(
@@ -197,7 +197,7 @@ impl Execution {
     }
 
     pub(super) fn start_lock(&mut self, args: &str) -> Result<()> {
-        self.end_server()?;
+        self.await_server()?;
         self.start_piped(&format!("exec eximdir/exim_lock {args} >>test-stdout"), b"")?;
         thread::sleep(Duration::from_millis(100));
         Ok(())
@@ -220,15 +220,19 @@ impl Execution {
 
     /// Close the input of the scripted server, and wait for its end.
     pub(super) fn end_server(&mut self) -> Result<()> {
+        match self.await_server()? {
+            Some(status) if !status.success() => fail(format!("the scripted server: {status}")),
+            _ => Ok(()),
+        }
+    }
+
+    /// The same, whatever its status: another one is about to take its place.
+    fn await_server(&mut self) -> Result<Option<ExitStatus>> {
         let Some(mut server) = self.server.take() else {
-            return Ok(());
+            return Ok(None);
         };
         drop(server.input.take());
-        let status = wait(&mut server.child, "the scripted server")?;
-        match status.success() {
-            true => Ok(()),
-            false => fail(format!("the scripted server: {status}")),
-        }
+        wait(&mut server.child, "the scripted server").map(Some)
     }
 
     pub(super) fn start_background(&mut self, line: &str) -> Result<()> {

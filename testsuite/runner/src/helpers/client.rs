@@ -333,7 +333,7 @@ impl Client {
         let (shown, raw) = match line.strip_prefix(b">>> ") {
             Some(text) => (text, text.to_vec()),
             None if line == b"starttls_wait" && self.tls.is_some() => {
-                (line, b"starttls\r\n".to_vec())
+                (&b"starttls"[..], b"starttls\r\n".to_vec())
             }
             None => (line, [line, b"\r\n"].concat()),
         };

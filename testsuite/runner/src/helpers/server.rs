@@ -27,6 +27,7 @@ struct Options {
     no_ipv6: bool,
     pid_file: Option<String>,
     fast_open: bool,
+    debug: bool,
     tls: Option<(String, String)>,
     place: String,
     count: usize,
@@ -102,7 +103,7 @@ fn options(args: &[String]) -> Result<Options, String> {
             "-oP" => options.pid_file = Some(value()?.clone()),
             "-tfo" => options.fast_open = true,
             "-tls" => options.tls = Some((value()?.clone(), value()?.clone())),
-            "-d" => {}
+            "-d" => options.debug = true,
             _ if arg.starts_with('-') => return Err(format!("unknown option {arg}")),
             _ => positional.push(arg.clone()),
         }
@@ -131,11 +132,17 @@ fn listen(options: &Options) -> io::Result<Vec<Listener>> {
         .map_err(|_| io::Error::other("bad port"))?;
     let mut listeners = Vec::new();
     if !options.no_ipv6 {
+        if options.debug {
+            say(b"Creating IPv6 socket\n");
+        }
         let any = SocketAddr::from((Ipv6Addr::UNSPECIFIED, port));
         // A host without IPv6 listens on the other family alone.
         listeners.extend(sys::listen(any, options.fast_open).map(Listener::Tcp));
     }
     if !options.no_ipv4 {
+        if options.debug {
+            say(b"Creating IPv4 socket\n");
+        }
         let any = SocketAddr::from((Ipv4Addr::UNSPECIFIED, port));
         listeners.push(Listener::Tcp(sys::listen(any, options.fast_open)?));
     }
@@ -160,6 +167,7 @@ fn serve(options: &Options) -> io::Result<bool> {
         None => None,
     };
     let mut session = Session::new(read_script(&mut io::stdin().lock())?);
+    session.debug = options.debug;
     let result = connections(options, &listeners, tls.as_ref(), &mut session);
     if options.place.starts_with('/') {
         let _ = fs::remove_file(&options.place);
@@ -258,6 +266,7 @@ struct Session {
     output: Vec<u8>,
     /// Input to be consumed before the receiving side is shut down.
     content: Option<usize>,
+    debug: bool,
 }
 
 impl Session {
@@ -269,6 +278,7 @@ impl Session {
             unbuffered,
             output: Vec::new(),
             content: None,
+            debug: false,
         }
     }
 
@@ -287,7 +297,6 @@ impl Session {
             }
         }
         self.flush(conn);
-        conn.end_tls();
         true
     }
 
@@ -336,7 +345,12 @@ impl Session {
         if line == b"*starttls" {
             if let (Some(tls), Ok(socket)) = (tls, conn.socket()) {
                 match tls::accept(tls, socket) {
-                    Ok(stream) => conn.set_tls(stream),
+                    Ok(stream) => {
+                        if let Some(cipher) = stream.ssl().current_cipher().filter(|_| self.debug) {
+                            say(format!("SSL connection using {}\n", cipher.name()).as_bytes());
+                        }
+                        conn.set_tls(stream);
+                    }
                     Err(errors) => say(format!("{}\n", errors.join("\n")).as_bytes()),
                 }
             }
@@ -346,6 +360,7 @@ impl Session {
             b"*eof" => self.expect_end(conn),
             b"." => self.message(conn),
             _ if self.unbuffered => self.expect_bytes(line, conn),
+            [b'<', b'<', text @ ..] => self.expect_line(text, b"<<", conn),
             [b'<', text @ ..] => self.expect_line(text, b"<", conn),
             _ => self.expect_line(line, b"", conn),
         }
@@ -379,10 +394,11 @@ impl Session {
         };
         let line = line.trim_ascii_end();
         say(&[mark, line, b"\n"].concat());
-        if !mark.is_empty() {
-            if let Some(length) = line.strip_prefix(b"Content-length: ") {
-                self.content = Some(number(length));
-            }
+        if let Some(length) = line
+            .strip_prefix(b"Content-length: ")
+            .filter(|_| !mark.is_empty())
+        {
+            self.content = Some(number(length));
         }
         compared(line, text)
     }
@@ -406,10 +422,10 @@ impl Session {
         let got: Vec<u8> = conn.buffer.drain(..count).collect();
         self.consumed(count, conn);
         say(&[mark, &printable(&got), b"\n"].concat());
-        if mark != b"<<" {
-            if let Err(next) = self.read_line(conn) {
-                return next;
-            }
+        if mark != b"<<"
+            && let Err(next) = self.read_line(conn)
+        {
+            return next;
         }
         compared(&got, text)
     }

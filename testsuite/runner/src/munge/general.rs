@@ -35,7 +35,7 @@ pub fn rules(b: &mut Builder) {
     );
     b.first(
         "(TlRMTVNTUAACAAAAAAAAAAAoAAABgg)[A-Za-z0-9+/=]+",
-        "${1}AAAEbBRwqFwwIAAAAAAAAAAAt1sgAAAAA",
+        "${1}AAAEbBRwqFwwIAAAAAAAAAAAAt1sgAAAAA",
     );
     b.all("(prvs=[^/]+/)[0-9a-f]{10}@", "${1}xxxxxxxxxx@");
     b.all("(prvs=)[0-9a-f]{10}(=[^@]+@)", "${1}xxxxxxxxxx${2}");

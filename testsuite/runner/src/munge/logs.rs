@@ -5,11 +5,8 @@ use super::rule::{Builder, Verdict, splice};
 use super::sequence::Counter;
 
 pub fn rules(b: &mut Builder) {
-    b.port(r"listening for SMTP on \S*:%ANYPORT%");
-    b.call(r"(?:listening|and) for .* port ", |_, line, _, _| {
-        *line = all_ports(line);
-        Verdict::Keep
-    });
+    b.port(r"\b%ANYPORT%\b");
+    b.only_on("listening for SMTP|and for SMTPS");
     b.port(r" I=\[[^\]]*\]:(?<port>1225|1226)");
     b.port(r"Received from .* I=\[[^\]]*\]:%PORT_D%");
     b.port(r" \[(?:127\.0\.0\.1|ip4\.ip4\.ip4\.ip4)\]:%ANYPORT% Connection refused");
@@ -43,20 +40,6 @@ pub fn rules(b: &mut Builder) {
     b.first(r"(R=\w+ T=\w+ defer )\([1-9]\d*\): ", "${1}(EEE): ");
     b.first("Arg list too long", "Argument list too long");
     wording(b);
-}
-
-fn all_ports(line: &[u8]) -> Vec<u8> {
-    let mut text = line.to_vec();
-    for (name, port) in crate::facts::PORTS {
-        let pattern = format!(r"(?-u)((?:listening|and) for .*? port ){port}");
-        let pattern = regex::bytes::Regex::new(&pattern).expect("a pattern");
-        while pattern.is_match(&text) {
-            text = pattern
-                .replace(&text, format!("${{1}}{name}").as_bytes())
-                .into_owned();
-        }
-    }
-    text
 }
 
 fn wording(b: &mut Builder) {

@@ -76,6 +76,8 @@ struct State {
     skip: usize,
     /// Drop lines that continue a header.
     in_header: bool,
+    /// The elements of a list that has been dropped go with it.
+    in_list: bool,
     /// Text removed from the start of lines (the pid of a daemon's debugging output).
     prefix: Option<Vec<u8>>,
     /// A maildir size file is being shown.

@@ -236,6 +236,12 @@ fn standard_error() {
         "MUNGED: the check_dir_size lines have been sorted to ensure consistency\n\
          check_dir_size: a\ncheck_dir_size: b\nx"
     );
+    let lists = ">>> host in limits_advertise_hosts?\n>>>  list element: !*\n\
+        >>> host in x?\n>>>  list element: !*";
+    assert_eq!(
+        munged(lists, Kind::Stderr),
+        ">>> host in x?\n>>>  list element: !*"
+    );
     assert_eq!(
         munged("Exim version 4.99 uid=1", Kind::Stderr),
         "Exim version x.yz ...."

@@ -11,7 +11,7 @@ pub fn rules(b: &mut Builder) {
     b.all(r"gid=%CALLERID%\b", "gid=CALLER_GID");
     b.all(r#"name=["']*%GECOS%["']*"#, "name=CALLER_GECOS");
     b.first(r"^CALLER %CALLERID% \d+$", "CALLER UID GID");
-    b.first(r"^spaced user %CALLERID% \d+$", "spaced user UID GID");
+    b.first(r"^spaced user %CALLERID% \d+$", "CALLER UID GID");
     exim_user(b);
     for id in ["uid", "euid", "gid", "egid"] {
         b.first(&format!(r"\b{id}=4294967295"), format!("{id}=-1"));

@@ -1,0 +1,187 @@
+//! One condition or modifier: what it says. The larger ones have their own files.
+
+use bstr::{BString, ByteSlice};
+
+use super::ast::{Item, Kind, Verb};
+use super::messages::Messages;
+use super::run::Run;
+use super::{Verdict, control, delay, headers, logs, nested, ratelimit, seen, udpsend, verify};
+use crate::context::Context;
+use crate::matching::{self, Match};
+use crate::text::Text;
+
+/// Tests a condition, or obeys a modifier. `arg` is the expanded argument, for those whose argument is expanded whole.
+pub fn test(ctx: &mut Context, run: &mut Run, verb: Verb, item: &Item, arg: &Text, m: &mut Messages) -> Verdict {
+    match item.kind {
+        Kind::Acl => nested::test(ctx, run, verb, item, m),
+        Kind::AddHeader => {
+            headers::add(ctx, arg);
+            Verdict::Ok
+        }
+        Kind::AtrnDomains => atrn_domains(ctx, item, m),
+        Kind::Authenticated => match ctx.session.authenticated_by.clone() {
+            None => Verdict::Fail,
+            Some(name) => listed(ctx, m, |ctx| matching::match_string(ctx, &Text::clean(name.clone()), &item.arg, None)),
+        },
+        Kind::Condition => condition(arg, m),
+        Kind::Continue => Verdict::Ok,
+        Kind::Control => control::obey(ctx, run, arg, m),
+        Kind::Delay => delay::obey(ctx, arg, m),
+        Kind::Dnslists => crate::verify::dnslists::check(ctx, run.place, &item.arg, m),
+        Kind::Domains => {
+            let Some(domain) = run.addr.as_ref().map(|a| a.domain.clone()) else { return Verdict::Fail };
+            let mut data = None;
+            let v = listed(ctx, m, |ctx| matching::match_domain(ctx, &domain, &item.arg, Some(&mut data)));
+            if v == Verdict::Ok {
+                ctx.address.domain_data = data;
+            }
+            v
+        }
+        Kind::Encrypted => match ctx.session.tls_in.cipher.clone() {
+            None => Verdict::Fail,
+            Some(cipher) => {
+                // Version and key length stand around the cipher's name.
+                let name = cipher.split_str(":").nth(1).unwrap_or(&cipher).to_vec();
+                listed(ctx, m, |ctx| matching::match_string(ctx, &Text::clean(name.clone()), &item.arg, None))
+            }
+        },
+        Kind::Hosts => {
+            let mut data = None;
+            let v = listed(ctx, m, |ctx| matching::match_host_data(ctx, &item.arg, &mut data));
+            if v == Verdict::Ok {
+                ctx.session.host_data = data;
+            }
+            v
+        }
+        Kind::LocalParts => {
+            let Some(local) = run.addr.as_ref().map(|a| a.cc_local_part.clone()) else { return Verdict::Fail };
+            let mut data = None;
+            let v = listed(ctx, m, |ctx| matching::match_local_part(ctx, &local, &item.arg, Some(&mut data)));
+            if v == Verdict::Ok {
+                ctx.address.local_part_data = data;
+            }
+            v
+        }
+        Kind::LogRejectTarget => logs::reject_target(ctx, run.place, arg),
+        Kind::Logwrite => logs::write(ctx, run.place, arg),
+        Kind::Queue => queue(ctx, arg, m),
+        Kind::Ratelimit => ratelimit::test(ctx, run, arg, m),
+        Kind::Recipients => {
+            let Some(address) = run.addr.as_ref().map(|a| a.address.clone()) else { return Verdict::Fail };
+            let mut data = None;
+            let v = listed(ctx, m, |ctx| matching::match_address(ctx, &address, &item.arg, Some(&mut data)));
+            if v == Verdict::Ok {
+                ctx.address.recipient_data = data;
+            }
+            v
+        }
+        Kind::RemoveHeader => {
+            headers::remove(ctx, arg);
+            Verdict::Ok
+        }
+        Kind::Seen => seen::test(ctx, arg, m),
+        Kind::SenderDomains => {
+            let sender = ctx.message.sender.clone().unwrap_or_default();
+            let at = sender.rfind_byte(b'@').map_or(sender.len(), |i| i + 1);
+            let domain = sender.piece(sender.get(at..).unwrap_or_default());
+            listed(ctx, m, |ctx| matching::match_domain(ctx, &domain, &item.arg, None))
+        }
+        Kind::Senders => {
+            let sender = ctx.message.sender.clone().unwrap_or_default();
+            let mut data = None;
+            let v = listed(ctx, m, |ctx| matching::match_address(ctx, &sender, &item.arg, Some(&mut data)));
+            if v == Verdict::Ok {
+                ctx.address.sender_data = data;
+            }
+            v
+        }
+        Kind::Set => {
+            if let Some(v) = &item.variable {
+                let vars = if v.connection { &mut ctx.acl.connection } else { &mut ctx.acl.message };
+                vars.insert(v.name.clone(), arg.clone());
+            }
+            Verdict::Ok
+        }
+        Kind::Udpsend => udpsend::obey(ctx, arg, m),
+        Kind::Verify => {
+            let v = verify::test(ctx, run, arg, m);
+            if m.user.is_some() {
+                ctx.acl.verify_message = m.user.clone();
+            }
+            if verb == Verb::Warn {
+                m.user = None;
+            }
+            v
+        }
+        // Dealt with by the caller, or refused by the parser.
+        Kind::Endpass | Kind::LogMessage | Kind::Message | Kind::Missing => Verdict::Ok,
+    }
+}
+
+/// Turns what a list says into a verdict.
+fn listed(ctx: &mut Context, m: &mut Messages, list: impl FnOnce(&mut Context) -> Match) -> Verdict {
+    match list(ctx) {
+        Match::Yes => Verdict::Ok,
+        Match::No => Verdict::Fail,
+        Match::Defer(why) => {
+            if !why.is_empty() {
+                m.set_log(Text::clean(why));
+            }
+            Verdict::Defer
+        }
+    }
+}
+
+fn condition(arg: &Text, m: &mut Messages) -> Verdict {
+    let truth = |b: bool| if b { Verdict::Ok } else { Verdict::Fail };
+    if arg.iter().all(u8::is_ascii_digit) {
+        return truth(arg.iter().any(|c| *c != b'0'));
+    }
+    match arg.to_ascii_lowercase().as_slice() {
+        b"no" | b"false" => Verdict::Fail,
+        b"yes" | b"true" => Verdict::Ok,
+        _ => {
+            let mut text = Text::clean("invalid \"condition\" value \"");
+            text.push(arg);
+            text.push_bytes(b"\"");
+            m.set_log(text);
+            Verdict::Defer
+        }
+    }
+}
+
+fn queue(ctx: &mut Context, arg: &Text, m: &mut Messages) -> Verdict {
+    let bad = if arg.is_tainted() {
+        Some(format!("Tainted name '{arg}' for queue not permitted"))
+    } else if arg.contains(&b'/') {
+        Some(format!("Directory separator not permitted in queue name: '{arg}'"))
+    } else {
+        None
+    };
+    if let Some(text) = bad {
+        m.set_log(Text::clean(text));
+        return Verdict::Error;
+    }
+    let name = BString::from(arg.as_bytes());
+    ctx.message.queue_name = name.clone();
+    ctx.session.queue_name = name;
+    Verdict::Ok
+}
+
+fn atrn_domains(_: &mut Context, _: &Item, m: &mut Messages) -> Verdict {
+    m.set_log(Text::clean("ACL condition \"atrn_domains\" is not implemented"));
+    Verdict::Error
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn truth() {
+        let mut m = Messages::default();
+        for (s, v) in [("", Verdict::Fail), ("00", Verdict::Fail), ("010", Verdict::Ok), ("Yes", Verdict::Ok), ("x", Verdict::Defer)] {
+            assert_eq!(condition(&Text::clean(s), &mut m), v, "{s}");
+        }
+    }
+}

@@ -1,0 +1,95 @@
+//! The server condition, and the small things that authenticators share. No I/O.
+
+use bstr::{BString, ByteSlice};
+
+use super::{AuthInstance, AuthResult};
+use crate::context::Context;
+use crate::expand::{self, ExpandError, Template};
+use crate::text::Text;
+
+/// `$auth1` to `$auth3` may be set; more items are only numbered variables.
+const AUTH_VARS: usize = 3;
+
+/// Sets the next `$auth<n>` and `$<n>`.
+pub fn add_variable(ctx: &mut Context, value: Vec<u8>) {
+    let value = Text::tainted(value);
+    if ctx.scratch.numeric.is_empty() {
+        ctx.scratch.numeric.push(Some(Text::new()));
+    }
+    let n = ctx.scratch.numeric.len() - 1;
+    if n < AUTH_VARS
+        && let Some(place) = ctx.session.auth_vars.get_mut(n)
+    {
+        *place = Some(value.clone());
+    }
+    if n < 20 {
+        ctx.scratch.numeric.push(Some(value));
+    }
+}
+
+/// How many variables have been set.
+pub fn variables(ctx: &Context) -> usize {
+    ctx.scratch.numeric.len().saturating_sub(1)
+}
+
+/// The result that server_condition gives (unset: success).
+pub fn server_condition(ctx: &mut Context, inst: &AuthInstance) -> AuthResult {
+    match inst.generic.server_condition.get() {
+        None => AuthResult::Ok,
+        Some(t) => condition(ctx, t),
+    }
+}
+
+/// The result that the expansion of a condition gives: "", 0, no and false fail, 1, yes and true succeed, anything else is
+/// a temporary trouble with that text.
+pub fn condition(ctx: &mut Context, template: &Template) -> AuthResult {
+    match expand::expand(ctx, template) {
+        Ok(text) => match text.to_ascii_lowercase().as_slice() {
+            b"" | b"0" | b"no" | b"false" => AuthResult::Fail(None),
+            b"1" | b"yes" | b"true" => AuthResult::Ok,
+            _ => AuthResult::Defer { user: Some(text.display().into_owned()), log: text.display().into_owned() },
+        },
+        Err(ExpandError::Forced(_)) => AuthResult::Fail(None),
+        Err(e) => AuthResult::Defer { user: None, log: e.to_string() },
+    }
+}
+
+/// Base64 of what goes out.
+pub fn encode(data: &[u8]) -> Vec<u8> {
+    data_encoding::BASE64.encode(data).into_bytes()
+}
+
+/// The string in which `^` stands for NUL and `^^` for `^`.
+pub fn carets(text: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((&c, tail)) = rest.split_first() {
+        if c != b'^' {
+            out.push(c);
+            rest = tail;
+        } else if let Some(after) = tail.strip_prefix(b"^") {
+            out.push(b'^');
+            rest = after;
+        } else {
+            out.push(0);
+            rest = tail;
+        }
+    }
+    out
+}
+
+/// The mechanism's name as the client sends it.
+pub fn mechanism(inst: &AuthInstance) -> BString {
+    inst.generic.public_name.raw().unwrap_or(&inst.name).as_bstr().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn carets_are_nuls() {
+        assert_eq!(carets(b"^user^pass^^word"), b"\0user\0pass^word");
+        assert_eq!(carets(b"a^"), b"a\0");
+    }
+}

@@ -1,0 +1,157 @@
+//! From what was asked for to the room that does it, with the privilege that the work needs.
+//!
+//! Called once, when the configuration is in force and the caller's rights have been checked.
+
+use std::io::Write as _;
+
+use bstr::{BString, ByteSlice};
+
+use super::options::{MessageAction, Options, Refusal, Test};
+use super::parse::refuse;
+use super::{privilege, reception, testing as testing_modes};
+use crate::config::show::{self, Viewer};
+use crate::context::Context;
+use crate::daemon::{self, DaemonOptions};
+use crate::log::{self, Which};
+use crate::queue::{actions, list, run, view};
+use crate::sys::exec;
+
+/// A mode whose room is not there yet.
+fn missing(option: &str) -> Result<i32, Refusal> {
+    Err(refuse(format!("{option} is not implemented")))
+}
+
+/// Does what was asked for; the result is the exit status.
+pub fn dispatch(ctx: &mut Context, o: Options) -> Result<i32, Refusal> {
+    if let Some(arguments) = &o.show {
+        privilege::become_exim(&ctx.config)?;
+        return Ok(print_settings(ctx, &o, arguments));
+    }
+    if let Some(test) = &o.test {
+        return testing(ctx, &o, test);
+    }
+    if let Some(text) = &o.log_text {
+        log::write(ctx, None, Which::MAIN, text);
+        return Ok(0);
+    }
+    if o.rebuild_aliases {
+        return rebuild(ctx, &o);
+    }
+    if let Some(listing) = &o.list_queue {
+        privilege::become_exim(&ctx.config)?;
+        let mut listing = listing.clone();
+        listing.queue_name.clone_from(&o.queue_name);
+        return Ok(list::list(ctx, &listing));
+    }
+    if let Some((action, ids)) = &o.action {
+        return messages(ctx, &o, action, ids);
+    }
+    if o.atrn.is_some() {
+        return missing("-atrn");
+    }
+    if o.remove_pid_file {
+        return missing("-oPX");
+    }
+    if o.daemon.is_some() || o.has_schedule() {
+        return start_daemon(ctx, &o);
+    }
+    if let Some(options) = o.single_run() {
+        return Ok(run::run(ctx, options));
+    }
+    // What is left is the reception of messages.
+    reception::run(ctx, &o)
+}
+
+fn print_settings(ctx: &Context, o: &Options, arguments: &[BString]) -> i32 {
+    let viewer = Viewer { admin: ctx.run.admin, bare: o.bare_values, test_harness: ctx.run.test_harness };
+    let shown = show::show(&ctx.config, viewer, arguments);
+    let mut status = i32::from(shown.failed);
+    if std::io::stdout().write_all(&shown.text).and_then(|()| std::io::stdout().flush()).is_err() {
+        status = 1;
+    }
+    if !shown.errors.is_empty() {
+        eprint!("{}", shown.errors);
+    }
+    status
+}
+
+fn testing(ctx: &mut Context, o: &Options, test: &Test) -> Result<i32, Refusal> {
+    match test {
+        Test::Expand { message: None, id: None } => {
+            privilege::become_caller(&ctx.run)?;
+            let words: Vec<Vec<u8>> = o.arguments.iter().map(|a| a.to_vec()).collect();
+            let result = super::expand_test::run(ctx, &words, &mut std::io::stdin().lock(), &mut std::io::stdout().lock());
+            Ok(result.unwrap_or(1))
+        }
+        Test::Expand { .. } => missing("-bem"),
+        Test::Filter { .. } => {
+            privilege::become_caller(&ctx.run)?;
+            missing("-bf")
+        }
+        Test::Address => missing("-bt"),
+        Test::Verify { .. } => missing("-bv"),
+        Test::Retry => testing_modes::retry(ctx, o),
+        Test::Rewrite => testing_modes::rewriting(ctx, o),
+        Test::Malware(_) => missing("-bmalware"),
+        Test::Host { address, callouts } => reception::rehearse(ctx, o, address, *callouts),
+    }
+}
+
+/// `-M...`: the same to each message; the status is 1 if any of them failed.
+fn messages(ctx: &mut Context, o: &Options, action: &MessageAction, ids: &[BString]) -> Result<i32, Refusal> {
+    match action {
+        MessageAction::View(what) => {
+            privilege::become_exim(&ctx.config)?;
+            let mut status = 0;
+            for id in ids {
+                status = status.max(view::view(ctx, &o.queue_name, id, *what));
+            }
+            Ok(status)
+        }
+        MessageAction::Act(action) => {
+            let mut status = 0;
+            for id in ids {
+                if !actions::act(ctx, &o.queue_name, id, action) {
+                    status = 1;
+                }
+            }
+            Ok(status)
+        }
+    }
+}
+
+fn start_daemon(ctx: &mut Context, o: &Options) -> Result<i32, Refusal> {
+    let wanted = o.daemon.clone().unwrap_or_default();
+    if wanted.inetd_wait.is_some() {
+        return missing("-bw");
+    }
+    if o.no_notifier {
+        return missing("-oY");
+    }
+    if ctx.config.main.mua_wrapper {
+        return Err(refuse("Daemon cannot be run when mua_wrapper is set"));
+    }
+    let options = DaemonOptions {
+        listen: o.daemon.is_some(),
+        foreground: wanted.foreground,
+        schedules: o.queue_runs.clone(),
+        interfaces: o.interfaces.clone(),
+        pid_file: o.pid_file.clone(),
+    };
+    Ok(daemon::run(ctx, &options))
+}
+
+/// `-bi`: runs bi_command as the caller.
+fn rebuild(ctx: &Context, o: &Options) -> Result<i32, Refusal> {
+    privilege::become_caller(&ctx.run)?;
+    let command = ctx.config.main.bi_command.raw().unwrap_or_default();
+    if command.is_empty() {
+        return Ok(0);
+    }
+    let mut argv: Vec<&[u8]> = vec![command];
+    if let Some(file) = &o.alias_file {
+        argv.push(file);
+    }
+    let e = exec::exec(command, &argv, &exec::current_environment());
+    Err(refuse(format!("exec '{}' failed: {}", command.as_bstr(), crate::sys::error_text(&e))))
+}

@@ -1,0 +1,266 @@
+//! Modes that receive mail from standard input: `-bm`, `-t`, `-bs`, `-bS`, and the rehearsal `-bh`.
+//!
+//! Sets up the session from the command line, then hands over to `receive` and `smtp_in`. Reception runs as the exim
+//! user; root comes back only to start deliveries.
+
+use std::io::Write as _;
+use std::net::SocketAddr;
+
+use bstr::BString;
+
+use super::options::{Delivery, ErrorReport, InputMode, Options, Refusal};
+use super::parse::{refuse, split_address};
+use crate::context::Context;
+use crate::context::session::{HostName, Input};
+use crate::daemon::queue_delivery;
+use crate::receive::local::{Errors, From, Submission};
+use crate::receive::{self, Accepted, queueing::Mode};
+use crate::smtp_in::wire::{Wire, WireSlot};
+use crate::smtp_in::{self, SessionEnd};
+use crate::sys::{fd, ids, net};
+use crate::text::Text;
+use crate::{parse, rewrite};
+
+/// Receives what the command line asks for; the result is the exit status.
+pub fn run(ctx: &mut Context, o: &Options) -> Result<i32, Refusal> {
+    let socket_peer = if o.input == InputMode::Smtp { from_socket() } else { None };
+    caller(ctx, o, socket_peer.is_some())?;
+    match &socket_peer {
+        Some((peer, own)) => connection(ctx, *peer, *own),
+        None if ctx.run.trusted => given(ctx, o),
+        None => {}
+    }
+    let privilege = Privilege::lower(ctx)?;
+    let mut deliver = |ctx: &mut Context, accepted: &Accepted| {
+        if let Some(when) = accepted.delivery {
+            privilege.raised(|| queue_delivery(ctx, &accepted.id, when));
+        }
+    };
+    match o.input {
+        InputMode::Smtp => {
+            ctx.session.input = Input::Smtp;
+            wire(ctx, true)?;
+            Ok(i32::from(smtp_in::serve(ctx, &mut deliver) == SessionEnd::Failed))
+        }
+        InputMode::Batch => {
+            ctx.session.input = Input::BatchedSmtp;
+            wire(ctx, false)?;
+            Ok(smtp_in::batch::serve(ctx, &mut deliver))
+        }
+        _ => {
+            ctx.session.input = Input::Local;
+            let stdin = fd::duplicate(fd::stdin()).map_err(|e| refuse(crate::sys::error_text(&e)))?;
+            match receive::local::receive(ctx, &submission(o), From::File(stdin)) {
+                Ok(accepted) => {
+                    if let Some(a) = accepted {
+                        deliver(ctx, &a);
+                    }
+                    Ok(0)
+                }
+                Err(status) => Ok(status),
+            }
+        }
+    }
+}
+
+/// `-bh`: a session that comes to nothing.
+pub fn rehearse(ctx: &mut Context, o: &Options, address: &[u8], callouts: bool) -> Result<i32, Refusal> {
+    let _ = callouts;
+    caller(ctx, o, true)?;
+    ctx.session.ident = None;
+    given(ctx, o);
+    if let Some((ip, port)) = split_address(address) {
+        ctx.session.host_address = Some(Text::clean(ip.to_string()));
+        ctx.session.host_ip = Some(ip);
+        ctx.session.host_port = port;
+    }
+    ctx.session.sender_host_notsocket = true;
+    super::privilege::become_exim(&ctx.config)?;
+    let shown = ctx.session.host_address.clone().unwrap_or_default();
+    let mut out = std::io::stdout();
+    let ident = if o.given.ident.is_some() { "" } else { "**** but without any ident (RFC 1413) callback.\n" };
+    let _ = write!(out, "\n**** SMTP testing session as if from host {shown}\n{ident}**** This is not for real!\n\n");
+    let _ = out.flush();
+    ctx.session.input = Input::Smtp;
+    wire(ctx, true)?;
+    Ok(i32::from(smtp_in::serve(ctx, &mut |_, _| {}) == SessionEnd::Failed))
+}
+
+/// The line to the peer: standard input and, with answers, output.
+fn wire(ctx: &mut Context, answers: bool) -> Result<(), Refusal> {
+    let copy = |f| fd::duplicate(f).map_err(|e| refuse(crate::sys::error_text(&e)));
+    let input = copy(fd::stdin())?;
+    let output = if answers { Some(copy(fd::stdout())?) } else { None };
+    ctx.session.wire = WireSlot::new(Wire::files(input, output));
+    Ok(())
+}
+
+fn submission(o: &Options) -> Submission {
+    let errors = match o.errors {
+        ErrorReport::Mail => Errors { to_sender: true, sender_status: 1 },
+        ErrorReport::MailQuiet => Errors { to_sender: true, sender_status: 0 },
+        ErrorReport::Stderr => Errors { to_sender: false, sender_status: 1 },
+    };
+    Submission {
+        arguments: o.arguments.clone(),
+        extract: o.extract_recipients,
+        dot_ends: !o.dot_is_data,
+        errors,
+        mode: match o.delivery {
+            None => Mode::Default,
+            Some(Delivery::Background) => Mode::Background,
+            Some(Delivery::Foreground) => Mode::Foreground,
+            Some(Delivery::Queue) => Mode::Queue,
+            Some(Delivery::QueueSmtp) => Mode::QueueSmtp,
+        },
+    }
+}
+
+/// inetd's way: standard input is a connection. Its two ends.
+fn from_socket() -> Option<(SocketAddr, Option<SocketAddr>)> {
+    if !fd::is_socket(fd::stdin()) {
+        return None;
+    }
+    let peer = net::peer_address(fd::stdin()).ok().flatten()?;
+    Some((peer, net::local_address(fd::stdin()).ok().flatten()))
+}
+
+fn connection(ctx: &mut Context, peer: SocketAddr, own: Option<SocketAddr>) {
+    let s = &mut ctx.session;
+    let ip = peer.ip().to_canonical();
+    s.host_address = Some(Text::tainted(ip.to_string()));
+    s.host_ip = Some(ip);
+    s.host_port = peer.port();
+    s.ident = None;
+    if let Some(own) = own {
+        s.interface_address = Some(Text::clean(own.ip().to_canonical().to_string()));
+        s.interface_port = own.port();
+    }
+}
+
+/// What is known of the caller, and the sender that follows from it.
+fn caller(ctx: &mut Context, o: &Options, remote: bool) -> Result<(), Refusal> {
+    let config = ctx.config.clone();
+    let mut own = receive::quote_local_part(&ctx.run.login);
+    own.push(b'@');
+    own.extend_from_slice(&config.site.qualify_domain);
+    let own = Text::clean(own);
+    let smtp = matches!(o.input, InputMode::Smtp | InputMode::Batch);
+    let trusted = ctx.run.trusted;
+    ctx.session.ident = Some(Text::clean(ctx.run.login.to_vec()));
+    ctx.session.queue_name.clone_from(&o.queue_name);
+    ctx.session.allow_unqualified_sender = !o.no_qualify;
+    ctx.session.allow_unqualified_recipient = !o.no_qualify;
+    let c = &mut ctx.session.caller;
+    c.name.clone_from(&ctx.run.full_name);
+    c.name_forced = o.full_name.is_some();
+    c.no_qualify = o.no_qualify;
+    c.message_reference.clone_from(if trusted { &o.given.reference } else { &None });
+    if let Some(id) = &o.bounce_of {
+        c.message_reference = Some(id.clone());
+    }
+    c.sender_local = !remote && ((o.sender.is_none() && !smtp) || !trusted);
+    c.real_sender = (!trusted && !remote).then(|| own.clone());
+    ctx.message.suppress_local_fixups = o.suppress_fixups;
+    ctx.message.originator_login.clone_from(&ctx.run.login);
+    ctx.message.originator_uid = ctx.run.real_uid;
+    ctx.message.originator_gid = ctx.run.real_gid;
+    if !remote && o.given.host_address.is_none() {
+        ctx.session.authenticated_id = Some(Text::clean(ctx.run.login.to_vec()));
+        ctx.session.authenticated_sender = Some(own.clone());
+    }
+    if smtp {
+        return Ok(());
+    }
+    let wanted = o.sender.as_ref().map(|s| sender_address(ctx, s)).transpose()?;
+    ctx.message.sender = Some(match wanted {
+        Some(sender) if sender.is_empty() || trusted || receive::may_set_sender(ctx, &sender) => {
+            ctx.session.caller.sender_forced = true;
+            ctx.message.sender_set_untrusted = !trusted;
+            sender
+        }
+        _ => own,
+    });
+    Ok(())
+}
+
+/// The address of `-f`.
+fn sender_address(ctx: &Context, given: &BString) -> Result<Text, Refusal> {
+    if given.is_empty() || *given == "<>" {
+        return Ok(Text::default());
+    }
+    let found = parse::extract_address(&mut parse::Rules::new(&ctx.config.main), given)
+        .map_err(|e| refuse(format!("bad -f address \"{given}\": {e}")))?;
+    let address = Text::tainted(found.address);
+    Ok(if address.contains(&b'@') { address } else { rewrite::qualify(ctx, &address, false) })
+}
+
+/// `-oM...`, from those who may.
+fn given(ctx: &mut Context, o: &Options) {
+    let g = &o.given;
+    let text = |b: &BString| Text::tainted(b.to_vec());
+    let s = &mut ctx.session;
+    if let Some((ip, port)) = g.host_address.as_ref().and_then(|a| split_address(a)) {
+        s.host_address = Some(Text::clean(ip.to_string()));
+        s.host_ip = Some(ip);
+        s.host_port = port;
+        s.sender_host_notsocket = true;
+        s.caller_is_host();
+    }
+    if let Some((ip, port)) = g.interface.as_ref().and_then(|a| split_address(a)) {
+        s.interface_address = Some(Text::clean(ip.to_string()));
+        s.interface_port = port;
+    }
+    if let Some(name) = &g.host_name {
+        s.host_name = HostName::Found(text(name));
+    }
+    if let Some(ident) = &g.ident {
+        s.ident = Some(text(ident)).filter(|i| !i.is_empty());
+    }
+    if let Some(p) = &g.protocol {
+        s.received_protocol = Some(p.clone());
+    }
+    if let Some(a) = &g.authenticator {
+        s.authenticated_by = Some(a.clone());
+        s.auth_public_name = Some(a.clone());
+    }
+    if let Some(id) = &g.authenticated_id {
+        s.authenticated_id = Some(text(id));
+    }
+    if let Some(sender) = &g.authenticated_sender {
+        s.authenticated_sender = Some(text(sender));
+    }
+    if o.tls_on_connect {
+        s.tls_in.on_connect = true;
+    }
+}
+
+/// Root, put aside while a message is read.
+struct Privilege {
+    lowered: Option<(u32, u32, u32)>,
+}
+
+impl Privilege {
+    fn lower(ctx: &Context) -> Result<Self, Refusal> {
+        if ids::geteuid() != 0 {
+            return Ok(Privilege { lowered: None });
+        }
+        let (uid, gid, old) = (ctx.config.site.exim_uid, ctx.config.site.exim_gid, ids::getegid());
+        let failed = |e: std::io::Error| refuse(format!("changing user failed: {}", crate::sys::error_text(&e)));
+        ids::setegid(gid).map_err(failed)?;
+        ids::seteuid(uid).map_err(failed)?;
+        Ok(Privilege { lowered: Some((uid, gid, old)) })
+    }
+
+    /// Does something as root.
+    fn raised(&self, work: impl FnOnce()) {
+        let Some((uid, gid, old)) = self.lowered else { return work() };
+        if ids::seteuid(0).is_err() || ids::setegid(old).is_err() {
+            return;
+        }
+        work();
+        if ids::setegid(gid).is_err() || ids::seteuid(uid).is_err() {
+            std::process::abort();
+        }
+    }
+}

@@ -1,0 +1,292 @@
+//! The start of the program: descriptors, arguments, privilege, configuration, environment, rights; then the mode.
+//!
+//! The order matters: nothing that an unprivileged caller wrote is read with root's rights unless a trusted list says
+//! so, and nothing is expanded before that is settled (CVE-2010-4345).
+
+use std::os::unix::ffi::OsStringExt as _;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bstr::{BString, ByteSlice};
+
+use super::options::{Options, Refusal, Test};
+use super::{dispatch, environment, originator, parse, privilege, version};
+use crate::build_options as build;
+use crate::config::options::{Str, Time};
+use crate::config::read::{self, Request};
+use crate::config::{Config, site};
+use crate::context::{Context, Run, Services};
+use crate::log::{self, Logger, Selector, Which, trace};
+use crate::sys::{self, exec, fd, ids};
+
+/// Runs the program; the result is the exit status.
+pub fn run() -> i32 {
+    match try_run() {
+        Ok(status) => status,
+        Err(Refusal::Help) => {
+            print!("{}", version::HELP);
+            1
+        }
+        Err(Refusal::Message(text)) => {
+            eprintln!("{text}");
+            1
+        }
+    }
+}
+
+fn io_refusal(what: &str, e: &std::io::Error) -> Refusal {
+    parse::refuse(format!("{what}: {}", sys::error_text(e)))
+}
+
+fn try_run() -> Result<i32, Refusal> {
+    fd::ensure_standard_descriptors().map_err(|e| io_refusal("cannot open /dev/null", &e))?;
+    exec::close_from(3).map_err(|e| io_refusal("cannot close descriptors", &e))?;
+    let argv: Vec<BString> = std::env::args_os().map(|a| BString::from(a.into_vec())).collect();
+    let program = argv.first().cloned().unwrap_or_else(|| "exim".into());
+    if let Some(status) = utility(&program, argv.get(1..).unwrap_or_default()) {
+        return Ok(status);
+    }
+    let o = parse::parse(&program, argv.get(1..).unwrap_or_default())?;
+    if o.modes() == 0 && !o.receives() {
+        return Err(Refusal::Help);
+    }
+    let mut run = facts(&o, argv)?;
+    if run.debug & trace::ANY != 0 {
+        trace::early(
+            run.debug,
+            format_args!(
+                "Exim version {} uid={} gid={} pid={} D={:x}\n{}",
+                crate::version::version(),
+                run.real_uid,
+                run.real_gid,
+                std::process::id(),
+                run.debug,
+                version::facts(true)
+            ),
+        );
+    }
+    if o.version {
+        print!("{}{}", version::heading(), version::facts(o.debug & trace::ANY != 0));
+    }
+    if let Some(what) = &o.info {
+        return Ok(super::info::show(what));
+    }
+    let exim_uid = site::build_user(&run).map_err(Refusal::Message)?.0;
+    let files = config_files(&o, &run);
+    let keeps = privilege::keeps_privilege(&o, &run, exim_uid)?;
+    if !keeps {
+        privilege::become_caller(&run)?;
+    }
+    let logger = Arc::new(Logger::default());
+    let config = load(&o, &run, &logger, &files);
+    privilege::classify(&mut run, &config);
+    finish_run(&o, &mut run, &config);
+    if o.version {
+        print!("{}", version::files(&config, &files));
+        return Ok(0);
+    }
+    let run = Arc::new(run);
+    let services = Services { log: logger.clone(), ..services(&config, &run) };
+    let mut ctx = Context::new(Arc::new(config), run, services);
+    environment::clean(&mut ctx, o.show.is_none() && o.test.is_none()).map_err(parse::refuse)?;
+    let (login, name) = originator::find(&mut ctx).map_err(parse::refuse)?;
+    if let Some(run) = Arc::get_mut(&mut ctx.run) {
+        run.login = login;
+        run.full_name = o.full_name.clone().unwrap_or(name);
+    }
+    let (config, run) = (ctx.config.clone(), ctx.run.clone());
+    privilege::check(&o, &run, &config)?;
+    drop(run);
+    if let Some(run) = Arc::get_mut(&mut ctx.run) {
+        testing(&o, run);
+    }
+    log_arguments(&ctx);
+    dispatch::dispatch(&mut ctx, o)
+}
+
+/// Programs that Exim installs beside itself are this one under another name.
+fn utility(program: &[u8], arguments: &[BString]) -> Option<i32> {
+    const NAMES: &[&str] = &[
+        "exicyclog", "exigrep", "exim_checkaccess", "exim_dbmbuild", "exim_dumpdb", "exim_fixdb", "exim_lock",
+        "exim_msgdate", "exim_tidydb", "eximstats", "exinext", "exipick", "exiqgrep", "exiqsumm", "exiwhat",
+    ];
+    let base = program.rfind_byte(b'/').map_or(program, |i| program.get(i + 1..).unwrap_or_default());
+    let name = NAMES.iter().find(|n| n.as_bytes() == base)?;
+    let _ = arguments;
+    eprintln!("exim: {name} is not implemented");
+    Some(1)
+}
+
+/// What is known of the process and its caller before anything has been read.
+fn facts(o: &Options, argv: Vec<BString>) -> Result<Run, Refusal> {
+    let cwd = sys::system::current_directory().unwrap_or_else(|| "?".into());
+    if cwd.len() > 4096 {
+        return Err(parse::refuse(format!("initial cwd is far too long ({})", cwd.len())));
+    }
+    let test_harness = crate::version::test_harness();
+    let mut run = Run {
+        test_harness,
+        no_test_delays: o.no_delays || !test_harness,
+        real_uid: ids::getuid(),
+        real_gid: ids::getgid(),
+        groups: ids::getgroups().map_err(|e| io_refusal("getgroups() failed", &e))?,
+        argv,
+        initial_cwd: cwd,
+        debug: o.debug,
+        verbose: o.verbose,
+        dont_deliver: o.dont_deliver,
+        fudged_queue_times: o.fudged_queue_times.clone(),
+        macro_args: o.macros.iter().map(|(text, _)| BString::from([b"-D", text.as_slice()].concat())).collect(),
+        ..Run::default()
+    };
+    // What -bP says of a broken configuration goes to the terminal too.
+    if o.show.is_some() {
+        run.debug |= trace::V;
+        run.verbose = true;
+    }
+    Ok(run)
+}
+
+/// The list of configuration files, with absolute names: children may have another directory.
+fn config_files(o: &Options, run: &Run) -> BString {
+    let Some(given) = &o.config_files else { return build::CONFIGURE_FILE.into() };
+    let names: Vec<Vec<u8>> = crate::config::ids::items(given)
+        .iter()
+        .map(|n| if n.starts_with(b"/") { n.to_vec() } else { [run.initial_cwd.as_slice(), b"/", n].concat() })
+        .map(|n| n.replace(b":", b"::"))
+        .collect();
+    bstr::join(b":", names).into()
+}
+
+/// Reads the configuration; one that cannot be used ends the program.
+fn load(o: &Options, run: &Run, logger: &Logger, files: &BString) -> Config {
+    let shared = Arc::new(run.clone());
+    let request = Request {
+        files,
+        check_owner: o.config_files.is_none(),
+        macros: o.macros.iter().map(|(_, m)| m.clone()).collect(),
+        run: &shared,
+        services: &services,
+    };
+    match read::load(request) {
+        Ok(loaded) => {
+            let mut config = loaded.config;
+            for text in loaded.warnings {
+                logger.entry(&config.site.log, run, None, None, Which::MAIN.and(Which::PANIC), text.as_bytes());
+            }
+            overrides(o, &mut config);
+            config
+        }
+        Err(failure) => {
+            let text = failure.error.to_string();
+            match text.strip_prefix("Exim configuration error") {
+                Some(rest) if !failure.error.bare => {
+                    let panic = if failure.error.mild { Which::PANIC } else { Which::PANIC_DIE };
+                    let which = panic.and(Which::CONFIG);
+                    logger.entry(&failure.log, run, None, None, which, rest.as_bytes());
+                }
+                _ => logger.entry(&failure.log, run, None, None, Which::MAIN.and(Which::PANIC_DIE), text.as_bytes()),
+            }
+            std::process::exit(1)
+        }
+    }
+}
+
+/// Options of the command line that stand for options of the configuration.
+fn overrides(o: &Options, config: &mut Config) {
+    if let Some(t) = o.receive_timeout {
+        config.main.receive_timeout = Time(t);
+    }
+    if let Some(t) = o.smtp_timeout {
+        config.main.smtp_receive_timeout = Str::fixed(&crate::config::values::show_time(t));
+    }
+    if let Some(tag) = &o.syslog_name {
+        config.site.log.syslog_name.clone_from(tag);
+        config.site.log.syslog = true;
+        config.site.log.pattern = None;
+    }
+}
+
+/// What the configuration adds to the facts about the process.
+fn finish_run(o: &Options, run: &mut Run, config: &Config) {
+    run.exim_path = config.main.exim_path.raw().unwrap_or_default().into();
+    if o.config_files.is_some() {
+        run.config_file_arg = Some(config.file.clone());
+    }
+    // -d of somebody who may not debug is refused later; here it must not print anything secret.
+    if !run.admin && !run.test_harness {
+        run.debug &= trace::V;
+    }
+}
+
+/// The testing modes: where log lines go, and what is shown.
+fn testing(o: &Options, run: &mut Run) {
+    match &o.test {
+        Some(Test::Host { .. }) => run.host_checking = true,
+        Some(test) => {
+            run.log_testing = true;
+            if matches!(test, Test::Address | Test::Verify { .. }) {
+                run.address_test = true;
+            }
+            if matches!(test, Test::Address | Test::Rewrite | Test::Retry) {
+                run.debug |= trace::V;
+                run.verbose = true;
+            }
+        }
+        None => {}
+    }
+}
+
+/// Makes what every thread of control needs, from a configuration whose main section is complete.
+pub fn services(config: &Config, run: &Run) -> Services {
+    let m = &config.main;
+    let positive = |n: i64| u32::try_from(n).ok().filter(|n| *n > 0);
+    let tri = |n: i64| (n >= 0).then_some(n > 0);
+    let pattern = m.dns_check_names_pattern.raw().filter(|p| !p.is_empty());
+    let settings = crate::dns::Settings {
+        retrans: u64::try_from(m.dns_retrans.0).ok().filter(|t| *t > 0).map(Duration::from_secs),
+        retry: positive(m.dns_retry.0),
+        edns0: tri(m.dns_use_edns0.0),
+        dnssec_ok: tri(m.dns_dnssec_ok.0),
+        check_names: pattern.and_then(|p| sys::pcre::Regex::new(p, sys::pcre::Options::default()).ok()),
+        cname_loops: u32::try_from(m.dns_cname_loops.0).unwrap_or(0),
+        servers: None,
+        test: run.test_harness.then(|| crate::dns::TestMode { directory: directory_of(&config.file) }),
+    };
+    let spool = std::path::PathBuf::from(std::ffi::OsString::from_vec(config.site.spool_directory.to_vec()));
+    Services {
+        log: Arc::new(Logger::default()),
+        dns: Arc::new(crate::dns::Resolver::new(settings)),
+        hints: Arc::new(crate::hints::SqliteStore::new(&spool, config.site.exim_uid, config.site.exim_gid)),
+        handoff: crate::daemon::Handoff::default(),
+        tls: Arc::default(),
+        spool: Arc::new(crate::spool::Spool::new(config)),
+        lookups: crate::lookups::Cache::default(),
+        lists: crate::matching::ListCache::default(),
+        random: crate::random::Random::new(run.test_harness),
+    }
+}
+
+fn directory_of(file: &[u8]) -> BString {
+    file.rfind_byte(b'/').map_or_else(|| ".".into(), |i| file.get(..i).unwrap_or_default().into())
+}
+
+/// `cwd=... n args: ...`, if `log_selector` wants it.
+fn log_arguments(ctx: &Context) {
+    if !log::selected(ctx, Selector::Arguments) {
+        return;
+    }
+    let mut text = BString::from(format!("cwd={} {} args:", ctx.run.initial_cwd, ctx.run.argv.len()));
+    for a in &ctx.run.argv {
+        let shown = log::escape::printing(a, ctx.config.site.log.topbit);
+        text.push(b' ');
+        if shown.is_empty() || shown.iter().any(|c| matches!(c, b' ' | b'\\' | b'"' | b'\'')) {
+            text.push(b'\'');
+            text.extend_from_slice(&shown);
+            text.push(b'\'');
+        } else {
+            text.extend_from_slice(&shown);
+        }
+    }
+    log::write(ctx, Some(Selector::Arguments), Which::MAIN, &text);
+}

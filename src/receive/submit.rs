@@ -1,0 +1,72 @@
+//! Messages that the program makes itself (bounces, warnings, replies, complaints about submissions): received like any
+//! other, in this process, from the Exim user.
+
+use super::local::{Errors, From, Submission, receive};
+use super::{Accepted, queueing};
+use crate::context::{Context, Recipient};
+use crate::text::Text;
+
+/// One generated message.
+#[derive(Debug, Default)]
+pub struct Generated {
+    /// Envelope sender; empty for all that must not be answered.
+    pub sender: Text,
+    /// Recipients; none: they are taken from the header lines.
+    pub recipients: Vec<Text>,
+    /// Header and body.
+    pub text: Vec<u8>,
+    /// For AUTH= when it is sent on (`bounce_sender_authentication`).
+    pub authenticated_sender: Option<Text>,
+    /// The message that it is about (`R=` in the log).
+    pub reference: Option<bstr::BString>,
+}
+
+/// Puts the message on the queue. `Err` is the exit status that a submission would have had.
+pub fn submit(parent: &Context, message: Generated) -> Result<Option<Accepted>, i32> {
+    let mut run = (*parent.run).clone();
+    let site = &parent.config.site;
+    let user = crate::sys::users::user_by_id(site.exim_uid).ok().flatten();
+    run.login = user.map_or_else(|| "exim".into(), |u| u.name);
+    run.real_uid = site.exim_uid;
+    run.real_gid = site.exim_gid;
+    run.full_name = "Exim".into();
+    run.trusted = true;
+    let mut ctx = Context::new(parent.config.clone(), std::sync::Arc::new(run), parent.services.clone());
+    let session = &mut ctx.session;
+    session.ident = Some(Text::clean(ctx.run.login.clone()));
+    session.caller.sender_forced = true;
+    session.caller.message_reference = message.reference;
+    session.allow_unqualified_sender = true;
+    session.allow_unqualified_recipient = true;
+    ctx.message.sender = Some(message.sender);
+    ctx.message.authenticated_sender = message.authenticated_sender;
+    ctx.message.local_error = true;
+    ctx.message.recipients = message.recipients.into_iter().map(Recipient::new).collect();
+    let submission = Submission {
+        arguments: Vec::new(),
+        extract: ctx.message.recipients.is_empty(),
+        dot_ends: false,
+        errors: Errors { to_sender: true, sender_status: 1 },
+        mode: if parent.run.test_harness && !parent.config.main.queue_only {
+            queueing::Mode::Foreground
+        } else {
+            queueing::Mode::Default
+        },
+    };
+    let accepted = receive(&mut ctx, &submission, From::Bytes(message.text))?;
+    if let Some(a) = &accepted
+        && let Some(when) = a.delivery
+    {
+        crate::daemon::handoff::queue_delivery(&mut ctx, &a.id, when);
+    }
+    Ok(accepted)
+}
+
+/// The same for a text whose header names the recipients and that has no sender: gives the exit status.
+pub fn generated(ctx: &mut Context, text: Vec<u8>) -> i32 {
+    let reference = (!ctx.message.id.is_empty()).then(|| ctx.message.id.clone());
+    match submit(ctx, Generated { text, reference, ..Generated::default() }) {
+        Ok(_) => 0,
+        Err(status) => status,
+    }
+}

@@ -1,0 +1,69 @@
+//! Callouts: asking the hosts of an address whether they take it.
+
+use super::{Outcome, Verified, VerifyOptions};
+use crate::context::Context;
+use crate::route::Address;
+use crate::text::Text;
+
+/// The options of `callout=`. Times are in seconds.
+#[derive(Clone, Debug)]
+pub struct CalloutOptions {
+    /// For each answer.
+    pub timeout: i64,
+    /// For all of it; four times `timeout` if unset.
+    pub overall: Option<i64>,
+    /// For connecting; `timeout` if unset.
+    pub connect: Option<i64>,
+    /// Neither read nor write the cache.
+    pub no_cache: bool,
+    /// First ask for a local part that cannot exist.
+    pub random: bool,
+    /// MAIL FROM the real sender.
+    pub use_sender: bool,
+    /// MAIL FROM the postmaster.
+    pub use_postmaster: bool,
+    /// As `use_sender`, with the transport's return_path.
+    pub use_tptsender: bool,
+    /// Ask for `postmaster` without a domain too.
+    pub fullpostmaster: bool,
+    /// Keep the connection for further use.
+    pub hold: bool,
+    /// MAIL FROM for header senders.
+    pub mailfrom: Option<Text>,
+    /// Ask for the postmaster, with this MAIL FROM.
+    pub postmaster_mailfrom: Option<Text>,
+}
+
+impl Default for CalloutOptions {
+    fn default() -> Self {
+        CalloutOptions {
+            timeout: 30,
+            overall: None,
+            connect: None,
+            no_cache: false,
+            random: false,
+            use_sender: false,
+            use_postmaster: false,
+            use_tptsender: false,
+            fullpostmaster: false,
+            hold: false,
+            mailfrom: None,
+            postmaster_mailfrom: None,
+        }
+    }
+}
+
+/// After routing worked: asks the hosts, if there are any.
+pub(super) fn for_routed(
+    ctx: &mut Context,
+    addr: &mut Address,
+    routed: &Address,
+    options: &VerifyOptions,
+    callout: &CalloutOptions,
+    result: &mut Verified,
+) -> Outcome {
+    let _ = (ctx, routed, options, callout, result);
+    addr.failure.message = Some(Text::clean("callouts are not implemented"));
+    addr.failure.basic_errno = crate::retry::errors::CALLOUT_DEFER;
+    Outcome::Defer
+}

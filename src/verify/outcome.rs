@@ -1,0 +1,72 @@
+//! What verification is asked for, and what it says.
+
+use super::CalloutOptions;
+use crate::route::address::Failure;
+use crate::text::Text;
+
+/// What a verification says.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Outcome {
+    /// It is good.
+    #[default]
+    Ok,
+    /// It is not.
+    Fail,
+    /// That cannot be known now.
+    Defer,
+}
+
+/// How an address is to be verified.
+#[derive(Clone, Debug, Default)]
+pub struct VerifyOptions {
+    /// As a recipient; else as a sender.
+    pub recipient: bool,
+    /// An unqualified address gets a domain; else it fails.
+    pub qualify: bool,
+    /// It is not the sender of the message in hand, though verified as a sender.
+    pub fake_sender: bool,
+    /// Redirection to a single address is success; else that one is verified too.
+    pub success_on_redirect: bool,
+    /// `quota=` was given.
+    pub quota: bool,
+    /// Ask the hosts.
+    pub callout: Option<CalloutOptions>,
+}
+
+/// The result.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Verified {
+    /// What it says.
+    pub outcome: Outcome,
+    /// Routing worked.
+    pub routed: bool,
+    /// The text may be told to the peer although the result is a temporary one.
+    pub pass_message: bool,
+    /// The postmaster check of a callout failed.
+    pub postmaster_failed: bool,
+    /// The host refused us, or MAIL FROM:<>.
+    pub null_sender_failed: bool,
+}
+
+/// A sender address that was verified for the message in hand.
+#[derive(Clone, Debug)]
+pub struct VerifiedSender {
+    /// As it was asked for.
+    pub asked: Text,
+    /// After rewriting.
+    pub address: Text,
+    /// The result.
+    pub outcome: Outcome,
+    /// Routing worked.
+    pub routed: bool,
+    /// The peer has been told the details, or is not to be told.
+    pub told: bool,
+    /// Why it failed.
+    pub failure: Failure,
+    /// `$sender_address_data`
+    pub address_data: Option<Text>,
+    /// See [`Verified`].
+    pub postmaster_failed: bool,
+    /// See [`Verified`].
+    pub null_sender_failed: bool,
+}
