@@ -33,7 +33,9 @@ pub enum Send {
 #[derive(Debug)]
 pub struct Client {
     wire: Wire,
-    /// LMTP instead of SMTP.
+    /// `SMTP` or `LMTP`, for messages.
+    pub protocol: &'static str,
+    /// LHLO instead of EHLO.
     pub lmtp: bool,
     /// What the server offers.
     pub features: Features,
@@ -63,6 +65,7 @@ impl Client {
     pub fn new(ctx: &Context, wire: Wire, host: &[u8]) -> Self {
         Client {
             wire,
+            protocol: "SMTP",
             lmtp: false,
             features: Features::default(),
             greeting: BString::default(),
@@ -110,8 +113,8 @@ impl Client {
 
     /// Words a fault of an earlier command.
     pub fn trouble_at(&self, command: &BStr, fault: Fault) -> Trouble {
-        let protocol = "SMTP";
-        let doing = Doing { command, pipelined: self.pipelined, written: self.written, protocol, host: self.host.as_bstr() };
+        let doing =
+            Doing { command, pipelined: self.pipelined, written: self.written, protocol: self.protocol, host: self.host.as_bstr() };
         let mut t = doing.trouble(fault);
         t.can_quit &= !self.wire.is_dead();
         t
@@ -134,7 +137,7 @@ impl Client {
             Send::Later => '|',
             Send::More => '+',
         };
-        self.say(&format!("  SMTP{mark}> {}", shown.as_bstr()));
+        self.say(&format!("  {}{mark}> {}", self.protocol, shown.as_bstr()));
         let word = shown.split(|c| *c == b' ' || *c == b':').next().unwrap_or_default();
         self.note(&word.as_bstr().to_string());
         match how {
@@ -185,14 +188,15 @@ impl Client {
                 Err(e) => {
                     let fault = read_fault(e, &text);
                     if fault == Fault::Closed {
-                        self.say("  SMTP(closed)<<");
+                        self.say(&format!("  {}(closed)<<", self.protocol));
                     }
                     return Err(fault);
                 }
             };
             let line = line.trim_end();
             let first = text.is_empty();
-            self.say(&format!("{}{}", if first { "  SMTP<< " } else { "         " }, line.as_bstr()));
+            let lead = if first { format!("  {}<< ", self.protocol) } else { "         ".to_string() };
+            self.say(&format!("{lead}{}", line.as_bstr()));
             let Some(more) = check_line(line) else {
                 let mut bad = text;
                 if !first {
