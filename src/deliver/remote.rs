@@ -34,8 +34,6 @@ pub struct RemoteJob<'a> {
     pub continued: Option<&'a super::Continued>,
     /// Hosts that earlier runs for this message found unusable, as [`unusable_key`] writes them.
     pub unusable: &'a std::collections::BTreeSet<bstr::BString>,
-    /// Retry times do not matter.
-    pub force_retry: bool,
     /// The number of this run within the message's delivery, from 0.
     pub sequence: usize,
     /// The transport leaves here a connection that another message can go down, once this one is finished.
