@@ -65,7 +65,6 @@ impl Context {
             tls: Default::default(),
             spool: Arc::new(crate::spool::Spool::new(&config)),
             handoff: Default::default(),
-            tls: Arc::new(crate::tls_openssl::ContextCache::new(None)),
             lookups: Default::default(),
             lists: Default::default(),
             random: Default::default(),
