@@ -222,7 +222,10 @@ fn finish_run(o: &Options, run: &mut Run, config: &Config) {
 /// The testing modes: where log lines go, and what is shown.
 fn testing(o: &Options, run: &mut Run) {
     match &o.test {
-        Some(Test::Host { .. }) => run.host_checking = true,
+        Some(Test::Host { callouts, .. }) => {
+            run.host_checking = true;
+            run.host_checking_callout = *callouts;
+        }
         Some(test) => {
             run.log_testing = true;
             if matches!(test, Test::Address | Test::Verify { .. }) {
