@@ -56,7 +56,7 @@ impl Handle for Open {
     fn find(&mut self, ctx: &mut Context, ask: &Ask<'_>) -> Answer {
         let key = ask.key;
         let ip = parse_ip(key);
-        if self.kind == Kind::Ip && ip.is_none() && &key[..] != b"*" && Network::parse(key).is_none() {
+        if self.kind == Kind::Ip && ip.is_none() && &key[..] != b"*" {
             return Answer::Defer(format!(
                 "\"{key}\" is not a valid iplsearch key (an IP address, with optional CIDR mask, is wanted): \
                  in a host list, use net-iplsearch as the search type"
@@ -74,7 +74,12 @@ impl Handle for Open {
                 Match::Defer(m) => return Answer::Defer(m),
                 Match::Yes => {}
             }
-            let mut out = if ask.has("ret=full") { line.to_vec() } else { after_key(rest).to_vec() };
+            let mut out = match ask.has("ret=full") {
+                // The key is shown without its quotes.
+                true if line.starts_with(b"\"") => [&line_key[..], unquoted_rest(line)].concat(),
+                true => line.to_vec(),
+                false => after_key(rest).to_vec(),
+            };
             for next in lines {
                 let next = trim_end(next);
                 if next.is_empty() || next.starts_with(b"#") {
@@ -100,11 +105,7 @@ impl Open {
                 return matching::match_pattern_string(ctx, key, line_key, self.kind == Kind::Wild);
             }
             Kind::Ip if line_key == b"*" || &key[..] == b"*" => line_key == &key[..],
-            Kind::Ip => match (ip, Network::parse(line_key)) {
-                (Some(ip), Some(net)) => net.contains(ip),
-                (None, Some(net)) => Network::parse(key).is_some_and(|n| net.contains(n.address)),
-                _ => false,
-            },
+            Kind::Ip => ip.is_some_and(|ip| Network::parse(line_key).is_some_and(|net| net.contains(ip))),
         };
         if yes { Match::Yes } else { Match::No }
     }
@@ -141,6 +142,19 @@ fn split_key(line: &[u8]) -> (Vec<u8>, &[u8]) {
     let end = line.iter().position(|c| *c == b':' || crate::parse::is_space(*c)).unwrap_or(line.len());
     let (key, rest) = line.split_at(end);
     (key.to_vec(), rest)
+}
+
+// What follows the quotes of a quoted key.
+fn unquoted_rest(line: &[u8]) -> &[u8] {
+    let mut i = 1;
+    while let Some(c) = line.get(i) {
+        match c {
+            b'"' => return line.get(i + 1..).unwrap_or_default(),
+            b'\\' => i += 2,
+            _ => i += 1,
+        }
+    }
+    b""
 }
 
 /// The character that stands after a backslash in a quoted key, and how many bytes it takes.

@@ -12,6 +12,7 @@ use rusqlite::types::ValueRef;
 use super::check::name_value;
 use super::driver::{Answer, Ask, Driver, Handle, Keep, Style};
 use crate::context::Context;
+use crate::log;
 
 /// The type.
 pub struct Sqlite;
@@ -45,12 +46,16 @@ struct Open {
 }
 
 impl Handle for Open {
-    fn find(&mut self, _: &mut Context, ask: &Ask<'_>) -> Answer {
+    fn find(&mut self, ctx: &mut Context, ask: &Ask<'_>) -> Answer {
         match self.run(ask.key) {
             Ok(Some(data)) => Answer::Found(data, Keep::Always),
             // What gives no rows may have been an update.
             Ok(None) => Answer::NotFound(Keep::ForgetAll),
-            Err(e) => Answer::Defer(format!("sqlite3_exec failed: {}", text(&e))),
+            // As in the reference a statement that fails finds nothing.
+            Err(e) => {
+                log::hdebug!(ctx, LOOKUP, "sqlite3_exec failed: {}", text(&e));
+                Answer::NotFound(Keep::ForgetAll)
+            }
         }
     }
 }
@@ -90,7 +95,7 @@ impl Open {
 
 fn show(value: ValueRef<'_>) -> Vec<u8> {
     match value {
-        ValueRef::Null => Vec::new(),
+        ValueRef::Null => b"<NULL>".to_vec(),
         ValueRef::Integer(i) => i.to_string().into_bytes(),
         // SQLite writes 15 significant digits and always a point.
         ValueRef::Real(r) => {

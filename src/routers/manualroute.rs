@@ -98,13 +98,15 @@ impl Manualroute {
                 continue;
             }
             let mut rule = split_rule(&item, true);
-            // One pattern, not a list of them: a separator that cannot be in it.
-            let pattern = Template::new(&[b"<\n ", rule.pattern.as_slice()].concat());
-            match matching::match_domain(ctx, &addr.domain, &pattern, None) {
+            let pattern = Template::new(&rule.pattern);
+            let mut data = None;
+            match matching::match_domain_item(ctx, &addr.domain, &pattern, Some(&mut data)) {
                 Match::Yes => {}
                 Match::No => continue,
                 Match::Defer(_) => return Err("lookup defer in route_list".into()),
             }
+            // A lookup that matched gives `$value`; wild parts are in `$1` and so on.
+            ctx.scratch.value = data;
             let hosts = Template::new(&rule.hosts);
             match expand::expand(ctx, &hosts) {
                 Ok(text) => rule.hosts = text.into_bytes().into(),

@@ -102,23 +102,20 @@ fn sorted_by(text: &str, key: impl Fn(&str) -> String) -> String {
     lines.iter().map(|line| format!("{line}\n")).collect()
 }
 
-/// A retry record is two lines, of which the first begins with its key.
+/// A retry record is two lines, the first of which is indented and begins with its key.
 fn sorted_retry(text: &str) -> String {
     let Some(text) = text.strip_prefix("  ") else {
         return text.to_string();
     };
-    let lines: Vec<&str> = text.split("\n  ").collect();
-    let mut records: Vec<&[&str]> = lines.chunks(2).collect();
+    let mut records: Vec<&str> = text.trim_end_matches('\n').split("\n  ").collect();
     let port = facts::PORT_N.to_string();
     records.sort_by_key(|record| {
-        let key = record[0].split_ascii_whitespace().next().unwrap_or("");
+        let key = record.split_ascii_whitespace().next().unwrap_or("");
         key.replace(facts::IPV4, "ip4.ip4.ip4.ip4")
             .replace(&port, "PORT_N")
     });
-    let lines = records.iter().flat_map(|record| record.iter());
-    lines
-        .map(|line| format!("  {}\n", line.trim_end_matches('\n')))
-        .collect()
+    let lines = records.iter().map(|record| format!("  {record}\n"));
+    lines.collect()
 }
 
 #[cfg(test)]
@@ -145,12 +142,10 @@ mod tests {
 
     #[test]
     fn retry_records_are_sorted_by_key() {
-        let text = "  T:b 111 x\n1 2 3\n";
-        assert_eq!(sorted_retry(text), "  T:b 111 x\n1 2 3\n");
-        let text = "  T:b 1 x\n  t1  t2  t3 *\n  R:a 2 y\n  t4  t5  t6\n";
+        let text = "  T:b 1 x\nt1  t2  t3 *\n  R:c 2 y\nt4  t5  t6\n  R:a 2 y\nt7  t8  t9 \n";
         assert_eq!(
             sorted_retry(text),
-            "  R:a 2 y\n  t4  t5  t6\n  T:b 1 x\n  t1  t2  t3 *\n"
+            "  R:a 2 y\nt7  t8  t9 \n  R:c 2 y\nt4  t5  t6\n  T:b 1 x\nt1  t2  t3 *\n"
         );
         assert_eq!(sorted_retry(""), "");
     }
