@@ -84,9 +84,7 @@ fn attempt(ctx: &mut Context, host: &HostItem, client: &mut Client, inst: &AuthI
                 return Err(client.trouble(Fault::Refused(super::reply::Reply { text: answer })));
             }
             if let Some(text) = said {
-                let mut line = BString::from(format!("{}", text));
-                line.truncate(line.trim_end().len());
-                log::write(ctx, None, Which::MAIN, &line);
+                log::write(ctx, None, Which::MAIN, text.trim_end());
             } else {
                 note(ctx, "failed", &answer);
             }
