@@ -278,7 +278,8 @@ pub fn option_select<'a>(
     let text = limited(text, 1024, if recipient { "-R" } else { "-S" })?;
     let _ = word;
     if !o.queue_runs.iter().any(|s| s.interval == 0) {
-        o.queue_runs.push(Schedule { interval: 0, options: RunOptions { queue_name: o.queue_name.clone(), ..RunOptions::default() } });
+        o.queue_runs
+            .push(Schedule { interval: 0, options: RunOptions { queue_name: o.queue_name.clone(), ..RunOptions::default() } });
     }
     if let Some(s) = o.queue_runs.iter_mut().find(|s| s.interval == 0) {
         let run = &mut s.options;

@@ -32,8 +32,7 @@ pub fn find(ctx: &mut Context) -> Result<(BString, BString), String> {
     // In the test harness the name is the same whoever runs it.
     if login.is_none() || ctx.run.test_harness {
         if let Some(unknown) = config.main.unknown_login.get() {
-            let text = expand::expand(ctx, unknown)
-                .map_err(|e| format!("failed to expand unknown_login: {e}"))?;
+            let text = expand::expand(ctx, unknown).map_err(|e| format!("failed to expand unknown_login: {e}"))?;
             login = Some(text.into_bytes().into());
             if let Some(n) = config.main.unknown_username.raw() {
                 name = n.into();

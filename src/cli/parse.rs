@@ -8,10 +8,10 @@ use super::modes;
 use super::options::{Daemon, Delivery, ErrorReport, InputMode, MessageAction, Options, Refusal, Test};
 use crate::config::macros;
 use crate::config::values::parse_interval;
+use crate::daemon::Schedule;
 use crate::log::trace;
 use crate::queue::list::ListOptions;
 use crate::queue::run::RunOptions;
-use crate::daemon::Schedule;
 
 /// Most arguments, and most bytes of one, that are looked at (CVE-2017-1000369 and others).
 const MAX_ARGUMENTS: usize = 50_000;

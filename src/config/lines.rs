@@ -300,10 +300,14 @@ mod tests {
 
     #[test]
     fn conditions() {
-        let text = ".ifdef X Y\na\n.elifdef _LOG_PID\nb\n.else\nc\n.endif\nX=1\n.ifndef X\nd\n.else\n.ifdef X\ne\n.endif\n.endif\n";
+        let text =
+            ".ifdef X Y\na\n.elifdef _LOG_PID\nb\n.else\nc\n.endif\nX=1\n.ifndef X\nd\n.else\n.ifdef X\ne\n.endif\n.endif\n";
         assert_eq!(all(text).unwrap(), ["b", "e"]);
         assert!(all(".ifdef X\n").unwrap_err().text.contains(".endif missing"));
-        assert_eq!(all(".else\n").unwrap_err().to_string(), "Exim configuration error in line 1 of /t/c:\n  .else without matching .ifdef");
+        assert_eq!(
+            all(".else\n").unwrap_err().to_string(),
+            "Exim configuration error in line 1 of /t/c:\n  .else without matching .ifdef"
+        );
     }
 
     #[test]

@@ -163,7 +163,7 @@ impl<'a> Delivery<'a> {
 
     /// Writes the addresses into the journal, and makes it durable.
     pub(super) fn note_in_journal<'b>(&mut self, ctx: &Context, done: impl IntoIterator<Item = &'b Address>) {
-        let names: Vec<BString> = done.into_iter().map(|a| journal_name(a)).collect();
+        let names: Vec<BString> = done.into_iter().map(journal_name).collect();
         if names.is_empty() {
             return;
         }

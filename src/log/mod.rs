@@ -151,15 +151,7 @@ impl Logger {
         let _ = std::io::stderr().write_all(&out);
     }
 
-    fn deliver(
-        &self,
-        settings: &Settings,
-        run: &Run,
-        message: Option<&Message>,
-        which: Which,
-        text: &[u8],
-        shown: bool,
-    ) {
+    fn deliver(&self, settings: &Settings, run: &Run, message: Option<&Message>, which: Which, text: &[u8], shown: bool) {
         let line = Line::new(settings, message, true, true);
         let entry = line.entry(text);
         let mut state = match self.state.lock() {

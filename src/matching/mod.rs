@@ -90,6 +90,8 @@ pub struct Request<'a> {
     pub single: bool,
     /// Set `$0`, `$1`, ... from the item that matches.
     pub captures: bool,
+    /// What traces call the list: an option's name; `None`: its text in quotes.
+    pub label: Option<&'a str>,
 }
 
 /// Answers a question. `data` receives what the matching item gave: a lookup's result, or the item itself.
@@ -105,7 +107,7 @@ pub fn test(ctx: &mut Context, request: &Request<'_>, data: Option<&mut Option<T
 }
 
 fn simple(ctx: &mut Context, subject: Subject<'_>, list: List<'_>, data: Option<&mut Option<Text>>) -> Match {
-    test(ctx, &Request { subject, list, single: false, captures: false }, data)
+    test(ctx, &Request { subject, list, single: false, captures: false, label: None }, data)
 }
 
 /// Is the subject in a list that is ready (the conditions `match_domain` and so on, after expansion)?
@@ -120,14 +122,18 @@ pub fn match_domain(ctx: &mut Context, domain: &Text, list: &Template, data: Opt
 
 /// Does the domain match this one item (`route_list`)? Sets `$0`, `$1`, ...
 pub fn match_domain_item(ctx: &mut Context, domain: &Text, item: &Template, data: Option<&mut Option<Text>>) -> Match {
-    let request = Request { subject: Subject::Domain(domain), list: List::Expand(item), single: true, captures: true };
+    let request = Request { subject: Subject::Domain(domain), list: List::Expand(item), single: true, captures: true, label: None };
     test(ctx, &request, data)
 }
 
-/// The same for the list of the option of that name.
+/// Is the subject in the list of the option of that name?
+pub fn match_option(ctx: &mut Context, option: &str, subject: Subject<'_>, list: &Template, data: Option<&mut Option<Text>>) -> Match {
+    test(ctx, &Request { subject, list: List::Expand(list), single: false, captures: false, label: Some(option) }, data)
+}
+
+/// Is the domain in the list of the option of that name?
 pub fn match_domain_named(ctx: &mut Context, option: &str, domain: &Text, list: &Template) -> Match {
-    let _ = option;
-    match_domain(ctx, domain, list, None)
+    match_option(ctx, option, Subject::Domain(domain), list, None)
 }
 
 /// Is the local part in the list?
@@ -143,7 +149,7 @@ pub fn match_address(ctx: &mut Context, address: &Text, list: &Template, data: O
 /// Does the address match this one item (retry and rewriting rules)? The local part's case matters. Sets `$0`, `$1`, ...
 pub fn match_address_item(ctx: &mut Context, address: &Text, item: &Template) -> Match {
     let subject = Subject::Address { address, caseless: false };
-    test(ctx, &Request { subject, list: List::Expand(item), single: true, captures: true }, None)
+    test(ctx, &Request { subject, list: List::Expand(item), single: true, captures: true, label: None }, None)
 }
 
 /// Is the string in the list?
@@ -156,7 +162,7 @@ pub fn match_pattern_string(ctx: &mut Context, text: &Text, pattern: &[u8], expa
     let (template, ready) = (Template::new(pattern), Text::clean(pattern));
     let list = if expand { List::Expand(&template) } else { List::Ready(&ready) };
     let subject = Subject::String { text, caseless: true };
-    test(ctx, &Request { subject, list, single: true, captures: false }, None)
+    test(ctx, &Request { subject, list, single: true, captures: false, label: None }, None)
 }
 
 /// Is the session's host in the list?
@@ -171,11 +177,12 @@ pub fn match_host_data(ctx: &mut Context, list: &Template, data: &mut Option<Tex
 
 /// Is the session's host in the list of this option? An unset option is an empty list.
 pub fn match_host_option(ctx: &mut Context, name: &str, option: &Str) -> Match {
-    // The name stands in messages about files that cannot be read.
-    let _ = name;
     match option.get() {
-        Some(list) => match_host(ctx, list),
-        None => Match::No,
+        Some(list) => match_option(ctx, name, Subject::SessionHost, list, None),
+        None => {
+            crate::hdebug!(ctx, LISTS, "host in {name}? no (option unset)");
+            Match::No
+        }
     }
 }
 
