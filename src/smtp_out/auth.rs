@@ -84,7 +84,10 @@ fn attempt(ctx: &mut Context, host: &HostItem, client: &mut Client, inst: &AuthI
                 return Err(client.trouble(Fault::Refused(super::reply::Reply { text: answer })));
             }
             if let Some(text) = said {
-                log::write(ctx, None, Which::MAIN, text.trim_end());
+                let mut line = BString::from(format!("{}", text));
+                let end = line.trim_end().len();
+                line.truncate(end);
+                log::write(ctx, None, Which::MAIN, &line);
             } else {
                 note(ctx, "failed", &answer);
             }
