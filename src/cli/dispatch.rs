@@ -77,13 +77,7 @@ fn print_settings(ctx: &Context, o: &Options, arguments: &[BString]) -> i32 {
 
 fn testing(ctx: &mut Context, o: &Options, test: &Test) -> Result<i32, Refusal> {
     match test {
-        Test::Expand { message: None, id: None } => {
-            privilege::become_caller(&ctx.run)?;
-            let words: Vec<Vec<u8>> = o.arguments.iter().map(|a| a.to_vec()).collect();
-            let result = super::expand_test::run(ctx, &words, &mut std::io::stdin().lock(), &mut std::io::stdout().lock());
-            Ok(result.unwrap_or(1))
-        }
-        Test::Expand { .. } => missing("-bem"),
+        Test::Expand { message, id } => testing_modes::expand(ctx, o, message.as_ref(), id.as_ref()),
         Test::Filter { .. } => {
             privilege::become_caller(&ctx.run)?;
             missing("-bf")
