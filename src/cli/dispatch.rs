@@ -8,7 +8,7 @@ use bstr::{BString, ByteSlice};
 
 use super::options::{MessageAction, Options, Refusal, Test};
 use super::parse::refuse;
-use super::{privilege, reception, testing as testing_modes};
+use super::{privilege, reception, test_message, testing as testing_modes};
 use crate::config::show::{self, Viewer};
 use crate::context::Context;
 use crate::daemon::{self, DaemonOptions};
@@ -77,7 +77,19 @@ fn print_settings(ctx: &Context, o: &Options, arguments: &[BString]) -> i32 {
 
 fn testing(ctx: &mut Context, o: &Options, test: &Test) -> Result<i32, Refusal> {
     match test {
-        Test::Expand { message, id } => testing_modes::expand(ctx, o, message.as_ref(), id.as_ref()),
+        Test::Expand { message, id } => {
+            // A message of the queue is read while that is still possible.
+            if let Some(id) = id {
+                test_message::from_spool(ctx, &o.queue_name, id).map_err(refuse)?;
+            }
+            privilege::become_caller(&ctx.run)?;
+            let words: Vec<Vec<u8>> = o.arguments.iter().map(|a| a.to_vec()).collect();
+            if let Some(path) = message {
+                test_message::from_file(ctx, path, o.extract_recipients).map_err(refuse)?;
+            }
+            let result = super::expand_test::run(ctx, &words, &mut std::io::stdin().lock(), &mut std::io::stdout().lock());
+            Ok(result.unwrap_or(1))
+        }
         Test::Filter { .. } => {
             privilege::become_caller(&ctx.run)?;
             missing("-bf")

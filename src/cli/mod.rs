@@ -13,6 +13,7 @@ pub mod parse;
 mod privilege;
 mod reception;
 mod start;
+mod test_message;
 mod testing;
 mod version;
 

@@ -106,18 +106,7 @@ fn submission(o: &Options) -> Submission {
         extract: o.extract_recipients,
         dot_ends: !o.dot_is_data,
         errors,
-        mode: delivery_mode(o),
-    }
-}
-
-/// `-od...`
-fn delivery_mode(o: &Options) -> Mode {
-    match o.delivery {
-        None => Mode::Default,
-        Some(Delivery::Background) => Mode::Background,
-        Some(Delivery::Foreground) => Mode::Foreground,
-        Some(Delivery::Queue) => Mode::Queue,
-        Some(Delivery::QueueSmtp) => Mode::QueueSmtp,
+        mode: Mode::Default,
     }
 }
 
@@ -154,7 +143,6 @@ fn caller(ctx: &mut Context, o: &Options, remote: bool) -> Result<(), Refusal> {
     let trusted = ctx.run.trusted;
     ctx.session.ident = Some(Text::clean(ctx.run.login.to_vec()));
     ctx.session.queue_name.clone_from(&o.queue_name);
-    ctx.session.queue_mode = delivery_mode(o);
     ctx.session.allow_unqualified_sender = !o.no_qualify;
     ctx.session.allow_unqualified_recipient = !o.no_qualify;
     let c = &mut ctx.session.caller;

@@ -25,6 +25,12 @@ impl Macros {
         Macros { list, builtin }
     }
 
+    /// The table of a finished configuration again, for lines of `-be`.
+    pub fn of(list: &[Macro]) -> Self {
+        let builtin = list.iter().take_while(|m| m.builtin).count();
+        Macros { list: list.to_vec(), builtin }
+    }
+
     /// The table, for the finished configuration.
     pub fn into_list(self) -> Vec<Macro> {
         self.list

@@ -55,8 +55,8 @@ impl Context {
         }
     }
 
-    /// A context without services that reach outside, for tests and for `examples/`.
-    #[doc(hidden)]
+    /// A context without services that reach outside, for unit tests.
+    #[cfg(test)]
     pub fn for_tests(config: Arc<Config>, run: Arc<Run>) -> Self {
         let services = Services {
             log: Default::default(),
@@ -64,7 +64,6 @@ impl Context {
             hints: Arc::new(crate::hints::SqliteStore::new(std::path::Path::new("/nonexistent"), 0, 0)),
             spool: Arc::new(crate::spool::Spool::new(&config)),
             handoff: Default::default(),
-            tls: Arc::new(crate::tls_openssl::ContextCache::new(None)),
             lookups: Default::default(),
             lists: Default::default(),
             random: Default::default(),

@@ -71,7 +71,7 @@ pub(super) fn process(ctx: &mut Context, d: &mut Delivery<'_>, mut addr: Address
 pub(super) fn queue_time(ctx: &Context) -> u64 {
     let now = crate::sys::time::now();
     let (sec, usec) = ctx.message.received_time;
-    let whole = (now.sec - sec).saturating_mul(1_000_000) + i64::from(now.usec) - i64::from(usec);
+    let whole = (now.sec - sec).saturating_mul(1_000_000) + now.usec - i64::from(usec);
     let mut t = u64::try_from(whole).unwrap_or(0);
     if log::selected(ctx, Selector::QueueTimeExclusive) {
         t = t.saturating_sub(ctx.message.received_duration_usec);

@@ -157,28 +157,15 @@ fn special(ctx: &mut Context, d: &mut Delivery<'_>, mut a: Address) {
 fn percent_hack(ctx: &mut Context, d: &mut Delivery<'_>, a: &mut Address) -> Result<(), String> {
     let config = ctx.config.clone();
     let Some(list) = config.main.percent_hack_domains.get() else { return Ok(()) };
-    let mut new = a.cc_local_part.clone();
-    let mut changed = false;
-    loop {
-        let Some(at) = new.rfind_byte(b'%') else { break };
-        let domain = match changed {
-            false => a.domain.clone(),
-            true => break,
-        };
-        match matching::match_domain(ctx, &domain, list, None) {
-            Match::No => break,
-            Match::Defer(_) => return Err("cannot check percent_hack_domains".into()),
-            Match::Yes => {}
-        }
-        let mut text = new[..at].to_vec();
-        text.push(b'@');
-        text.extend_from_slice(&new[at + 1..]);
-        new = new.piece(text);
-        changed = true;
+    let Some(at) = a.cc_local_part.rfind_byte(b'%') else { return Ok(()) };
+    match matching::match_domain(ctx, &a.domain.clone(), list, None) {
+        Match::No => return Ok(()),
+        Match::Defer(_) => return Err("cannot check percent_hack_domains".into()),
+        Match::Yes => {}
     }
-    if !changed {
-        return Ok(());
-    }
+    let mut text = a.cc_local_part.to_vec();
+    text[at] = b'@';
+    let new = a.cc_local_part.piece(text);
     let known = a.parent.as_ref().map(identity);
     let parent = std::sync::Arc::new(a.clone());
     let mut child = Address::new(new);

@@ -11,7 +11,7 @@ mod misc;
 mod numbers;
 mod quoting;
 mod text_ops;
-mod utf8;
+pub mod utf8;
 
 use bstr::ByteSlice;
 
