@@ -51,6 +51,10 @@ fn try_run() -> Result<i32, Refusal> {
     if o.modes() == 0 && !o.receives() {
         return Err(Refusal::Help);
     }
+    // A mode that just prints ends quietly when nobody reads any more, as programs of its kind do.
+    if o.modes() > 0 && o.daemon.is_none() && o.queue_runs.is_empty() && !o.receives() {
+        sys::signal::default(sys::signal::SIGPIPE).map_err(|e| io_refusal("cannot set SIGPIPE", &e))?;
+    }
     let mut run = facts(&o, argv)?;
     if run.debug & trace::ANY != 0 {
         trace::early(
@@ -156,7 +160,7 @@ fn facts(o: &Options, argv: Vec<BString>) -> Result<Run, Refusal> {
         ..Run::default()
     };
     // What -bP says of a broken configuration goes to the terminal too.
-    if o.show.is_some() {
+    if o.show.as_ref().is_some_and(|words| words.first().is_none_or(|w| *w != "config")) {
         run.debug |= trace::V;
         run.verbose = true;
     }
