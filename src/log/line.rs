@@ -456,7 +456,9 @@ pub fn failure(ctx: &Context, addr: &Address, return_path: Option<&[u8]>, delive
 pub fn deferral(ctx: &Context, addr: &Address, stage: &str, deliver_time: Option<u64>) -> BString {
     let mut b = LineBuilder::default();
     b.item(&address(ctx, addr, false));
-    envelope(ctx, &mut b, None, false);
+    if !ctx.message.queue_name.is_empty() {
+        b.field("Q", &ctx.message.queue_name);
+    }
     router_and_transport(&mut b, addr);
     if !stage.is_empty() {
         b.item(stage.as_bytes());
