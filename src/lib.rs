@@ -31,7 +31,6 @@ pub mod route;
 pub mod routers;
 pub mod scan;
 pub mod smtp_in;
-#[cfg(any())]
 pub mod smtp_out;
 pub mod spool;
 #[allow(unsafe_code)]

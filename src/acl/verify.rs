@@ -345,7 +345,7 @@ fn recipient(ctx: &mut Context, run: &mut Run, parsed: &Parsed, m: &mut Messages
     m.log = item.failure.message.clone();
     m.user = item.failure.user_message.clone().or_else(|| item.failure.message.clone());
     m.log_is_user = item.failure.user_message.is_none();
-    if result.pass_message {
+    if item.flags.pass_message || item.flags.user_message_given {
         ctx.acl.temp_details = true;
     }
     let verdict = override_defer(ctx, run, parsed, result.outcome);

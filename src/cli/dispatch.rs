@@ -8,13 +8,14 @@ use bstr::{BString, ByteSlice};
 
 use super::options::{MessageAction, Options, Refusal, Test};
 use super::parse::refuse;
-use super::{privilege, reception, testing as testing_modes};
+use super::{privilege, reception, test_message, testing as testing_modes};
 use crate::config::show::{self, Viewer};
 use crate::context::Context;
 use crate::daemon::{self, DaemonOptions};
 use crate::log::{self, Which};
 use crate::queue::{actions, list, run, view};
 use crate::sys::exec;
+use crate::verify::command::{self, Command};
 
 /// A mode whose room is not there yet.
 fn missing(option: &str) -> Result<i32, Refusal> {
@@ -77,24 +78,37 @@ fn print_settings(ctx: &Context, o: &Options, arguments: &[BString]) -> i32 {
 
 fn testing(ctx: &mut Context, o: &Options, test: &Test) -> Result<i32, Refusal> {
     match test {
-        Test::Expand { message: None, id: None } => {
+        Test::Expand { message, id } => {
+            // A message of the queue is read while that is still possible.
+            if let Some(id) = id {
+                test_message::from_spool(ctx, &o.queue_name, id).map_err(refuse)?;
+            }
             privilege::become_caller(&ctx.run)?;
             let words: Vec<Vec<u8>> = o.arguments.iter().map(|a| a.to_vec()).collect();
+            if let Some(path) = message {
+                test_message::from_file(ctx, path, o.extract_recipients).map_err(refuse)?;
+            }
             let result = super::expand_test::run(ctx, &words, &mut std::io::stdin().lock(), &mut std::io::stdout().lock());
             Ok(result.unwrap_or(1))
         }
-        Test::Expand { .. } => missing("-bem"),
         Test::Filter { .. } => {
             privilege::become_caller(&ctx.run)?;
             missing("-bf")
         }
-        Test::Address => missing("-bt"),
-        Test::Verify { .. } => missing("-bv"),
+        Test::Address => verify(ctx, o, Command::Test),
+        Test::Verify { sender: false } => verify(ctx, o, Command::VerifyRecipient),
+        Test::Verify { sender: true } => verify(ctx, o, Command::VerifySender),
         Test::Retry => testing_modes::retry(ctx, o),
         Test::Rewrite => testing_modes::rewriting(ctx, o),
         Test::Malware(_) => missing("-bmalware"),
         Test::Host { address, callouts } => reception::rehearse(ctx, o, address, *callouts),
     }
+}
+
+/// `-bt`, `-bv`, `-bvs`
+fn verify(ctx: &mut Context, o: &Options, command: Command) -> Result<i32, Refusal> {
+    let result = command::run(ctx, command, &o.arguments, &mut std::io::stdin().lock(), &mut std::io::stdout().lock());
+    result.map_err(|e| refuse(crate::sys::error_text(&e)))
 }
 
 /// `-M...`: the same to each message; the status is 1 if any of them failed.

@@ -4,8 +4,9 @@
 
 use std::io::{self, BufRead, Write};
 
-use bstr::ByteSlice;
+use bstr::{BString, ByteSlice};
 
+use crate::config::macros::{Macros, replace_from, split_definition};
 use crate::context::Context;
 use crate::expand::{ExpandError, Template, expand};
 use crate::text::Text;
@@ -15,9 +16,15 @@ const MAX_LINE: usize = 1 << 20;
 
 /// Expands each argument, or each line of `input` if there are none. The result is the exit status.
 pub fn run(ctx: &mut Context, args: &[Vec<u8>], input: &mut dyn BufRead, output: &mut dyn Write) -> io::Result<i32> {
+    let mut macros = Macros::of(&ctx.config.macros);
+    if ctx.run.debug != 0 {
+        for (name, value) in &ctx.config.macro_uses {
+            writeln!(output, "macro '{name}' -> '{value}'")?;
+        }
+    }
     if !args.is_empty() {
         for arg in args {
-            one(ctx, arg, output)?;
+            one(ctx, &mut macros, arg, output)?;
         }
         return Ok(0);
     }
@@ -25,7 +32,7 @@ pub fn run(ctx: &mut Context, args: &[Vec<u8>], input: &mut dyn BufRead, output:
         output.write_all(b"> ")?;
         output.flush()?;
         match read_line(input)? {
-            Some(line) => one(ctx, &line, output)?,
+            Some(line) => one(ctx, &mut macros, &line, output)?,
             None => break,
         }
     }
@@ -35,7 +42,7 @@ pub fn run(ctx: &mut Context, args: &[Vec<u8>], input: &mut dyn BufRead, output:
 }
 
 /// A line without its newline; a backslash at its end joins the next one, whose leading white space goes.
-fn read_line(input: &mut dyn BufRead) -> io::Result<Option<Vec<u8>>> {
+pub(crate) fn read_line(input: &mut dyn BufRead) -> io::Result<Option<Vec<u8>>> {
     let mut line: Vec<u8> = Vec::new();
     let mut continued = false;
     loop {
@@ -59,13 +66,26 @@ fn read_line(input: &mut dyn BufRead) -> io::Result<Option<Vec<u8>>> {
     }
 }
 
-fn one(ctx: &mut Context, line: &[u8], output: &mut dyn Write) -> io::Result<()> {
-    if let Some(rest) = line.strip_prefix(b"set") {
-        if rest.first().is_some_and(|c| matches!(c, b' ' | b'\t' | b',')) {
-            return set_variable(ctx, rest, output);
-        }
+/// One line: a definition of a macro, `set`, or a string to be expanded; macros are replaced first.
+fn one(ctx: &mut Context, macros: &mut Macros, line: &[u8], output: &mut dyn Write) -> io::Result<()> {
+    let mut line = BString::from(line);
+    let from = replace_from(&line);
+    if let Err(e) = macros.expand(&mut line, from) {
+        return writeln!(output, "Failed: {e}");
     }
-    match expand(ctx, &Template::new(line)) {
+    if let Some((name, ..)) = split_definition(&line) {
+        let name = name.as_bstr().to_string();
+        return match macros.define(&line) {
+            Ok(()) => writeln!(output, "Defined macro '{name}'"),
+            Err((_, e)) => writeln!(output, "Failed: {e}"),
+        };
+    }
+    if let Some(rest) = line.strip_prefix(b"set")
+        && rest.first().is_some_and(|c| matches!(c, b' ' | b'\t' | b','))
+    {
+        return set_variable(ctx, rest, output);
+    }
+    match expand(ctx, &Template::new(&line)) {
         Ok(t) => {
             output.write_all(&t)?;
             output.write_all(b"\n")?;

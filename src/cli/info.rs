@@ -37,18 +37,26 @@ exim -bI:sieve   list of supported sieve extensions\n";
 
 /// Names for DSCP values (RFC 2474, 2597, 3246, 8622) and the old TOS ones.
 const DSCP: &[&str] = &[
-    "af11", "af12", "af13", "af21", "af22", "af23", "af31", "af32", "af33", "af41", "af42", "af43", "ef", "lowcost",
-    "lowdelay", "mincost", "reliability", "throughput",
+    "af11",
+    "af12",
+    "af13",
+    "af21",
+    "af22",
+    "af23",
+    "af31",
+    "af32",
+    "af33",
+    "af41",
+    "af42",
+    "af43",
+    "ef",
+    "lowcost",
+    "lowdelay",
+    "mincost",
+    "reliability",
+    "throughput",
 ];
 
 /// Extensions that `require` accepts.
-const SIEVE: &[&str] = &[
-    "comparator-i;ascii-numeric",
-    "copy",
-    "encoded-character",
-    "enotify",
-    "envelope",
-    "fileinto",
-    "subaddress",
-    "vacation",
-];
+const SIEVE: &[&str] =
+    &["comparator-i;ascii-numeric", "copy", "encoded-character", "enotify", "envelope", "fileinto", "subaddress", "vacation"];

@@ -4,7 +4,7 @@
 
 mod dispatch;
 mod environment;
-mod expand_test;
+pub(crate) mod expand_test;
 mod info;
 mod modes;
 pub mod options;
@@ -13,6 +13,7 @@ pub mod parse;
 mod privilege;
 mod reception;
 mod start;
+mod test_message;
 mod testing;
 mod version;
 

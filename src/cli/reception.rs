@@ -106,13 +106,7 @@ fn submission(o: &Options) -> Submission {
         extract: o.extract_recipients,
         dot_ends: !o.dot_is_data,
         errors,
-        mode: match o.delivery {
-            None => Mode::Default,
-            Some(Delivery::Background) => Mode::Background,
-            Some(Delivery::Foreground) => Mode::Foreground,
-            Some(Delivery::Queue) => Mode::Queue,
-            Some(Delivery::QueueSmtp) => Mode::QueueSmtp,
-        },
+        mode: Mode::Default,
     }
 }
 

@@ -168,9 +168,7 @@ impl Kind for Routers {
                     .iter()
                     .any(|o| o.is_set());
         }
-        driver
-            .init(&d.name, &mut d.generic, &d.set, config)
-            .map_err(|e| ConfigError::driver(Self::NAME, &d.name, e))?;
+        driver.init(&d.name, &mut d.generic, &d.set, config).map_err(|e| ConfigError::driver(Self::NAME, &d.name, e))?;
         check_self(&d.generic).map_err(|e| ConfigError::driver(Self::NAME, &d.name, e))?;
         config.routers.push(Arc::new(RouterInstance {
             name: d.name,
@@ -217,9 +215,7 @@ impl Kind for Transports {
         mut driver: Box<dyn Transport>,
         config: &mut Config,
     ) -> Result<(), ConfigError> {
-        driver
-            .init(&d.name, &mut d.generic, &d.set, config)
-            .map_err(|e| ConfigError::driver(Self::NAME, &d.name, e))?;
+        driver.init(&d.name, &mut d.generic, &d.set, config).map_err(|e| ConfigError::driver(Self::NAME, &d.name, e))?;
         if !d.set.iter().any(|s| s == "retry_use_local_part") {
             d.generic.retry_use_local_part = matches!(driver.kind(), crate::transports::Kind::Local(_));
         }
@@ -259,9 +255,8 @@ impl Kind for Auths {
         if !d.generic.public_name.is_set() {
             d.generic.public_name = Str::from_bytes(&d.name);
         }
-        let sides = driver
-            .init(&d.name, &mut d.generic, &d.set, config)
-            .map_err(|e| ConfigError::driver(Self::NAME, &d.name, e))?;
+        let sides =
+            driver.init(&d.name, &mut d.generic, &d.set, config).map_err(|e| ConfigError::driver(Self::NAME, &d.name, e))?;
         config.auths.push(Arc::new(AuthInstance {
             name: d.name,
             driver_name,

@@ -53,7 +53,6 @@ impl Lines {
 
     fn push(&mut self, name: &[u8], text: Vec<u8>) {
         self.files.push(File { name: name.into(), text, at: 0, line: 0 });
-        self.saved.push(format!("# 1 \"{}\"", name.as_bstr()).into());
     }
 
     fn mark(&mut self) {
@@ -99,6 +98,9 @@ impl Lines {
                 let line = BString::from(rest.get(..len).unwrap_or_default().trim_end());
                 f.at += len + 1;
                 f.line += 1;
+                if f.line == 1 {
+                    self.saved.push(format!("# 1 \"{}\"", f.name).into());
+                }
                 if f.line == 1 && line.starts_with(b"\xef\xbb\xbf") {
                     return Err(self.error("found unexpected BOM (Byte Order Mark)"));
                 }
@@ -300,10 +302,14 @@ mod tests {
 
     #[test]
     fn conditions() {
-        let text = ".ifdef X Y\na\n.elifdef _LOG_PID\nb\n.else\nc\n.endif\nX=1\n.ifndef X\nd\n.else\n.ifdef X\ne\n.endif\n.endif\n";
+        let text =
+            ".ifdef X Y\na\n.elifdef _LOG_PID\nb\n.else\nc\n.endif\nX=1\n.ifndef X\nd\n.else\n.ifdef X\ne\n.endif\n.endif\n";
         assert_eq!(all(text).unwrap(), ["b", "e"]);
         assert!(all(".ifdef X\n").unwrap_err().text.contains(".endif missing"));
-        assert_eq!(all(".else\n").unwrap_err().to_string(), "Exim configuration error in line 1 of /t/c:\n  .else without matching .ifdef");
+        assert_eq!(
+            all(".else\n").unwrap_err().to_string(),
+            "Exim configuration error in line 1 of /t/c:\n  .else without matching .ifdef"
+        );
     }
 
     #[test]

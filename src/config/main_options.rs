@@ -19,7 +19,8 @@ id $message_exim_id\
 ${if def:received_for {\n\tfor $received_for}}";
 
 /// `uucp_from_pattern`: the two forms of "From " line that the manual shows.
-pub const UUCP_FROM_PATTERN: &str = r"^From\s+(\S+)\s+(?:[a-zA-Z]{3},?\s+)?(?:[a-zA-Z]{3}\s+\d?\d|\d?\d\s+[a-zA-Z]{3}\s+\d\d(?:\d\d)?)\s+\d\d?:\d\d?";
+pub const UUCP_FROM_PATTERN: &str =
+    r"^From\s+(\S+)\s+(?:[a-zA-Z]{3},?\s+)?(?:[a-zA-Z]{3}\s+\d?\d|\d?\d\s+[a-zA-Z]{3}\s+\d\d(?:\d\d)?)\s+\d\d?:\d\d?";
 
 /// `delay_warning_condition`, as the manual gives it.
 pub const DELAY_WARNING_CONDITION: &str = "${if or {\

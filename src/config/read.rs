@@ -59,17 +59,13 @@ pub fn load(request: Request<'_>) -> Result<Loaded, Failure> {
     }
 }
 
-fn read(
-    config: &mut Config,
-    request: Request<'_>,
-    ids: (u32, u32),
-    warnings: &mut Vec<String>,
-) -> Result<(), ConfigError> {
+fn read(config: &mut Config, request: Request<'_>, ids: (u32, u32), warnings: &mut Vec<String>) -> Result<(), ConfigError> {
     let (file, text) = source::read_main(request.files, request.check_owner, ids)?;
     config.file = file.clone();
     let mut lines = Lines::new(&file, text, Macros::new(request.macros));
     let result = sections(config, &mut lines, request.run, request.services, warnings);
     config.lines = std::mem::take(&mut lines.saved);
+    config.macro_uses = lines.macros.take_uses();
     config.macros = std::mem::take(&mut lines.macros).into_list();
     result
 }
@@ -96,9 +92,9 @@ fn sections(
             b"retry" => retry(config, lines, warnings)?,
             b"rewrite" => rewrite(config, lines)?,
             b"local_scan" => {
-                return Err(lines.error(
-                    "local_scan() options not supported: (LOCAL_SCAN_HAS_OPTIONS not defined in Local/Makefile)",
-                ));
+                return Err(
+                    lines.error("local_scan() options not supported: (LOCAL_SCAN_HAS_OPTIONS not defined in Local/Makefile)")
+                );
             }
             _ => return Err(lines.error(format!("\"{name}\" is not a known configuration section name"))),
         };
@@ -257,4 +253,3 @@ fn rewrite(config: &mut Config, lines: &mut Lines) -> Result<Option<BString>, Co
     }
     Ok(None)
 }
-

@@ -56,11 +56,7 @@ fn find<'a>(word: &str, sets: &'a mut [&mut dyn OptionSet]) -> Option<(String, b
 
 /// Sets an option in the first of the tables that has it. `Ok(None)`: no table knows the word. `done` holds the names
 /// set so far, and gets the new one.
-pub fn apply(
-    parts: &Parts<'_>,
-    sets: &mut [&mut dyn OptionSet],
-    done: &mut Vec<String>,
-) -> Result<Option<Setting>, String> {
+pub fn apply(parts: &Parts<'_>, sets: &mut [&mut dyn OptionSet], done: &mut Vec<String>) -> Result<Option<Setting>, String> {
     let Ok(word) = parts.word.to_str() else { return Ok(None) };
     let Some((name, negated, option)) = find(word, sets) else { return Ok(None) };
     if done.contains(&name) && !option.repeatable() {

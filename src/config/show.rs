@@ -154,8 +154,7 @@ impl Printer<'_> {
         for kind in [ListKind::Address, ListKind::Domain, ListKind::Host, ListKind::LocalPart] {
             if let Some(list) = self.config.named_list(kind, name) {
                 found = true;
-                let value: &[u8] =
-                    if list.hidden && !self.viewer.admin { HIDDEN.as_bytes() } else { list.text.raw() };
+                let value: &[u8] = if list.hidden && !self.viewer.admin { HIDDEN.as_bytes() } else { list.text.raw() };
                 if self.viewer.bare {
                     out.line(value);
                 } else {
@@ -164,10 +163,7 @@ impl Printer<'_> {
             }
         }
         if !found {
-            out.missing(format!(
-                "no address, domain, host, or local part list called \"{}\" exists",
-                name.as_bstr()
-            ));
+            out.missing(format!("no address, domain, host, or local part list called \"{}\" exists", name.as_bstr()));
         }
     }
 

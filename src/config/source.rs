@@ -64,8 +64,8 @@ pub fn read_main(list: &[u8], check_owner: bool, exim: (u32, u32)) -> Result<(BS
                 if check_owner {
                     owned_well(&fd, name, exim)?;
                 }
-                let text =
-                    read_all(fd).map_err(|e| ConfigError::bare(format!("failed to read {name}: {}", crate::sys::error_text(&e))))?;
+                let text = read_all(fd)
+                    .map_err(|e| ConfigError::bare(format!("failed to read {name}: {}", crate::sys::error_text(&e))))?;
                 return Ok((name.clone(), text));
             }
             // A missing one lets the next have its turn, as does a missing directory.
@@ -91,9 +91,7 @@ fn owned_well(fd: &std::os::fd::OwnedFd, name: &BString, exim: (u32, u32)) -> Re
     let good_owner = stat.uid == 0 || stat.uid == exim.0 || owner == Some(stat.uid);
     let good_group = stat.gid == 0 || stat.gid == exim.1 || group == Some(stat.gid) || stat.mode & 0o020 == 0;
     if !good_owner || !good_group || stat.mode & 0o002 != 0 {
-        return Err(ConfigError::bare(format!(
-            "Exim configuration file {name} has the wrong owner, group, or mode"
-        )));
+        return Err(ConfigError::bare(format!("Exim configuration file {name} has the wrong owner, group, or mode")));
     }
     Ok(())
 }

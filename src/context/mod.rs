@@ -55,14 +55,13 @@ impl Context {
         }
     }
 
-    /// A context without services that reach outside, for tests and for `examples/`.
-    #[doc(hidden)]
+    /// A context without services that reach outside, for unit tests.
+    #[cfg(test)]
     pub fn for_tests(config: Arc<Config>, run: Arc<Run>) -> Self {
         let services = Services {
             log: Default::default(),
             dns: Default::default(),
             hints: Arc::new(crate::hints::SqliteStore::new(std::path::Path::new("/nonexistent"), 0, 0)),
-            tls: Default::default(),
             spool: Arc::new(crate::spool::Spool::new(&config)),
             handoff: Default::default(),
             lookups: Default::default(),

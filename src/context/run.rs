@@ -31,12 +31,16 @@ pub struct Run {
     pub initial_cwd: BString,
     /// `-bh`/`-bhc`: host checking; nothing is delivered or logged to files.
     pub host_checking: bool,
+    /// `-bhc`: callouts are made all the same.
+    pub host_checking_callout: bool,
     /// `-bt`, `-bv`, `-bvs`: address testing modes.
     pub address_test: bool,
     /// Modes that only test something (`-be`, `-bt`, `-bv`, `-brw`, ...): log lines go to stderr, never to files.
     pub log_testing: bool,
     /// Debug categories switched on (`-d`, `-v`), see `log::trace`.
     pub debug: u32,
+    /// `-od...`: when messages that this process receives are delivered.
+    pub delivery: crate::receive::queueing::Mode,
     /// `-N`: no real delivery.
     pub dont_deliver: bool,
     /// `-C` as given, for children.

@@ -73,6 +73,22 @@ pub struct Continued {
     pub address: BString,
     /// How many messages have gone before, plus one.
     pub sequence: u32,
+    /// The connection; a transport that uses it takes it out.
+    pub connection: OpenConnection,
+}
+
+/// A connection to a server that is handed from one message to the next.
+pub type OpenConnection = std::sync::Arc<std::sync::Mutex<Option<Box<crate::smtp_out::Opened>>>>;
+
+impl Continued {
+    /// Takes the connection.
+    pub fn take(&self) -> Option<Box<crate::smtp_out::Opened>> {
+        self.connection.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take()
+    }
+    /// Is it still there?
+    pub fn is_open(&self) -> bool {
+        self.connection.lock().unwrap_or_else(std::sync::PoisonError::into_inner).is_some()
+    }
 }
 
 /// How a delivery ended.
@@ -90,6 +106,25 @@ pub enum DeliverOutcome {
 
 /// Delivers one message, as far as is possible now.
 pub fn deliver_message(ctx: &mut Context, id: &[u8], options: &DeliverOptions) -> DeliverOutcome {
+    let mut kept = Vec::new();
+    let outcome = deliver_one(ctx, id, options, &mut kept);
+    // Messages that wait for a host that we are connected to.
+    while let Some(k) = kept.pop() {
+        let options = DeliverOptions { queue_name: options.queue_name.clone(), continued: Some(k.continued), ..DeliverOptions::default() };
+        if ctx.run.test_harness && !ctx.run.no_test_delays {
+            crate::sys::time::sleep_ms(500);
+        }
+        ctx.message = crate::context::Message::default();
+        deliver_one(ctx, &k.next, &options, &mut kept);
+        // Nobody has used it, and nobody will.
+        if let Some(mut c) = options.continued.as_ref().and_then(Continued::take) {
+            c.client.quit();
+        }
+    }
+    outcome
+}
+
+fn deliver_one(ctx: &mut Context, id: &[u8], options: &DeliverOptions, kept: &mut Vec<remote::Kept>) -> DeliverOutcome {
     ctx.services.random.reseed(0);
     let Some((mut d, mode)) = start::open(ctx, id, options) else { return DeliverOutcome::NotAttempted };
     start::make_addresses(ctx, &mut d, &mode);
@@ -128,6 +163,7 @@ pub fn deliver_message(ctx: &mut Context, id: &[u8], options: &DeliverOptions) -
             remote_run::deliver_all(ctx, &mut d, true);
         }
     }
+    kept.append(&mut d.kept);
     finish::finish(ctx, d, wrapper_failed)
 }
 

@@ -36,6 +36,17 @@ pub struct RemoteJob<'a> {
     pub unusable: &'a std::collections::BTreeSet<bstr::BString>,
     /// The number of this run within the message's delivery, from 0.
     pub sequence: usize,
+    /// The transport leaves here a connection that another message can go down, once this one is finished.
+    pub kept: Option<Kept>,
+}
+
+/// An open connection, and the message that waits for it.
+#[derive(Debug)]
+pub struct Kept {
+    /// The message to be delivered next.
+    pub next: bstr::BString,
+    /// How it is to be delivered.
+    pub continued: super::Continued,
 }
 
 /// How a host stands in [`RemoteJob::unusable`].

@@ -12,7 +12,7 @@ use bstr::BString;
 use super::limits::{self, Place};
 use super::local::DeliveryStatus;
 use super::post::{self, Outcome, Stage};
-use super::remote::{RemoteJob, RemoteTransport, unusable_key};
+use super::remote::{Kept, RemoteJob, RemoteTransport, unusable_key};
 use super::state::Delivery;
 use super::users::{self, Identity};
 use super::wire;
@@ -42,6 +42,8 @@ struct Done {
     group: Group,
     statuses: Vec<DeliveryStatus>,
     usec: u64,
+    /// A connection that another message can use.
+    kept: Option<Kept>,
 }
 
 fn driver(t: &TransportInstance) -> Option<&dyn RemoteTransport> {
@@ -87,7 +89,7 @@ pub(super) fn deliver_all(ctx: &mut Context, d: &mut Delivery<'_>, fallback: boo
             d.runs += 1;
             if super::pretends(ctx) {
                 let statuses = pretend(&group);
-                finish_group(ctx, d, Done { group, statuses, usec: 0 }, fallback);
+                finish_group(ctx, d, Done { group, statuses, usec: 0, kept: None }, fallback);
                 continue;
             }
             if group.who.uid != site.exim_uid && group.who.uid != crate::sys::ids::geteuid() {
@@ -124,14 +126,15 @@ pub(super) fn deliver_all(ctx: &mut Context, d: &mut Delivery<'_>, fallback: boo
                         continued: continued.as_ref(),
                         unusable: &unusable,
                         sequence,
+                        kept: None,
                     };
-                    run(&mut ctx, &mut job)
+                    (run(&mut ctx, &mut job), job.kept)
                 }));
-                let statuses = result.unwrap_or_else(|_| wire::lost(&mut group.batch, "delivery thread failed"));
+                let (statuses, kept) = result.unwrap_or_else(|_| (wire::lost(&mut group.batch, "delivery thread failed"), None));
                 debug_assert_eq!(statuses.len(), n);
                 let usec = u64::try_from(start.elapsed().as_micros()).unwrap_or(u64::MAX);
                 // The receiver waits for every thread.
-                let _ = sender.send(Done { group, statuses, usec });
+                let _ = sender.send(Done { group, statuses, usec, kept });
             });
             running += 1;
             if ctx.run.test_harness && !ctx.run.no_test_delays {
@@ -218,6 +221,7 @@ fn in_process(
                 continued: d.options.continued.as_ref(),
                 unusable: &d.unusable,
                 sequence,
+                kept: None,
             };
             let statuses = run(ctx, &mut job);
             let _ = std::fs::File::from(write).write_all(&wire::encode(&group.batch, &statuses));
@@ -237,7 +241,7 @@ fn in_process(
             }
         }
     };
-    Done { group, statuses, usec: u64::try_from(start.elapsed().as_micros()).unwrap_or(u64::MAX) }
+    Done { group, statuses, usec: u64::try_from(start.elapsed().as_micros()).unwrap_or(u64::MAX), kept: None }
 }
 
 /// Takes the addresses that go with the first in one run, and checks what must be checked before it.
@@ -445,7 +449,8 @@ fn sort_by_domain(ctx: &mut Context, d: &mut Delivery<'_>) {
 
 /// Journal, verdicts, fallback hosts.
 fn finish_group(ctx: &mut Context, d: &mut Delivery<'_>, done: Done, fallback: bool) {
-    let Done { group, statuses, usec } = done;
+    let Done { group, statuses, usec, kept } = done;
+    d.kept.extend(kept);
     limits::leave(ctx, group.place.as_ref());
     for h in group.batch.iter().flat_map(|a| &a.hosts) {
         if matches!(h.status, HostStatus::UnusableRetry | HostStatus::UnusableExpired | HostStatus::Failed) && h.address.is_some()

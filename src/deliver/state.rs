@@ -48,6 +48,8 @@ pub(super) struct Delivery<'a> {
     pub(super) unusable: BTreeSet<BString>,
     /// A bounce could not be sent: the message stays, though no address is deferred.
     pub(super) keep_message: bool,
+    /// Open connections that further messages wait for.
+    pub(super) kept: Vec<super::remote::Kept>,
 }
 
 impl<'a> Delivery<'a> {
@@ -71,6 +73,7 @@ impl<'a> Delivery<'a> {
             frozen_info: BString::default(),
             message_age,
             runs: 0,
+            kept: Vec::new(),
             keep_journal: false,
             unusable: BTreeSet::new(),
             keep_message: false,

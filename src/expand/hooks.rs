@@ -60,7 +60,7 @@ pub fn lookup_quote(kind: &[u8], option: Option<&[u8]>, text: Text) -> Result<Te
 /// gave; captures of the item become `$0`, `$1`...
 pub fn match_list(ctx: &mut Context, subject: Subject<'_>, list: &Template) -> Result<Option<Option<Text>>, ExpandError> {
     let mut data = None;
-    let request = Request { subject, list: List::Expand(list), single: false, captures: true };
+    let request = Request { subject, list: List::Expand(list), single: false, captures: true, label: None };
     let result = matching::test(ctx, &request, Some(&mut data));
     answer(result, list).map(|yes| yes.then_some(data))
 }

@@ -55,9 +55,8 @@ impl Files {
         let Some(pattern) = &settings.pattern else { return Ok(()) };
         let name = file_name(pattern, kind.name(), now);
         let slot = &mut self.open[kind as usize];
-        let usable = slot.as_ref().is_some_and(|o| {
-            o.name == name && file::lstat(&name).is_ok_and(|s| (s.dev, s.ino) == o.dev_ino)
-        });
+        let usable =
+            slot.as_ref().is_some_and(|o| o.name == name && file::lstat(&name).is_ok_and(|s| (s.dev, s.ino) == o.dev_ino));
         if !usable {
             *slot = None;
             *slot = Some(open_as_exim(&name, settings).map_err(|e| (name.clone(), e))?);

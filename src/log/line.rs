@@ -501,7 +501,5 @@ mod tests {
         assert_eq!(b.build(), "=> a@b F=<> R=r");
         assert!(same_address(b"a@B", b"a@b"));
         assert!(!same_address(b"A@b", b"a@b"));
-        assert!(!shows_helo(b"[1.2.3.4]", b"1.2.3.4"));
-        assert!(shows_helo(b"1.2.3.4", b"1.2.3.4"));
     }
 }

@@ -40,8 +40,7 @@ pub fn zone(tm: &Tm) -> String {
 /// `2003-04-25 11:17:07`, with milliseconds and zone as asked: what log lines begin with (`$tod_log`).
 pub fn log_time(now: TimeVal, millisec: bool, with_zone: bool) -> String {
     let tm = local(now.sec);
-    let mut s =
-        format!("{:04}-{:02}-{:02} {:02}:{:02}:{:02}", tm.year, tm.month, tm.day, tm.hour, tm.minute, tm.second);
+    let mut s = format!("{:04}-{:02}-{:02} {:02}:{:02}:{:02}", tm.year, tm.month, tm.day, tm.hour, tm.minute, tm.second);
     if millisec {
         s.push_str(&format!(".{:03}", now.usec / 1000));
     }
@@ -71,16 +70,7 @@ pub fn full(t: i64) -> String {
 /// `Fri Apr 25 11:17:07 2003` (`$tod_bsdinbox`).
 pub fn bsd_inbox(t: i64) -> String {
     let tm = local(t);
-    format!(
-        "{} {} {:02} {:02}:{:02}:{:02} {:04}",
-        weekday(&tm),
-        month(&tm),
-        tm.day,
-        tm.hour,
-        tm.minute,
-        tm.second,
-        tm.year
-    )
+    format!("{} {} {:02} {:02}:{:02}:{:02} {:04}", weekday(&tm), month(&tm), tm.day, tm.hour, tm.minute, tm.second, tm.year)
 }
 
 /// `20030425` (`$tod_logfile`, `%D`).

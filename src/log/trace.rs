@@ -102,7 +102,13 @@ pub fn parse(value: &[u8]) -> Result<u32, String> {
 /// Writes the lines of one debug message. `host_trace`: the message belongs to the trace of `-bh`.
 pub fn message(ctx: &Context, host_trace: bool, text: fmt::Arguments<'_>) {
     let prefix = if host_trace && ctx.run.debug & ANY == 0 { ">>> " } else { "" };
-    write_lines(ctx.run.debug, prefix, ctx.scratch.debug_level, ctx.config.site.log.selectors.has(super::Selector::Millisec), &text.to_string());
+    write_lines(
+        ctx.run.debug,
+        prefix,
+        ctx.scratch.debug_level,
+        ctx.config.site.log.selectors.has(super::Selector::Millisec),
+        &text.to_string(),
+    );
 }
 
 /// The same where there is no context yet.

@@ -74,7 +74,12 @@ impl Handle for Open {
                 Match::Defer(m) => return Answer::Defer(m),
                 Match::Yes => {}
             }
-            let mut out = if ask.has("ret=full") { line.to_vec() } else { after_key(rest).to_vec() };
+            let mut out = match ask.has("ret=full") {
+                // The key is shown without its quotes.
+                true if line.starts_with(b"\"") => [&line_key[..], unquoted_rest(line)].concat(),
+                true => line.to_vec(),
+                false => after_key(rest).to_vec(),
+            };
             for next in lines {
                 let next = trim_end(next);
                 if next.is_empty() || next.starts_with(b"#") {
@@ -137,6 +142,19 @@ fn split_key(line: &[u8]) -> (Vec<u8>, &[u8]) {
     let end = line.iter().position(|c| *c == b':' || crate::parse::is_space(*c)).unwrap_or(line.len());
     let (key, rest) = line.split_at(end);
     (key.to_vec(), rest)
+}
+
+// What follows the quotes of a quoted key.
+fn unquoted_rest(line: &[u8]) -> &[u8] {
+    let mut i = 1;
+    while let Some(c) = line.get(i) {
+        match c {
+            b'"' => return line.get(i + 1..).unwrap_or_default(),
+            b'\\' => i += 2,
+            _ => i += 1,
+        }
+    }
+    b""
 }
 
 /// The character that stands after a backslash in a quoted key, and how many bytes it takes.

@@ -170,7 +170,7 @@ impl<'a> AddressTest<'a> {
         test.capture_from(first);
         let mut scan = Scan::new(Some(ListKind::Domain), Tester::String(test));
         let mut found = None;
-        match scan.text(ctx, &pattern, item.as_bstr(), true, &mut found, &mut true) {
+        match scan.text(ctx, &pattern, item.as_bstr(), None, &mut found, &mut true) {
             Match::Yes => {
                 let mut data = value.unwrap_or_default();
                 data.push_bytes(b"@");

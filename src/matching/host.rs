@@ -49,6 +49,14 @@ impl<'a> HostTest<'a> {
         HostTest { name: Name::Never, address: parse_ip(text).map(unmapped), address_text: text.to_vec() }
     }
 
+    /// What traces call it.
+    pub fn shown(&self) -> String {
+        match self.name {
+            Name::Known(name) if self.address.is_none() => name.to_string(),
+            _ => "host".into(),
+        }
+    }
+
     pub fn key(&self) -> Vec<u8> {
         let mut key = self.address_text.clone();
         if let Name::Known(n) = self.name {

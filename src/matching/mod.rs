@@ -19,7 +19,8 @@ use std::net::IpAddr;
 
 use crate::config::options::Str;
 use crate::context::Context;
-use crate::expand::Template;
+use crate::log::Which;
+use crate::expand::{ExpandError, Template};
 use crate::text::Text;
 
 pub use cache::ListCache;
@@ -90,6 +91,8 @@ pub struct Request<'a> {
     pub single: bool,
     /// Set `$0`, `$1`, ... from the item that matches.
     pub captures: bool,
+    /// What traces call the list: an option's name; `None`: its text in quotes.
+    pub label: Option<&'a str>,
 }
 
 /// Answers a question. `data` receives what the matching item gave: a lookup's result, or the item itself.
@@ -105,7 +108,7 @@ pub fn test(ctx: &mut Context, request: &Request<'_>, data: Option<&mut Option<T
 }
 
 fn simple(ctx: &mut Context, subject: Subject<'_>, list: List<'_>, data: Option<&mut Option<Text>>) -> Match {
-    test(ctx, &Request { subject, list, single: false, captures: false }, data)
+    test(ctx, &Request { subject, list, single: false, captures: false, label: None }, data)
 }
 
 /// Is the subject in a list that is ready (the conditions `match_domain` and so on, after expansion)?
@@ -120,14 +123,18 @@ pub fn match_domain(ctx: &mut Context, domain: &Text, list: &Template, data: Opt
 
 /// Does the domain match this one item (`route_list`)? Sets `$0`, `$1`, ...
 pub fn match_domain_item(ctx: &mut Context, domain: &Text, item: &Template, data: Option<&mut Option<Text>>) -> Match {
-    let request = Request { subject: Subject::Domain(domain), list: List::Expand(item), single: true, captures: true };
+    let request = Request { subject: Subject::Domain(domain), list: List::Expand(item), single: true, captures: true, label: None };
     test(ctx, &request, data)
 }
 
-/// The same for the list of the option of that name.
+/// Is the subject in the list of the option of that name?
+pub fn match_option(ctx: &mut Context, option: &str, subject: Subject<'_>, list: &Template, data: Option<&mut Option<Text>>) -> Match {
+    test(ctx, &Request { subject, list: List::Expand(list), single: false, captures: false, label: Some(option) }, data)
+}
+
+/// Is the domain in the list of the option of that name?
 pub fn match_domain_named(ctx: &mut Context, option: &str, domain: &Text, list: &Template) -> Match {
-    let _ = option;
-    match_domain(ctx, domain, list, None)
+    match_option(ctx, option, Subject::Domain(domain), list, None)
 }
 
 /// Is the local part in the list?
@@ -143,7 +150,7 @@ pub fn match_address(ctx: &mut Context, address: &Text, list: &Template, data: O
 /// Does the address match this one item (retry and rewriting rules)? The local part's case matters. Sets `$0`, `$1`, ...
 pub fn match_address_item(ctx: &mut Context, address: &Text, item: &Template) -> Match {
     let subject = Subject::Address { address, caseless: false };
-    test(ctx, &Request { subject, list: List::Expand(item), single: true, captures: true }, None)
+    test(ctx, &Request { subject, list: List::Expand(item), single: true, captures: true, label: None }, None)
 }
 
 /// Is the string in the list?
@@ -151,12 +158,28 @@ pub fn match_string(ctx: &mut Context, text: &Text, list: &Template, data: Optio
     simple(ctx, Subject::String { text, caseless: true }, List::Expand(list), data)
 }
 
-/// Does the string match a pattern of the simple kind: literal, `*tail`, regular expression, lookup? Case does not matter.
+/// Does the string match a pattern of the simple kind: literal, `*tail`, regular expression, lookup? Case does not matter,
+/// unless a regular expression says so: the string is compared as it is.
 pub fn match_pattern_string(ctx: &mut Context, text: &Text, pattern: &[u8], expand: bool) -> Match {
-    let (template, ready) = (Template::new(pattern), Text::clean(pattern));
-    let list = if expand { List::Expand(&template) } else { List::Ready(&ready) };
-    let subject = Subject::String { text, caseless: true };
-    test(ctx, &Request { subject, list, single: true, captures: false }, None)
+    let pattern = match expand {
+        true => match crate::expand::expand(ctx, &Template::new(pattern)) {
+            Ok(p) => p,
+            Err(ExpandError::Forced(_)) => return Match::No,
+            Err(e) => {
+                let why = format!("failed to expand \"{}\" while checking a list: {e}", bstr::BStr::new(pattern));
+                crate::log::write(ctx, None, Which::MAIN.and(Which::PANIC), why.as_bytes());
+                return Match::Defer(why);
+            }
+        },
+        false => Text::clean(pattern),
+    };
+    let wanted = string::Wanted { caseless: true, ..Default::default() };
+    match string::check(ctx, text, &pattern, wanted, None) {
+        scan::Answer::Yes(_) => Match::Yes,
+        scan::Answer::No => Match::No,
+        scan::Answer::Defer(why) => Match::Defer(why.unwrap_or_else(|| pattern.to_string())),
+        scan::Answer::Unknown(why) => Match::Defer(why),
+    }
 }
 
 /// Is the session's host in the list?
@@ -171,11 +194,12 @@ pub fn match_host_data(ctx: &mut Context, list: &Template, data: &mut Option<Tex
 
 /// Is the session's host in the list of this option? An unset option is an empty list.
 pub fn match_host_option(ctx: &mut Context, name: &str, option: &Str) -> Match {
-    // The name stands in messages about files that cannot be read.
-    let _ = name;
     match option.get() {
-        Some(list) => match_host(ctx, list),
-        None => Match::No,
+        Some(list) => match_option(ctx, name, Subject::SessionHost, list, None),
+        None => {
+            crate::hdebug!(ctx, LISTS, "host in {name}? no (option unset)");
+            Match::No
+        }
     }
 }
 

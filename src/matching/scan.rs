@@ -40,6 +40,15 @@ impl Tester<'_> {
         }
     }
 
+    // What traces call it.
+    fn shown(&self) -> String {
+        match self {
+            Tester::String(t) => t.subject().to_string(),
+            Tester::Address(t) => t.subject().to_string(),
+            Tester::Host(t) => t.shown(),
+        }
+    }
+
     // The key that results of named lists are kept under.
     fn key(&self) -> Vec<u8> {
         match self {
@@ -112,6 +121,8 @@ impl Scan<'_> {
             List::Ready(t) => t.clone(),
             List::Expand(template) => {
                 if template.raw().is_empty() {
+                    let label = request.label.map_or_else(|| "\"\"".into(), str::to_string);
+                    crate::hdebug!(ctx, LISTS, "{} in {label}? no (option unset)", self.tester.shown());
                     return Match::No;
                 }
                 let subject = match request.subject {
@@ -129,7 +140,9 @@ impl Scan<'_> {
             List::Ready(t) => t.as_bstr(),
             List::Expand(t) => t.raw().as_bstr(),
         };
-        self.text(ctx, &text, original, request.single, data, &mut true)
+        // One pattern on its own is no list.
+        let label = (!request.single).then(|| request.label.map_or_else(|| format!("\"{original}\""), str::to_string));
+        self.text(ctx, &text, original, label.as_deref(), data, &mut true)
     }
 
     /// Goes through a list that is ready. `cacheable` becomes false if a list in it may say something else next time.
@@ -138,18 +151,36 @@ impl Scan<'_> {
         ctx: &mut Context,
         list: &Text,
         original: &BStr,
-        single: bool,
+        label: Option<&str>,
+        data: &mut Option<Text>,
+        cacheable: &mut bool,
+    ) -> Match {
+        let Some(label) = label else { return self.items(ctx, vec![list.clone()], original, None, data, cacheable) };
+        crate::hdebug!(ctx, LISTS, "{} in {label}?", self.tester.shown());
+        ctx.scratch.debug_level += 1;
+        let all = items(list).map(|i| list.piece(Vec::from(i))).collect();
+        let result = self.items(ctx, all, original, Some(label), data, cacheable);
+        ctx.scratch.debug_level = ctx.scratch.debug_level.saturating_sub(1);
+        result
+    }
+
+    fn items(
+        &mut self,
+        ctx: &mut Context,
+        all: Vec<Text>,
+        original: &BStr,
+        label: Option<&str>,
         data: &mut Option<Text>,
         cacheable: &mut bool,
     ) -> Match {
         let mut unknown = Unknown::default();
         // What the last item would have said: at the end of the list the answer is the opposite.
         let mut positive = true;
-        let all: Vec<Text> = match single {
-            true => vec![list.clone()],
-            false => items(list).map(|i| list.piece(Vec::from(i))).collect(),
-        };
         for item in all {
+            if label.is_some() {
+                crate::hdebug!(ctx, LISTS, "list element: {item}");
+            }
+            let whole = item.clone();
             if &item[..] == b"+caseful" && matches!(self.kind, Some(ListKind::Address | ListKind::LocalPart)) {
                 self.tester.caseful();
                 continue;
@@ -172,10 +203,24 @@ impl Scan<'_> {
                 self.item(ctx, &item, positive, &unknown, data)
             };
             if let Some(result) = result {
+                if let Some(label) = label {
+                    match result {
+                        Match::Yes => crate::hdebug!(ctx, LISTS, "{} in {label}? yes (matched \"{whole}\")", self.tester.shown()),
+                        Match::No => crate::hdebug!(ctx, LISTS, "{} in {label}? no (matched \"{whole}\")", self.tester.shown()),
+                        Match::Defer(_) => {}
+                    }
+                }
                 return result;
             }
         }
-        if positive { Match::No } else { Match::Yes }
+        let result = if positive { Match::No } else { Match::Yes };
+        if let Some(label) = label {
+            ctx.scratch.debug_level = ctx.scratch.debug_level.saturating_sub(1);
+            let said = if result == Match::Yes { "yes" } else { "no" };
+            crate::hdebug!(ctx, LISTS, "{} in {label}? {said} (end of list)", self.tester.shown());
+            ctx.scratch.debug_level += 1;
+        }
+        result
     }
 
     // One item: an answer for the whole list, or none.
@@ -304,7 +349,10 @@ impl Scan<'_> {
         self.depth += 1;
         let mut found = None;
         let mut inner = true;
-        let result = self.text(ctx, &text, list.text.raw().as_bstr(), false, &mut found, &mut inner);
+        let label = format!("\"{}\"", list.text.raw().as_bstr());
+        ctx.scratch.debug_level += 2;
+        let result = self.text(ctx, &text, list.text.raw().as_bstr(), Some(&label), &mut found, &mut inner);
+        ctx.scratch.debug_level = ctx.scratch.debug_level.saturating_sub(2);
         self.depth -= 1;
         fixed &= inner || list.cache;
         *cacheable &= fixed;

@@ -85,7 +85,7 @@ fn discard(ctx: &mut Context, verdict: &mut Verdict, by: &str, message: Option<T
     ctx.message.recipients.clear();
     verdict.blackholed_by = Some(by.into());
     verdict.blackhole_message = message;
-    crate::smtp_in::verifying::end_cutthrough(ctx);
+    crate::verify::end_cutthrough(ctx);
 }
 
 /// The MIME ACL, for each part.

@@ -28,6 +28,8 @@ impl Mode {
 
 /// Decides for the message that has just been accepted; `None`: it waits. `accepted` is the count in this session.
 pub fn decide(ctx: &mut Context, mode: Mode, accepted: u64) -> Option<When> {
+    // What the command line said holds for every way in.
+    let mode = if mode == Mode::Default { ctx.run.delivery } else { mode };
     // `control = queue/first_pass_route` leaves the routing to be done at once.
     if ctx.message.frozen || (ctx.message.queue_only && !ctx.message.queue_smtp) || ctx.run.host_checking {
         return None;

@@ -62,11 +62,7 @@ pub fn parse_error(name: &[u8]) -> Result<(RetryError, Option<String>), String> 
     if lower == b"*" {
         return Ok((RetryError::Any, None));
     }
-    for (prefix, code) in [
-        (&b"mail_4"[..], errors::MAIL_4XX),
-        (b"rcpt_4", errors::RCPT_4XX),
-        (b"data_4", errors::DATA_4XX),
-    ] {
+    for (prefix, code) in [(&b"mail_4"[..], errors::MAIL_4XX), (b"rcpt_4", errors::RCPT_4XX), (b"data_4", errors::DATA_4XX)] {
         if let Some(digits) = lower.strip_prefix(prefix) {
             return four_xx(prefix, code, digits);
         }
@@ -137,10 +133,7 @@ fn four_xx(prefix: &[u8], code: i32, digits: &[u8]) -> Result<(RetryError, Optio
     };
     match parts {
         Some((tens, units)) => Ok((RetryError::Smtp(code, tens, units), None)),
-        None => Err(format!(
-            "{} must be followed by xx, dx, or dd, where x is literal and d is any digit",
-            prefix.as_bstr()
-        )),
+        None => Err(format!("{} must be followed by xx, dx, or dd, where x is literal and d is any digit", prefix.as_bstr())),
     }
 }
 

@@ -146,7 +146,7 @@ impl State {
         } else {
             Subject::Address { address: &self.subject, caseless: false }
         };
-        let request = Request { subject, list: List::Expand(&rule.pattern), single: true, captures: true };
+        let request = Request { subject, list: List::Expand(&rule.pattern), single: true, captures: true, label: None };
         if matching::test(ctx, &request, None) != Match::Yes {
             return Step::Next;
         }

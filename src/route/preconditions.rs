@@ -6,7 +6,7 @@ use super::{Address, RoutePurpose};
 use crate::config::options::ExpBool;
 use crate::context::Context;
 use crate::expand::{self, ExpandError};
-use crate::matching::{self, Match};
+use crate::matching::{self, Match, Subject};
 use crate::routers::RouterInstance;
 use crate::sys::users::{self, User};
 use crate::text::Text;
@@ -37,7 +37,7 @@ pub fn check(ctx: &mut Context, router: &RouterInstance, addr: &mut Address, pur
     }
     if let Some(list) = g.domains.get() {
         let domain = addr.domain.clone();
-        match matching::match_domain(ctx, &domain, list, Some(&mut addr.domain_data)) {
+        match matching::match_option(ctx, "domains", Subject::Domain(&domain), list, Some(&mut addr.domain_data)) {
             Match::Yes => ctx.address.domain_data = addr.domain_data.clone(),
             Match::No => return Verdict::Skip,
             Match::Defer(_) => return Verdict::Defer("domains check lookup or other defer".into()),
@@ -45,7 +45,7 @@ pub fn check(ctx: &mut Context, router: &RouterInstance, addr: &mut Address, pur
     }
     if let Some(list) = g.local_parts.get() {
         let local = addr.local_part.clone();
-        match matching::match_local_part(ctx, &local, list, Some(&mut addr.local_part_data)) {
+        match matching::match_option(ctx, "local_parts", Subject::LocalPart(&local), list, Some(&mut addr.local_part_data)) {
             Match::Yes => ctx.address.local_part_data = addr.local_part_data.clone(),
             Match::No => return Verdict::Skip,
             Match::Defer(_) => return Verdict::Defer("local_parts check lookup or other defer".into()),
@@ -85,7 +85,7 @@ pub fn check(ctx: &mut Context, router: &RouterInstance, addr: &mut Address, pur
     }
     if let Some(list) = g.senders.get() {
         let sender = ctx.message.sender.clone().unwrap_or_default();
-        match matching::match_address(ctx, &sender, list, None) {
+        match matching::match_option(ctx, "senders", Subject::Address { address: &sender, caseless: true }, list, None) {
             Match::Yes => {}
             Match::No => return Verdict::Skip,
             Match::Defer(_) => return Verdict::Defer("senders check lookup or other defer".into()),

@@ -67,7 +67,7 @@ impl Server {
             }
             message = result.user_message;
         }
-        if let Err(result) = crate::smtp_in::verifying::cutthrough_data(ctx) {
+        if let Err(result) = crate::verify::cutthrough_data(ctx) {
             return self.refuse(ctx, Where::Predata, result);
         }
         self.accept(ctx, "354", "Enter message, ending with \".\" on a line by itself", message.as_ref());

@@ -23,7 +23,6 @@ pub mod server;
 pub mod start;
 pub mod starttls;
 pub mod tls_stream;
-pub mod verifying;
 pub mod vrfy;
 pub mod wire;
 pub mod xclient;

@@ -322,7 +322,7 @@ impl Server {
 
     /// Forgets the message in hand (RSET, a new HELO, the end of a message).
     pub fn new_transaction(&mut self, ctx: &mut Context) {
-        crate::smtp_in::verifying::end_cutthrough(ctx);
+        crate::verify::end_cutthrough(ctx);
         let s = &ctx.session;
         let message = Message {
             queue_name: s.queue_name.clone(),

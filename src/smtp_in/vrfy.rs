@@ -40,11 +40,11 @@ impl Server {
                 None => return Next::Command,
             }
         }
-        let answer = match crate::smtp_in::verifying::vrfy(ctx, &address) {
-            crate::smtp_in::verifying::Vrfy::Ok => format!("250 <{address}> is deliverable"),
-            crate::smtp_in::verifying::Vrfy::Defer(Some(m)) => format!("451 <{address}> {m}"),
-            crate::smtp_in::verifying::Vrfy::Defer(None) => format!("451 Cannot resolve <{address}> at this time"),
-            crate::smtp_in::verifying::Vrfy::Fail(m) => {
+        let answer = match crate::verify::vrfy(ctx, &address) {
+            crate::verify::Vrfy::Ok => format!("250 <{address}> is deliverable"),
+            crate::verify::Vrfy::Defer(Some(m)) => format!("451 <{address}> {m}"),
+            crate::verify::Vrfy::Defer(None) => format!("451 Cannot resolve <{address}> at this time"),
+            crate::verify::Vrfy::Fail(m) => {
                 let line = format!("VRFY failed for {argument} {}", host_and_ident(ctx, true));
                 log::write(ctx, None, Which::MAIN, line.as_bytes());
                 match m {
@@ -64,7 +64,7 @@ impl Server {
             return next;
         }
         let address = Text::tainted(self.line.argument.clone());
-        let lines = crate::smtp_in::verifying::expn(ctx, &address);
+        let lines = crate::verify::expn(ctx, &address);
         for l in lines {
             self.reply(ctx, l);
         }

@@ -33,7 +33,9 @@ pub enum Send {
 #[derive(Debug)]
 pub struct Client {
     wire: Wire,
-    /// LMTP instead of SMTP.
+    /// `SMTP` or `LMTP`, for messages.
+    pub protocol: &'static str,
+    /// LHLO instead of EHLO.
     pub lmtp: bool,
     /// What the server offers.
     pub features: Features,
@@ -49,6 +51,8 @@ pub struct Client {
     pub pipelined: bool,
     /// Bytes of the message sent.
     pub written: u64,
+    /// `PS=`: letters for what was done, in order: s TLS, e EHLO, h HELO, l LHLO, a AUTH.
+    pub actions: String,
     out: Vec<u8>,
     waiting: usize,
     command: BString,
@@ -61,6 +65,7 @@ impl Client {
     pub fn new(ctx: &Context, wire: Wire, host: &[u8]) -> Self {
         Client {
             wire,
+            protocol: "SMTP",
             lmtp: false,
             features: Features::default(),
             greeting: BString::default(),
@@ -69,6 +74,7 @@ impl Client {
             host: host.into(),
             pipelined: false,
             written: 0,
+            actions: String::new(),
             out: Vec::new(),
             waiting: 0,
             command: "initial connection".into(),
@@ -107,8 +113,8 @@ impl Client {
 
     /// Words a fault of an earlier command.
     pub fn trouble_at(&self, command: &BStr, fault: Fault) -> Trouble {
-        let protocol = "SMTP";
-        let doing = Doing { command, pipelined: self.pipelined, written: self.written, protocol, host: self.host.as_bstr() };
+        let doing =
+            Doing { command, pipelined: self.pipelined, written: self.written, protocol: self.protocol, host: self.host.as_bstr() };
         let mut t = doing.trouble(fault);
         t.can_quit &= !self.wire.is_dead();
         t
@@ -131,7 +137,7 @@ impl Client {
             Send::Later => '|',
             Send::More => '+',
         };
-        self.say(&format!("  SMTP{mark}> {}", shown.as_bstr()));
+        self.say(&format!("  {}{mark}> {}", self.protocol, shown.as_bstr()));
         let word = shown.split(|c| *c == b' ' || *c == b':').next().unwrap_or_default();
         self.note(&word.as_bstr().to_string());
         match how {
@@ -182,14 +188,15 @@ impl Client {
                 Err(e) => {
                     let fault = read_fault(e, &text);
                     if fault == Fault::Closed {
-                        self.say("  SMTP(closed)<<");
+                        self.say(&format!("  {}(closed)<<", self.protocol));
                     }
                     return Err(fault);
                 }
             };
             let line = line.trim_end();
             let first = text.is_empty();
-            self.say(&format!("{}{}", if first { "  SMTP<< " } else { "         " }, line.as_bstr()));
+            let lead = if first { format!("  {}<< ", self.protocol) } else { "         ".to_string() };
+            self.say(&format!("{lead}{}", line.as_bstr()));
             let Some(more) = check_line(line) else {
                 let mut bad = text;
                 if !first {
@@ -245,6 +252,7 @@ impl Client {
     /// EHLO or LHLO; on success the features are known.
     pub fn ehlo(&mut self, name: &[u8]) -> Result<(), Fault> {
         let verb: &[u8] = if self.lmtp { b"LHLO " } else { b"EHLO " };
+        self.actions.push(if self.lmtp { 'l' } else { 'e' });
         self.send(Send::Now, &[verb, name].concat())?;
         let reply = self.read(self.command_timeout)?;
         self.helo_response = reply.text.clone();
@@ -257,6 +265,7 @@ impl Client {
 
     /// HELO.
     pub fn helo(&mut self, name: &[u8]) -> Result<(), Fault> {
+        self.actions.push('h');
         let reply = self.command_ok(&[b"HELO ", name].concat())?;
         self.helo_response = reply.text;
         self.features = Features::default();

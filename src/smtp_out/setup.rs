@@ -67,6 +67,8 @@ pub struct Opened {
     pub dane: bool,
     /// Messages sent on this connection.
     pub messages: u64,
+    /// The last transaction did not end well: RSET before the next one.
+    pub needs_reset: bool,
 }
 
 /// What kind of failure it was.
@@ -158,6 +160,7 @@ pub fn open(ctx: &mut Context, plan: &Plan<'_>) -> Result<Opened, Box<SetupError
         fast_open: connected.fast_open,
         dane: matches!(dane, Dane::Yes(_)),
         messages: 0,
+        needs_reset: false,
     };
     match converse(ctx, plan, &mut opened, &dane) {
         Ok(()) => Ok(opened),
@@ -299,6 +302,9 @@ fn converse(ctx: &mut Context, plan: &Plan<'_>, opened: &mut Opened, dane: &Dane
         };
         SetupError::new(t, kind)
     })?;
+    if opened.auth.is_some() {
+        opened.client.actions.push('a');
+    }
     Ok(())
 }
 
@@ -350,6 +356,7 @@ fn start_tls(ctx: &mut Context, plan: &Plan<'_>, opened: &mut Opened, dane: &Dan
     match tls::start(ctx, plan.transport, plan.smtp, plan.host, plan.port, socket, dane, timeout) {
         Ok(started) => {
             opened.client.wire().encrypted(started.stream);
+            opened.client.actions.push('s');
             opened.session_key = started.session_key;
             ctx.session.tls_out = started.facts.clone();
             opened.tls = Some(started.facts);

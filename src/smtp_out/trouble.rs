@@ -102,12 +102,18 @@ impl Doing<'_> {
             }
             Fault::Closed => {
                 t.errno = errors::SMTP_CLOSED;
-                format!("Remote host closed connection in response to {phrase}").into()
+                if self.protocol == "LMTP" {
+                    format!("LMTP connection closed after {phrase}").into()
+                } else {
+                    format!("Remote host closed connection in response to {phrase}").into()
+                }
             }
             Fault::Malformed(text) => {
                 t.errno = errors::SMTP_FORMAT;
                 let shown = escape::printing(text.trim_start(), false);
-                if shown.is_empty() {
+                if self.protocol == "LMTP" {
+                    format!("Malformed LMTP response after {phrase}: {shown}").into()
+                } else if shown.is_empty() {
                     format!("Malformed SMTP reply (an empty line) in response to {phrase}").into()
                 } else {
                     joined(&["Malformed SMTP reply in response to ".as_bytes(), &phrase, b": ", &shown])

@@ -51,7 +51,8 @@ pub fn next(ctx: &Context, transport: &BStr, host: &HostItem, sent: u64, max: u6
         if id == own {
             return Choice::Drop;
         }
-        if crate::spool::message_exists(&ctx.services.spool, &queue, id) { Choice::Take } else { Choice::Drop }
+        let there = ctx.services.spool.queue(&queue).is_ok_and(|q| q.place_of(id).is_ok());
+        if there { Choice::Take } else { Choice::Drop }
     });
     match found {
         Ok(found) => found.map(|(id, _)| id),

@@ -76,6 +76,11 @@ impl Wire {
         Wire { ends: Ends::Pipes { from, to }, input: Vec::new(), at: 0, over: false }
     }
 
+    /// Over nothing.
+    pub fn dead() -> Self {
+        Wire { ends: Ends::Dead, input: Vec::new(), at: 0, over: true }
+    }
+
     /// The socket, for its options and addresses.
     pub fn as_socket(&self) -> Option<BorrowedFd<'_>> {
         match &self.ends {

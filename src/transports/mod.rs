@@ -2,7 +2,8 @@
 
 pub mod appendfile;
 pub mod autoreply;
-mod filter;
+pub mod command;
+pub mod filter;
 pub mod lmtp;
 pub mod options;
 pub mod pipe;
@@ -48,12 +49,12 @@ pub trait Transport: fmt::Debug + Send + Sync {
     fn option_is_set(&self, name: &str) -> bool {
         self.options().option(name).is_some_and(|o| !o.show(name).ends_with(b"= "))
     }
-    /// It has hosts of its own, which count instead of the router's (`hosts_override`).
-    fn overrides_hosts(&self) -> bool {
-        false
-    }
     /// How it delivers.
     fn kind(&self) -> Kind<'_>;
+    /// The driver itself if it is the smtp one: callouts use its options.
+    fn as_smtp(&self) -> Option<&smtp::Smtp> {
+        None
+    }
 }
 
 /// A transport delivers on this host (in a process of the recipient) or over the network (in a thread).
@@ -74,9 +75,18 @@ pub struct TransportType {
     pub make: fn() -> Box<dyn Transport>,
 }
 
+/// The address as a transport writes it into RCPT: without the affixes that a router took off, unless
+/// `rcpt_include_affixes` is set.
+pub fn rcpt_address(transport: &TransportInstance, a: &crate::route::Address) -> BString {
+    smtp::rcpt_address(transport, a)
+}
+
 /// All transport drivers of this build, in the order of `-bV`.
-pub static DRIVERS: &[TransportType] = &[TransportType {
-    name: "appendfile",
-    shown: "appendfile/maildir/mailstore",
-    make: || Box::<appendfile::Appendfile>::default(),
-}];
+pub static DRIVERS: &[TransportType] = &[
+    TransportType { name: "appendfile", shown: "appendfile/maildir/mailstore", make: || Box::<appendfile::Appendfile>::default() },
+    TransportType { name: "autoreply", shown: "autoreply", make: || Box::<autoreply::Autoreply>::default() },
+    TransportType { name: "lmtp", shown: "lmtp", make: || Box::<lmtp::Lmtp>::default() },
+    TransportType { name: "pipe", shown: "pipe", make: || Box::<pipe::Pipe>::default() },
+    TransportType { name: "queuefile", shown: "queuefile", make: || Box::<queuefile::Queuefile>::default() },
+    TransportType { name: "smtp", shown: "smtp", make: || Box::<smtp::Smtp>::default() },
+];

@@ -40,8 +40,6 @@ pub struct Verified {
     pub outcome: Outcome,
     /// Routing worked.
     pub routed: bool,
-    /// The text may be told to the peer although the result is a temporary one.
-    pub pass_message: bool,
     /// The postmaster check of a callout failed.
     pub postmaster_failed: bool,
     /// The host refused us, or MAIL FROM:<>.

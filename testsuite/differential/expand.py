@@ -3,7 +3,7 @@
 
     expand.py [--seed N] [--count N] [--show N] OURS REFERENCE
 
-Each binary is a command line in one word, e.g. "exim -C conf -be" or the example program expand_probe. Lines come
+Each binary is a command line in one word, e.g. "exim -C conf -be", with the same configuration for both. Lines come
 from a generator with a fixed seed: well-formed expansions of every item, operator and condition, and the same with a few
 bytes damaged, so that messages are compared too. What differs on purpose is in the list SKIP, with the reason.
 The exit status is 1 if anything else differs.

@@ -11,19 +11,47 @@ use crate::text::Text;
 /// This group.
 pub static VARIABLES: &[VarDef] = &[v("message_body", |c| body(c, false)), v("message_body_end", |c| body(c, true))];
 
-/// The data file's own first line: the message id, `-D` and a newline.
-const MAX_FIRST_LINE: usize = 64;
+/// Reads both now, for a process that will not be able to open the data file later.
+pub fn keep(ctx: &mut Context) {
+    for (name, end) in [("message_body", false), ("message_body_end", true)] {
+        if let Some(text) = body(ctx, end) {
+            ctx.scratch.named.insert(name, text);
+        }
+    }
+}
 
-fn body(ctx: &Context, end: bool) -> Option<Text> {
-    let path = ctx.message.data_path.as_ref()?;
-    let visible = usize::try_from(ctx.config.main.message_body_visible.0).unwrap_or(0);
-    let mut data = read(path, visible, end).ok()?;
+/// Takes both from a body that is in no file.
+pub fn keep_bytes(ctx: &mut Context, body: &[u8]) {
+    let visible = usize::try_from(ctx.config.main.message_body_visible.0).unwrap_or(0).min(body.len());
+    let (head, tail) = (body.get(..visible), body.get(body.len() - visible..));
+    for (name, part) in [("message_body", head), ("message_body_end", tail)] {
+        let text = Text::tainted(printable(ctx, part.unwrap_or_default().to_vec()));
+        ctx.scratch.named.insert(name, text);
+    }
+}
+
+/// Newlines and zero bytes as spaces.
+fn printable(ctx: &Context, mut data: Vec<u8>) -> Vec<u8> {
     for c in &mut data {
         if *c == 0 || (*c == b'\n' && !ctx.config.main.message_body_newlines) {
             *c = b' ';
         }
     }
-    Some(Text::tainted(data))
+    data
+}
+
+/// The data file's own first line: the message id, `-D` and a newline.
+const MAX_FIRST_LINE: usize = 64;
+
+fn body(ctx: &Context, end: bool) -> Option<Text> {
+    let kept = if end { "message_body_end" } else { "message_body" };
+    if let Some(text) = ctx.scratch.named.get(kept) {
+        return Some(text.clone());
+    }
+    let path = ctx.message.data_path.as_ref()?;
+    let visible = usize::try_from(ctx.config.main.message_body_visible.0).unwrap_or(0);
+    let data = read(path, visible, end).ok()?;
+    Some(Text::tainted(printable(ctx, data)))
 }
 
 fn read(path: &[u8], visible: usize, end: bool) -> std::io::Result<Vec<u8>> {

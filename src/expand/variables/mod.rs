@@ -4,7 +4,7 @@
 //! string. A variable without a value is `None` and expands to nothing.
 
 mod address;
-mod body;
+pub mod body;
 mod connection;
 pub mod host;
 mod message;

@@ -72,6 +72,11 @@ impl Failure {
         Self::defer(errors::UNKNOWN, format!("{what} is not implemented"))
     }
 
+    /// A transport filter's.
+    pub(super) fn of_filter(errno: i32, message: String) -> Self {
+        Self::defer(errno, message)
+    }
+
     /// A system call's error.
     fn io(e: &std::io::Error, message: impl Into<String>) -> Self {
         Self::defer(e.raw_os_error().unwrap_or(errors::UNKNOWN), message)

@@ -55,7 +55,10 @@ pub(super) fn find(ctx: &mut Context, job: &LocalJob<'_>, o: &AppendfileOptions,
         }
     };
     // A name that a user's own filter or .forward gave is the user's to choose; he is who writes.
-    if path.is_tainted() && !explicit {
+    // A name that create_file keeps below a directory is as good as one of ours.
+    let confined = CreateFile::parse(o.create_file.raw().unwrap_or(b"anywhere")).is_ok_and(|c| matches!(c, CreateFile::BelowHome | CreateFile::Below(_)))
+        && may_create(job, o, &path);
+    if path.is_tainted() && !explicit && !confined {
         return Err(Failure::defer(
             errors::UNKNOWN,
             format!("Tainted '{path}' (file or directory name for {name} transport) not permitted"),

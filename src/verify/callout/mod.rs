@@ -1,8 +1,15 @@
-//! Callouts: asking the hosts of an address whether they take it.
+//! Callouts (manual sections 44.47 to 44.49): asking the hosts of an address whether they take it.
+//!
+//! Called by address verification after routing. The dialogue is `crate::smtp_out`'s, with the options of the transport
+//! that routing chose.
 
-use super::{Outcome, Verified, VerifyOptions};
-use crate::context::Context;
-use crate::route::Address;
+mod ask;
+mod cache;
+mod hosts;
+mod session;
+
+pub(super) use ask::for_routed;
+
 use crate::text::Text;
 
 /// The options of `callout=`. Times are in seconds.
@@ -51,19 +58,4 @@ impl Default for CalloutOptions {
             postmaster_mailfrom: None,
         }
     }
-}
-
-/// After routing worked: asks the hosts, if there are any.
-pub(super) fn for_routed(
-    ctx: &mut Context,
-    addr: &mut Address,
-    routed: &Address,
-    options: &VerifyOptions,
-    callout: &CalloutOptions,
-    result: &mut Verified,
-) -> Outcome {
-    let _ = (ctx, routed, options, callout, result);
-    addr.failure.message = Some(Text::clean("callouts are not implemented"));
-    addr.failure.basic_errno = crate::retry::errors::CALLOUT_DEFER;
-    Outcome::Defer
 }

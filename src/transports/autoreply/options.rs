@@ -1,4 +1,4 @@
-//! The `autoreply` transport: not written yet beyond its table of options.
+//! The private options of the `autoreply` driver. Only the table is here.
 
 use crate::config::options::*;
 use crate::options;

@@ -1,4 +1,4 @@
-//! The `smtp` transport: not written yet beyond its table of options.
+//! The private options of the `smtp` driver (manual section 30.4). Only the table is here.
 
 use crate::config::options::*;
 use crate::options;

@@ -1,4 +1,4 @@
-//! The `pipe` transport: not written yet beyond its table of options.
+//! The private options of the `pipe` driver (manual section 29.5). Only the table is here.
 
 use crate::config::options::*;
 use crate::options;
@@ -53,7 +53,7 @@ options! {
         /// Any output makes delivery fail and is bounced.
         return_output: bool = false,
         /// Exit codes (or *) meaning temporary failure.
-        temp_errors: Str = Str::fixed("EX_TEMPFAIL(75):EX_CANTCREAT(73)"),
+        temp_errors: Str = Str::fixed("75:73"),
         /// Run time limit.
         timeout: Time = Time(3600),
         /// Timeout defers rather than fails.

@@ -1,0 +1,87 @@
+//! The message for test modes: a file (`-bem`) or one of the queue (`-Mset`). Nothing is put on the queue, no ACL runs.
+
+use bstr::BString;
+
+use crate::context::{Context, Header, HeaderKind};
+use crate::expand::variables::body;
+use crate::receive::body::{Local, Sink};
+use crate::receive::headers::{self, Ended, Limits};
+use crate::receive::input::{FileInput, Input};
+use crate::receive::{extract, fixup};
+use crate::sys::{error_text, file};
+
+/// Reads a message of the queue. The error is the whole message to the caller.
+pub fn from_spool(ctx: &mut Context, queue_name: &[u8], id: &BString) -> Result<(), String> {
+    let queue = ctx.services.spool.queue(queue_name).map_err(|e| e.to_string())?;
+    let place = queue.place_of(id).map_err(|e| format!("failed to read message {id}: {e}"))?;
+    crate::spool::read_header(ctx, &place, id).map_err(|e| format!("failed to read message {id}: {e}"))?;
+    body::keep(ctx);
+    Ok(())
+}
+
+/// Reads a message from a file, as a local submission: with the header lines that such a message gets.
+pub fn from_file(ctx: &mut Context, path: &BString, extract_recipients: bool) -> Result<(), String> {
+    let input = file::open(path, file::Flags::READ, 0)
+        .map_err(|e| format!("error while opening {path}: {}", error_text(&e)))?;
+    let mut input = Input::File(FileInput::file(input, None));
+    let m = &mut ctx.message;
+    // The first place is for our own Received:, which is not made here.
+    m.headers = vec![Header { kind: HeaderKind::Old, text: BString::default() }];
+    m.local = true;
+    m.first_delivery = true;
+    m.originator_login = ctx.run.login.clone();
+    m.originator_uid = ctx.run.real_uid;
+    m.originator_gid = ctx.run.real_gid;
+    let limits = Limits {
+        section: crate::receive::header_maxsize(ctx),
+        line: u64::try_from(ctx.config.main.header_line_maxsize.0).unwrap_or(0),
+        dot_ends: false,
+        smtp: false,
+        must_crlf: false,
+    };
+    let (section, result) = headers::read(ctx, &mut input, &limits, &mut |_, _| false);
+    result.map_err(|_| format!("the header of {path} cannot be read"))?;
+    for text in section.lines {
+        ctx.message.headers.push(Header { kind: HeaderKind::Other, text });
+    }
+    let mut found = fixup::scan(ctx, false);
+    if extract_recipients {
+        let max = crate::receive::recipients_max(ctx);
+        let _bad = extract::recipients(ctx, found.resent, max).map_err(|_| "too many recipients".to_string())?;
+    }
+    let (id, time) = crate::spool::new_message_id(&ctx.config);
+    ctx.message.id = id;
+    ctx.message.received_time = time;
+    fixup::message_id(ctx, &mut found);
+    fixup::from(ctx, &mut found);
+    fixup::date(ctx, &mut found);
+
+    let mut data = Vec::new();
+    let mut sink = Sink::new(&mut data);
+    if let Some(line) = &section.first_body_line {
+        sink.put_line(line);
+    }
+    if section.ended == Ended::BodyFollows {
+        let mut machine = Local::new(false);
+        loop {
+            let used = machine.feed(input.unread(ctx), &mut sink).used;
+            input.consume(ctx, used);
+            if input.fill(ctx).is_err() {
+                break;
+            }
+        }
+        machine.finish(&mut sink);
+    }
+    sink.flush();
+    let (lines, zeros, longest, size) = (sink.lines, sink.zeros, sink.longest, sink.size);
+    drop(sink);
+    let m = &mut ctx.message;
+    m.body_size = size;
+    m.size = section.size + size;
+    m.body_linecount = lines;
+    m.body_zerocount = zeros;
+    m.message_linecount = section.line_count + lines;
+    m.max_received_linelength = section.longest.max(longest);
+    body::keep_bytes(ctx, &data);
+    Ok(())
+}

@@ -1,0 +1,131 @@
+//! The `smtp` transport (manual chapter 30): SMTP and LMTP over TCP.
+//!
+//! `hosts` tries one host after the other, `transaction` sends one message over a connection, `result` puts what
+//! happened into addresses. The dialogue itself is in `crate::smtp_out`.
+
+mod envelope;
+mod hosts;
+mod options;
+mod result;
+mod transaction;
+
+use bstr::BString;
+
+use super::options::TransportOptions;
+use super::{Kind, Transport};
+use crate::config::Config;
+use crate::config::options::{ExpBool, OptionSet};
+use crate::context::Context;
+use crate::deliver::local::DeliveryStatus;
+use crate::deliver::remote::{RemoteJob, RemoteTransport};
+use crate::expand::{self, Template};
+use crate::route::HostItem;
+use crate::tls_openssl::ContextCache;
+pub use envelope::rcpt_address;
+pub use options::SmtpOptions;
+
+/// `protocol`
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Protocol {
+    /// `smtp`
+    #[default]
+    Smtp,
+    /// `smtps`: TLS from the beginning.
+    Smtps,
+    /// `lmtp`
+    Lmtp,
+}
+
+/// The driver.
+#[derive(Default)]
+pub struct Smtp {
+    /// Its options.
+    pub options: SmtpOptions,
+    /// The protocol, from the option.
+    pub protocol: Protocol,
+    /// TLS contexts that connections of this transport have used.
+    pub contexts: ContextCache,
+}
+
+impl std::fmt::Debug for Smtp {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Smtp").field("options", &self.options).field("protocol", &self.protocol).finish_non_exhaustive()
+    }
+}
+
+impl Smtp {
+    /// The port if neither the option nor the host says one.
+    pub fn default_port(&self) -> u16 {
+        let name: (&[u8], u16) = match self.protocol {
+            Protocol::Smtp => (b"smtp", 25),
+            Protocol::Smtps => (b"submissions", 465),
+            Protocol::Lmtp => (b"lmtp", 24),
+        };
+        crate::sys::addrinfo::service_port(name.0, "tcp").unwrap_or(name.1)
+    }
+}
+
+impl Transport for Smtp {
+    fn options(&self) -> &dyn OptionSet {
+        &self.options
+    }
+    fn options_mut(&mut self) -> &mut dyn OptionSet {
+        &mut self.options
+    }
+
+    fn init(&mut self, name: &BString, generic: &mut TransportOptions, set: &[String], _: &Config) -> Result<(), String> {
+        let o = &self.options;
+        self.protocol = match o.protocol.raw().unwrap_or(b"smtp") {
+            b"lmtp" => Protocol::Lmtp,
+            b"smtps" | b"submissions" => Protocol::Smtps,
+            _ => Protocol::Smtp,
+        };
+        if o.command_timeout.0 <= 0 || o.data_timeout.0 <= 0 || o.final_timeout.0 <= 0 {
+            return Err(format!("command, data, or final timeout value is zero for {name} transport"));
+        }
+        if !set.iter().any(|s| s == "retry_use_local_part") {
+            generic.retry_use_local_part = false;
+        }
+        Ok(())
+    }
+
+    fn kind(&self) -> Kind<'_> {
+        Kind::Remote(self)
+    }
+
+    fn as_smtp(&self) -> Option<&Smtp> {
+        Some(self)
+    }
+}
+
+impl RemoteTransport for Smtp {
+    fn deliver(&self, ctx: &mut Context, job: &mut RemoteJob<'_>) -> Vec<DeliveryStatus> {
+        hosts::deliver(self, ctx, job)
+    }
+    fn max_rcpt(&self) -> Option<&Template> {
+        self.options.max_rcpt.get()
+    }
+    fn multi_domain(&self) -> Option<&ExpBool> {
+        Some(&self.options.multi_domain)
+    }
+    fn retry_include_ip_address(&self) -> Option<&ExpBool> {
+        Some(&self.options.retry_include_ip_address)
+    }
+    fn max_messages(&self) -> u64 {
+        u64::try_from(self.options.connection_max_messages.0).unwrap_or(0)
+    }
+    fn fallback_hosts(&self, ctx: &mut Context) -> Vec<HostItem> {
+        let Some(t) = self.options.fallback_hosts.get() else { return Vec::new() };
+        match expand::expand(ctx, t) {
+            Ok(list) => {
+                let mut hosts = crate::route::hostlist::build(ctx, &list, false);
+                let randomize = matches!(self.options.hosts_randomize, ExpBool::Fixed(true));
+                if randomize {
+                    hosts = crate::route::hostlist::build(ctx, &list, true);
+                }
+                hosts
+            }
+            Err(_) => Vec::new(),
+        }
+    }
+}

@@ -1,0 +1,846 @@
+//! One message over one connection: MAIL, RCPT, DATA or BDAT, and the answers; several transactions if there are many
+//! recipients. At the end the connection is closed, or kept for another message.
+
+use std::collections::VecDeque;
+use std::io;
+use std::net::IpAddr;
+use std::time::Duration;
+
+use bstr::{BString, ByteSlice};
+
+use super::envelope::{self, Uses};
+use super::hosts::Run;
+use super::result::{self, Blame, State};
+use crate::context::Context;
+use crate::deliver::Continued;
+use crate::deliver::remote::Kept;
+use crate::deliver::transport_write::{Output, WriteError, WriteSpec, write_message};
+use crate::log::line::RemoteLog;
+use crate::log::{self, Selector, Which};
+use crate::retry::{self, errors};
+use crate::route::{Address, HostItem};
+use crate::smtp_out::client::write_fault;
+use crate::smtp_out::setup::{self, Kind, limit};
+use crate::smtp_out::wire::WireError;
+use crate::smtp_out::{Client, Fault, Opened, Plan, Reply, Send, Trouble, in_hosts, waiting};
+
+/// Messages above this would go in several chunks in the reference; its words for failures depend on it.
+const CHUNK: u64 = 8192;
+
+/// One attempt at a host.
+pub(super) struct Attempt<'h> {
+    pub(super) host: &'h HostItem,
+    pub(super) port: u16,
+    pub(super) interface: Option<IpAddr>,
+    /// There are no further hosts.
+    pub(super) last: bool,
+    /// STARTTLS failed before: in clear.
+    pub(super) no_tls: bool,
+    /// The host works, but the message was put off.
+    pub(super) message_defer: bool,
+}
+
+impl Attempt<'_> {
+    /// DANE forbids falling back to clear text.
+    pub(super) fn uses_dane(&self, ctx: &mut Context, run: &Run<'_, '_>) -> bool {
+        self.host.dnssec_address == Some(true) && !matches!(crate::smtp_out::tls::dane(ctx, run.smtp, self.host, self.port), crate::smtp_out::tls::Dane::No)
+    }
+}
+
+/// How an attempt ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum HostResult {
+    /// The host works; each address has its state.
+    Ok,
+    /// The host does not work now.
+    Defer,
+    /// Something on our side is wrong, for every host.
+    Error,
+}
+
+/// An answer that is awaited.
+enum Awaited {
+    Mail(BString),
+    Rcpt(usize),
+    Data,
+    Bdat,
+}
+
+/// What answers have said so far in a transaction.
+#[derive(Clone, Copy, Debug, Default)]
+struct Seen {
+    accepted: bool,
+    refused: bool,
+    /// 452 after other answers: no more recipients in this transaction.
+    full: bool,
+    /// 354 has come.
+    go_ahead: bool,
+}
+
+/// Why a transaction cannot go on.
+enum Abort {
+    /// As the trouble says: of the message or of the host.
+    Trouble(Trouble),
+    /// The addresses have their failures already.
+    Noted,
+}
+
+impl From<Trouble> for Abort {
+    fn from(t: Trouble) -> Self {
+        Abort::Trouble(t)
+    }
+}
+
+struct Transaction<'r, 'a, 'b, 'h> {
+    run: &'r mut Run<'a, 'b>,
+    attempt: &'r mut Attempt<'h>,
+    opened: Opened,
+    uses: Uses,
+    awaited: VecDeque<Awaited>,
+    seen: Seen,
+    /// An address has been dealt with for good: the connection is worth going on with.
+    completed: bool,
+    /// Where the next transaction begins.
+    next: usize,
+    continued: bool,
+}
+
+/// Sends the message to the pending addresses of a run.
+pub(super) fn deliver(ctx: &mut Context, run: &mut Run<'_, '_>, attempt: &mut Attempt<'_>) -> HostResult {
+    let kept = run.job.continued.filter(|_| run.on_continued(attempt.host)).and_then(Continued::take);
+    let continued = kept.is_some();
+    let opened = match kept {
+        Some(o) => {
+            setup::set_host_variables(ctx, attempt.host, attempt.port);
+            ctx.session.tls_out = o.tls.clone().unwrap_or_default();
+            *o
+        }
+        None => {
+            let plan = Plan {
+                transport: run.job.transport,
+                smtp: run.smtp,
+                host: attempt.host,
+                port: attempt.port,
+                interface: attempt.interface,
+                verify: false,
+                no_tls: attempt.no_tls,
+                connect_timeout: None,
+                command_timeout: None,
+            };
+            match setup::open(ctx, &plan) {
+                Ok(o) => o,
+                Err(e) => {
+                    show_history(ctx, "(unset)");
+                    return setup_failed(run, attempt, &e);
+                }
+            }
+        }
+    };
+    let mut t = Transaction {
+        run,
+        attempt,
+        opened,
+        uses: Uses::default(),
+        awaited: VecDeque::new(),
+        seen: Seen::default(),
+        completed: false,
+        next: 0,
+        continued,
+    };
+    let (rc, alive) = t.all(ctx);
+    t.end(ctx, rc, alive);
+    rc
+}
+
+fn show_history(ctx: &Context, text: &str) {
+    crate::smtp_out::client::say(&ctx.run, &format!("cmdlog: {text}"));
+}
+
+/// Puts a failed set-up into the addresses.
+fn setup_failed(run: &mut Run<'_, '_>, attempt: &Attempt<'_>, e: &setup::SetupError) -> HostResult {
+    let t = &e.trouble;
+    if let Some(facts) = &e.tls {
+        for (a, _) in run.job.batch.iter_mut().zip(&run.states).filter(|(_, s)| **s == State::Pending) {
+            a.tls = (**facts).clone();
+        }
+    }
+    let host = host_with_port(attempt);
+    let refused = matches!(e.kind, Kind::Server) && t.class == b'5' && attempt.last;
+    let state = if refused || e.kind == Kind::Definite { State::Failed } else { State::Deferred };
+    let shown = matches!(e.kind, Kind::Server | Kind::Tls).then_some(&host);
+    let mut blame = Blame::of(t, state, shown);
+    blame.more = 0;
+    if e.connect_timeout {
+        blame.more = errors::CONNECT_BIT;
+    }
+    blame.apply(run.job.batch, &mut run.states);
+    if e.kind == Kind::Definite { HostResult::Ok } else { HostResult::Defer }
+}
+
+fn host_with_port(attempt: &Attempt<'_>) -> HostItem {
+    HostItem { port: Some(attempt.port), ..attempt.host.clone() }
+}
+
+/// Writes message data; remembers the connection's error.
+struct Sink<'c> {
+    client: &'c mut Client,
+    limit: Option<Duration>,
+    error: Option<WireError>,
+    /// BDAT is used: the command goes before the data.
+    bdat: bool,
+    sent: usize,
+}
+
+impl Output for Sink<'_> {
+    fn put(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.client.write_raw(bytes, self.limit).map_err(|e| {
+            self.error = Some(e);
+            io::Error::from(io::ErrorKind::BrokenPipe)
+        })
+    }
+    fn chunk(&mut self, size: u64, last: bool) -> io::Result<()> {
+        if !self.bdat {
+            return Ok(());
+        }
+        let line = format!("BDAT {size}{}", if last { " LAST" } else { "" });
+        match self.client.send(Send::Now, line.as_bytes()) {
+            Ok(n) => {
+                self.sent += n;
+                Ok(())
+            }
+            Err(f) => {
+                self.error = Some(match f {
+                    Fault::TimedOut => WireError::TimedOut,
+                    Fault::Io(n, t) => WireError::Io(n, t),
+                    _ => WireError::Closed,
+                });
+                Err(io::ErrorKind::BrokenPipe.into())
+            }
+        }
+    }
+}
+
+impl Transaction<'_, '_, '_, '_> {
+    /// Transactions until all addresses have been sent or something stops us. The flag says that the connection
+    /// still works.
+    fn all(&mut self, ctx: &mut Context) -> (HostResult, bool) {
+        loop {
+            match self.one(ctx) {
+                Ok(()) => {}
+                Err(Abort::Noted) => return (HostResult::Defer, false),
+                Err(Abort::Trouble(t)) => return self.failed(ctx, &t),
+            }
+            self.opened.messages += 1;
+            let more = self.run.states.get(self.next..).unwrap_or_default().contains(&State::Pending);
+            if !more {
+                return (HostResult::Ok, true);
+            }
+            let max = self.max_messages();
+            let full = max > 0 && self.opened.messages >= max;
+            if full || !self.completed || self.opened.client.wire_ref().is_dead() {
+                // The rest is for another connection; it is as if the host had put it off.
+                return (HostResult::Ok, true);
+            }
+            self.completed = false;
+            self.awaited.clear();
+            if self.opened.needs_reset && self.reset().is_err() {
+                return (HostResult::Ok, false);
+            }
+        }
+    }
+
+    fn max_messages(&self) -> u64 {
+        let own = u64::try_from(self.run.smtp.options.connection_max_messages.0).unwrap_or(0);
+        match (own, u64::from(self.opened.client.features.mail_max)) {
+            (n, 0) | (0, n) => n,
+            (a, b) => a.min(b),
+        }
+    }
+
+    fn reset(&mut self) -> Result<(), Fault> {
+        self.opened.client.command_ok(b"RSET")?;
+        self.opened.needs_reset = false;
+        Ok(())
+    }
+
+    fn one(&mut self, ctx: &mut Context) -> Result<(), Abort> {
+        self.seen = Seen::default();
+        if self.opened.needs_reset {
+            self.reset().map_err(|f| self.opened.client.trouble(f))?;
+        }
+        self.opened.needs_reset = true;
+        self.choose(ctx)?;
+        self.mail_and_recipients(ctx)?;
+        if self.run.job.mua_wrapper && !self.all_accepted() {
+            return Ok(());
+        }
+        let pipelined = self.opened.client.pipelined && !self.run.job.mua_wrapper;
+        if !self.seen.accepted && !(pipelined && self.opened.client.unsent() > 0) {
+            return Ok(());
+        }
+        if !self.uses.chunking {
+            self.awaited.push_back(Awaited::Data);
+            let n = self.send(Send::Now, b"DATA")?;
+            self.answers(ctx, n)?;
+            self.opened.client.pipelined = false;
+            if !self.seen.go_ahead {
+                return Ok(());
+            }
+            if !self.seen.accepted {
+                // The server wants data although it has refused everybody: an empty message ends that (RFC 2920).
+                self.opened.client.note_end_of_data();
+                let limit = self.final_timeout();
+                let c = &mut self.opened.client;
+                let done = c.write_raw(b".\r\n", limit).map_err(|e| write_fault(&e)).and_then(|()| c.read(limit));
+                return match done {
+                    Ok(_) => Ok(()),
+                    Err(f) => Err(Abort::Trouble(c.trouble(f))),
+                };
+            }
+        }
+        self.message(ctx)?;
+        self.verdicts(ctx)
+    }
+
+    /// In mua_wrapper mode one bad recipient spoils it for all.
+    fn all_accepted(&mut self) -> bool {
+        let bad = self.run.states.iter().position(|s| *s != State::Accepted);
+        let Some(bad) = bad else { return true };
+        let message = self.run.job.batch[bad].failure.message.clone().map(|m| BString::from(m.into_bytes()));
+        let for_user = self.run.job.batch[bad].flags.pass_message;
+        for (a, s) in self.run.job.batch.iter_mut().zip(self.run.states.iter_mut()) {
+            Blame { errno: 0, more: 0, message: message.as_ref(), state: State::Failed, for_user, host: None }.apply_one(a, s);
+        }
+        false
+    }
+
+    fn final_timeout(&self) -> Option<Duration> {
+        limit(self.run.smtp.options.final_timeout.0)
+    }
+
+    /// Which extensions are used for this transaction.
+    fn choose(&mut self, ctx: &mut Context) -> Result<(), Trouble> {
+        let host = self.attempt.host;
+        let o = &self.run.smtp.options;
+        let f = self.opened.client.features.clone();
+        self.opened.client.pipelined = f.pipelining && !in_hosts(ctx, &o.hosts_avoid_pipelining, host);
+        let pending = self.run.states.get(self.next..).unwrap_or_default().iter().filter(|s| **s == State::Pending).count();
+        let mut uses = Uses {
+            chunking: f.chunking && in_hosts(ctx, &o.hosts_try_chunking, host),
+            prdr: f.prdr && pending > 1 && !self.opened.client.lmtp && in_hosts(ctx, &o.hosts_try_prdr, host),
+            dsn: f.dsn,
+            ..Uses::default()
+        };
+        uses.auth_sender = envelope::auth_sender(ctx, self.run.smtp, self.run.job.transport, &self.opened)?;
+        envelope::international(ctx, self.run.smtp, &self.opened, self.run.job.batch, &mut uses)?;
+        self.uses = uses;
+        Ok(())
+    }
+
+    fn send(&mut self, how: Send, line: &[u8]) -> Result<usize, Trouble> {
+        self.opened.client.send(how, line).map_err(|f| {
+            let c = &self.opened.client;
+            match f {
+                Fault::Io(errno, text) => Trouble {
+                    errno,
+                    message: Some(format!("smtp send to {} failed: {text}", c.host).into()),
+                    class: b'4',
+                    ..Trouble::default()
+                },
+                f => c.trouble(f),
+            }
+        })
+    }
+
+    fn mail_and_recipients(&mut self, ctx: &mut Context) -> Result<(), Abort> {
+        let sender = self.run.job.batch.first().and_then(|a| a.return_path.clone()).or_else(|| ctx.message.sender.clone()).unwrap_or_default();
+        let sender = envelope::on_the_wire(ctx, &sender, self.uses.downconvert)?;
+        let states = self.run.states.get(self.next..).unwrap_or_default();
+        let batch = self.run.job.batch.get(self.next..).unwrap_or_default();
+        let parameters = envelope::mail_parameters(ctx, self.run.smtp, &self.opened, &self.uses, batch, states);
+        let pipelined = self.opened.client.pipelined;
+        let how = if pipelined { Send::Later } else { Send::Now };
+        let line = [b"MAIL FROM:<", sender.as_slice(), b">", &parameters].concat();
+        self.awaited.push_back(Awaited::Mail(line.clone().into()));
+        let n = self.send(how, &line)?;
+        self.answers(ctx, n)?;
+        let max = self.max_recipients(ctx);
+        let domains = usize::try_from(self.opened.client.features.rcpt_domain_max).unwrap_or(0);
+        let mut seen_domains: Vec<BString> = Vec::new();
+        let pending: Vec<usize> = (self.next..self.run.states.len()).filter(|i| self.run.states[*i] == State::Pending).collect();
+        let mut count = 0;
+        for (place, i) in pending.iter().copied().enumerate() {
+            if self.seen.full {
+                break;
+            }
+            if domains > 0 {
+                let d = BString::from(self.run.job.batch[i].domain.as_bytes());
+                if !seen_domains.contains(&d) {
+                    if seen_domains.len() >= domains {
+                        self.next = i;
+                        return Ok(());
+                    }
+                    seen_domains.push(d);
+                }
+            }
+            if count >= max {
+                self.next = i;
+                return Ok(());
+            }
+            count += 1;
+            self.next = i + 1;
+            let a = &mut self.run.job.batch[i];
+            let parameters = envelope::rcpt_parameters(self.run.smtp, &self.opened, &self.uses, a);
+            let address = envelope::rcpt_address(self.run.job.transport, a);
+            let address = envelope::on_the_wire(ctx, &address, self.uses.downconvert)?;
+            let last = place + 1 == pending.len() || count == max;
+            let how = if pipelined && !(self.run.job.mua_wrapper && last) { Send::Later } else { Send::Now };
+            self.awaited.push_back(Awaited::Rcpt(i));
+            let n = self.send(how, &[b"RCPT TO:<", address.as_slice(), b">", &parameters].concat())?;
+            self.answers(ctx, n)?;
+        }
+        Ok(())
+    }
+
+    fn max_recipients(&self, ctx: &mut Context) -> usize {
+        let own = match self.run.smtp.options.max_rcpt.get() {
+            Some(t) if !self.run.job.mua_wrapper => crate::expand::expand_int(ctx, t, true).unwrap_or(100),
+            _ => 0,
+        };
+        let own = usize::try_from(own).unwrap_or(0);
+        let limit = usize::try_from(self.opened.client.features.rcpt_max).unwrap_or(0);
+        match (own, limit) {
+            (0, 0) => usize::MAX,
+            (n, 0) | (0, n) => n,
+            (a, b) => a.min(b),
+        }
+    }
+
+    /// Reads so many of the awaited answers.
+    fn answers(&mut self, ctx: &mut Context, count: usize) -> Result<(), Abort> {
+        for _ in 0..count {
+            let Some(what) = self.awaited.pop_front() else { break };
+            match what {
+                Awaited::Mail(command) => self.mail_answer(&command)?,
+                Awaited::Rcpt(i) => self.rcpt_answer(ctx, i)?,
+                Awaited::Data => self.data_answer()?,
+                Awaited::Bdat => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn mail_answer(&mut self, command: &BString) -> Result<(), Abort> {
+        let c = &mut self.opened.client;
+        let fault = match c.read(c.command_timeout) {
+            Ok(r) if r.is_ok() => return Ok(()),
+            Ok(r) => Fault::Refused(r),
+            Err(f) => f,
+        };
+        let refused = matches!(fault, Fault::Refused(_));
+        // With BDAT the whole message has been sent by the time that the answer is seen.
+        let bdat = self.awaited.iter().any(|a| matches!(a, Awaited::Bdat));
+        let named: BString = match (bdat, c.written > CHUNK) {
+            (true, false) => "end of data".into(),
+            (true, true) => "sending data block".into(),
+            _ => command.clone(),
+        };
+        let mut t = c.trouble_at(named.as_bstr(), fault);
+        if refused {
+            if t.class == b'4' && !bdat {
+                t.errno = errors::MAIL_4XX;
+            }
+            // The other commands are out: their answers must go away. Those that are not sent never will be.
+            let outstanding = self.awaited.len() - c.unsent().min(self.awaited.len());
+            c.drop_unsent();
+            for _ in 0..outstanding {
+                if c.read(c.command_timeout).is_err() {
+                    t.can_quit = false;
+                    break;
+                }
+            }
+        }
+        self.awaited.clear();
+        Err(t.into())
+    }
+
+    fn rcpt_answer(&mut self, ctx: &mut Context, i: usize) -> Result<(), Abort> {
+        let transport = self.run.job.transport;
+        let host = host_with_port(self.attempt);
+        let address = envelope::rcpt_address(transport, &self.run.job.batch[i]);
+        let command = BString::from(format!("RCPT TO:<{address}>"));
+        let c = &mut self.opened.client;
+        let answer = c.read(c.command_timeout);
+        let a = &mut self.run.job.batch[i];
+        a.host_used = Some(Box::new(host.clone()));
+        let reply = match answer {
+            Ok(r) => r,
+            Err(Fault::TimedOut) => {
+                let message = BString::from(format!("SMTP timeout after {command}"));
+                let key = a.address_retry_key.clone();
+                Blame::ours(libc::ETIMEDOUT, &message, State::Deferred).apply(self.run.job.batch, &mut self.run.states);
+                retry::add_item(&mut self.run.job.batch[i], key, false, false, false);
+                self.run.update_waiting = false;
+                c.close();
+                return Err(Abort::Noted);
+            }
+            Err(f) => return Err(Abort::Trouble(c.trouble_at(command.as_bstr(), f))),
+        };
+        if reply.is_ok() {
+            self.seen.accepted = true;
+            if !c.lmtp {
+                self.completed = true;
+            }
+            self.run.states[i] = State::Accepted;
+            if a.flags.routing_retry_exists {
+                let key = a.address_retry_key.clone();
+                retry::add_item(a, with_sender(ctx, &key), true, false, false);
+                retry::add_item(a, key, true, false, false);
+            }
+            return Ok(());
+        }
+        let was_pipelined = std::mem::replace(&mut c.pipelined, false);
+        let t = c.trouble_at(command.as_bstr(), Fault::Refused(reply.clone()));
+        c.pipelined = was_pipelined;
+        if reply.class() == b'5' {
+            self.seen.refused = true;
+            self.completed = true;
+            Blame { errno: 0, ..Blame::of(&t, State::Failed, Some(&host)) }.apply_one(a, &mut self.run.states[i]);
+            note_in_message_log(ctx, &host, a);
+            return Ok(());
+        }
+        if reply.code() == 452 && (self.seen.accepted || self.seen.refused) {
+            // Too many recipients for one message: again with the next.
+            if !self.seen.full {
+                self.seen.full = true;
+                self.next = i;
+            }
+            a.host_used = None;
+            return Ok(());
+        }
+        Blame { errno: errors::RCPT_4XX, ..Blame::of(&t, State::Deferred, Some(&host)) }.apply_one(a, &mut self.run.states[i]);
+        note_in_message_log(ctx, &host, a);
+        let copy = a.clone();
+        result::defer_event(ctx, transport, &copy, self.attempt.host, self.attempt.port, "msg:rcpt:host:defer");
+        if !self.attempt.last {
+            let mut line = result::host_for_log(ctx, self.attempt.host, self.attempt.port);
+            line.push(b' ');
+            line.extend_from_slice(&t.message.unwrap_or_default());
+            log::write(ctx, None, Which::MAIN, &line);
+        }
+        self.run.update_waiting = false;
+        let a = &mut self.run.job.batch[i];
+        let key = match self.run.smtp.options.address_retry_include_sender {
+            true => with_sender(ctx, &a.address_retry_key),
+            false => a.address_retry_key.clone(),
+        };
+        retry::add_item(a, key, false, false, false);
+        Ok(())
+    }
+
+    fn data_answer(&mut self) -> Result<(), Abort> {
+        let c = &mut self.opened.client;
+        let fault = match c.read(c.command_timeout) {
+            Ok(r) if r.class() == b'3' => {
+                self.seen.go_ahead = true;
+                return Ok(());
+            }
+            Ok(r) => Fault::Refused(r),
+            Err(f) => f,
+        };
+        let refused = matches!(fault, Fault::Refused(_));
+        if refused && !self.seen.accepted {
+            // Only to be expected when there is nobody to send to.
+            return Ok(());
+        }
+        let mut t = c.trouble_at("DATA".into(), fault);
+        if refused && t.class == b'4' {
+            t.errno = errors::DATA_4XX;
+        }
+        Err(t.into())
+    }
+
+    /// Sends header and body.
+    fn message(&mut self, ctx: &mut Context) -> Result<(), Abort> {
+        let filter = crate::transports::filter::prepare_for(ctx, self.run.job.transport, self.run.job.batch)
+            .map_err(|m| Abort::Trouble(Trouble::local(errors::FILTER_FAIL, m)))?;
+        self.opened.client.written = 0;
+        self.opened.client.set_command("sending data block");
+        let chunking = self.uses.chunking;
+        if chunking {
+            self.awaited.push_back(Awaited::Bdat);
+        } else {
+            self.opened.client.say("  SMTP>> (writing message)");
+        }
+        let mut spec = WriteSpec::of_transport(self.run.job.transport, self.run.job.batch);
+        spec.crlf = true;
+        spec.dots = !chunking;
+        spec.chunking = chunking;
+        spec.filter = filter;
+        spec.utf8_downconvert = self.uses.downconvert;
+        let data_timeout = limit(self.run.smtp.options.data_timeout.0);
+        let mut sink = Sink { client: &mut self.opened.client, limit: data_timeout, error: None, bdat: chunking, sent: 0 };
+        let result = write_message(ctx, &spec, self.run.job.data, &mut sink);
+        let (error, sent) = (sink.error.take(), sink.sent);
+        let c = &mut self.opened.client;
+        match result {
+            Ok(_) => {}
+            Err(WriteError::Output(_)) if chunking && matches!(error, Some(WireError::Closed)) => {
+                // Perhaps the answers say why.
+                self.answers(ctx, sent)?;
+                return Err(Abort::Trouble(self.opened.client.trouble(Fault::Closed)));
+            }
+            Err(WriteError::Output(e)) => {
+                c.set_command("sending data block");
+                let fault = match error {
+                    Some(e) => write_fault(&e),
+                    None => Fault::Io(e.raw_os_error().unwrap_or(0), crate::sys::error_text(&e)),
+                };
+                let mut t = c.trouble(fault);
+                t.can_quit = false;
+                return Err(t.into());
+            }
+            Err(e) => {
+                let (errno, text) = match e {
+                    WriteError::Header(m) => (errors::HEADER_FAIL, format!("failed to expand headers_add or headers_remove: {m}")),
+                    WriteError::Filter(m) => (errors::FILTER_FAIL, m),
+                    WriteError::FilterTimeout => (errors::FILTER_FAIL, "transport filter timed out".into()),
+                    WriteError::Spool(e) => (errors::WRITE_INCOMPLETE, format!("failed to read the spool file: {}", crate::sys::error_text(&e))),
+                    WriteError::Output(_) => (errors::WRITE_INCOMPLETE, "failed to write a data block".into()),
+                };
+                // In the middle of the message there is no way to say QUIT.
+                return Err(Abort::Trouble(Trouble { can_quit: false, ..Trouble::local(errno, text) }));
+            }
+        }
+        if chunking {
+            let pending = sent.saturating_sub(1);
+            self.answers(ctx, pending)?;
+            self.awaited.clear();
+        } else {
+            c.note_end_of_data();
+        }
+        self.opened.client.set_command("end of data");
+        Ok(())
+    }
+
+    /// Reads the answer to the message, or one for each recipient.
+    fn verdicts(&mut self, ctx: &mut Context) -> Result<(), Abort> {
+        let wait = self.final_timeout();
+        let per_recipient = self.opened.client.lmtp;
+        if per_recipient {
+            if self.uses.chunking && !self.seen.accepted {
+                return self.nobody(wait);
+            }
+            return self.each_recipient(ctx, wait, "LMTP");
+        }
+        let c = &mut self.opened.client;
+        let reply = c.read(wait).map_err(|f| c.trouble(f))?;
+        if !self.seen.accepted {
+            return Ok(());
+        }
+        if self.uses.prdr && reply.class() == b'3' {
+            self.each_recipient(ctx, wait, "PRDR")?;
+            let c = &mut self.opened.client;
+            let last = c.read(wait).map_err(|f| c.trouble(f))?;
+            if !last.is_ok() {
+                return Err(self.refused(last));
+            }
+            return Ok(());
+        }
+        if !reply.is_ok() {
+            return Err(self.refused(reply));
+        }
+        for i in 0..self.run.states.len() {
+            if self.run.states[i] == State::Accepted {
+                self.delivered(ctx, i, &reply);
+            }
+        }
+        self.opened.needs_reset = false;
+        Ok(())
+    }
+
+    fn nobody(&mut self, wait: Option<Duration>) -> Result<(), Abort> {
+        let c = &mut self.opened.client;
+        c.read(wait).map(drop).map_err(|f| Abort::Trouble(c.trouble(f)))
+    }
+
+    fn refused(&mut self, reply: Reply) -> Abort {
+        let mut t = self.opened.client.trouble(Fault::Refused(reply));
+        if t.class == b'4' {
+            t.errno = errors::DATA_4XX;
+        }
+        // What the recipients' own answers made final stays, unless the message as a whole was refused.
+        for s in &mut self.run.states {
+            if *s == State::Delivered && self.uses.prdr {
+                *s = State::Accepted;
+            }
+        }
+        Abort::Trouble(t)
+    }
+
+    fn each_recipient(&mut self, ctx: &mut Context, wait: Option<Duration>, protocol: &str) -> Result<(), Abort> {
+        let host = host_with_port(self.attempt);
+        for i in 0..self.run.states.len() {
+            if self.run.states[i] != State::Accepted {
+                continue;
+            }
+            let c = &mut self.opened.client;
+            let reply = c.read(wait).map_err(|f| c.trouble(f))?;
+            if reply.is_ok() {
+                self.delivered(ctx, i, &reply);
+                self.completed = true;
+                continue;
+            }
+            let shown = crate::log::escape::printing(&reply.text, false);
+            let after = if self.uses.chunking { "end of data" } else { "DATA" };
+            let message = BString::from(format!("{protocol} error after {after}: {shown}"));
+            let a = &mut self.run.job.batch[i];
+            let failed = reply.class() == b'5';
+            let blame = Blame {
+                errno: 0,
+                more: if failed { 0 } else { reply.retry_code() << 8 },
+                message: Some(&message),
+                state: if failed { State::Failed } else { State::Deferred },
+                for_user: true,
+                host: Some(&host),
+            };
+            blame.apply_one(a, &mut self.run.states[i]);
+            if !failed {
+                let key = a.address_retry_key.clone();
+                retry::add_item(a, key, false, false, false);
+            }
+        }
+        self.opened.needs_reset = false;
+        Ok(())
+    }
+
+    /// Notes a delivery, with everything that its log line shows.
+    fn delivered(&mut self, ctx: &mut Context, i: usize, reply: &Reply) {
+        let first = !self.run.states.contains(&State::Delivered);
+        let o = &self.opened;
+        let id = o.auth.as_ref().map(|auth| {
+            (auth.by.clone(), auth.id.clone(), self.uses.auth_sender.as_ref().map(|s| BString::from(s.as_bytes())))
+        });
+        let log = RemoteLog {
+            continued: self.continued || o.messages > 0,
+            proxy: o.proxy.map(|a| (a.ip(), a.port())),
+            interface: o.local.map(|a| (a.ip(), a.port())),
+            fast_open: o.fast_open,
+            protocol_detail: o.client.actions.as_str().into(),
+            auth: id,
+            pipelining: o.client.features.pipelining.then_some(false).filter(|_| self.used_pipelining(ctx)),
+            prdr: self.uses.prdr,
+            chunking: self.uses.chunking,
+            dkim: None,
+            confirmation: Some(reply.text.clone()),
+        };
+        let host = host_with_port(self.attempt);
+        let tls = o.tls.clone().unwrap_or_default();
+        let written = o.client.written;
+        let a: &mut Address = &mut self.run.job.batch[i];
+        a.failure = Default::default();
+        a.host_used = Some(Box::new(host));
+        a.tls = tls;
+        a.remote_log = Some(Box::new(log));
+        a.bytes_sent = written;
+        a.follower = !first;
+        self.run.states[i] = State::Delivered;
+    }
+
+    fn used_pipelining(&self, ctx: &Context) -> bool {
+        log::selected(ctx, Selector::Pipelining)
+    }
+
+    /// A transaction failed: who is to blame, and what that means for the addresses.
+    fn failed(&mut self, ctx: &mut Context, t: &Trouble) -> (HostResult, bool) {
+        let host = host_with_port(self.attempt);
+        let alive = t.can_quit && !self.opened.client.wire_ref().is_dead();
+        if let Some(facts) = &self.opened.tls {
+            for (a, _) in self.run.job.batch.iter_mut().zip(&self.run.states).filter(|(_, s)| !s.is_final()) {
+                a.tls = facts.clone();
+            }
+        }
+        if t.is_of_message() {
+            let permanent = t.class == b'5' || self.run.job.mua_wrapper;
+            if !permanent {
+                result::log_host(ctx, self.attempt.host, self.attempt.port, t.message.as_ref(), t.errno);
+                self.attempt.message_defer = true;
+            }
+            let state = if permanent { State::Failed } else { State::Deferred };
+            Blame::of(t, state, Some(&host)).apply(self.run.job.batch, &mut self.run.states);
+            return (HostResult::Ok, alive);
+        }
+        Blame::of(t, State::Deferred, Some(&host)).apply(self.run.job.batch, &mut self.run.states);
+        let ours = matches!(t.errno, errors::HEADER_FAIL | errors::FILTER_FAIL);
+        (if ours { HostResult::Error } else { HostResult::Defer }, alive)
+    }
+
+    /// Keeps the connection for another message, or ends it.
+    fn end(&mut self, ctx: &mut Context, rc: HostResult, alive: bool) {
+        let c = &self.opened.client;
+        let dead = !alive || c.wire_ref().is_dead();
+        if !dead && rc == HostResult::Ok && self.completed && !self.attempt.message_defer && !self.run.job.mua_wrapper && self.keep(ctx) {
+            return;
+        }
+        if let (Some(key), Some(stream)) = (&self.opened.session_key, self.opened.client.wire_ref().tls()) {
+            crate::smtp_out::tls::keep_session(ctx, stream, key);
+        }
+        let c = &mut self.opened.client;
+        if dead { c.close() } else { c.quit() }
+        show_history(ctx, &c.history());
+        let action = self.run.job.transport.generic.event_action.get().cloned();
+        crate::deliver::raise_event(ctx, action.as_ref(), "tcp:close", b"", 0);
+    }
+
+    /// Looks for a message that waits for this host; the delivery code goes on with it.
+    fn keep(&mut self, ctx: &mut Context) -> bool {
+        let o = &self.run.smtp.options;
+        let host = self.attempt.host;
+        if self.opened.tls.is_some() && (in_hosts(ctx, &o.hosts_nopass_tls, host) || in_hosts(ctx, &o.hosts_noproxy_tls, host)) {
+            return false;
+        }
+        let name = self.run.job.transport.name.clone();
+        let Some(next) = waiting::next(ctx, name.as_bstr(), host, self.opened.messages, self.max_messages()) else { return false };
+        if self.opened.needs_reset && self.reset().is_err() {
+            return false;
+        }
+        let continued = Continued {
+            transport: name,
+            host: host.name.as_bytes().into(),
+            address: host.address_text.clone(),
+            sequence: u32::try_from(self.opened.messages + 1).unwrap_or(u32::MAX),
+            connection: Default::default(),
+        };
+        // What is left here is only to be dropped.
+        let empty = Opened {
+            client: Client::new(ctx, crate::smtp_out::wire::Wire::dead(), b""),
+            tls: None,
+            session_key: None,
+            auth: None,
+            local: None,
+            proxy: None,
+            fast_open: None,
+            dane: false,
+            messages: 0,
+            needs_reset: false,
+        };
+        let opened = std::mem::replace(&mut self.opened, empty);
+        *continued.connection.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(Box::new(opened));
+        self.run.job.kept = Some(Kept { next, continued });
+        true
+    }
+}
+
+fn with_sender(ctx: &Context, key: &BString) -> BString {
+    let mut k = key.clone();
+    k.extend_from_slice(b":<");
+    k.extend_from_slice(ctx.message.sender.as_deref().unwrap_or_default());
+    k.push(b'>');
+    k
+}
+
+fn note_in_message_log(ctx: &Context, host: &HostItem, a: &Address) {
+    let mut line = BString::from(format!("H={} [{}]: ", host.name, host.address_text));
+    line.extend_from_slice(a.failure.message.as_deref().unwrap_or_default());
+    crate::log::msglog::append(ctx, &line);
+}

@@ -1,0 +1,407 @@
+//! The dialogue of a callout with one host after the other, until one gives a definite answer.
+
+use std::time::{Duration, Instant};
+
+use bstr::{BString, ByteSlice};
+
+use super::super::{Outcome, VerifyOptions, hplain};
+use super::CalloutOptions;
+use crate::context::Context;
+use crate::hints::records::{CalloutDomain, CalloutResult};
+use crate::log::{self, Which, debug, hdebug};
+use crate::route::{Address, HostItem};
+use crate::smtp_out::setup::{self, Kind};
+use crate::smtp_out::{self, Client, Fault, Opened, Reply, Send, in_hosts};
+use crate::sys::time::unix_time;
+use crate::text::Text;
+use crate::transports::TransportInstance;
+use crate::transports::smtp::Smtp;
+
+/// What is to be asked.
+pub struct Plan<'a> {
+    pub transport: &'a TransportInstance,
+    pub smtp: &'a Smtp,
+    pub options: &'a VerifyOptions,
+    pub callout: &'a CalloutOptions,
+    /// MAIL FROM.
+    pub from: Text,
+    /// To be asked first.
+    pub random_local_part: Option<Text>,
+    /// The postmaster is to be asked too, with this MAIL FROM.
+    pub postmaster_mailfrom: Option<Text>,
+    pub routed: &'a Address,
+    /// What the cache said of the domain.
+    pub old_domain: CalloutResult,
+}
+
+/// What came of it.
+#[derive(Default)]
+pub struct Asked {
+    /// `None`: no definite answer.
+    pub outcome: Option<Outcome>,
+    /// For the domain's record.
+    pub domain: CalloutDomain,
+    /// For the address's record.
+    pub address: CalloutResult,
+    /// `$sender_verify_failure`
+    pub why: Option<&'static str>,
+    pub message: Option<Text>,
+    pub user_message: Option<Text>,
+    pub postmaster_failed: bool,
+    pub null_sender_failed: bool,
+}
+
+/// The next step with a host.
+enum Step {
+    /// A definite answer.
+    Done(Outcome),
+    /// The next host.
+    NextHost,
+    /// This host again, on a new connection.
+    Again,
+}
+
+/// How one MAIL and RCPT went.
+enum Answer {
+    Accepted,
+    /// RCPT was refused.
+    Refused(Reply),
+    /// MAIL was refused.
+    MailRefused(Reply),
+    Broken(Fault),
+}
+
+/// Asks the hosts. The caller has set the address variables.
+pub fn ask_all(ctx: &mut Context, plan: &mut Plan<'_>, hosts: &[HostItem], asked: &mut Asked) {
+    let c = plan.callout;
+    let seconds = |s: i64| Duration::from_secs(s.max(0).unsigned_abs());
+    let overall = seconds(c.overall.unwrap_or(c.timeout.saturating_mul(4)));
+    let start = Instant::now();
+    for host in hosts {
+        if host.address.is_none() {
+            debug!(ctx, VERIFY, "no IP address for host name {}: skipping", host.name);
+            continue;
+        }
+        if start.elapsed() >= overall {
+            hplain!(ctx, VERIFY, "overall timeout for callout exceeded");
+            break;
+        }
+        let mut no_tls = false;
+        // One retry in clear, one on a new connection.
+        for _ in 0..3 {
+            match ask(ctx, plan, host, no_tls, asked) {
+                Ok(Step::Done(outcome)) => {
+                    asked.outcome = Some(outcome);
+                    return;
+                }
+                Ok(Step::NextHost) => break,
+                Ok(Step::Again) => plan.random_local_part = None,
+                Err(()) => no_tls = true,
+            }
+        }
+    }
+}
+
+/// `Err`: TLS failed, and clear text is allowed.
+fn ask(ctx: &mut Context, plan: &Plan<'_>, host: &HostItem, no_tls: bool, asked: &mut Asked) -> Result<Step, ()> {
+    let c = plan.callout;
+    ctx.address.transport_name = Some(plan.transport.name.clone());
+    let owner = format!("{} transport (callout)", plan.transport.name);
+    let o = &plan.smtp.options;
+    setup::set_host_variables(ctx, host, host.port.unwrap_or(0));
+    let mut complain = |ctx: &Context, e: String| {
+        let line = format!("<{}>: {e}", plan.routed.address);
+        log::write(ctx, None, Which::MAIN.and(Which::PANIC), line.as_bytes());
+    };
+    let interface = smtp_out::options::interface(ctx, &o.interface, host.address, &owner).unwrap_or_else(|e| {
+        complain(ctx, e);
+        None
+    });
+    let default_port = plan.smtp.default_port();
+    let port = match host.port {
+        Some(p) => p,
+        None => smtp_out::options::port(ctx, &o.port, default_port, &owner).unwrap_or_else(|e| {
+            complain(ctx, e);
+            default_port
+        }),
+    };
+    if let Some(i) = interface {
+        hplain!(ctx, TRANSPORT, "interface={i} port={port}");
+    }
+    let limit = |s: i64| u64::try_from(s).ok().filter(|s| *s > 0).map(Duration::from_secs);
+    let wanted = setup::Plan {
+        transport: plan.transport,
+        smtp: plan.smtp,
+        host,
+        port,
+        interface,
+        verify: true,
+        no_tls,
+        connect_timeout: limit(c.connect.unwrap_or(c.timeout)),
+        command_timeout: limit(c.timeout),
+    };
+    let opened = setup::open(ctx, &wanted);
+    ctx.address.transport_name = None;
+    let mut opened = match opened {
+        Ok(o) => o,
+        Err(e) => {
+            if e.kind == Kind::Tls && !no_tls && o.tls_tempfail_tryclear && !in_hosts(ctx, &o.hosts_require_tls, host) {
+                let name = &plan.transport.name;
+                let line = format!(
+                    "{name}: callout unencrypted to {} [{}] (not in hosts_require_tls)",
+                    host.name, host.address_text
+                );
+                log::write(ctx, None, Which::MAIN, line.as_bytes());
+                return Err(());
+            }
+            return Ok(not_connected(ctx, plan, host, &e, asked));
+        }
+    };
+    let step = converse(ctx, plan, host, &mut opened, asked);
+    let dead = opened.client.wire_ref().is_dead();
+    if dead { opened.client.close() } else { opened.client.quit() }
+    Ok(step)
+}
+
+/// Some errors are of our own making: they name the transport in the log.
+fn not_connected(ctx: &Context, plan: &Plan<'_>, host: &HostItem, e: &setup::SetupError, asked: &mut Asked) -> Step {
+    let errno = e.trouble.errno;
+    let ours = [
+        libc::EPROTOTYPE,
+        libc::ENOPROTOOPT,
+        libc::EPROTONOSUPPORT,
+        libc::ESOCKTNOSUPPORT,
+        libc::EOPNOTSUPP,
+        libc::EPFNOSUPPORT,
+        libc::EAFNOSUPPORT,
+        libc::EADDRINUSE,
+        libc::EADDRNOTAVAIL,
+        libc::ENETDOWN,
+        libc::ENETUNREACH,
+    ];
+    let system = |n: i32| crate::sys::error_text(&std::io::Error::from_raw_os_error(n));
+    if ours.contains(&errno) {
+        // The reference has the two words the wrong way round, and log readers know it so.
+        let line = format!(
+            "{} verify defer (making callout connection): T={} {}",
+            if plan.options.recipient { "sender" } else { "recipient" },
+            plan.transport.name,
+            system(errno)
+        );
+        log::write(ctx, None, Which::MAIN.and(Which::PANIC), line.as_bytes());
+    }
+    if e.kind == Kind::Definite {
+        asked.message = Some(prefixed(host, &e.trouble.message.clone().unwrap_or_default()));
+        return Step::Done(Outcome::Fail);
+    }
+    let mut text = match &e.trouble.message {
+        Some(m) => m.clone(),
+        None => system(errno).into(),
+    };
+    if errno > 0 && e.trouble.message.is_some() && errno == libc::ETIMEDOUT {
+        text.extend_from_slice(b": ");
+        text.extend_from_slice(system(errno).as_bytes());
+    }
+    asked.message = Some(prefixed(host, &text));
+    if e.trouble.class == b'5' {
+        asked.null_sender_failed = true;
+        asked.why = Some("mail");
+        asked.domain.result = CalloutResult::Reject;
+        let response = if e.helo_response.first() == Some(&b'5') { &e.helo_response } else { &e.greeting };
+        asked.user_message = Some(told(plan, host, &e.trouble.command, response));
+        return Step::Done(Outcome::Fail);
+    }
+    Step::NextHost
+}
+
+fn prefixed(host: &HostItem, text: &[u8]) -> Text {
+    let mut out = BString::from(format!("{} [{}] : ", host.name, host.address_text));
+    out.extend_from_slice(text);
+    Text::tainted(out)
+}
+
+/// The text for the peer. Recipients' hosts may be nobody's business.
+fn told(plan: &Plan<'_>, host: &HostItem, command: &[u8], response: &[u8]) -> Text {
+    let bad = response.iter().position(|c| !matches!(c, b'\t' | b'\n' | b' '..=b'~'));
+    let mut shown = BString::from(response.get(..bad.unwrap_or(response.len())).unwrap_or_default());
+    if bad.is_some() {
+        shown.extend_from_slice(b"(truncated)");
+    }
+    let mut text = if plan.options.recipient {
+        BString::from("Callout verification failed:\n")
+    } else {
+        BString::from(format!("Called:   {}\nSent:     {}\nResponse: ", host.address_text, command.as_bstr()))
+    };
+    text.extend_from_slice(&shown);
+    Text::tainted(text)
+}
+
+/// MAIL and RCPT.
+fn envelope(opened: &mut Opened, from: &[u8], parameters: &[u8], to: &[u8]) -> Answer {
+    let client: &mut Client = &mut opened.client;
+    let limit = client.command_timeout;
+    let mail = client.mail(Send::Now, from, parameters).and_then(|_| client.read(limit));
+    match mail {
+        Ok(r) if r.is_ok() => {}
+        Ok(r) => return Answer::MailRefused(r),
+        Err(f) => return Answer::Broken(f),
+    }
+    match client.rcpt(Send::Now, to, b"").and_then(|_| client.read(limit)) {
+        Ok(r) if r.is_ok() => Answer::Accepted,
+        Ok(r) => Answer::Refused(r),
+        Err(f) => Answer::Broken(f),
+    }
+}
+
+fn converse(ctx: &mut Context, plan: &Plan<'_>, host: &HostItem, opened: &mut Opened, asked: &mut Asked) -> Step {
+    let c = plan.callout;
+    let domain = &plan.routed.domain;
+    asked.domain.result = match plan.old_domain {
+        CalloutResult::RejectMailFromNull => CalloutResult::RejectMailFromNull,
+        _ => CalloutResult::Accept,
+    };
+    if let Some(local) = &plan.random_local_part {
+        let to = [local.as_bytes(), b"@", domain.as_bytes()].concat();
+        asked.domain.random_stamp = unix_time();
+        match envelope(opened, &plan.from, b"", &to) {
+            Answer::Accepted => {
+                asked.domain.random_result = CalloutResult::Accept;
+                asked.why = Some("random");
+                return Step::Done(Outcome::Ok);
+            }
+            Answer::Refused(r) if r.class() == b'5' => {
+                asked.domain.random_result = CalloutResult::Reject;
+                if opened.client.command_ok(b"RSET").is_err() {
+                    hdebug!(ctx, VERIFY, "problem after random/rset/mfrom; reopen conn");
+                    opened.client.close();
+                    return Step::Again;
+                }
+            }
+            Answer::Refused(r) => return refused(plan, host, opened, &r, asked),
+            Answer::MailRefused(r) => return mail_refused(plan, host, opened, &r, asked),
+            Answer::Broken(f) => return broken(ctx, host, opened, f, asked),
+        }
+    }
+    let parameters = parameters(ctx, plan, opened);
+    let to = recipient_text(plan);
+    match envelope(opened, &plan.from, &parameters, &to) {
+        Answer::Accepted => asked.address = CalloutResult::Accept,
+        Answer::Refused(r) => {
+            if r.class() == b'5' {
+                asked.address = CalloutResult::Reject;
+                asked.why = Some("recipient");
+            }
+            return refused(plan, host, opened, &r, asked);
+        }
+        Answer::MailRefused(r) => return mail_refused(plan, host, opened, &r, asked),
+        Answer::Broken(f) => return broken(ctx, host, opened, f, asked),
+    }
+    match &plan.postmaster_mailfrom {
+        Some(from) => postmaster(ctx, plan, host, opened, from, c.fullpostmaster, asked),
+        None => Step::Done(Outcome::Ok),
+    }
+}
+
+fn postmaster(
+    ctx: &mut Context,
+    plan: &Plan<'_>,
+    host: &HostItem,
+    opened: &mut Opened,
+    from: &[u8],
+    full: bool,
+    asked: &mut Asked,
+) -> Step {
+    if let Err(f) = opened.client.command_ok(b"RSET") {
+        return broken(ctx, host, opened, f, asked);
+    }
+    let to = [b"postmaster@", plan.routed.domain.as_bytes()].concat();
+    let mut answer = envelope(opened, from, b"", &to);
+    if full && matches!(answer, Answer::Refused(_)) {
+        let limit = opened.client.command_timeout;
+        answer = match opened.client.send(Send::Now, b"RCPT TO:<postmaster>").and_then(|_| opened.client.read(limit)) {
+            Ok(r) if r.is_ok() => Answer::Accepted,
+            Ok(r) => Answer::Refused(r),
+            Err(f) => Answer::Broken(f),
+        };
+    }
+    asked.domain.postmaster_stamp = unix_time();
+    let reply = match answer {
+        Answer::Accepted => {
+            asked.domain.postmaster_result = CalloutResult::Accept;
+            return Step::Done(Outcome::Ok);
+        }
+        Answer::Refused(r) | Answer::MailRefused(r) => r,
+        Answer::Broken(f) => return broken(ctx, host, opened, f, asked),
+    };
+    if reply.class() == b'5' {
+        asked.why = Some("postmaster");
+        asked.postmaster_failed = true;
+        asked.domain.postmaster_result = CalloutResult::Reject;
+    }
+    refused(plan, host, opened, &reply, asked)
+}
+
+/// A response other than 2xx to RCPT.
+fn refused(plan: &Plan<'_>, host: &HostItem, opened: &Opened, reply: &Reply, asked: &mut Asked) -> Step {
+    let trouble = opened.client.trouble(Fault::Refused(reply.clone()));
+    asked.message = Some(prefixed(host, &trouble.message.clone().unwrap_or_default()));
+    asked.user_message = Some(told(plan, host, opened.client.command(), &reply.text));
+    if reply.class() == b'5' { Step::Done(Outcome::Fail) } else { Step::NextHost }
+}
+
+/// A response other than 2xx to MAIL.
+fn mail_refused(plan: &Plan<'_>, host: &HostItem, opened: &Opened, reply: &Reply, asked: &mut Asked) -> Step {
+    asked.why = Some("mail");
+    let command = opened.client.command().to_owned();
+    let mut text = BString::from("response to \"");
+    text.extend_from_slice(&command);
+    text.extend_from_slice(b"\" was: ");
+    text.extend_from_slice(&log::escape::printing(&reply.text, false));
+    asked.message = Some(prefixed(host, &text));
+    asked.user_message = Some(told(plan, host, &command, &reply.text));
+    if reply.class() != b'5' {
+        return Step::NextHost;
+    }
+    asked.null_sender_failed = true;
+    if plan.from.is_empty() {
+        asked.domain.result = CalloutResult::RejectMailFromNull;
+    }
+    Step::Done(Outcome::Fail)
+}
+
+/// The connection, or the host's SMTP, is broken.
+fn broken(ctx: &mut Context, host: &HostItem, opened: &mut Opened, fault: Fault, asked: &mut Asked) -> Step {
+    if fault == Fault::TimedOut {
+        hplain!(ctx, VERIFY, "SMTP timeout");
+    }
+    let trouble = opened.client.trouble(fault);
+    let text = trouble.message.clone().unwrap_or_else(|| crate::sys::strerror(trouble.errno).into());
+    asked.message = Some(prefixed(host, &text));
+    opened.client.close();
+    Step::NextHost
+}
+
+/// SIZE is worth saying only if the answer is not kept.
+fn parameters(ctx: &Context, plan: &Plan<'_>, opened: &Opened) -> BString {
+    let mut out = BString::default();
+    let f = &opened.client.features;
+    let addition = plan.smtp.options.size_addition.0;
+    let size = if ctx.message.size > 0 { Some(ctx.message.size) } else { ctx.message.declared_size };
+    if plan.options.recipient
+        && plan.callout.no_cache
+        && f.size.is_some()
+        && let (Some(size), Ok(addition)) = (size.filter(|s| *s > 0), u64::try_from(addition))
+    {
+        out.extend_from_slice(format!(" SIZE={}", size.saturating_add(addition)).as_bytes());
+    }
+    if f.smtputf8 && !(plan.from.is_ascii() && plan.routed.address.is_ascii()) {
+        out.extend_from_slice(b" SMTPUTF8");
+    }
+    out
+}
+
+/// The address for RCPT: without the affixes that routers took off, unless the transport says otherwise.
+fn recipient_text(plan: &Plan<'_>) -> BString {
+    crate::transports::smtp::rcpt_address(plan.transport, plan.routed)
+}
+
