@@ -42,7 +42,7 @@ pub fn run(ctx: &mut Context, args: &[Vec<u8>], input: &mut dyn BufRead, output:
 }
 
 /// A line without its newline; a backslash at its end joins the next one, whose leading white space goes.
-fn read_line(input: &mut dyn BufRead) -> io::Result<Option<Vec<u8>>> {
+pub(crate) fn read_line(input: &mut dyn BufRead) -> io::Result<Option<Vec<u8>>> {
     let mut line: Vec<u8> = Vec::new();
     let mut continued = false;
     loop {

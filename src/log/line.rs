@@ -241,9 +241,11 @@ pub fn address(ctx: &Context, addr: &Address, delivered: bool) -> BString {
         if addr.kind == AddressKind::File && !addr.local_part.starts_with(b"/") {
             out.extend_from_slice(b"save ");
         }
-        for part in [addr.prefix.as_ref(), Some(&addr.local_part), addr.suffix.as_ref()].into_iter().flatten() {
-            out.extend_from_slice(part);
-        }
+        out.extend_from_slice(&local_part(addr));
+    } else if addr.prefix.is_some() || addr.suffix.is_some() {
+        out.extend_from_slice(&local_part(addr));
+        out.push(b'@');
+        out.extend_from_slice(&addr.domain);
     } else {
         out.extend_from_slice(&addr.address);
     }
@@ -267,6 +269,13 @@ pub fn address(ctx: &Context, addr: &Address, delivered: bool) -> BString {
         out.push(b'>');
     }
     out
+}
+
+/// The local part, with its affixes if the transport uses them (`rcpt_include_affixes`).
+fn local_part(addr: &Address) -> BString {
+    let whole = addr.transport.as_ref().is_some_and(|t| t.generic.rcpt_include_affixes);
+    let parts = [addr.prefix.as_ref().filter(|_| whole), Some(&addr.local_part), addr.suffix.as_ref().filter(|_| whole)];
+    parts.into_iter().flatten().flat_map(|p| p.iter().copied()).collect::<Vec<u8>>().into()
 }
 
 /// Equal but for the case of the domain.
@@ -456,7 +465,9 @@ pub fn failure(ctx: &Context, addr: &Address, return_path: Option<&[u8]>, delive
 pub fn deferral(ctx: &Context, addr: &Address, stage: &str, deliver_time: Option<u64>) -> BString {
     let mut b = LineBuilder::default();
     b.item(&address(ctx, addr, false));
-    envelope(ctx, &mut b, None, false);
+    if !ctx.message.queue_name.is_empty() {
+        b.field("Q", &ctx.message.queue_name);
+    }
     router_and_transport(&mut b, addr);
     if !stage.is_empty() {
         b.item(stage.as_bytes());
