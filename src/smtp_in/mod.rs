@@ -39,8 +39,10 @@ pub use server::Server;
 pub enum Next {
     /// The next command.
     Command,
-    /// The end of the session; everything has been said and logged.
+    /// The end of the session, for a fault of the peer; everything has been said and logged.
     Close,
+    /// The end of the session in order: QUIT, or a refusal that was meant.
+    End,
     /// Message data.
     Receive(Envelope),
 }
