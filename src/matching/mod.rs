@@ -19,8 +19,8 @@ use std::net::IpAddr;
 
 use crate::config::options::Str;
 use crate::context::Context;
-use crate::expand::Template;
-use crate::log;
+use crate::expand::{ExpandError, Template};
+use crate::log::{self, Which};
 use crate::text::Text;
 
 pub use cache::ListCache;
@@ -188,12 +188,28 @@ pub fn match_string(ctx: &mut Context, text: &Text, list: &Template, data: Optio
     simple(ctx, Subject::String { text, caseless: true }, List::Expand(list), data)
 }
 
-/// Does the string match a pattern of the simple kind: literal, `*tail`, regular expression, lookup? Case does not matter.
+/// Does the string match a pattern of the simple kind: literal, `*tail`, regular expression, lookup? Case does not matter,
+/// unless a regular expression says so: the string is compared as it is.
 pub fn match_pattern_string(ctx: &mut Context, text: &Text, pattern: &[u8], expand: bool) -> Match {
-    let (template, ready) = (Template::new(pattern), Text::clean(pattern));
-    let list = if expand { List::Expand(&template) } else { List::Ready(&ready) };
-    let subject = Subject::String { text, caseless: true };
-    test(ctx, &Request { subject, list, single: true, captures: false, label: None }, None)
+    let pattern = match expand {
+        true => match crate::expand::expand(ctx, &Template::new(pattern)) {
+            Ok(p) => p,
+            Err(ExpandError::Forced(_)) => return Match::No,
+            Err(e) => {
+                let why = format!("failed to expand \"{}\" while checking a list: {e}", bstr::BStr::new(pattern));
+                log::write(ctx, None, Which::MAIN.and(Which::PANIC), why.as_bytes());
+                return Match::Defer(why);
+            }
+        },
+        false => Text::clean(pattern),
+    };
+    let wanted = string::Wanted { caseless: true, ..Default::default() };
+    match string::check(ctx, text, &pattern, wanted, None) {
+        scan::Answer::Yes(_) => Match::Yes,
+        scan::Answer::No => Match::No,
+        scan::Answer::Defer(why) => Match::Defer(why.unwrap_or_else(|| pattern.to_string())),
+        scan::Answer::Unknown(why) => Match::Defer(why),
+    }
 }
 
 /// Is the session's host in the list?

@@ -85,7 +85,8 @@ fn attempt(ctx: &mut Context, host: &HostItem, client: &mut Client, inst: &AuthI
             }
             if let Some(text) = said {
                 let mut line = BString::from(format!("{}", text));
-                line.truncate(line.trim_end().len());
+                let end = line.trim_end().len();
+                line.truncate(end);
                 log::write(ctx, None, Which::MAIN, &line);
             } else {
                 note(ctx, "failed", &answer);

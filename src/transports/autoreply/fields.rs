@@ -160,7 +160,7 @@ fn without(ctx: &mut Context, field: &Text, never: &Template) -> Option<Text> {
             // A terminator that is no comma.
             rest = rest.get(1..).unwrap_or_default();
         }
-        let Ok(found) = parse::extract_address(one) else {
+        let Ok(found) = parse::extract_address(&mut crate::parse::Rules::new(&ctx.config.main), one) else {
             kept.push(one);
             continue;
         };

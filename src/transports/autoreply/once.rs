@@ -102,7 +102,7 @@ impl Record {
 fn open_plain(path: &[u8], mode: u32) -> std::io::Result<OwnedFd> {
     use std::os::fd::AsFd;
     let fd = file::open(path, Flags::READ_WRITE | Flags::CREATE | Flags::NOFOLLOW, mode)?;
-    lock::flock(fd.as_fd(), Kind::Write, Wait::Forever)?;
+    lock::flock(fd.as_fd(), Kind::Exclusive, Wait::Forever)?;
     Ok(fd)
 }
 
