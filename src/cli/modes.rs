@@ -16,7 +16,7 @@ use crate::queue::view::What;
 /// `-b...`
 pub fn option_b<'a>(o: &mut Options, word: &'a BString, rest: &'a [u8], words: &mut Words<'a>) -> Result<(), Refusal> {
     let mut file = |option: &str| {
-        let name = words.next().ok_or_else(|| refuse(format!("file name expected after {option}")))?;
+        let name = words.take().ok_or_else(|| refuse(format!("file name expected after {option}")))?;
         limited(name, 4096, option)
     };
     match rest {
@@ -24,7 +24,7 @@ pub fn option_b<'a>(o: &mut Options, word: &'a BString, rest: &'a [u8], words: &
         b"df" => daemon(o).foreground = true,
         b"e" => set_expand(o, None, None),
         b"em" => {
-            let name = words.next().ok_or_else(|| unknown(word))?;
+            let name = words.take().ok_or_else(|| unknown(word))?;
             set_expand(o, Some(limited(name, 4096, "-bem")?), None);
         }
         b"F" => {
@@ -36,7 +36,7 @@ pub fn option_b<'a>(o: &mut Options, word: &'a BString, rest: &'a [u8], words: &
             filter_test(o, Some(name), None);
         }
         [b'f', which @ (b'd' | b'l' | b'p' | b's')] => {
-            let Some(text) = words.next() else {
+            let Some(text) = words.take() else {
                 return Err(refuse(format!("string expected after -bf{}", char::from(*which))));
             };
             let text = Some(limited(text, 256, "-bf")?);
@@ -48,7 +48,7 @@ pub fn option_b<'a>(o: &mut Options, word: &'a BString, rest: &'a [u8], words: &
             }
         }
         b"h" | b"hc" => {
-            let address = limited(words.next().ok_or_else(|| unknown(word))?, 256, "-bh")?;
+            let address = limited(words.take().ok_or_else(|| unknown(word))?, 256, "-bh")?;
             check_address(&address)?;
             o.test = Some(Test::Host { address, callouts: rest == b"hc" });
         }
@@ -56,7 +56,7 @@ pub fn option_b<'a>(o: &mut Options, word: &'a BString, rest: &'a [u8], words: &
         [b'I', what @ ..] => o.info = Some(what.strip_prefix(b":").unwrap_or(what).into()),
         b"m" => o.input = InputMode::Message,
         b"malware" => {
-            let name = words.next().ok_or_else(|| unknown(word))?;
+            let name = words.take().ok_or_else(|| unknown(word))?;
             o.test = Some(Test::Malware(limited(name, 4096, "-bmalware")?));
         }
         b"nq" => o.no_qualify = true,
@@ -76,7 +76,6 @@ pub fn option_b<'a>(o: &mut Options, word: &'a BString, rest: &'a [u8], words: &
                 b"c" if letters == b"c" => list.count = true,
                 _ => return Err(unknown(word)),
             }
-            list.messages = words.rest();
             o.list_queue = Some(list);
         }
         b"rt" => o.test = Some(Test::Retry),
@@ -116,7 +115,7 @@ pub fn option_m<'a>(o: &mut Options, word: &'a BString, rest: &'a [u8], words: &
         return internal_option(o, word, internal, words);
     }
     let needs_id = |words: &mut Words<'_>| -> Result<BString, Refusal> {
-        let id = words.next().ok_or_else(|| refuse(format!("no message ids given after {word} option")))?;
+        let id = words.take().ok_or_else(|| refuse(format!("no message ids given after {word} option")))?;
         check_id(id, word)?;
         Ok(id.clone())
     };
@@ -153,7 +152,7 @@ pub fn option_m<'a>(o: &mut Options, word: &'a BString, rest: &'a [u8], words: &
             (MessageAction::View(what), vec![needs_id(words)?])
         }
         b"G" => {
-            let queue = words.next().ok_or_else(|| unknown(word))?;
+            let queue = words.take().ok_or_else(|| unknown(word))?;
             (one(Action::Move(limited(queue, 255, "-MG")?)), ids_of(word, words)?)
         }
         _ => {
@@ -195,7 +194,7 @@ fn check_id(id: &BString, word: &[u8]) -> Result<(), Refusal> {
 /// `-MC...`: how the reference's processes talk to each other. Ours do it without running a program again, so only
 /// what scripts may use is there.
 fn internal_option(o: &mut Options, word: &BString, rest: &[u8], words: &mut Words<'_>) -> Result<(), Refusal> {
-    let mut take = || words.next().cloned().ok_or_else(|| unknown(word));
+    let mut take = || words.take().cloned().ok_or_else(|| unknown(word));
     match rest {
         b"G" => o.queue_name = limited(&take()?, 255, "-MCG")?,
         b"d" => o.purpose = Some(limited(&take()?, 255, "-MCd")?),
@@ -237,14 +236,14 @@ pub fn option_q<'a>(o: &mut Options, word: &'a BString, rest: &'a [u8], words: &
         interval = parse_interval(s).ok_or_else(|| bad(word))?;
     } else if let Some(next) = words.peek() {
         if crate::spool::is_message_id(next) {
-            run.start_id = words.next().cloned();
+            run.start_id = words.take().cloned();
             if let Some(end) = words.peek().filter(|w| crate::spool::is_message_id(w)) {
                 run.end_id = Some(end.clone());
-                words.next();
+                words.take();
             }
         } else if next.first() != Some(&b'-') {
             interval = parse_interval(next).ok_or_else(|| bad(next))?;
-            words.next();
+            words.take();
         }
     }
     o.queue_runs.push(Schedule { interval, options: run });
@@ -270,7 +269,7 @@ pub fn option_select<'a>(
     };
     let text = match text {
         Some(t) => t,
-        None => match words.next() {
+        None => match words.take() {
             Some(w) => w.as_slice(),
             None => return Err(refuse(format!("string expected after {}", if recipient { "-R" } else { "-S" }))),
         },

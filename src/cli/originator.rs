@@ -30,15 +30,15 @@ pub fn find(ctx: &mut Context) -> Result<(BString, BString), String> {
         None => BString::default(),
     };
     // In the test harness the name is the same whoever runs it.
-    if login.is_none() || ctx.run.test_harness {
-        if let Some(unknown) = config.main.unknown_login.get() {
-            let text = expand::expand(ctx, unknown).map_err(|e| format!("failed to expand unknown_login: {e}"))?;
-            login = Some(text.into_bytes().into());
-            if let Some(n) = config.main.unknown_username.raw() {
-                name = n.into();
-            } else if user.is_none() {
-                name = BString::default();
-            }
+    if (login.is_none() || ctx.run.test_harness)
+        && let Some(unknown) = config.main.unknown_login.get()
+    {
+        let text = expand::expand(ctx, unknown).map_err(|e| format!("failed to expand unknown_login: {e}"))?;
+        login = Some(text.into_bytes().into());
+        if let Some(n) = config.main.unknown_username.raw() {
+            name = n.into();
+        } else if user.is_none() {
+            name = BString::default();
         }
     }
     let uid = ctx.run.real_uid;
@@ -59,7 +59,7 @@ fn full_name(ctx: &mut Context, login: &[u8], gecos: &[u8]) -> Result<BString, S
     let regex = pcre::Regex::new(pattern, pcre::Options::default())
         .map_err(|e| format!("failed to compile gecos_pattern \"{}\": {e}", pattern.as_bstr()))?;
     let Ok(Some(found)) = regex.find(&gecos) else { return Ok(gecos) };
-    let captures = (0..found.len()).map(|i| found.get(&gecos, i).map(|g| Text::clean(g))).collect();
+    let captures = (0..found.len()).map(|i| found.get(&gecos, i).map(Text::clean)).collect();
     let before = std::mem::replace(&mut ctx.scratch.numeric, captures);
     let result = expand::expand(ctx, template);
     ctx.scratch.numeric = before;

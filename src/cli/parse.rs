@@ -28,7 +28,7 @@ pub struct Words<'a> {
 
 impl<'a> Words<'a> {
     /// The next word, if there is one.
-    pub fn next(&mut self) -> Option<&'a BString> {
+    pub fn take(&mut self) -> Option<&'a BString> {
         let w = self.all.get(self.at)?;
         self.at += 1;
         Some(w)
@@ -111,7 +111,7 @@ fn value<'a>(option: &[u8], attached: &'a [u8], words: &mut Words<'a>) -> Result
     if !attached.is_empty() {
         return Ok(attached);
     }
-    words.next().map(|w| w.as_slice()).ok_or_else(|| unknown(option))
+    words.take().map(|w| w.as_slice()).ok_or_else(|| unknown(option))
 }
 
 fn time(option: &[u8], attached: &[u8], words: &mut Words<'_>) -> Result<i64, Refusal> {
@@ -119,7 +119,7 @@ fn time(option: &[u8], attached: &[u8], words: &mut Words<'_>) -> Result<i64, Re
     if !attached.is_empty() {
         return parse_interval(attached).ok_or_else(|| bad(attached));
     }
-    match words.next() {
+    match words.take() {
         Some(w) => parse_interval(w).ok_or_else(|| bad(w)),
         None => Err(bad(option)),
     }
@@ -141,7 +141,7 @@ fn option<'a>(o: &mut Options, word: &'a BString, words: &mut Words<'a>) -> Resu
         // Both do nothing: bare CRs are dealt with without being asked.
         b"-dropcr" => return Ok(()),
         b"-atrn" => {
-            let (Some(host), Some(domains)) = (words.next(), words.next()) else { return Err(unknown(word)) };
+            let (Some(host), Some(domains)) = (words.take(), words.take()) else { return Err(unknown(word)) };
             o.atrn = Some((host.clone(), domains.clone()));
             return Ok(());
         }
@@ -151,7 +151,7 @@ fn option<'a>(o: &mut Options, word: &'a BString, words: &mut Words<'a>) -> Resu
         b'A' if matches!(rest, b"c" | b"m") => {}
         b'B' => {
             if rest.is_empty() {
-                words.next();
+                words.take();
             }
         }
         b'b' => return modes::option_b(o, word, rest, words),
@@ -182,7 +182,7 @@ fn option<'a>(o: &mut Options, word: &'a BString, words: &mut Words<'a>) -> Resu
         b'G' if rest.is_empty() => o.suppress_fixups = true,
         b'h' => {
             if rest.is_empty() {
-                words.next();
+                words.take();
             }
         }
         b'i' if rest.is_empty() => o.dot_is_data = true,
@@ -205,7 +205,7 @@ fn option<'a>(o: &mut Options, word: &'a BString, words: &mut Words<'a>) -> Resu
         }
         b'n' if rest.is_empty() => o.bare_values = true,
         b'O' => {
-            if rest.is_empty() && words.next().is_none() {
+            if rest.is_empty() && words.take().is_none() {
                 return Err(refuse("string expected after -O"));
             }
         }
@@ -244,12 +244,12 @@ fn option<'a>(o: &mut Options, word: &'a BString, words: &mut Words<'a>) -> Resu
             o.debug |= trace::V;
         }
         b'X' => {
-            if rest.is_empty() && words.next().is_none() {
+            if rest.is_empty() && words.take().is_none() {
                 return Err(refuse("string expected after -X"));
             }
         }
         b'z' if rest.is_empty() => {
-            let Some(text) = words.next() else { return Err(refuse("file name expected after -z")) };
+            let Some(text) = words.take() else { return Err(refuse("file name expected after -z")) };
             o.log_text = Some(limited(text, 2048, "-z logtext")?);
         }
         _ => return Err(unknown(word)),
@@ -303,14 +303,14 @@ fn option_o<'a>(o: &mut Options, word: &'a BString, rest: &'a [u8], words: &mut 
         b"Y" => o.no_notifier = true,
         [b'e', letters @ ..] => return errors(o, word, letters),
         [b'A', ..] => {
-            let v = if after(1).is_empty() { words.next().map(|w| w.as_slice()) } else { Some(after(1)) };
+            let v = if after(1).is_empty() { words.take().map(|w| w.as_slice()) } else { Some(after(1)) };
             o.alias_file = Some(limited(v.ok_or_else(|| refuse("string expected after -oA"))?, 4096, "-oA")?);
         }
         [b'B', ..] => {
             let next = words.peek().filter(|w| w.first().is_some_and(u8::is_ascii_digit));
             let v = match (after(1), next) {
                 (b"", Some(w)) => {
-                    words.next();
+                    words.take();
                     w.as_slice()
                 }
                 (b"", None) => b"1",
@@ -331,7 +331,7 @@ fn option_o<'a>(o: &mut Options, word: &'a BString, rest: &'a [u8], words: &mut 
 
 /// `-oM...`
 fn given(o: &mut Options, name: &[u8], words: &mut Words<'_>) -> Result<(), Refusal> {
-    let Some(data) = words.next() else {
+    let Some(data) = words.take() else {
         return Err(refuse(format!("data expected after -oM{}", name.as_bstr())));
     };
     let data = limited(data, 1024, &format!("-oM{}", name.as_bstr()))?;

@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 
 use bstr::BString;
 
-use super::options::{Delivery, ErrorReport, InputMode, Options, Refusal};
+use super::options::{ErrorReport, InputMode, Options, Refusal};
 use super::parse::{refuse, split_address};
 use crate::context::Context;
 use crate::context::session::{HostName, Input};
@@ -130,6 +130,17 @@ fn connection(ctx: &mut Context, peer: SocketAddr, own: Option<SocketAddr>) {
         s.interface_address = Some(Text::clean(own.ip().to_canonical().to_string()));
         s.interface_port = own.port();
     }
+}
+
+/// The caller and what the options say of the host and the sender, for modes that receive nothing.
+pub fn describe(ctx: &mut Context, o: &Options) -> Result<(), Refusal> {
+    caller(ctx, o, false)?;
+    given(ctx, o);
+    // In a test anybody may be the sender.
+    if let Some(sender) = &o.sender {
+        ctx.message.sender = Some(sender_address(ctx, sender)?);
+    }
+    Ok(())
 }
 
 /// What is known of the caller, and the sender that follows from it.

@@ -11,13 +11,13 @@ use bstr::{BString, ByteSlice};
 
 use super::options::{Delivery, Options, Refusal, Test};
 use super::{dispatch, environment, originator, parse, privilege, version};
-use crate::receive::queueing::Mode;
 use crate::build_options as build;
 use crate::config::options::{Str, Time};
 use crate::config::read::{self, Request};
 use crate::config::{Config, site};
 use crate::context::{Context, Run, Services};
 use crate::log::{self, Logger, Selector, Which, trace};
+use crate::receive::queueing::Mode;
 use crate::sys::{self, exec, fd, ids};
 
 /// Runs the program; the result is the exit status.
@@ -48,8 +48,13 @@ fn try_run() -> Result<i32, Refusal> {
         return Ok(status);
     }
     let o = parse::parse(&program, argv.get(1..).unwrap_or_default())?;
-    if o.modes() == 0 && !o.receives() {
+    let nothing_to_do = o.modes() == 0 && !o.receives();
+    if nothing_to_do && argv.len() < 2 {
         return Err(Refusal::Help);
+    }
+    // A mode that just prints ends quietly when nobody reads any more, as programs of its kind do.
+    if o.modes() > 0 && o.daemon.is_none() && o.queue_runs.is_empty() && !o.receives() {
+        sys::signal::default(sys::signal::SIGPIPE).map_err(|e| io_refusal("cannot set SIGPIPE", &e))?;
     }
     let mut run = facts(&o, argv)?;
     if run.debug & trace::ANY != 0 {
@@ -85,6 +90,9 @@ fn try_run() -> Result<i32, Refusal> {
     if o.version {
         print!("{}", version::files(&config, &files));
         return Ok(0);
+    }
+    if nothing_to_do {
+        return Err(Refusal::Help);
     }
     let run = Arc::new(run);
     let services = Services { log: logger.clone(), ..services(&config, &run) };
@@ -127,8 +135,11 @@ fn utility(program: &[u8], arguments: &[BString]) -> Option<i32> {
         "exiwhat",
     ];
     let base = program.rfind_byte(b'/').map_or(program, |i| program.get(i + 1..).unwrap_or_default());
+    let words: Vec<String> = std::iter::once(program).chain(arguments.iter().map(|a| a.as_slice())).map(|a| a.to_str_lossy().into_owned()).collect();
+    if let Some(status) = crate::utils::run(&words) {
+        return Some(status);
+    }
     let name = NAMES.iter().find(|n| n.as_bytes() == base)?;
-    let _ = arguments;
     eprintln!("exim: {name} is not implemented");
     Some(1)
 }
@@ -156,7 +167,7 @@ fn facts(o: &Options, argv: Vec<BString>) -> Result<Run, Refusal> {
         ..Run::default()
     };
     // What -bP says of a broken configuration goes to the terminal too.
-    if o.show.is_some() {
+    if o.show.as_ref().is_some_and(|words| words.first().is_none_or(|w| *w != "config")) {
         run.debug |= trace::V;
         run.verbose = true;
     }
@@ -211,7 +222,10 @@ fn load(o: &Options, run: &Run, logger: &Logger, files: &BString) -> Config {
 /// Options of the command line that stand for options of the configuration.
 fn overrides(o: &Options, config: &mut Config, test_harness: bool) {
     // The suite's expected EHLO answers are from before the option had a default.
-    if test_harness && config.main.smtputf8_advertise_hosts.raw() == Some(b"*") && !config.places.contains_key("smtputf8_advertise_hosts") {
+    if test_harness
+        && config.main.smtputf8_advertise_hosts.raw() == Some(b"*")
+        && !config.places.contains_key("smtputf8_advertise_hosts")
+    {
         config.main.smtputf8_advertise_hosts = Str::unset();
     }
     if let Some(t) = o.receive_timeout {
@@ -249,7 +263,10 @@ fn finish_run(o: &Options, run: &mut Run, config: &Config) {
 /// The testing modes: where log lines go, and what is shown.
 fn testing(o: &Options, run: &mut Run) {
     match &o.test {
-        Some(Test::Host { .. }) => run.host_checking = true,
+        Some(Test::Host { callouts, .. }) => {
+            run.host_checking = true;
+            run.host_checking_callout = *callouts;
+        }
         Some(test) => {
             run.log_testing = true;
             if matches!(test, Test::Address | Test::Verify { .. }) {

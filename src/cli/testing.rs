@@ -1,10 +1,10 @@
-//! The testing modes that have no room of their own: `-be`, `-brt`, `-brw`.
+//! The testing modes that have no room of their own: `-brt`, `-brw`.
 //!
 //! The dispatcher calls them; output goes to standard output.
 
 use std::io::Write as _;
 
-use bstr::{BString, ByteSlice};
+use bstr::ByteSlice;
 
 use super::options::{Options, Refusal};
 use super::parse::refuse;
@@ -13,20 +13,6 @@ use crate::context::Context;
 use crate::retry::rules::parse_error;
 use crate::retry::{RetryError, RetryRule, errors, find};
 use crate::text::Text;
-
-/// `-be`: with the message of `-Mset`, if there is one.
-pub fn expand(ctx: &mut Context, o: &Options, message: Option<&BString>, id: Option<&BString>) -> Result<i32, Refusal> {
-    if message.is_some() {
-        return Err(refuse("-bem is not implemented"));
-    }
-    if let Some(id) = id {
-        crate::queue::load(ctx, &o.queue_name, id).map_err(|e| refuse(format!("failed to load message {id}: {e}")))?;
-    }
-    super::privilege::become_caller(&ctx.run)?;
-    let words: Vec<Vec<u8>> = o.arguments.iter().map(|a| a.to_vec()).collect();
-    let result = super::expand_test::run(ctx, &words, &mut std::io::stdin().lock(), &mut std::io::stdout().lock());
-    result.map_err(|e| refuse(crate::sys::error_text(&e)))
-}
 
 /// `-brw address ...`
 pub fn rewriting(ctx: &mut Context, o: &Options) -> Result<i32, Refusal> {

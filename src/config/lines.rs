@@ -53,7 +53,6 @@ impl Lines {
 
     fn push(&mut self, name: &[u8], text: Vec<u8>) {
         self.files.push(File { name: name.into(), text, at: 0, line: 0 });
-        self.saved.push(format!("# 1 \"{}\"", name.as_bstr()).into());
     }
 
     fn mark(&mut self) {
@@ -99,6 +98,9 @@ impl Lines {
                 let line = BString::from(rest.get(..len).unwrap_or_default().trim_end());
                 f.at += len + 1;
                 f.line += 1;
+                if f.line == 1 {
+                    self.saved.push(format!("# 1 \"{}\"", f.name).into());
+                }
                 if f.line == 1 && line.starts_with(b"\xef\xbb\xbf") {
                     return Err(self.error("found unexpected BOM (Byte Order Mark)"));
                 }

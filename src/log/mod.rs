@@ -162,7 +162,7 @@ impl Logger {
         let duplicate = settings.syslog_duplication;
         if which.has(Which::MAIN) {
             if settings.syslog && (duplicate || !which.has(Which::REJECT.and(Which::PANIC))) {
-                state.to_syslog(settings, run, message, syslog::INFO, text);
+                state.syslog_line(settings, run, message, syslog::INFO, text);
             }
             if let Err(e) = state.files.write(Kind::Main, settings, &entry, now) {
                 self.cannot_log(&mut state, settings, run, message, Kind::Main, &e);
@@ -176,7 +176,7 @@ impl Logger {
                 rejected_header(&mut with_headers, m);
             }
             if settings.syslog && (duplicate || !which.has(Which::PANIC)) {
-                state.to_syslog(settings, run, message, syslog::NOTICE, &with_headers);
+                state.syslog_line(settings, run, message, syslog::NOTICE, &with_headers);
             }
             if let Err(e) = state.files.write(Kind::Reject, settings, &line.entry(&with_headers), now) {
                 self.cannot_log(&mut state, settings, run, message, Kind::Reject, &e);
@@ -187,7 +187,7 @@ impl Logger {
                 self.stderr(&entry);
             }
             if settings.syslog {
-                state.to_syslog(settings, run, message, syslog::ALERT, text);
+                state.syslog_line(settings, run, message, syslog::ALERT, text);
             }
             if state.files.write(Kind::Panic, settings, &entry, now).is_err() {
                 self.no_panic_log(&state, settings, run);
@@ -219,7 +219,7 @@ impl Logger {
         }
         self.stderr(&entry);
         if settings.syslog || settings.pattern.is_none() {
-            state.to_syslog(settings, run, message, syslog::ALERT, text.as_bytes());
+            state.syslog_line(settings, run, message, syslog::ALERT, text.as_bytes());
         }
         if state.files.write(Kind::Panic, settings, &entry, line.now.sec).is_err() {
             self.no_panic_log(state, settings, run);
@@ -242,7 +242,7 @@ impl Logger {
 }
 
 impl State {
-    fn to_syslog(&mut self, settings: &Settings, run: &Run, message: Option<&Message>, priority: i32, text: &[u8]) {
+    fn syslog_line(&mut self, settings: &Settings, run: &Run, message: Option<&Message>, priority: i32, text: &[u8]) {
         let line = Line::new(settings, message, settings.syslog_timestamp, settings.syslog_pid);
         let mut whole = line.prefix;
         whole.extend_from_slice(text);

@@ -94,6 +94,10 @@ pub fn wait(ctx: &mut Context, seconds: u64) {
 
 /// Is the session's host in the list of this option? An unset option is an empty list.
 pub fn host_in(ctx: &mut Context, name: &str, option: &Str) -> Match {
+    if !option.is_set() {
+        crate::log::hdebug!(ctx, LISTS, "host in {name}? no (option unset)");
+        return Match::No;
+    }
     crate::matching::match_host_option(ctx, name, option)
 }
 

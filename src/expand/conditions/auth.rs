@@ -84,12 +84,14 @@ fn digest_equals(kind: MessageDigest, plain: &[u8], coded: &[u8], base64: usize,
     }
 }
 
-/// crypt() of the first eight characters, and of the rest if there is one, joined without the second salt.
+/// crypt() of the first eight characters, and of the rest if there is one, joined. The second salt is the beginning of the
+/// first result, and is not shown again.
 fn crypt16(plain: &[u8], salt: &[u8]) -> Option<Vec<u8>> {
     let (first, rest) = plain.split_at(plain.len().min(8));
     let mut out = crate::sys::crypt::crypt(first, salt)?;
     if !rest.is_empty() {
-        let second = crate::sys::crypt::crypt(rest, salt)?;
+        let salt = out.get(2..4)?.to_vec();
+        let second = crate::sys::crypt::crypt(rest, &salt)?;
         out.extend_from_slice(second.get(2..)?);
     }
     Some(out)

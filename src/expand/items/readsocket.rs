@@ -10,6 +10,7 @@ use super::ItemArgs;
 use super::files::with_line_ends;
 use crate::config::values::parse_interval;
 use crate::context::Context;
+use crate::dns::ByName;
 use crate::expand::eval::{MAX_RESULT, append, subs};
 use crate::expand::{ExpandError, failed, forbid, operators};
 use crate::sys::{addrinfo, fd, net, unix};
@@ -192,14 +193,20 @@ fn connect_inet(ctx: &mut Context, target: &[u8], timeout: Duration) -> Result<O
     let shown = host.as_bstr();
     let addresses: Vec<IpAddr> = match operators::read_ip(host) {
         Some(ip) => vec![ip],
-        None => match addrinfo::by_name(host, None) {
-            Ok(found) => found.addresses,
-            Err(_) => {
+        None => {
+            let mut found = Vec::new();
+            for family in [net::Family::V6, net::Family::V4] {
+                if let ByName::Found { addresses, .. } = ctx.services.dns.host_by_name(host, family) {
+                    found.extend(addresses);
+                }
+            }
+            if found.is_empty() {
                 let m = format!("no IP address found for host {shown}");
                 crate::log::write(ctx, None, crate::log::Which::MAIN, m.as_bytes());
                 return failed(m);
             }
-        },
+            found
+        }
     };
     let mut last = None;
     for ip in addresses {

@@ -86,7 +86,9 @@ fn label_from_alabel(label: &[u8]) -> Option<Vec<u8>> {
     match label.get(..4) {
         Some(prefix) if prefix.eq_ignore_ascii_case(b"xn--") => {
             let code = label.get(4..)?.to_str().ok()?;
-            let (text, result) = idna::domain_to_unicode(label.to_str().ok()?);
+            // The letters keep their case; whether the label is good is another question.
+            let (_, result) = idna::domain_to_unicode(label.to_str().ok()?);
+            let text = idna::punycode::decode_to_string(code)?;
             (result.is_ok() && !code.is_empty()).then(|| text.into_bytes())
         }
         _ => Some(label.to_vec()),

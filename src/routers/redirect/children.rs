@@ -54,6 +54,11 @@ pub fn make(
             }
         };
         inherit(&mut child, &carrier);
+        child.flags.hide_child = o.hide_child_in_errmsg;
+        child.flags.ignore_error = carrier.flags.ignore_error;
+        if o.one_time {
+            child.onetime_parent = Some(addr.original().address.clone());
+        }
         if child.kind == AddressKind::Mail {
             child.start_router = router.generic.redirect_router.raw().map(BString::from);
         }
@@ -113,13 +118,6 @@ fn special_child(
 ) -> Result<Address, Routed> {
     let is_pipe = matches!(item, ForwardItem::Pipe(_));
     let (forbidden, errno) = if is_pipe { (o.forbid_pipe, errors::FORBID_PIPE) } else { (o.forbid_file, errors::FORBID_FILE) };
-    if forbidden {
-        addr.failure.basic_errno = errno;
-        return Err(common::defer(
-            addr,
-            if is_pipe { "delivery to pipe not permitted" } else { "delivery to file not permitted" },
-        ));
-    }
     let mut child = Address {
         address: text.clone(),
         local_part: text.clone(),
@@ -139,6 +137,11 @@ fn special_child(
     };
     child.flags.uid_set = carrier.flags.uid_set;
     if purpose != RoutePurpose::Deliver && purpose != RoutePurpose::Test {
+        return Ok(child);
+    }
+    if forbidden {
+        // The delivery code says so, in the words for pipes and files.
+        child.failure.basic_errno = errno;
         return Ok(child);
     }
     let (option, template) = if is_pipe {
