@@ -42,6 +42,7 @@ pub fn dispatch(ctx: &mut Context, o: Options) -> Result<i32, Refusal> {
         privilege::become_exim(&ctx.config)?;
         let mut listing = listing.clone();
         listing.queue_name.clone_from(&o.queue_name);
+        listing.messages.clone_from(&o.arguments);
         return Ok(list::list(ctx, &listing));
     }
     if let Some((action, ids)) = &o.action {

@@ -76,7 +76,6 @@ pub fn option_b<'a>(o: &mut Options, word: &'a BString, rest: &'a [u8], words: &
                 b"c" if letters == b"c" => list.count = true,
                 _ => return Err(unknown(word)),
             }
-            list.messages = words.rest();
             o.list_queue = Some(list);
         }
         b"rt" => o.test = Some(Test::Retry),

@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 
 use bstr::BString;
 
-use super::options::{Delivery, ErrorReport, InputMode, Options, Refusal};
+use super::options::{ErrorReport, InputMode, Options, Refusal};
 use super::parse::{refuse, split_address};
 use crate::context::Context;
 use crate::context::session::{HostName, Input};

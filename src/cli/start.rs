@@ -11,13 +11,13 @@ use bstr::{BString, ByteSlice};
 
 use super::options::{Delivery, Options, Refusal, Test};
 use super::{dispatch, environment, originator, parse, privilege, version};
-use crate::receive::queueing::Mode;
 use crate::build_options as build;
 use crate::config::options::{Str, Time};
 use crate::config::read::{self, Request};
 use crate::config::{Config, site};
 use crate::context::{Context, Run, Services};
 use crate::log::{self, Logger, Selector, Which, trace};
+use crate::receive::queueing::Mode;
 use crate::sys::{self, exec, fd, ids};
 
 /// Runs the program; the result is the exit status.
@@ -48,7 +48,8 @@ fn try_run() -> Result<i32, Refusal> {
         return Ok(status);
     }
     let o = parse::parse(&program, argv.get(1..).unwrap_or_default())?;
-    if o.modes() == 0 && !o.receives() {
+    let nothing_to_do = o.modes() == 0 && !o.receives();
+    if nothing_to_do && argv.len() < 2 {
         return Err(Refusal::Help);
     }
     // A mode that just prints ends quietly when nobody reads any more, as programs of its kind do.
@@ -89,6 +90,9 @@ fn try_run() -> Result<i32, Refusal> {
     if o.version {
         print!("{}", version::files(&config, &files));
         return Ok(0);
+    }
+    if nothing_to_do {
+        return Err(Refusal::Help);
     }
     let run = Arc::new(run);
     let services = Services { log: logger.clone(), ..services(&config, &run) };
@@ -218,7 +222,10 @@ fn load(o: &Options, run: &Run, logger: &Logger, files: &BString) -> Config {
 /// Options of the command line that stand for options of the configuration.
 fn overrides(o: &Options, config: &mut Config, test_harness: bool) {
     // The suite's expected EHLO answers are from before the option had a default.
-    if test_harness && config.main.smtputf8_advertise_hosts.raw() == Some(b"*") && !config.places.contains_key("smtputf8_advertise_hosts") {
+    if test_harness
+        && config.main.smtputf8_advertise_hosts.raw() == Some(b"*")
+        && !config.places.contains_key("smtputf8_advertise_hosts")
+    {
         config.main.smtputf8_advertise_hosts = Str::unset();
     }
     if let Some(t) = o.receive_timeout {

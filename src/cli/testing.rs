@@ -4,7 +4,7 @@
 
 use std::io::Write as _;
 
-use bstr::{BString, ByteSlice};
+use bstr::ByteSlice;
 
 use super::options::{Options, Refusal};
 use super::parse::refuse;

@@ -8,6 +8,7 @@ use bstr::BString;
 use super::Macro;
 use super::main_options::MainOptions;
 use super::options::OptionSet;
+use super::pending;
 use crate::build_options as build;
 
 /// Header fields that DKIM signs by default.
@@ -104,12 +105,15 @@ impl Table {
         self.0.push(Macro { name: name.into(), value: value.into(), command_line: false, builtin: true });
     }
 
-    /// `_OPT_...` for all options of a set, last first.
-    fn options(&mut self, prefix: &str, names: &[&str]) {
-        let mut names: Vec<String> = names.iter().map(|n| n.to_ascii_uppercase()).collect();
-        names.sort();
+    /// `_OPT_...` for all options of a set that do something, last first. `kind` is empty for the main section.
+    fn options(&mut self, prefix: &str, kind: &str, driver: &str, names: &[&'static str]) {
+        let works = |n: &&str| {
+            if kind.is_empty() { pending::main(n).is_none() } else { pending::driver(kind, driver, n).is_none() }
+        };
+        let mut names: Vec<&str> = names.iter().copied().filter(works).collect();
+        names.sort_unstable();
         for n in names.iter().rev() {
-            self.add(format!("{prefix}_{n}"), "y");
+            self.add(format!("{prefix}_{}", n.to_ascii_uppercase()), "y");
         }
     }
 }
@@ -135,25 +139,23 @@ pub fn macros() -> Vec<Macro> {
     t.add("_LOG_ALL".into(), "y");
     for d in crate::auths::DRIVERS.iter().rev() {
         let up = d.name.to_ascii_uppercase();
-        t.options(&format!("_OPT_AUTHENTICATOR_{up}"), (d.make)().options().names());
+        t.options(&format!("_OPT_AUTHENTICATOR_{up}"), "authenticator", d.name, (d.make)().options().names());
         t.add(format!("_DRIVER_AUTHENTICATOR_{up}"), "y");
     }
-    t.options("_OPT_AUTHENTICATORS", &with_driver(crate::auths::options::AuthOptions::default().names()));
+    t.options("_OPT_AUTHENTICATORS", "authenticator", "", &with_driver(crate::auths::options::AuthOptions::default().names()));
     for d in crate::routers::DRIVERS {
         let up = d.name.to_ascii_uppercase();
-        t.options(&format!("_OPT_ROUTER_{up}"), (d.make)().options().names());
+        t.options(&format!("_OPT_ROUTER_{up}"), "router", d.name, (d.make)().options().names());
         t.add(format!("_DRIVER_ROUTER_{up}"), "y");
     }
-    t.options("_OPT_ROUTERS", &with_driver(crate::routers::options::RouterOptions::default().names()));
+    t.options("_OPT_ROUTERS", "router", "", &with_driver(crate::routers::options::RouterOptions::default().names()));
     for d in crate::transports::DRIVERS {
         let up = d.name.to_ascii_uppercase();
-        t.options(&format!("_OPT_TRANSPORT_{up}"), (d.make)().options().names());
+        t.options(&format!("_OPT_TRANSPORT_{up}"), "transport", d.name, (d.make)().options().names());
         t.add(format!("_DRIVER_TRANSPORT_{up}"), "y");
     }
-    t.options("_OPT_TRANSPORTS", &with_driver(crate::transports::options::TransportOptions::default().names()));
-    let usable: Vec<&str> =
-        MainOptions::default().names().iter().copied().filter(|n| super::pending::main(n).is_none()).collect();
-    t.options("_OPT_MAIN", &usable);
+    t.options("_OPT_TRANSPORTS", "transport", "", &with_driver(crate::transports::options::TransportOptions::default().names()));
+    t.options("_OPT_MAIN", "", "", MainOptions::default().names());
     t.add("_CRYPTO_HASH_SHA3".into(), "y");
     t.add("_CRYPTO_SIGN_ED25519".into(), "y");
     for name in have() {

@@ -15,7 +15,7 @@ pub(super) fn hand_in(ctx: &Context, text: &[u8]) -> Result<(), i32> {
     if let Some(c) = &ctx.run.config_file_arg {
         argv.extend(["-C".into(), c.clone()]);
     }
-    argv.extend(ctx.run.macro_args.iter().map(|m| BString::from([b"-D", m.as_slice()].concat())));
+    argv.extend(ctx.run.macro_args.iter().cloned());
     if ctx.run.debug != 0 {
         argv.push(format!("-d=0x{:x}", ctx.run.debug).into());
     }

@@ -103,6 +103,8 @@ struct Transaction<'r, 'a, 'b, 'h> {
     /// Where the next transaction begins.
     next: usize,
     continued: bool,
+    /// The present transaction has delivered to somebody.
+    any_delivered: bool,
 }
 
 /// Sends the message to the pending addresses of a run.
@@ -146,7 +148,9 @@ pub(super) fn deliver(ctx: &mut Context, run: &mut Run<'_, '_>, attempt: &mut At
         completed: false,
         next: 0,
         continued,
+        any_delivered: false,
     };
+    t.mark_addresses();
     let (rc, alive) = t.all(ctx);
     t.end(ctx, rc, alive);
     rc
@@ -227,7 +231,7 @@ impl Transaction<'_, '_, '_, '_> {
         loop {
             match self.one(ctx) {
                 Ok(()) => {}
-                Err(Abort::Noted) => return (HostResult::Defer, false),
+                Err(Abort::Noted) => return (HostResult::Ok, false),
                 Err(Abort::Trouble(t)) => return self.failed(ctx, &t),
             }
             self.opened.messages += 1;
@@ -242,10 +246,31 @@ impl Transaction<'_, '_, '_, '_> {
                 return (HostResult::Ok, true);
             }
             self.completed = false;
+            self.mark_addresses();
             self.awaited.clear();
             if self.opened.needs_reset && self.reset().is_err() {
                 return (HostResult::Ok, false);
             }
+        }
+    }
+
+    /// Lines about failures show the connection too.
+    fn mark_addresses(&mut self) {
+        let log = self.connection_facts();
+        for (a, _) in self.run.job.batch.iter_mut().zip(&self.run.states).filter(|(_, s)| **s == State::Pending) {
+            a.remote_log = Some(Box::new(log.clone()));
+        }
+    }
+
+    fn connection_facts(&self) -> RemoteLog {
+        let o = &self.opened;
+        RemoteLog {
+            continued: self.continued || o.messages > 0,
+            proxy: o.proxy.map(|a| (a.ip(), a.port())),
+            interface: o.local.map(|a| (a.ip(), a.port())),
+            fast_open: o.fast_open,
+            protocol_detail: o.client.actions.as_str().into(),
+            ..RemoteLog::default()
         }
     }
 
@@ -265,6 +290,7 @@ impl Transaction<'_, '_, '_, '_> {
 
     fn one(&mut self, ctx: &mut Context) -> Result<(), Abort> {
         self.seen = Seen::default();
+        self.any_delivered = false;
         if self.opened.needs_reset {
             self.reset().map_err(|f| self.opened.client.trouble(f))?;
         }
@@ -716,24 +742,20 @@ impl Transaction<'_, '_, '_, '_> {
 
     /// Notes a delivery, with everything that its log line shows.
     fn delivered(&mut self, ctx: &mut Context, i: usize, reply: &Reply) {
-        let first = !self.run.states.contains(&State::Delivered);
         let o = &self.opened;
         let id = o.auth.as_ref().map(|auth| {
             (auth.by.clone(), auth.id.clone(), self.uses.auth_sender.as_ref().map(|s| BString::from(s.as_bytes())))
         });
         let log = RemoteLog {
-            continued: self.continued || o.messages > 0,
-            proxy: o.proxy.map(|a| (a.ip(), a.port())),
-            interface: o.local.map(|a| (a.ip(), a.port())),
-            fast_open: o.fast_open,
-            protocol_detail: o.client.actions.as_str().into(),
             auth: id,
             pipelining: o.client.features.pipelining.then_some(false).filter(|_| self.used_pipelining(ctx)),
             prdr: self.uses.prdr,
             chunking: self.uses.chunking,
-            dkim: None,
             confirmation: Some(reply.text.clone()),
+            ..self.connection_facts()
         };
+        let follower = std::mem::replace(&mut self.any_delivered, true);
+        let o = &self.opened;
         let host = host_with_port(self.attempt);
         let tls = o.tls.clone().unwrap_or_default();
         let written = o.client.written;
@@ -743,7 +765,7 @@ impl Transaction<'_, '_, '_, '_> {
         a.tls = tls;
         a.remote_log = Some(Box::new(log));
         a.bytes_sent = written;
-        a.follower = !first;
+        a.follower = follower;
         self.run.states[i] = State::Delivered;
     }
 
@@ -840,7 +862,7 @@ fn with_sender(ctx: &Context, key: &BString) -> BString {
 }
 
 fn note_in_message_log(ctx: &Context, host: &HostItem, a: &Address) {
-    let mut line = BString::from(format!("H={} [{}]: ", host.name, host.address_text));
+    let mut line = BString::from(format!("H={} [{}] ", host.name, host.address_text));
     line.extend_from_slice(a.failure.message.as_deref().unwrap_or_default());
     crate::log::msglog::append(ctx, &line);
 }
