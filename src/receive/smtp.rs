@@ -116,7 +116,7 @@ fn accepted(ctx: &mut Context, server: &mut Server, f: Finished, chunk: Option<C
 
 /// Says why the message is not accepted.
 fn stopped(ctx: &mut Context, input: &mut Input<'_>, stop: Stop, batched: bool) -> Received {
-    let mut reply = |ctx: &mut Context, input: &mut Input<'_>, text: &str| {
+    let reply = |ctx: &mut Context, input: &mut Input<'_>, text: &str| {
         if let Some(server) = input.server() {
             if batched {
                 server.batch_error = Some(text.into());

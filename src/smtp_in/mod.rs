@@ -64,8 +64,8 @@ pub enum SessionEnd {
 /// accepted (the caller starts its delivery there).
 pub fn serve(ctx: &mut Context, after: &mut dyn FnMut(&mut Context, &crate::receive::Accepted)) -> SessionEnd {
     let end = match start::begin(ctx) {
-        Ok(mut server) => server.run(ctx, after),
-        Err(()) => SessionEnd::Done,
+        Some(mut server) => server.run(ctx, after),
+        None => SessionEnd::Done,
     };
     if let Some(wire) = ctx.session.wire.as_mut() {
         wire.close();

@@ -3,7 +3,6 @@
 use super::Next;
 use super::server::Server;
 use crate::acl::{self, AclResult, Verdict, Where};
-use crate::config::options::Str;
 use crate::context::Context;
 use crate::context::names::host_and_ident;
 use crate::log::{self, Which};
@@ -11,7 +10,7 @@ use crate::parse;
 use crate::text::Text;
 
 impl Server {
-    fn ask(&mut self, ctx: &mut Context, place: Where, address: Option<&Text>, option: &Str) -> Option<Next> {
+    fn ask(&mut self, ctx: &mut Context, place: Where, address: Option<&Text>, option: crate::config::options::Str) -> Option<Next> {
         let result = match option.get() {
             Some(list) => acl::check(ctx, place, address, list),
             None => AclResult { verdict: Verdict::Fail, user_message: None, log_message: None },
@@ -38,7 +37,7 @@ impl Server {
             }
         }
         let option = ctx.config.main.acl_smtp_vrfy.clone();
-        if let Some(next) = self.ask(ctx, Where::Vrfy, Some(&address), &option) {
+        if let Some(next) = self.ask(ctx, Where::Vrfy, Some(&address), option) {
             return next;
         }
         let answer = match crate::verify::vrfy(ctx, &address) {
@@ -62,7 +61,7 @@ impl Server {
     pub fn expn(&mut self, ctx: &mut Context) -> Next {
         self.had(ctx);
         let option = ctx.config.main.acl_smtp_expn.clone();
-        if let Some(next) = self.ask(ctx, Where::Expn, None, &option) {
+        if let Some(next) = self.ask(ctx, Where::Expn, None, option) {
             return next;
         }
         let address = Text::tainted(self.line.argument.clone());
