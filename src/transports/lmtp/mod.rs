@@ -119,7 +119,7 @@ fn give(job: &mut LocalJob<'_>, states: &mut [State], t: &Trouble) {
     let status = if t.class == b'5' { DeliveryStatus::Fail } else { DeliveryStatus::Defer };
     for (a, s) in job.batch.iter_mut().zip(states.iter_mut()) {
         // A dead connection is everybody's trouble, whatever was said before.
-        if matches!(s, State::Done(_)) && t.for_user {
+        if matches!(s, State::Done(_)) && (t.for_user || t.command.starts_with(b"end ")) {
             continue;
         }
         // Time-outs and the like are no errors of the system here.
