@@ -197,7 +197,7 @@ pub fn match_pattern_string(ctx: &mut Context, text: &Text, pattern: &[u8], expa
             Err(ExpandError::Forced(_)) => return Match::No,
             Err(e) => {
                 let why = format!("failed to expand \"{}\" while checking a list: {e}", bstr::BStr::new(pattern));
-                crate::log::write(ctx, None, Which::MAIN.and(Which::PANIC), why.as_bytes());
+                log::write(ctx, None, Which::MAIN.and(Which::PANIC), why.as_bytes());
                 return Match::Defer(why);
             }
         },

@@ -48,13 +48,24 @@ pub fn clear_address_vars(ctx: &mut Context) {
     ctx.address = Default::default();
 }
 
+/// A local part without the quotes and backslashes of its written form.
+fn unquoted(s: &[u8]) -> Vec<u8> {
+    let Some(inner) = s.strip_prefix(b"\"").and_then(|s| s.strip_suffix(b"\"")) else { return s.to_vec() };
+    let mut out = Vec::with_capacity(inner.len());
+    let mut bytes = inner.iter();
+    while let Some(c) = bytes.next() {
+        out.push(if *c == b'\\' { *bytes.next().unwrap_or(c) } else { *c });
+    }
+    out
+}
+
 impl Address {
     /// A new address for routing, from its full text. The domain is lowered; the local part is kept.
     pub fn new(address: Text) -> Self {
         let at = address.iter().rposition(|c| *c == b'@').unwrap_or(address.len());
-        let local = address.piece(&address[..at]);
+        let local = address.piece(unquoted(&address[..at]));
         let domain = address.piece(address.get(at + 1..).unwrap_or_default().to_ascii_lowercase());
-        let mut unique = local.to_vec();
+        let mut unique = address[..at].to_vec();
         unique.push(b'@');
         unique.extend_from_slice(&domain);
         Address {

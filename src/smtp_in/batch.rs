@@ -26,7 +26,7 @@ pub struct BatchError {
 
 /// Runs a batch; `after` is called for each accepted message.
 pub fn serve(ctx: &mut Context, after: &mut dyn FnMut(&mut Context, &Accepted)) -> Status {
-    let Ok(mut server) = start::begin(ctx) else { return 1 };
+    let Some(mut server) = start::begin(ctx) else { return 1 };
     let mut accepted = 0u32;
     let mut began;
     let error = loop {
@@ -39,7 +39,7 @@ pub fn serve(ctx: &mut Context, after: &mut dyn FnMut(&mut Context, &Accepted)) 
                     accepted += 1;
                     after(ctx, &message);
                 }
-                receive::smtp::Received::Refused | receive::smtp::Received::Close => {
+                receive::smtp::Received::Refused | receive::smtp::Received::Close(_) => {
                     let text = server.batch_error.take().unwrap_or_else(|| "451 message not accepted".into());
                     break Some(BatchError { text, command: None });
                 }
