@@ -134,8 +134,9 @@ fn listed(ctx: &mut Context, m: &mut Messages, list: impl FnOnce(&mut Context) -
 
 fn condition(arg: &Text, m: &mut Messages) -> Verdict {
     let truth = |b: bool| if b { Verdict::Ok } else { Verdict::Fail };
-    if arg.iter().all(u8::is_ascii_digit) {
-        return truth(arg.iter().any(|c| *c != b'0'));
+    let digits = arg.strip_prefix(b"-").unwrap_or(arg);
+    if digits.iter().all(u8::is_ascii_digit) && (arg.is_empty() || !digits.is_empty()) {
+        return truth(digits.iter().any(|c| *c != b'0'));
     }
     match arg.to_ascii_lowercase().as_slice() {
         b"no" | b"false" => Verdict::Fail,
@@ -180,7 +181,7 @@ mod tests {
     #[test]
     fn truth() {
         let mut m = Messages::default();
-        for (s, v) in [("", Verdict::Fail), ("00", Verdict::Fail), ("010", Verdict::Ok), ("Yes", Verdict::Ok), ("x", Verdict::Defer)] {
+        for (s, v) in [("", Verdict::Fail), ("00", Verdict::Fail), ("010", Verdict::Ok), ("-1", Verdict::Ok), ("Yes", Verdict::Ok), ("x", Verdict::Defer)] {
             assert_eq!(condition(&Text::clean(s), &mut m), v, "{s}");
         }
     }

@@ -15,6 +15,7 @@ use crate::daemon::{self, DaemonOptions};
 use crate::log::{self, Which};
 use crate::queue::{actions, list, run, view};
 use crate::sys::exec;
+use crate::verify::command::{self, Command};
 
 /// A mode whose room is not there yet.
 fn missing(option: &str) -> Result<i32, Refusal> {
@@ -41,6 +42,7 @@ pub fn dispatch(ctx: &mut Context, o: Options) -> Result<i32, Refusal> {
         privilege::become_exim(&ctx.config)?;
         let mut listing = listing.clone();
         listing.queue_name.clone_from(&o.queue_name);
+        listing.messages.clone_from(&o.arguments);
         return Ok(list::list(ctx, &listing));
     }
     if let Some((action, ids)) = &o.action {
@@ -78,6 +80,7 @@ fn print_settings(ctx: &Context, o: &Options, arguments: &[BString]) -> i32 {
 fn testing(ctx: &mut Context, o: &Options, test: &Test) -> Result<i32, Refusal> {
     match test {
         Test::Expand { message, id } => {
+            reception::describe(ctx, o)?;
             // A message of the queue is read while that is still possible.
             if let Some(id) = id {
                 test_message::from_spool(ctx, &o.queue_name, id).map_err(refuse)?;
@@ -94,13 +97,20 @@ fn testing(ctx: &mut Context, o: &Options, test: &Test) -> Result<i32, Refusal> 
             privilege::become_caller(&ctx.run)?;
             missing("-bf")
         }
-        Test::Address => missing("-bt"),
-        Test::Verify { .. } => missing("-bv"),
+        Test::Address => verify(ctx, o, Command::Test),
+        Test::Verify { sender: false } => verify(ctx, o, Command::VerifyRecipient),
+        Test::Verify { sender: true } => verify(ctx, o, Command::VerifySender),
         Test::Retry => testing_modes::retry(ctx, o),
         Test::Rewrite => testing_modes::rewriting(ctx, o),
         Test::Malware(_) => missing("-bmalware"),
         Test::Host { address, callouts } => reception::rehearse(ctx, o, address, *callouts),
     }
+}
+
+/// `-bt`, `-bv`, `-bvs`
+fn verify(ctx: &mut Context, o: &Options, command: Command) -> Result<i32, Refusal> {
+    let result = command::run(ctx, command, &o.arguments, &mut std::io::stdin().lock(), &mut std::io::stdout().lock());
+    result.map_err(|e| refuse(crate::sys::error_text(&e)))
 }
 
 /// `-M...`: the same to each message; the status is 1 if any of them failed.

@@ -17,6 +17,11 @@ const MAX_LINE: usize = 1 << 20;
 /// Expands each argument, or each line of `input` if there are none. The result is the exit status.
 pub fn run(ctx: &mut Context, args: &[Vec<u8>], input: &mut dyn BufRead, output: &mut dyn Write) -> io::Result<i32> {
     let mut macros = Macros::of(&ctx.config.macros);
+    if ctx.run.debug != 0 {
+        for (name, value) in &ctx.config.macro_uses {
+            writeln!(output, "macro '{name}' -> '{value}'")?;
+        }
+    }
     if !args.is_empty() {
         for arg in args {
             one(ctx, &mut macros, arg, output)?;
@@ -37,7 +42,7 @@ pub fn run(ctx: &mut Context, args: &[Vec<u8>], input: &mut dyn BufRead, output:
 }
 
 /// A line without its newline; a backslash at its end joins the next one, whose leading white space goes.
-fn read_line(input: &mut dyn BufRead) -> io::Result<Option<Vec<u8>>> {
+pub(crate) fn read_line(input: &mut dyn BufRead) -> io::Result<Option<Vec<u8>>> {
     let mut line: Vec<u8> = Vec::new();
     let mut continued = false;
     loop {

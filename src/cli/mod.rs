@@ -4,7 +4,7 @@
 
 mod dispatch;
 mod environment;
-mod expand_test;
+pub(crate) mod expand_test;
 mod info;
 mod modes;
 pub mod options;

@@ -76,7 +76,6 @@ pub fn option_b<'a>(o: &mut Options, word: &'a BString, rest: &'a [u8], words: &
                 b"c" if letters == b"c" => list.count = true,
                 _ => return Err(unknown(word)),
             }
-            list.messages = words.rest();
             o.list_queue = Some(list);
         }
         b"rt" => o.test = Some(Test::Retry),
@@ -297,7 +296,9 @@ pub fn option_select<'a>(
 /// Which modes exclude each other.
 pub fn check(o: &Options) -> Result<(), Refusal> {
     let incompatible = || Err(refuse("incompatible command-line options or arguments"));
-    let message_in = o.input != InputMode::Unset || o.extract_recipients;
+    // With `-bem` the recipients come from its file.
+    let from_file = matches!(o.test, Some(Test::Expand { message: Some(_), .. }));
+    let message_in = o.input != InputMode::Unset || (o.extract_recipients && !from_file);
     let listening = o.daemon.is_some();
     if listening && o.single_run().is_some() {
         return incompatible();

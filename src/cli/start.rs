@@ -135,8 +135,11 @@ fn utility(program: &[u8], arguments: &[BString]) -> Option<i32> {
         "exiwhat",
     ];
     let base = program.rfind_byte(b'/').map_or(program, |i| program.get(i + 1..).unwrap_or_default());
+    let words: Vec<String> = std::iter::once(program).chain(arguments.iter().map(|a| a.as_slice())).map(|a| a.to_str_lossy().into_owned()).collect();
+    if let Some(status) = crate::utils::run(&words) {
+        return Some(status);
+    }
     let name = NAMES.iter().find(|n| n.as_bytes() == base)?;
-    let _ = arguments;
     eprintln!("exim: {name} is not implemented");
     Some(1)
 }
@@ -260,7 +263,10 @@ fn finish_run(o: &Options, run: &mut Run, config: &Config) {
 /// The testing modes: where log lines go, and what is shown.
 fn testing(o: &Options, run: &mut Run) {
     match &o.test {
-        Some(Test::Host { .. }) => run.host_checking = true,
+        Some(Test::Host { callouts, .. }) => {
+            run.host_checking = true;
+            run.host_checking_callout = *callouts;
+        }
         Some(test) => {
             run.log_testing = true;
             if matches!(test, Test::Address | Test::Verify { .. }) {

@@ -126,6 +126,9 @@ pub fn macros() -> Vec<Macro> {
         t.add("_DKIM_OVERSIGN_HEADERS".into(), &over.join(":"));
         t.add("_DKIM_SIGN_HEADERS".into(), DKIM_SIGN_HEADERS);
     }
+    for name in expansions() {
+        t.add(format!("_EXP_{}", name.to_ascii_uppercase()), "y");
+    }
     t.add("_RESUME_DECODE".into(), crate::config::RESUME_DECODE);
     for (_, name, _) in crate::log::selectors::SELECTORS.iter().rev() {
         if *name == "rejected_header" {
@@ -159,6 +162,24 @@ pub fn macros() -> Vec<Macro> {
         t.add(format!("_HAVE_{name}"), "y");
     }
     t.0
+}
+
+/// `VAR_...`, `OP_...`, `ITEM_...`, `COND_...`: each kind backwards, operators with an underscore in their names last.
+fn expansions() -> Vec<String> {
+    use crate::expand::{conditions, items, operators, variables};
+    let backwards = |kind: &str, names: Vec<&'static str>| {
+        let mut names = names;
+        names.sort_unstable();
+        names.into_iter().rev().map(|n| format!("{kind}_{n}")).collect::<Vec<_>>()
+    };
+    let (under, plain): (Vec<_>, Vec<_>) = operators::OPERATORS.iter().map(|o| o.name).partition(|n| n.contains('_'));
+    let mut all = backwards("VAR", variables::groups().map(|v| v.name).collect());
+    all.extend(backwards("OP", plain));
+    all.extend(backwards("OP", under));
+    all.extend(backwards("ITEM", items::ITEMS.iter().map(|i| i.name).collect()));
+    let words = conditions::CONDITIONS.iter().map(|c| c.name).filter(|n| n.starts_with(|c: char| c.is_ascii_alphabetic()));
+    all.extend(backwards("COND", words.collect()));
+    all
 }
 
 fn with_driver(names: &[&'static str]) -> Vec<&'static str> {

@@ -14,6 +14,8 @@ const MAX_LINE: usize = 1 << 20;
 pub struct Macros {
     list: Vec<Macro>,
     builtin: usize,
+    /// Replacements so far, of macros that are not built in: `-be` shows them when debugging.
+    uses: Vec<(BString, BString)>,
 }
 
 impl Macros {
@@ -22,13 +24,18 @@ impl Macros {
         let mut list = super::builtin::macros();
         let builtin = list.len();
         list.extend(command_line);
-        Macros { list, builtin }
+        Macros { list, builtin, uses: Vec::new() }
     }
 
     /// The table of a finished configuration again, for lines of `-be`.
     pub fn of(list: &[Macro]) -> Self {
         let builtin = list.iter().take_while(|m| m.builtin).count();
-        Macros { list: list.to_vec(), builtin }
+        Macros { list: list.to_vec(), builtin, uses: Vec::new() }
+    }
+
+    /// What was replaced, in order.
+    pub fn take_uses(&mut self) -> Vec<(BString, BString)> {
+        std::mem::take(&mut self.uses)
     }
 
     /// The table, for the finished configuration.
@@ -38,7 +45,7 @@ impl Macros {
 
     /// Replaces macros in a line from `from` on; says whether there was any. Each is searched for in turn; what
     /// replaces it is not searched again for the same one.
-    pub fn expand(&self, line: &mut BString, from: usize) -> Result<bool, String> {
+    pub fn expand(&mut self, line: &mut BString, from: usize) -> Result<bool, String> {
         let mut found = false;
         // All built-in names begin with an underscore and an upper case letter.
         let may_have_builtin = line.get(from..).unwrap_or_default().windows(2).any(|w| w[0] == b'_' && w[1].is_ascii_uppercase());
@@ -51,6 +58,9 @@ impl Macros {
                 line.replace_range_bytes(begin, end, &m.value);
                 at = begin + m.value.len();
                 found = true;
+                if !m.builtin {
+                    self.uses.push((m.name.clone(), m.value.clone()));
+                }
                 if line.len() > MAX_LINE {
                     return Err("line is too long after macro expansion".into());
                 }
@@ -155,7 +165,7 @@ impl ReplaceRange for BString {
 mod tests {
     use super::*;
 
-    fn expand(m: &Macros, s: &str) -> String {
+    fn expand(m: &mut Macros, s: &str) -> String {
         let mut line = BString::from(s);
         m.expand(&mut line, replace_from(s.as_bytes())).unwrap();
         line.to_string()
@@ -166,10 +176,10 @@ mod tests {
         let mut m = Macros::new(Vec::new());
         m.define(b"AB = 1").unwrap();
         m.define(b"A=2").unwrap();
-        assert_eq!(expand(&m, "AB A ABA"), "1 2 12");
-        assert_eq!(expand(&m, "A == A3"), "A == 23");
+        assert_eq!(expand(&mut m, "AB A ABA"), "1 2 12");
+        assert_eq!(expand(&mut m, "A == A3"), "A == 23");
         m.define(b"A == 23").unwrap();
-        assert_eq!(expand(&m, "A"), "23");
+        assert_eq!(expand(&mut m, "A"), "23");
         assert!(m.define(b"XAB = 1").unwrap_err().1.contains("is a substring"));
         assert!(m.define(b"A = 1").unwrap_err().1.contains("already defined"));
         assert!(m.define(b"Z == 1").unwrap_err().1.contains("can't redefine"));

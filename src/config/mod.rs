@@ -126,6 +126,8 @@ pub struct Config {
     pub rewrite: Vec<RewriteRule>,
     /// All macros.
     pub macros: Vec<Macro>,
+    /// Names and values of macros (but for the built-in ones) in the order in which lines used them.
+    pub macro_uses: Vec<(BString, BString)>,
     /// The main file that was read, absolute.
     pub file: BString,
     /// All logical lines, for `-bP config`.

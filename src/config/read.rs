@@ -65,6 +65,7 @@ fn read(config: &mut Config, request: Request<'_>, ids: (u32, u32), warnings: &m
     let mut lines = Lines::new(&file, text, Macros::new(request.macros));
     let result = sections(config, &mut lines, request.run, request.services, warnings);
     config.lines = std::mem::take(&mut lines.saved);
+    config.macro_uses = lines.macros.take_uses();
     config.macros = std::mem::take(&mut lines.macros).into_list();
     result
 }

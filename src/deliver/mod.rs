@@ -30,7 +30,7 @@ mod write_filter;
 mod write_headers;
 
 pub use event::raise_event;
-pub use generated::{hand_in, references, write_from};
+pub use generated::{references, write_from};
 pub use tell::tell_someone;
 
 use bstr::BString;

@@ -88,7 +88,8 @@ pub(super) fn deliver_all(ctx: &mut Context, d: &mut Delivery<'_>, fallback: boo
             let sequence = d.runs;
             d.runs += 1;
             if super::pretends(ctx) {
-                let statuses = pretend(&group);
+                let mut group = group;
+                let statuses = pretend(&mut group);
                 finish_group(ctx, d, Done { group, statuses, usec: 0, kept: None }, fallback);
                 continue;
             }
@@ -110,6 +111,7 @@ pub(super) fn deliver_all(ctx: &mut Context, d: &mut Delivery<'_>, fallback: boo
             let continued = d.options.continued.clone();
             let force_retry = d.options.force_retry;
             let mut group = group;
+            let queued = group.explicitly_queued;
             scope.spawn(move || {
                 let start = Instant::now();
                 let n = group.batch.len();
@@ -137,7 +139,7 @@ pub(super) fn deliver_all(ctx: &mut Context, d: &mut Delivery<'_>, fallback: boo
                 let _ = sender.send(Done { group, statuses, usec, kept });
             });
             running += 1;
-            if ctx.run.test_harness && !ctx.run.no_test_delays {
+            if !queued && ctx.run.test_harness && !ctx.run.no_test_delays {
                 crate::sys::time::sleep_ms(600);
             }
             while running > 0 {
@@ -174,7 +176,12 @@ fn run(ctx: &mut Context, job: &mut RemoteJob<'_>) -> Vec<DeliveryStatus> {
 }
 
 /// `-N`.
-fn pretend(group: &Group) -> Vec<DeliveryStatus> {
+fn pretend(group: &mut Group) -> Vec<DeliveryStatus> {
+    for a in &mut group.batch {
+        a.host_used = a.hosts.first().cloned().map(Box::new);
+        let confirmation = Some("delivery bypassed by -N option".into());
+        a.remote_log = Some(Box::new(crate::log::line::RemoteLog { confirmation, ..Default::default() }));
+    }
     vec![DeliveryStatus::Ok; group.batch.len()]
 }
 

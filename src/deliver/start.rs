@@ -5,6 +5,7 @@ use super::post::{self, Outcome, Stage};
 use super::state::{Delivery, set_unique};
 use crate::config::values::show_time;
 use crate::context::{Context, HeaderKind};
+use crate::debug;
 use crate::log::{self, Selector, Which};
 use crate::route::Address;
 use crate::spool::{DataFile, Journal, SpoolError};
@@ -67,11 +68,13 @@ pub(super) fn open<'a>(ctx: &mut Context, id: &[u8], options: &'a DeliverOptions
     }
     ctx.message.queue_name = options.queue_name.clone();
     ctx.message.data_path = Some(data.path());
-    ctx.message.body_size = data.body_size().unwrap_or(0);
+    measure(ctx, data.body_size().unwrap_or(0));
+    debug!(ctx, V, "delivering {shown}");
     let age = match ctx.run.fudged_queue_times.first() {
         Some(t) => *t,
         None => unix_time() - ctx.message.received_time.0,
     };
+    crate::smtp_out::client::say(&ctx.run, &format!("delivering {shown}"));
     let mut d = Delivery::new(options, data, age);
     merge_journal(ctx, &mut d);
     if ctx.message.recipients.is_empty() {
@@ -95,14 +98,27 @@ pub(super) fn open<'a>(ctx: &mut Context, id: &[u8], options: &'a DeliverOptions
         d.msglog(ctx, format!("cancelled by {who}").as_bytes());
         mode = Mode::Fail("delivery cancelled by administrator");
     }
-    let received = ctx.message.headers.iter().filter(|h| h.kind == HeaderKind::Received).count();
-    if i64::try_from(received).unwrap_or(i64::MAX) > ctx.config.main.received_headers_max.0 {
+    if i64::from(ctx.message.received_count) > ctx.config.main.received_headers_max.0 {
         mode = Mode::Loop;
     }
     if ctx.config.main.system_filter.is_set() && matches!(mode, Mode::Deliver) {
         mode = Mode::Wait("option system_filter is not implemented".into());
     }
     Some((d, mode))
+}
+
+/// What -H does not say but follows from it: sizes and counts.
+fn measure(ctx: &mut Context, body: u64) {
+    let m = &mut ctx.message;
+    m.body_size = body;
+    m.size = body + 1;
+    m.message_linecount = m.body_linecount;
+    m.received_count = 0;
+    for h in m.headers.iter().filter(|h| h.kind != HeaderKind::Old) {
+        m.size += h.text.len() as u64;
+        m.message_linecount += h.text.iter().filter(|c| **c == b'\n').count() as u64;
+        m.received_count += u32::from(h.kind == HeaderKind::Received);
+    }
 }
 
 /// -H cannot be read: that is logged, and an old wreck is removed.

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use super::transport_write::{Body, Filter, WriteError};
 use super::write_body::{Converter, Normaliser};
-use crate::sys::spawn::{Spawn, Stdio};
+use crate::sys::spawn::{Spawn, Stdio, Step};
 use crate::sys::{fd, poll, process};
 
 /// Runs the message through the filter; gives the output as a file with LF line ends.
@@ -24,7 +24,10 @@ pub(super) fn run(filter: &Filter, header: &[u8], body: &Body<'_>) -> Result<Fil
     spawn.stdout = Stdio::Pipe;
     spawn.stderr = Stdio::Inherit;
     spawn.new_group = true;
-    let mut child = spawn.start().map_err(|e| fail("transport filter process failed", &e))?;
+    let mut child = spawn.start().map_err(|e| match e.step {
+        Step::Exec => WriteError::Filter("transport filter process failed (127): unable to execute command".into()),
+        _ => fail("transport filter process failed", &e),
+    })?;
     let (Some(stdin), Some(stdout)) = (child.stdin.take(), child.stdout.take()) else {
         return Err(WriteError::Filter("transport filter has no pipes".into()));
     };
@@ -45,7 +48,13 @@ pub(super) fn run(filter: &Filter, header: &[u8], body: &Body<'_>) -> Result<Fil
     let status = process::wait(child.pid).map_err(|e| fail("transport filter process failed", &e))?;
     result?;
     if !status.success() {
-        return Err(WriteError::Filter(format!("transport filter process failed (0x{:04x})", status.to_raw())));
+        let code = match status {
+            process::WaitStatus::Exited(n) => n,
+            process::WaitStatus::Signaled { signal, .. } => -signal,
+            other => other.to_raw(),
+        };
+        let why = if code == 127 { ": unable to execute command" } else { "" };
+        return Err(WriteError::Filter(format!("transport filter process failed ({code}){why}")));
     }
     Ok(kept)
 }

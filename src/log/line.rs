@@ -241,14 +241,16 @@ pub fn address(ctx: &Context, addr: &Address, delivered: bool) -> BString {
         if addr.kind == AddressKind::File && !addr.local_part.starts_with(b"/") {
             out.extend_from_slice(b"save ");
         }
-        for part in [addr.prefix.as_ref(), Some(&addr.local_part), addr.suffix.as_ref()].into_iter().flatten() {
-            out.extend_from_slice(part);
-        }
+        push_local_part(&mut out, addr);
     } else {
-        out.extend_from_slice(&addr.address);
+        push_local_part(&mut out, addr);
+        if !addr.domain.is_empty() {
+            out.push(b'@');
+            out.extend_from_slice(&addr.domain);
+        }
     }
-    let top_address: &[u8] = top.map_or(&addr.address, |t| &t.address);
-    let same = same_address(&out, top_address) && (!all_parents || ancestors.is_empty());
+    let top_address: &[u8] = addr.onetime_parent.as_ref().unwrap_or(top.map_or(&addr.address, |t| &t.address));
+    let same = same_address(&out, top_address) && addr.onetime_parent.is_none() && (!all_parents || ancestors.is_empty());
     if (all_parents || special) && !ancestors.is_empty() {
         let mut lead: &[u8] = b" (";
         for p in &ancestors {
@@ -267,6 +269,15 @@ pub fn address(ctx: &Context, addr: &Address, delivered: bool) -> BString {
         out.push(b'>');
     }
     out
+}
+
+/// The local part, with the affixes that a router took off only if the transport uses them (`rcpt_include_affixes`).
+fn push_local_part(out: &mut BString, addr: &Address) {
+    let affixes = addr.kind == AddressKind::Mail && addr.transport.as_ref().is_none_or(|t| t.generic.rcpt_include_affixes);
+    let (prefix, suffix) = if affixes { (addr.prefix.as_ref(), addr.suffix.as_ref()) } else { (None, None) };
+    for part in [prefix, Some(&addr.local_part), suffix].into_iter().flatten() {
+        out.extend_from_slice(part);
+    }
 }
 
 /// Equal but for the case of the domain.
@@ -456,7 +467,9 @@ pub fn failure(ctx: &Context, addr: &Address, return_path: Option<&[u8]>, delive
 pub fn deferral(ctx: &Context, addr: &Address, stage: &str, deliver_time: Option<u64>) -> BString {
     let mut b = LineBuilder::default();
     b.item(&address(ctx, addr, false));
-    envelope(ctx, &mut b, None, false);
+    if !ctx.message.queue_name.is_empty() {
+        b.field("Q", &ctx.message.queue_name);
+    }
     router_and_transport(&mut b, addr);
     if !stage.is_empty() {
         b.item(stage.as_bytes());

@@ -49,10 +49,6 @@ pub trait Transport: fmt::Debug + Send + Sync {
     fn option_is_set(&self, name: &str) -> bool {
         self.options().option(name).is_some_and(|o| !o.show(name).ends_with(b"= "))
     }
-    /// It has hosts of its own, which count instead of the router's (`hosts_override`).
-    fn overrides_hosts(&self) -> bool {
-        false
-    }
     /// How it delivers.
     fn kind(&self) -> Kind<'_>;
     /// The driver itself if it is the smtp one: callouts use its options.

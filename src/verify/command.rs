@@ -1,5 +1,7 @@
 //! The commands `-bv`, `-bvs` and `-bt`: addresses are verified, or routed as for a delivery, and the results printed.
 
+use std::io::{self, BufRead, Write};
+
 use bstr::BString;
 
 use super::report::Report;
@@ -20,22 +22,50 @@ pub enum Command {
     Test,
 }
 
-/// Runs the command for one argument, which may hold several addresses separated by commas. Gives the text for standard
-/// output and the exit status: 0 good, 1 deferred, 2 failed.
-pub fn argument(ctx: &mut Context, command: Command, text: &[u8], status: &mut i32) -> BString {
-    let mut out = BString::default();
+/// Runs the command for each argument, or for each line of `input` if there are none. Gives the exit status: 0 all good,
+/// 1 some deferred, 2 some failed.
+pub fn run(
+    ctx: &mut Context,
+    command: Command,
+    arguments: &[BString],
+    input: &mut dyn BufRead,
+    output: &mut dyn Write,
+) -> io::Result<i32> {
+    let mut status = 0;
+    for text in arguments {
+        argument(ctx, command, text, &mut status, output)?;
+    }
+    if arguments.is_empty() {
+        loop {
+            output.write_all(b"> ")?;
+            output.flush()?;
+            let Some(line) = crate::cli::expand_test::read_line(input)? else { break };
+            one(ctx, command, &line, &mut status, output)?;
+        }
+        output.write_all(b"\n")?;
+    }
+    output.flush()?;
+    Ok(status)
+}
+
+/// An argument may hold several addresses, separated by commas.
+fn argument(ctx: &mut Context, command: Command, text: &[u8], status: &mut i32, output: &mut dyn Write) -> io::Result<()> {
     let mut rest = text;
     while !rest.is_empty() {
         let end = crate::parse::find_address_end(rest, false).min(rest.len());
-        let (one, after) = rest.split_at(end);
-        let (printed, code) = single(ctx, command, one);
-        out.extend_from_slice(&printed);
-        *status = (*status).max(code);
-        rest = after.get(1..).unwrap_or_default();
-        let skip = rest.iter().take_while(|c| c.is_ascii_whitespace() || **c == b',').count();
-        rest = rest.get(skip..).unwrap_or_default();
+        let (address, after) = rest.split_at(end);
+        one(ctx, command, address, status, output)?;
+        let skip = after.iter().take_while(|c| c.is_ascii_whitespace() || **c == b',').count();
+        rest = after.get(skip..).unwrap_or_default();
     }
-    out
+    Ok(())
+}
+
+fn one(ctx: &mut Context, command: Command, text: &[u8], status: &mut i32, output: &mut dyn Write) -> io::Result<()> {
+    let (printed, code) = single(ctx, command, text);
+    *status = (*status).max(code);
+    output.write_all(&printed)?;
+    output.flush()
 }
 
 fn single(ctx: &mut Context, command: Command, text: &[u8]) -> (BString, i32) {

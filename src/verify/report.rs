@@ -125,7 +125,7 @@ impl Report {
         let transport = addr.transport.as_ref().map_or(&unset, |t| &t.name);
         self.put(format!("\n  router = {}, transport = {transport}\n", addr.router.as_ref().unwrap_or(&unset)));
         let Some(transport) = &addr.transport else { return };
-        if transport.driver.overrides_hosts() {
+        if transport.driver.as_smtp().is_some_and(|s| s.options.hosts_override && s.options.hosts.is_set()) {
             return;
         }
         let local = matches!(transport.driver.kind(), crate::transports::Kind::Local(_));

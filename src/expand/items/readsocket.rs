@@ -10,6 +10,7 @@ use super::ItemArgs;
 use super::files::with_line_ends;
 use crate::config::values::parse_interval;
 use crate::context::Context;
+use crate::dns::ByName;
 use crate::expand::eval::{MAX_RESULT, append, subs};
 use crate::expand::{ExpandError, failed, forbid, operators};
 use crate::sys::{addrinfo, fd, net, unix};
@@ -107,9 +108,8 @@ pub fn exchange(ctx: &mut Context, place: &Text, request: &[u8], options: &Optio
             if place.is_tainted() {
                 return failed(format!("Tainted filename '{place}'"));
             }
-            unix::connect(unix::Kind::Stream, place, Some(options.timeout)).or_else(|e| {
-                failed(format!("failed to connect to socket {place}: {}", crate::sys::error_text(&e)))
-            })?
+            unix::connect(unix::Kind::Stream, place, Some(options.timeout))
+                .or_else(|e| failed(format!("failed to connect to socket {place}: {}", crate::sys::error_text(&e))))?
         }
     };
     if options.tls {
@@ -134,13 +134,7 @@ pub fn exchange(ctx: &mut Context, place: &Text, request: &[u8], options: &Optio
 }
 
 /// The same over TLS; the certificate is not checked.
-fn tls_exchange(
-    ctx: &Context,
-    place: &Text,
-    socket: OwnedFd,
-    request: &[u8],
-    options: &Options,
-) -> Result<Vec<u8>, ExpandError> {
+fn tls_exchange(ctx: &Context, place: &Text, socket: OwnedFd, request: &[u8], options: &Options) -> Result<Vec<u8>, ExpandError> {
     use crate::tls_openssl::{self as tls, StreamError};
     let setup = tls::ClientSetup::default();
     let context = ctx.services.tls.client(&setup).or_else(|e| failed(format!("TLS connect failed: {e}")))?;
@@ -148,8 +142,7 @@ fn tls_exchange(
     let mut params = tls::ClientParams::new(place.display(), &mut hooks);
     params.timeout = Some(options.timeout);
     params.sni = options.sni.as_ref().map(|s| String::from_utf8_lossy(s).into_owned());
-    let mut stream =
-        tls::connect(socket, &context, params).or_else(|e| failed(format!("TLS connect failed: {}", e.error)))?;
+    let mut stream = tls::connect(socket, &context, params).or_else(|e| failed(format!("TLS connect failed: {}", e.error)))?;
     if !request.is_empty() {
         stream
             .write_all_timed(request, Some(options.timeout))
@@ -192,14 +185,20 @@ fn connect_inet(ctx: &mut Context, target: &[u8], timeout: Duration) -> Result<O
     let shown = host.as_bstr();
     let addresses: Vec<IpAddr> = match operators::read_ip(host) {
         Some(ip) => vec![ip],
-        None => match addrinfo::by_name(host, None) {
-            Ok(found) => found.addresses,
-            Err(_) => {
+        None => {
+            let mut found = Vec::new();
+            for family in [net::Family::V6, net::Family::V4] {
+                if let ByName::Found { addresses, .. } = ctx.services.dns.host_by_name(host, family) {
+                    found.extend(addresses);
+                }
+            }
+            if found.is_empty() {
                 let m = format!("no IP address found for host {shown}");
                 crate::log::write(ctx, None, crate::log::Which::MAIN, m.as_bytes());
                 return failed(m);
             }
-        },
+            found
+        }
     };
     let mut last = None;
     for ip in addresses {

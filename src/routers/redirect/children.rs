@@ -10,7 +10,7 @@ use crate::parse::forward::{ForwardEnd, ForwardItem, ForwardList, SkippedError};
 use crate::retry::errors;
 use crate::route::{Address, AddressKind, RoutePurpose, Routed, common};
 use crate::routers::RouterInstance;
-use crate::text::Text;
+use crate::text::{Taint, Text};
 
 /// Makes a child of each item.
 pub fn make(
@@ -20,6 +20,7 @@ pub fn make(
     addr: &mut Address,
     purpose: RoutePurpose,
     list: &[ForwardItem],
+    taint: Taint,
 ) -> Routed {
     let mut carrier = addr.clone();
     if let Err(message) = common::set_errors_address(ctx, router, &mut carrier, purpose)
@@ -46,13 +47,18 @@ pub fn make(
                 mail_child(o, addr, text)
             }
             ForwardItem::Pipe(text) | ForwardItem::File(text) => {
-                match special_child(ctx, router, o, addr, &carrier, item, text, purpose) {
+                match special_child(ctx, router, o, addr, &carrier, item, &Text::with_taint(text.to_vec(), taint), purpose) {
                     Ok(child) => child,
                     Err(routed) => return routed,
                 }
             }
         };
         inherit(&mut child, &carrier);
+        child.flags.hide_child = o.hide_child_in_errmsg;
+        child.flags.ignore_error = carrier.flags.ignore_error;
+        if o.one_time {
+            child.onetime_parent = Some(addr.original().address.clone());
+        }
         if child.kind == AddressKind::Mail {
             child.start_router = router.generic.redirect_router.raw().map(BString::from);
         }
@@ -107,22 +113,15 @@ fn special_child(
     addr: &mut Address,
     carrier: &Address,
     item: &ForwardItem,
-    text: &BString,
+    text: &Text,
     purpose: RoutePurpose,
 ) -> Result<Address, Routed> {
     let is_pipe = matches!(item, ForwardItem::Pipe(_));
     let (forbidden, errno) = if is_pipe { (o.forbid_pipe, errors::FORBID_PIPE) } else { (o.forbid_file, errors::FORBID_FILE) };
-    if forbidden {
-        addr.failure.basic_errno = errno;
-        return Err(common::defer(
-            addr,
-            if is_pipe { "delivery to pipe not permitted" } else { "delivery to file not permitted" },
-        ));
-    }
     let mut child = Address {
-        address: Text::tainted(text.clone()),
-        local_part: Text::tainted(text.clone()),
-        cc_local_part: Text::tainted(text.clone()),
+        address: text.clone(),
+        local_part: text.clone(),
+        cc_local_part: text.clone(),
         domain: addr.domain.clone(),
         kind: if is_pipe { AddressKind::Pipe } else { AddressKind::File },
         unique: BString::from(format!("{text}:{}", addr.unique)),
@@ -138,6 +137,11 @@ fn special_child(
     };
     child.flags.uid_set = carrier.flags.uid_set;
     if purpose != RoutePurpose::Deliver && purpose != RoutePurpose::Test {
+        return Ok(child);
+    }
+    if forbidden {
+        // The delivery code says so, in the words for pipes and files.
+        child.failure.basic_errno = errno;
         return Ok(child);
     }
     let (option, template) = if is_pipe {

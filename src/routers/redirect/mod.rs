@@ -16,7 +16,7 @@ use crate::parse::forward::{ForwardEnd, ForwardList, ForwardOptions, parse_forwa
 use crate::parse::{Rules, forward};
 use crate::retry::errors;
 use crate::route::{Address, RoutePurpose, Routed, common};
-use crate::text::Text;
+use crate::text::{Taint, Text};
 pub use options::RedirectOptions;
 
 /// The driver.
@@ -83,7 +83,7 @@ impl Router for Redirect {
             return self.filter(ctx, router, addr, purpose, &source);
         }
         let result = self.interpret(ctx, addr, &source);
-        self.act_on(ctx, router, addr, purpose, result, source.what)
+        self.act_on(ctx, router, addr, purpose, result, source.what, source.text.taint())
     }
 }
 
@@ -115,6 +115,7 @@ impl Redirect {
         }
     }
 
+    #[allow(clippy::too_many_arguments)]
     fn act_on(
         &self,
         ctx: &mut Context,
@@ -123,6 +124,7 @@ impl Redirect {
         purpose: RoutePurpose,
         result: Result<ForwardList, ForwardEnd>,
         what: &str,
+        taint: Taint,
     ) -> Routed {
         match result {
             Ok(list) => {
@@ -136,7 +138,7 @@ impl Redirect {
                 if list.items.is_empty() {
                     return Routed::Decline;
                 }
-                children::make(ctx, router, &self.options, addr, purpose, &list.items)
+                children::make(ctx, router, &self.options, addr, purpose, &list.items, taint)
             }
             Err(ForwardEnd::Blackhole) => {
                 if purpose == RoutePurpose::Test {
@@ -195,7 +197,7 @@ impl Redirect {
             Some(r) => r.to_string(),
             None => "filters are not implemented".to_string(),
         };
-        self.act_on(ctx, router, addr, purpose, Err(ForwardEnd::Error(message)), "filter")
+        self.act_on(ctx, router, addr, purpose, Err(ForwardEnd::Error(message)), "filter", Taint::Tainted)
     }
 }
 

@@ -5,6 +5,7 @@
 mod fields;
 mod once;
 mod options;
+mod submit;
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Write};
@@ -107,7 +108,7 @@ impl Autoreply {
         if ctx.run.dont_deliver {
             return Ok(());
         }
-        if let Err(code) = crate::deliver::hand_in(ctx, &text, true) {
+        if let Err(code) = submit::hand_in(ctx, &text) {
             return Err(Failure::defer(0, format!("Failed to send message from {name} transport ({code})")));
         }
         if let Some((record, to)) = once {

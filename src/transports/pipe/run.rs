@@ -185,7 +185,7 @@ fn write(
     let o = &pipe.options;
     fd::set_nonblocking(stdin.as_fd(), true).map_err(WriteError::Output)?;
     let mut input = Input { to: stdin, deadline };
-    let mut put = |input: &mut Input, text: &[u8]| {
+    let put = |input: &mut Input, text: &[u8]| {
         let done = if o.use_crlf { input.put(&text.replace("\n", "\r\n")) } else { input.put(text) };
         done.map_err(WriteError::Output)
     };

@@ -21,6 +21,7 @@ pub(super) struct Uses {
     pub(super) prdr: bool,
     pub(super) chunking: bool,
     pub(super) dsn: bool,
+    pub(super) pipelining: bool,
     pub(super) smtputf8: bool,
     /// Addresses are written in ASCII form.
     pub(super) downconvert: bool,
@@ -165,7 +166,7 @@ pub(super) fn on_the_wire(ctx: &mut Context, address: &[u8], downconvert: bool) 
     if !downconvert || address.is_ascii() {
         return Ok(address.into());
     }
-    use crate::expand::operators::utf8;
+    use crate::expand::operators as utf8;
     let at = address.rfind_byte(b'@').unwrap_or(address.len());
     let (local, domain) = address.split_at(at);
     let mut out = BString::default();

@@ -315,6 +315,13 @@ impl Run<'_, '_> {
             host_expired = true;
         }
         *expired = false;
+        if self.job.explicitly_queued {
+            for (a, _) in self.job.batch.iter_mut().zip(&self.states).filter(|(_, s)| **s == State::Deferred) {
+                a.failure.basic_errno = 0;
+                a.failure.message = Some(Text::clean("SMTP delivery explicitly queued"));
+            }
+            return Step::Skip;
+        }
         let mut serial_key = None;
         if in_hosts(ctx, &o.serialize_hosts, host) {
             let key = format!("host-serialize-{}", host.name);

@@ -75,7 +75,7 @@ impl Transport for Smtp {
 
     fn init(&mut self, name: &BString, generic: &mut TransportOptions, set: &[String], _: &Config) -> Result<(), String> {
         let o = &self.options;
-        self.protocol = match o.protocol.raw().unwrap_or(b"smtp") {
+        self.protocol = match o.protocol.raw().unwrap_or(b"smtp").to_ascii_lowercase().as_slice() {
             b"lmtp" => Protocol::Lmtp,
             b"smtps" | b"submissions" => Protocol::Smtps,
             _ => Protocol::Smtp,

@@ -16,7 +16,7 @@ use crate::deliver::Continued;
 use crate::deliver::remote::Kept;
 use crate::deliver::transport_write::{Output, WriteError, WriteSpec, write_message};
 use crate::log::line::RemoteLog;
-use crate::log::{self, Selector, Which};
+use crate::log::{self, Which};
 use crate::retry::{self, errors};
 use crate::route::{Address, HostItem};
 use crate::smtp_out::client::write_fault;
@@ -103,6 +103,8 @@ struct Transaction<'r, 'a, 'b, 'h> {
     /// Where the next transaction begins.
     next: usize,
     continued: bool,
+    /// The present transaction has delivered to somebody.
+    any_delivered: bool,
 }
 
 /// Sends the message to the pending addresses of a run.
@@ -146,7 +148,9 @@ pub(super) fn deliver(ctx: &mut Context, run: &mut Run<'_, '_>, attempt: &mut At
         completed: false,
         next: 0,
         continued,
+        any_delivered: false,
     };
+    t.mark_addresses();
     let (rc, alive) = t.all(ctx);
     t.end(ctx, rc, alive);
     rc
@@ -227,7 +231,7 @@ impl Transaction<'_, '_, '_, '_> {
         loop {
             match self.one(ctx) {
                 Ok(()) => {}
-                Err(Abort::Noted) => return (HostResult::Defer, false),
+                Err(Abort::Noted) => return (HostResult::Ok, false),
                 Err(Abort::Trouble(t)) => return self.failed(ctx, &t),
             }
             self.opened.messages += 1;
@@ -242,10 +246,31 @@ impl Transaction<'_, '_, '_, '_> {
                 return (HostResult::Ok, true);
             }
             self.completed = false;
+            self.mark_addresses();
             self.awaited.clear();
             if self.opened.needs_reset && self.reset().is_err() {
                 return (HostResult::Ok, false);
             }
+        }
+    }
+
+    /// Lines about failures show the connection too.
+    fn mark_addresses(&mut self) {
+        let log = self.connection_facts();
+        for (a, _) in self.run.job.batch.iter_mut().zip(&self.run.states).filter(|(_, s)| **s == State::Pending) {
+            a.remote_log = Some(Box::new(log.clone()));
+        }
+    }
+
+    fn connection_facts(&self) -> RemoteLog {
+        let o = &self.opened;
+        RemoteLog {
+            continued: self.continued || o.messages > 0,
+            proxy: o.proxy.map(|a| (a.ip(), a.port())),
+            interface: o.local.map(|a| (a.ip(), a.port())),
+            fast_open: o.fast_open,
+            protocol_detail: o.client.actions.as_str().into(),
+            ..RemoteLog::default()
         }
     }
 
@@ -265,6 +290,7 @@ impl Transaction<'_, '_, '_, '_> {
 
     fn one(&mut self, ctx: &mut Context) -> Result<(), Abort> {
         self.seen = Seen::default();
+        self.any_delivered = false;
         if self.opened.needs_reset {
             self.reset().map_err(|f| self.opened.client.trouble(f))?;
         }
@@ -299,7 +325,7 @@ impl Transaction<'_, '_, '_, '_> {
             }
         }
         self.message(ctx)?;
-        self.verdicts(ctx)
+        self.verdicts()
     }
 
     /// In mua_wrapper mode one bad recipient spoils it for all.
@@ -329,6 +355,7 @@ impl Transaction<'_, '_, '_, '_> {
             chunking: f.chunking && in_hosts(ctx, &o.hosts_try_chunking, host),
             prdr: f.prdr && pending > 1 && !self.opened.client.lmtp && in_hosts(ctx, &o.hosts_try_prdr, host),
             dsn: f.dsn,
+            pipelining: self.opened.client.pipelined,
             ..Uses::default()
         };
         uses.auth_sender = envelope::auth_sender(ctx, self.run.smtp, self.run.job.transport, &self.opened)?;
@@ -624,14 +651,14 @@ impl Transaction<'_, '_, '_, '_> {
     }
 
     /// Reads the answer to the message, or one for each recipient.
-    fn verdicts(&mut self, ctx: &mut Context) -> Result<(), Abort> {
+    fn verdicts(&mut self) -> Result<(), Abort> {
         let wait = self.final_timeout();
         let per_recipient = self.opened.client.lmtp;
         if per_recipient {
             if self.uses.chunking && !self.seen.accepted {
                 return self.nobody(wait);
             }
-            return self.each_recipient(ctx, wait, "LMTP");
+            return self.each_recipient(wait, "LMTP");
         }
         let c = &mut self.opened.client;
         let reply = c.read(wait).map_err(|f| c.trouble(f))?;
@@ -639,7 +666,7 @@ impl Transaction<'_, '_, '_, '_> {
             return Ok(());
         }
         if self.uses.prdr && reply.class() == b'3' {
-            self.each_recipient(ctx, wait, "PRDR")?;
+            self.each_recipient(wait, "PRDR")?;
             let c = &mut self.opened.client;
             let last = c.read(wait).map_err(|f| c.trouble(f))?;
             if !last.is_ok() {
@@ -652,7 +679,7 @@ impl Transaction<'_, '_, '_, '_> {
         }
         for i in 0..self.run.states.len() {
             if self.run.states[i] == State::Accepted {
-                self.delivered(ctx, i, &reply);
+                self.delivered(i, &reply);
             }
         }
         self.opened.needs_reset = false;
@@ -678,7 +705,7 @@ impl Transaction<'_, '_, '_, '_> {
         Abort::Trouble(t)
     }
 
-    fn each_recipient(&mut self, ctx: &mut Context, wait: Option<Duration>, protocol: &str) -> Result<(), Abort> {
+    fn each_recipient(&mut self, wait: Option<Duration>, protocol: &str) -> Result<(), Abort> {
         let host = host_with_port(self.attempt);
         for i in 0..self.run.states.len() {
             if self.run.states[i] != State::Accepted {
@@ -687,7 +714,7 @@ impl Transaction<'_, '_, '_, '_> {
             let c = &mut self.opened.client;
             let reply = c.read(wait).map_err(|f| c.trouble(f))?;
             if reply.is_ok() {
-                self.delivered(ctx, i, &reply);
+                self.delivered(i, &reply);
                 self.completed = true;
                 continue;
             }
@@ -715,25 +742,21 @@ impl Transaction<'_, '_, '_, '_> {
     }
 
     /// Notes a delivery, with everything that its log line shows.
-    fn delivered(&mut self, ctx: &mut Context, i: usize, reply: &Reply) {
-        let first = !self.run.states.contains(&State::Delivered);
+    fn delivered(&mut self, i: usize, reply: &Reply) {
         let o = &self.opened;
         let id = o.auth.as_ref().map(|auth| {
             (auth.by.clone(), auth.id.clone(), self.uses.auth_sender.as_ref().map(|s| BString::from(s.as_bytes())))
         });
         let log = RemoteLog {
-            continued: self.continued || o.messages > 0,
-            proxy: o.proxy.map(|a| (a.ip(), a.port())),
-            interface: o.local.map(|a| (a.ip(), a.port())),
-            fast_open: o.fast_open,
-            protocol_detail: o.client.actions.as_str().into(),
             auth: id,
-            pipelining: o.client.features.pipelining.then_some(false).filter(|_| self.used_pipelining(ctx)),
+            pipelining: self.uses.pipelining.then_some(false),
             prdr: self.uses.prdr,
             chunking: self.uses.chunking,
-            dkim: None,
             confirmation: Some(reply.text.clone()),
+            ..self.connection_facts()
         };
+        let follower = std::mem::replace(&mut self.any_delivered, true);
+        let o = &self.opened;
         let host = host_with_port(self.attempt);
         let tls = o.tls.clone().unwrap_or_default();
         let written = o.client.written;
@@ -743,12 +766,8 @@ impl Transaction<'_, '_, '_, '_> {
         a.tls = tls;
         a.remote_log = Some(Box::new(log));
         a.bytes_sent = written;
-        a.follower = !first;
+        a.follower = follower;
         self.run.states[i] = State::Delivered;
-    }
-
-    fn used_pipelining(&self, ctx: &Context) -> bool {
-        log::selected(ctx, Selector::Pipelining)
     }
 
     /// A transaction failed: who is to blame, and what that means for the addresses.
@@ -840,7 +859,7 @@ fn with_sender(ctx: &Context, key: &BString) -> BString {
 }
 
 fn note_in_message_log(ctx: &Context, host: &HostItem, a: &Address) {
-    let mut line = BString::from(format!("H={} [{}]: ", host.name, host.address_text));
+    let mut line = BString::from(format!("H={} [{}] ", host.name, host.address_text));
     line.extend_from_slice(a.failure.message.as_deref().unwrap_or_default());
     crate::log::msglog::append(ctx, &line);
 }

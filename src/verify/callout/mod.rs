@@ -3,9 +3,12 @@
 //! Called by address verification after routing. The dialogue is `crate::smtp_out`'s, with the options of the transport
 //! that routing chose.
 
-mod pending;
+mod ask;
+mod cache;
+mod hosts;
+mod session;
 
-pub(super) use pending::for_routed;
+pub(super) use ask::for_routed;
 
 use crate::text::Text;
 

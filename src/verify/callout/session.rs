@@ -109,7 +109,7 @@ fn ask(ctx: &mut Context, plan: &Plan<'_>, host: &HostItem, no_tls: bool, asked:
     let owner = format!("{} transport (callout)", plan.transport.name);
     let o = &plan.smtp.options;
     setup::set_host_variables(ctx, host, host.port.unwrap_or(0));
-    let mut complain = |ctx: &Context, e: String| {
+    let complain = |ctx: &Context, e: String| {
         let line = format!("<{}>: {e}", plan.routed.address);
         log::write(ctx, None, Which::MAIN.and(Which::PANIC), line.as_bytes());
     };
@@ -191,7 +191,7 @@ fn not_connected(ctx: &Context, plan: &Plan<'_>, host: &HostItem, e: &setup::Set
         log::write(ctx, None, Which::MAIN.and(Which::PANIC), line.as_bytes());
     }
     if e.kind == Kind::Definite {
-        asked.message = Some(prefixed(host, e.trouble.message.as_deref().unwrap_or_default()));
+        asked.message = Some(prefixed(host, &e.trouble.message.clone().unwrap_or_default()));
         return Step::Done(Outcome::Fail);
     }
     let mut text = match &e.trouble.message {
@@ -344,7 +344,7 @@ fn postmaster(
 /// A response other than 2xx to RCPT.
 fn refused(plan: &Plan<'_>, host: &HostItem, opened: &Opened, reply: &Reply, asked: &mut Asked) -> Step {
     let trouble = opened.client.trouble(Fault::Refused(reply.clone()));
-    asked.message = Some(prefixed(host, trouble.message.as_deref().unwrap_or_default()));
+    asked.message = Some(prefixed(host, &trouble.message.clone().unwrap_or_default()));
     asked.user_message = Some(told(plan, host, opened.client.command(), &reply.text));
     if reply.class() == b'5' { Step::Done(Outcome::Fail) } else { Step::NextHost }
 }
