@@ -51,6 +51,8 @@ pub struct Scratch {
     pub malware_name: Option<Text>,
     /// `$dkim_...`, `$arc_...`, `$dmarc_...`, `$mime_...`, `$av_failed`, `$dcc_...` by name, set by the modules that own them.
     pub named: BTreeMap<&'static str, Text>,
+    /// A list was left because of an unknown host: its indentation stays, as in the reference's traces.
+    pub keep_debug_level: bool,
     /// How deep debug output is indented.
     pub debug_level: u32,
     /// How deep expansions are nested (`${expand:}` inside `${expand:}`...).

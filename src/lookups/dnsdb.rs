@@ -271,7 +271,7 @@ impl Question<'_> {
         ctx.address.lookup_dnssec = dnssec.then_some(secure);
         match answer.outcome {
             Outcome::NoMatch | Outcome::NoData => Step::Nothing,
-            Outcome::Again if again_is_nonexistent(ctx, &answer.asked) => Step::Nothing,
+            Outcome::Again if matching::again_means_nonexist(ctx, &answer.asked) => Step::Nothing,
             Outcome::Found if self.dnssec == Mode::Strict && !secure => Step::Failed,
             Outcome::Found => Step::Records(answer, found),
             _ => Step::Failed,
@@ -361,13 +361,6 @@ fn is_secure(ctx: &mut Context, answer: &dns::Answer) -> bool {
         Some(l) => matching::match_domain(ctx, &Text::tainted(zone.as_bytes()), l, None) == Match::Yes,
         None => false,
     })
-}
-
-fn again_is_nonexistent(ctx: &mut Context, name: &[u8]) -> bool {
-    match ctx.config.main.dns_again_means_nonexist.get().cloned() {
-        Some(l) => matching::match_domain(ctx, &Text::tainted(name), &l, None) == Match::Yes,
-        None => false,
-    }
 }
 
 #[cfg(test)]

@@ -39,7 +39,10 @@ impl Handle for Open {
                 b"tls=yes" => options.tls = true,
                 b"cache=yes" => options.cache = true,
                 o => {
-                    let time = o.strip_prefix(b"timeout=").and_then(|t| t.to_str().ok()).and_then(|t| t.trim_end_matches('s').parse().ok());
+                    let time = o
+                        .strip_prefix(b"timeout=")
+                        .and_then(|t| t.to_str().ok())
+                        .and_then(|t| t.trim_end_matches('s').parse().ok());
                     match time {
                         Some(t) => options.timeout = Duration::from_secs(t),
                         None => return Answer::Defer(format!("bad option for readsock: {}", o.as_bstr())),

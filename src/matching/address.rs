@@ -168,9 +168,9 @@ impl<'a> AddressTest<'a> {
         let wanted = Wanted { caseless: true, partial: true, at_is_special: true };
         let mut test = StringTest::new(domain, wanted, self.captures);
         test.capture_from(first);
-        let mut scan = Scan::new(Some(ListKind::Domain), Tester::String(test));
+        let mut scan = Scan::new(Some(ListKind::Domain), Tester::String(test), domain.display().into_owned());
         let mut found = None;
-        match scan.text(ctx, &pattern, item.as_bstr(), None, &mut found, &mut true) {
+        match scan.text(ctx, &pattern, &format!("\"{pattern}\""), true, &mut found, &mut true) {
             Match::Yes => {
                 let mut data = value.unwrap_or_default();
                 data.push_bytes(b"@");

@@ -10,6 +10,7 @@ use super::scan::Answer;
 use super::string::{self, Wanted};
 use crate::context::Context;
 use crate::context::session::HostName;
+use crate::log;
 use crate::lookups::{self, LookupError, Style};
 use crate::route::HostItem;
 use crate::route::hosts::{HostSearch, LookupOptions, find_by_name, local};
@@ -49,14 +50,6 @@ impl<'a> HostTest<'a> {
         HostTest { name: Name::Never, address: parse_ip(text).map(unmapped), address_text: text.to_vec() }
     }
 
-    /// What traces call it.
-    pub fn shown(&self) -> String {
-        match self.name {
-            Name::Known(name) if self.address.is_none() => name.to_string(),
-            _ => "host".into(),
-        }
-    }
-
     pub fn key(&self) -> Vec<u8> {
         let mut key = self.address_text.clone();
         if let Name::Known(n) = self.name {
@@ -69,7 +62,7 @@ impl<'a> HostTest<'a> {
     pub fn test(&mut self, ctx: &mut Context, item: &Text) -> Answer {
         let yes = || Answer::Yes(Some(item.clone()));
         if &item[..] == b"*" {
-            return yes();
+            return Answer::Yes(None);
         }
         // No host, as for -bs: only an empty item.
         if self.address_text.is_empty() || item.is_empty() {
@@ -96,9 +89,8 @@ impl<'a> HostTest<'a> {
             return if self.address.is_some_and(|ip| net.contains(ip)) { yes() } else { Answer::No };
         }
         // A forgotten component of an address would otherwise be looked up as a name.
-        let numeric = pattern.iter().take_while(|c| c.is_ascii_digit() || **c == b'.').count();
-        if numeric > 0 && matches!(pattern.get(numeric), None | Some(b'/')) {
-            return Answer::Unknown("malformed IPv4 address or address mask".into());
+        if let Some(message) = malformed(&pattern) {
+            return Answer::Unknown(message);
         }
         if let Some(semicolon) = pattern.find_byte(b';')
             && let Some(answer) = self.by_address(ctx, &pattern, semicolon, ip_only)
@@ -110,7 +102,7 @@ impl<'a> HostTest<'a> {
         }
         let utf8 = ctx.config.main.allow_utf8_domains;
         if pattern.iter().all(|c| c.is_ascii_alphanumeric() || b".-_".contains(c) || (utf8 && *c >= 0x80)) {
-            return self.forward(ctx, &pattern, item);
+            return self.forward(ctx, &pattern);
         }
         self.by_name(ctx, &pattern)
     }
@@ -154,13 +146,13 @@ impl<'a> HostTest<'a> {
     }
 
     // A complete name: its addresses.
-    fn forward(&self, ctx: &mut Context, pattern: &Text, item: &Text) -> Answer {
+    fn forward(&self, ctx: &mut Context, pattern: &Text) -> Answer {
         let host = HostItem { name: pattern.clone(), ..HostItem::default() };
         let options = LookupOptions { qualify_single: true, ..LookupOptions::default() };
         match find_by_name(ctx, &host, &options) {
             HostSearch::Found { hosts, .. } => {
                 let found = hosts.iter().any(|h| h.address.map(unmapped) == self.address);
-                if found { Answer::Yes(Some(item.clone())) } else { Answer::No }
+                if found { Answer::Yes(None) } else { Answer::No }
             }
             HostSearch::Again => Answer::Defer(None),
             _ => Answer::Unknown(format!("failed to find IP address for {pattern}")),
@@ -182,8 +174,14 @@ impl<'a> HostTest<'a> {
                 Err(m) => return string::broken(ctx, format!("{m} in host list item \"{pattern}\"")),
             }
         }
+        if !matches!(ctx.session.host_name, HostName::Found(_)) {
+            log::hdebug!(ctx, HOST_LOOKUP, "sender host name required, to match against {pattern}");
+        }
         if ctx.session.host_name == HostName::Unknown {
+            let level = ctx.scratch.debug_level;
+            ctx.scratch.debug_level += 1;
             host_name_lookup(ctx);
+            ctx.scratch.debug_level = level;
         }
         let HostName::Found(name) = ctx.session.host_name.clone() else {
             let address = self.address_text.as_bstr();
@@ -198,4 +196,18 @@ impl<'a> HostTest<'a> {
         }
         Answer::No
     }
+}
+
+// What was meant to be an address or a network and is none.
+fn malformed(pattern: &[u8]) -> Option<String> {
+    let prefix = |good: fn(u8) -> bool| {
+        let len = pattern.iter().take_while(|c| good(**c)).count();
+        (len > 0 && matches!(pattern.get(len), None | Some(b'/'))).then(|| pattern.get(..len).unwrap_or_default())
+    };
+    let message = |version, text: &[u8]| format!("malformed {version} address or address mask: {}", text.as_bstr());
+    if let Some(text) = prefix(|c| c.is_ascii_digit() || c == b'.') {
+        return Some(message("IPv4", text));
+    }
+    let v6 = prefix(|c| c.is_ascii_hexdigit() || matches!(c, b':' | b'.'));
+    v6.filter(|t| t.contains(&b':')).map(|t| message("IPv6", t))
 }

@@ -13,7 +13,7 @@ use crate::dns::{ByName, Outcome, RecordType};
 use crate::log::{self, Selector, Which};
 use crate::parse::list::items;
 use crate::route::HostItem;
-use crate::route::hosts::{HostSearch, LookupOptions, find_by_name};
+use crate::route::hosts::{DnsWants, HostSearch, LookupOptions, find_by_dns, find_by_name};
 use crate::text::Text;
 
 /// Names of one host, at most.
@@ -24,6 +24,7 @@ const MAX_NAMES: usize = 50;
 pub fn host_name_lookup(ctx: &mut Context) -> Match {
     let Some(ip) = ctx.session.host_ip else { return Match::No };
     ctx.session.host_dnssec = false;
+    log::hdebug!(ctx, HOST_LOOKUP, "looking up host name for {ip}");
     let order = ctx.config.main.host_lookup_order.raw().unwrap_or(b"bydns:byaddr").to_vec();
     let mut names: Vec<Vec<u8>> = Vec::new();
     let mut again = false;
@@ -55,7 +56,14 @@ pub fn host_name_lookup(ctx: &mut Context) -> Match {
         ctx.session.host_name = HostName::Failed;
         return Match::No;
     }
-    verify(ctx, ip, &names)
+    let level = ctx.scratch.debug_level;
+    ctx.scratch.debug_level += 1;
+    for name in &names {
+        log::hdebug!(ctx, HOST_LOOKUP, "IP address lookup yielded \"{}\"", name.as_bstr());
+    }
+    let result = verify(ctx, ip, &names);
+    ctx.scratch.debug_level = level;
+    result
 }
 
 // `Err`: temporary.
@@ -65,9 +73,7 @@ fn by_dns(ctx: &mut Context, ip: IpAddr) -> Result<Vec<Vec<u8>>, ()> {
     match answer.outcome {
         Outcome::Found => {}
         Outcome::Again => {
-            let list = ctx.config.main.dns_again_means_nonexist.get().cloned();
-            let nonexist =
-                list.is_some_and(|l| super::match_domain(ctx, &Text::tainted(answer.asked.clone()), &l, None) == Match::Yes);
+            let nonexist = super::again_means_nonexist(ctx, &answer.asked);
             return if nonexist { Ok(Vec::new()) } else { Err(()) };
         }
         _ => return Ok(Vec::new()),
@@ -98,11 +104,29 @@ fn verify(ctx: &mut Context, ip: IpAddr, names: &[Vec<u8>]) -> Match {
     for name in names {
         let name = Text::tainted(name.clone());
         let host = HostItem { name: name.clone(), ..HostItem::default() };
-        match find_by_name(ctx, &host, &LookupOptions::default()) {
-            HostSearch::Found { hosts, .. } if hosts.iter().any(|h| h.address.map(unmapped) == Some(unmapped(ip))) => {
-                good.push(name);
+        for kind in ["require", "request"] {
+            log::hdebug!(ctx, HOST_LOOKUP, "check dnssec {kind} list");
+            ctx.scratch.debug_level += 1;
+            super::trace_empty(ctx, super::Subject::Domain(&name));
+            ctx.scratch.debug_level -= 1;
+        }
+        let wants = DnsWants { address: true, ..DnsWants::default() };
+        match find_by_dns(ctx, &host, &wants, &LookupOptions::default()) {
+            HostSearch::Found { hosts, .. } => {
+                log::hdebug!(ctx, HOST_LOOKUP, "checking addresses for {name}");
+                let mut ok = false;
+                for address in hosts.iter().filter_map(|h| h.address) {
+                    let same = unmapped(address) == unmapped(ip);
+                    log::hdebug!(ctx, HOST_LOOKUP, "  {address}{}", if same { " OK" } else { "" });
+                    ok |= same;
+                }
+                match ok {
+                    true => good.push(name),
+                    false => log::hdebug!(ctx, HOST_LOOKUP, "no IP address for {name} matched {ip}"),
+                }
             }
             HostSearch::Again => {
+                log::hdebug!(ctx, HOST_LOOKUP, "temporary error for host name lookup");
                 ctx.session.host_name = HostName::Deferred;
                 return Match::Defer(format!("temporary error for host name lookup of {name}"));
             }
@@ -115,6 +139,8 @@ fn verify(ctx: &mut Context, ip: IpAddr, names: &[Vec<u8>]) -> Match {
         ctx.session.host_aliases = good.collect();
         return Match::Yes;
     }
+    let shown = names.first().map(|n| n.as_bstr().to_string()).unwrap_or_default();
+    log::hdebug!(ctx, HOST_LOOKUP, "{ip} does not match any IP address for {shown}");
     let first = names.first().map(|n| n.as_bstr()).unwrap_or_default();
     ctx.session.host_lookup_msg = format!(" ({ip} does not match any IP address for {first})").into();
     ctx.session.host_name = HostName::Failed;

@@ -19,8 +19,8 @@ use std::net::IpAddr;
 
 use crate::config::options::Str;
 use crate::context::Context;
-use crate::log::Which;
 use crate::expand::{ExpandError, Template};
+use crate::log::{self, Which};
 use crate::text::Text;
 
 pub use cache::ListCache;
@@ -111,6 +111,27 @@ fn simple(ctx: &mut Context, subject: Subject<'_>, list: List<'_>, data: Option<
     test(ctx, &Request { subject, list, single: false, captures: false, label: None }, data)
 }
 
+/// Is the subject in the list of the option of that name?
+pub fn match_option(
+    ctx: &mut Context,
+    option: &str,
+    subject: Subject<'_>,
+    list: &Template,
+    data: Option<&mut Option<Text>>,
+) -> Match {
+    test(ctx, &Request { subject, list: List::Expand(list), single: false, captures: false, label: Some(option) }, data)
+}
+
+/// For the trace: the option has no value, so nothing is in its list.
+pub fn trace_unset(ctx: &Context, option: &str, subject: Subject<'_>) {
+    log::hdebug!(ctx, LISTS, "{} in {option}? no (option unset)", scan::shown(&subject));
+}
+
+/// For the trace: an empty list that is no option's value. The reference cannot tell it from one.
+pub fn trace_empty(ctx: &Context, subject: Subject<'_>) {
+    log::hdebug!(ctx, LISTS, "{} not in empty list (option unset? cannot trace name)", scan::shown(&subject));
+}
+
 /// Is the subject in a list that is ready (the conditions `match_domain` and so on, after expansion)?
 pub fn match_ready(ctx: &mut Context, subject: Subject<'_>, list: &Text, data: Option<&mut Option<Text>>) -> Match {
     simple(ctx, subject, List::Ready(list), data)
@@ -123,13 +144,22 @@ pub fn match_domain(ctx: &mut Context, domain: &Text, list: &Template, data: Opt
 
 /// Does the domain match this one item (`route_list`)? Sets `$0`, `$1`, ...
 pub fn match_domain_item(ctx: &mut Context, domain: &Text, item: &Template, data: Option<&mut Option<Text>>) -> Match {
-    let request = Request { subject: Subject::Domain(domain), list: List::Expand(item), single: true, captures: true, label: None };
+    let request =
+        Request { subject: Subject::Domain(domain), list: List::Expand(item), single: true, captures: true, label: None };
     test(ctx, &request, data)
 }
 
-/// Is the subject in the list of the option of that name?
-pub fn match_option(ctx: &mut Context, option: &str, subject: Subject<'_>, list: &Template, data: Option<&mut Option<Text>>) -> Match {
-    test(ctx, &Request { subject, list: List::Expand(list), single: false, captures: false, label: Some(option) }, data)
+/// Does `dns_again_means_nonexist` say that a temporary failure for this name means that it does not exist?
+pub fn again_means_nonexist(ctx: &mut Context, name: &[u8]) -> bool {
+    let name = Text::tainted(name);
+    let option = "dns_again_means_nonexist";
+    match ctx.config.main.dns_again_means_nonexist.get().cloned() {
+        Some(list) => match_option(ctx, option, Subject::Domain(&name), &list, None) == Match::Yes,
+        None => {
+            trace_unset(ctx, option, Subject::Domain(&name));
+            false
+        }
+    }
 }
 
 /// Is the domain in the list of the option of that name?
@@ -167,7 +197,7 @@ pub fn match_pattern_string(ctx: &mut Context, text: &Text, pattern: &[u8], expa
             Err(ExpandError::Forced(_)) => return Match::No,
             Err(e) => {
                 let why = format!("failed to expand \"{}\" while checking a list: {e}", bstr::BStr::new(pattern));
-                crate::log::write(ctx, None, Which::MAIN.and(Which::PANIC), why.as_bytes());
+                log::write(ctx, None, Which::MAIN.and(Which::PANIC), why.as_bytes());
                 return Match::Defer(why);
             }
         },
@@ -197,7 +227,7 @@ pub fn match_host_option(ctx: &mut Context, name: &str, option: &Str) -> Match {
     match option.get() {
         Some(list) => match_option(ctx, name, Subject::SessionHost, list, None),
         None => {
-            crate::hdebug!(ctx, LISTS, "host in {name}? no (option unset)");
+            trace_unset(ctx, name, Subject::SessionHost);
             Match::No
         }
     }

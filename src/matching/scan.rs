@@ -1,6 +1,6 @@
 //! Going through a list: separators, negation, files, named lists and their caches, what to do with unknown and deferred.
 
-use bstr::{BStr, ByteSlice};
+use bstr::ByteSlice;
 
 use super::address::AddressTest;
 use super::host::HostTest;
@@ -40,15 +40,6 @@ impl Tester<'_> {
         }
     }
 
-    // What traces call it.
-    fn shown(&self) -> String {
-        match self {
-            Tester::String(t) => t.subject().to_string(),
-            Tester::Address(t) => t.subject().to_string(),
-            Tester::Host(t) => t.shown(),
-        }
-    }
-
     // The key that results of named lists are kept under.
     fn key(&self) -> Vec<u8> {
         match self {
@@ -75,6 +66,30 @@ pub(super) struct Scan<'a> {
     pub kind: Option<ListKind>,
     pub tester: Tester<'a>,
     depth: u32,
+    /// What is looked for, in traces.
+    name: String,
+}
+
+/// What is looked for, as traces have it.
+pub(super) fn shown(subject: &Subject<'_>) -> String {
+    match subject {
+        Subject::String { text, .. } | Subject::Domain(text) | Subject::LocalPart(text) => text.display().into_owned(),
+        Subject::Address { address, .. } => address.display().into_owned(),
+        Subject::SessionHost => "host".into(),
+        Subject::Host { address: Some(ip), .. } => ip.to_string(),
+        Subject::Host { name, address: None } => name.display().into_owned(),
+        Subject::Ip(text) => text.as_bstr().to_string(),
+    }
+}
+
+/// Where a matching item was found, for the trace.
+enum Place<'p> {
+    /// In the list.
+    List,
+    /// In a named list whose answer was known.
+    Cached,
+    /// In this file, which is an item of the list.
+    File(&'p Text),
 }
 
 pub(super) fn run(ctx: &mut Context, request: &Request<'_>, data: &mut Option<Text>) -> Match {
@@ -97,12 +112,13 @@ pub(super) fn run(ctx: &mut Context, request: &Request<'_>, data: &mut Option<Te
         Subject::Host { name, address } => (Some(ListKind::Host), Tester::Host(HostTest::named(name, address))),
         Subject::Ip(text) => (Some(ListKind::Host), Tester::Host(HostTest::address_only(text))),
     };
+    let name = shown(&request.subject);
     // `$host_address` is the host that is looked for.
     let saved = match request.subject {
         Subject::Host { address: Some(ip), .. } => Some(ctx.address.host_address.replace(Text::tainted(ip.to_string()))),
         _ => None,
     };
-    let mut scan = Scan { kind, tester, depth: 0 };
+    let mut scan = Scan { kind, tester, depth: 0, name };
     let result = scan.whole(ctx, request, data);
     if let Some(before) = saved {
         ctx.address.host_address = before;
@@ -112,8 +128,8 @@ pub(super) fn run(ctx: &mut Context, request: &Request<'_>, data: &mut Option<Te
 
 impl Scan<'_> {
     /// A scan of domains by an address item.
-    pub fn new(kind: Option<ListKind>, tester: Tester<'_>) -> Scan<'_> {
-        Scan { kind, tester, depth: 1 }
+    pub fn new(kind: Option<ListKind>, tester: Tester<'_>, name: String) -> Scan<'_> {
+        Scan { kind, tester, depth: 1, name }
     }
 
     fn whole(&mut self, ctx: &mut Context, request: &Request<'_>, data: &mut Option<Text>) -> Match {
@@ -121,8 +137,10 @@ impl Scan<'_> {
             List::Ready(t) => t.clone(),
             List::Expand(template) => {
                 if template.raw().is_empty() {
-                    let label = request.label.map_or_else(|| "\"\"".into(), str::to_string);
-                    crate::hdebug!(ctx, LISTS, "{} in {label}? no (option unset)", self.tester.shown());
+                    match request.label {
+                        Some(option) => super::trace_unset(ctx, option, request.subject),
+                        None => super::trace_empty(ctx, request.subject),
+                    }
                     return Match::No;
                 }
                 let subject = match request.subject {
@@ -136,89 +154,84 @@ impl Scan<'_> {
                 }
             }
         };
-        let original = match request.list {
-            List::Ready(t) => t.as_bstr(),
-            List::Expand(t) => t.raw().as_bstr(),
+        let heading = match request.label {
+            Some(name) => name.to_string(),
+            None => format!("\"{text}\""),
         };
-        // One pattern on its own is no list.
-        let label = (!request.single).then(|| request.label.map_or_else(|| format!("\"{original}\""), str::to_string));
-        self.text(ctx, &text, original, label.as_deref(), data, &mut true)
+        self.text(ctx, &text, &heading, request.single, data, &mut true)
     }
 
-    /// Goes through a list that is ready. `cacheable` becomes false if a list in it may say something else next time.
+    /// Goes through a list that is ready. `heading` is how messages name it; `cacheable` becomes false if a list in it may
+    /// say something else next time.
     pub fn text(
         &mut self,
         ctx: &mut Context,
         list: &Text,
-        original: &BStr,
-        label: Option<&str>,
+        heading: &str,
+        single: bool,
         data: &mut Option<Text>,
         cacheable: &mut bool,
     ) -> Match {
-        let Some(label) = label else { return self.items(ctx, vec![list.clone()], original, None, data, cacheable) };
-        crate::hdebug!(ctx, LISTS, "{} in {label}?", self.tester.shown());
+        log::hdebug!(ctx, LISTS, "{} in {heading}?", self.name);
+        let level = ctx.scratch.debug_level;
         ctx.scratch.debug_level += 1;
-        let all = items(list).map(|i| list.piece(Vec::from(i))).collect();
-        let result = self.items(ctx, all, original, Some(label), data, cacheable);
-        ctx.scratch.debug_level = ctx.scratch.debug_level.saturating_sub(1);
-        result
-    }
-
-    fn items(
-        &mut self,
-        ctx: &mut Context,
-        all: Vec<Text>,
-        original: &BStr,
-        label: Option<&str>,
-        data: &mut Option<Text>,
-        cacheable: &mut bool,
-    ) -> Match {
-        let mut unknown = Unknown::default();
-        // What the last item would have said: at the end of the list the answer is the opposite.
-        let mut positive = true;
+        let mut scanning = Scanning { heading, unknown: Unknown::default(), positive: true };
+        let all: Vec<Text> = match single {
+            true => vec![list.clone()],
+            false => items(list).map(|i| list.piece(Vec::from(i))).collect(),
+        };
         for item in all {
-            if label.is_some() {
-                crate::hdebug!(ctx, LISTS, "list element: {item}");
-            }
-            let whole = item.clone();
+            log::hdebug!(ctx, LISTS, "list element: {}", item.display().replace(' ', "\u{2591}"));
             if &item[..] == b"+caseful" && matches!(self.kind, Some(ListKind::Address | ListKind::LocalPart)) {
                 self.tester.caseful();
                 continue;
             }
-            if self.kind == Some(ListKind::Host) && unknown.set(&item) {
+            if self.kind == Some(ListKind::Host) && scanning.unknown.set(&item) {
                 continue;
             }
-            let (item, negated) = negation(item);
-            positive = !negated;
-            let result = if item.starts_with(b"/") {
-                self.file(ctx, &item, original, &mut positive, &unknown, data)
-            } else if let (Some(name), Some(kind)) = (item.strip_prefix(b"+"), self.kind) {
+            let (pattern, negated) = negation(item.clone());
+            scanning.positive = !negated;
+            let result = if pattern.starts_with(b"/") {
+                self.file(ctx, &pattern, &mut scanning, data)
+            } else if let (Some(name), Some(kind)) = (pattern.strip_prefix(b"+"), self.kind) {
                 match self.named(ctx, kind, name, data, cacheable) {
-                    Match::Yes => Some(Match::Yes),
-                    Match::No => None,
-                    defer => return defer,
+                    (Match::No, _) => None,
+                    (Match::Yes, Known(true)) => Some(self.found(ctx, &scanning, &item, &Place::Cached)),
+                    (Match::Yes, _) => Some(self.found(ctx, &scanning, &item, &Place::List)),
+                    (defer, _) => Some(defer),
                 }
-                .map(|m| flip(m, positive))
             } else {
-                self.item(ctx, &item, positive, &unknown, data)
+                self.item(ctx, &item, &pattern, &scanning, &Place::List, data)
             };
             if let Some(result) = result {
-                if let Some(label) = label {
-                    match result {
-                        Match::Yes => crate::hdebug!(ctx, LISTS, "{} in {label}? yes (matched \"{whole}\")", self.tester.shown()),
-                        Match::No => crate::hdebug!(ctx, LISTS, "{} in {label}? no (matched \"{whole}\")", self.tester.shown()),
-                        Match::Defer(_) => {}
-                    }
-                }
-                return result;
+                return self.ended(ctx, level, heading, &item, result);
             }
         }
-        let result = if positive { Match::No } else { Match::Yes };
-        if let Some(label) = label {
-            ctx.scratch.debug_level = ctx.scratch.debug_level.saturating_sub(1);
-            let said = if result == Match::Yes { "yes" } else { "no" };
-            crate::hdebug!(ctx, LISTS, "{} in {label}? {said} (end of list)", self.tester.shown());
-            ctx.scratch.debug_level += 1;
+        ctx.scratch.debug_level = level;
+        let word = if scanning.positive { "no" } else { "yes" };
+        log::hdebug!(ctx, LISTS, "{} in {heading}? {word} (end of list)", self.name);
+        if scanning.positive { Match::No } else { Match::Yes }
+    }
+
+    // The indentation goes back, but not after an unknown host: the reference forgets it there, and its traces show it.
+    fn ended(&self, ctx: &mut Context, level: u32, heading: &str, item: &Text, result: Match) -> Match {
+        if !std::mem::take(&mut ctx.scratch.keep_debug_level) {
+            ctx.scratch.debug_level = level;
+        }
+        if matches!(result, Match::Defer(_)) {
+            log::hdebug!(ctx, LISTS, "{} in {heading}? list match deferred for {item}", self.name);
+        }
+        result
+    }
+
+    // The item matches: yes, or no if it is negated.
+    fn found(&self, ctx: &Context, scanning: &Scanning<'_>, item: &Text, place: &Place<'_>) -> Match {
+        let (word, result) = if scanning.positive { ("yes", Match::Yes) } else { ("no", Match::No) };
+        let (name, heading) = (&self.name, scanning.heading);
+        match place {
+            Place::List => log::hdebug!(ctx, LISTS, "{name} in {heading}? {word} (matched \"{item}\")"),
+            Place::Cached => log::hdebug!(ctx, LISTS, "{name} in {heading}? {word} (matched \"{item}\" - cached)"),
+            Place::File(file) => log::hdebug!(ctx, LISTS, "{name} in {heading}? {word} (matched \"{item}\" in {file})"),
         }
         result
     }
@@ -228,33 +241,45 @@ impl Scan<'_> {
         &mut self,
         ctx: &mut Context,
         item: &Text,
-        positive: bool,
-        unknown: &Unknown,
+        pattern: &Text,
+        scanning: &Scanning<'_>,
+        place: &Place<'_>,
         data: &mut Option<Text>,
     ) -> Option<Match> {
-        match self.tester.test(ctx, item) {
+        let unknown = &scanning.unknown;
+        let in_file = matches!(place, Place::File(_));
+        match self.tester.test(ctx, pattern) {
             Answer::Yes(found) => {
-                *data = found;
-                Some(flip(Match::Yes, positive))
+                // An item of a file is itself what the list gives.
+                *data = if in_file { Some(pattern.clone()) } else { found };
+                Some(self.found(ctx, scanning, item, place))
             }
             Answer::No => None,
             Answer::Defer(message) => {
-                let message = message.unwrap_or_else(|| format!("DNS lookup of \"{item}\" deferred"));
+                let message = message.unwrap_or_else(|| format!("DNS lookup of \"{pattern}\" deferred"));
                 if unknown.ignore_defer {
+                    log::hdebug!(ctx, LISTS, "{message}: item ignored by +ignore_defer");
                     return None;
                 }
                 if unknown.include_defer {
                     log::write(ctx, None, Which::MAIN, format!("{message}: accepted by +include_defer").as_bytes());
+                    ctx.scratch.keep_debug_level = !in_file;
                     return Some(Match::Yes);
                 }
                 Some(Match::Defer(message))
             }
-            Answer::Unknown(_) if unknown.ignore => None,
-            Answer::Unknown(message) if unknown.include => {
-                log::write(ctx, None, Which::MAIN, format!("{message}: accepted by +include_unknown").as_bytes());
-                Some(Match::Yes)
+            Answer::Unknown(message) if unknown.ignore => {
+                log::hdebug!(ctx, LISTS, "{message}: item ignored by +ignore_unknown");
+                None
             }
             Answer::Unknown(message) => {
+                let word = if unknown.include { "yes" } else { "no" };
+                log::hdebug!(ctx, LISTS, "{} in {}? {word} ({message})", self.name, scanning.heading);
+                ctx.scratch.keep_debug_level = !in_file;
+                if unknown.include {
+                    log::write(ctx, None, Which::MAIN, format!("{message}: accepted by +include_unknown").as_bytes());
+                    return Some(Match::Yes);
+                }
                 let text = format!("list matching forced to fail: {message}");
                 log::write(ctx, Some(Selector::UnknownInList), Which::MAIN, text.as_bytes());
                 Some(Match::No)
@@ -263,15 +288,7 @@ impl Scan<'_> {
     }
 
     // Each line of the file is an item; no files or named lists within.
-    fn file(
-        &mut self,
-        ctx: &mut Context,
-        name: &Text,
-        original: &BStr,
-        positive: &mut bool,
-        unknown: &Unknown,
-        data: &mut Option<Text>,
-    ) -> Option<Match> {
+    fn file(&mut self, ctx: &mut Context, name: &Text, scanning: &mut Scanning<'_>, data: &mut Option<Text>) -> Option<Match> {
         if name.is_tainted() {
             let text = format!("Tainted filename '{name}'");
             log::write(ctx, None, Which::MAIN.and(Which::PANIC), text.as_bytes());
@@ -280,20 +297,22 @@ impl Scan<'_> {
         let content = match std::fs::read(std::path::Path::new(std::ffi::OsStr::from_bytes(name))) {
             Ok(c) => c,
             Err(e) => {
-                let text = crate::matching::special::open_failed(&format!("{name} when checking \"{original}\""), &e);
+                let what = format!("{name} when checking {}", scanning.heading);
+                let text = crate::lookups::open_failed(&what, &e);
                 log::write(ctx, None, Which::MAIN.and(Which::PANIC), text.as_bytes());
                 return Some(Match::Defer(text));
             }
         };
-        let listed = *positive;
+        let listed = scanning.positive;
         for line in content.lines() {
             let line = self.without_comment(line);
             if line.is_empty() {
                 continue;
             }
-            let (item, negated) = negation(Text::clean(line));
-            *positive = listed != negated;
-            if let Some(result) = self.item(ctx, &item, *positive, unknown, data) {
+            let item = Text::clean(line);
+            let (pattern, negated) = negation(item.clone());
+            scanning.positive = listed != negated;
+            if let Some(result) = self.item(ctx, &item, &pattern, scanning, &Place::File(name), data) {
                 return Some(result);
             }
         }
@@ -314,7 +333,16 @@ impl Scan<'_> {
         line.get(..end).unwrap_or_default().trim()
     }
 
-    fn named(&mut self, ctx: &mut Context, kind: ListKind, name: &[u8], data: &mut Option<Text>, cacheable: &mut bool) -> Match {
+    // What the named list says, and whether that was known before.
+    fn named(
+        &mut self,
+        ctx: &mut Context,
+        kind: ListKind,
+        name: &[u8],
+        data: &mut Option<Text>,
+        cacheable: &mut bool,
+    ) -> (Match, Known) {
+        let shown = name.as_bstr();
         let config = ctx.config.clone();
         let Some(list) = config.named_list(kind, name) else {
             let kind = match kind {
@@ -323,46 +351,64 @@ impl Scan<'_> {
                 ListKind::Address => " address",
                 ListKind::LocalPart => " local part",
             };
-            let text = format!("unknown named{kind} list \"+{}\"", name.as_bstr());
+            let text = format!("unknown named{kind} list \"+{shown}\"");
             log::write(ctx, None, Which::MAIN.and(Which::PANIC), text.as_bytes());
-            return Match::Defer(text);
+            return (Match::Defer(text), Known(false));
         };
         if self.depth >= MAX_DEPTH {
-            return Match::Defer(format!("lists are nested too deeply at \"+{}\"", name.as_bstr()));
+            return (Match::Defer(format!("lists are nested too deeply at \"+{shown}\"")), Known(false));
         }
+        let level = ctx.scratch.debug_level;
+        ctx.scratch.debug_level += 1;
+        log::hdebug!(ctx, LISTS, "start sublist {shown}");
         // Expansion may give something else each time.
         let mut fixed = list.cache || !list.text.raw().contains(&b'$');
         let key = self.tester.key();
         if fixed && let Some((yes, found)) = ctx.services.lists.get(list.id, &key) {
+            ctx.scratch.debug_level = level;
+            log::hdebug!(ctx, LISTS, "cached {} match for +{shown}", if yes { "yes" } else { "no" });
+            let value = found.as_ref().map_or("NULL".into(), Text::display);
+            log::hdebug!(ctx, LISTS, "cached lookup data = {value}");
             *data = found;
-            return if yes { Match::Yes } else { Match::No };
+            return (if yes { Match::Yes } else { Match::No }, Known(true));
         }
         let subject = match &self.tester {
             Tester::String(t) if kind == ListKind::Domain => Some(t.subject().clone()),
             _ => None,
         };
-        let text = match expand_list(ctx, &list.text, subject.as_ref()) {
-            Ok(Some(t)) => t,
-            Ok(None) => return Match::No,
-            Err(m) => return Match::Defer(m),
-        };
-        self.depth += 1;
         let mut found = None;
         let mut inner = true;
-        let label = format!("\"{}\"", list.text.raw().as_bstr());
-        ctx.scratch.debug_level += 2;
-        let result = self.text(ctx, &text, list.text.raw().as_bstr(), Some(&label), &mut found, &mut inner);
-        ctx.scratch.debug_level = ctx.scratch.debug_level.saturating_sub(2);
-        self.depth -= 1;
+        let result = match expand_list(ctx, &list.text, subject.as_ref()) {
+            Ok(Some(text)) => {
+                self.depth += 1;
+                ctx.scratch.debug_level += 1;
+                let result = self.text(ctx, &text, &format!("\"{text}\""), false, &mut found, &mut inner);
+                self.depth -= 1;
+                result
+            }
+            Ok(None) => Match::No,
+            Err(m) => Match::Defer(m),
+        };
+        ctx.scratch.debug_level = level;
+        if matches!(result, Match::Defer(_)) {
+            return (result, Known(false));
+        }
+        ctx.scratch.debug_level += 1;
+        log::hdebug!(ctx, LISTS, "end sublist {shown}");
+        ctx.scratch.debug_level = level;
         fixed &= inner || list.cache;
         *cacheable &= fixed;
-        if fixed && !matches!(result, Match::Defer(_)) {
+        if fixed {
+            if let Some(value) = &found {
+                let key = key.as_bstr();
+                log::hdebug!(ctx, LISTS, "data from lookup saved for cache for +{shown}: key '{key}' value '{value}'");
+            }
             ctx.services.lists.set(list.id, key, (result == Match::Yes, found.clone()));
         }
         if result == Match::Yes {
             *data = found;
         }
-        result
+        (result, Known(false))
     }
 }
 
@@ -393,18 +439,22 @@ fn expand_list(ctx: &mut Context, template: &crate::expand::Template, domain: Op
     }
 }
 
-fn flip(found: Match, positive: bool) -> Match {
-    match found {
-        Match::Yes if !positive => Match::No,
-        m => m,
-    }
-}
-
 fn negation(item: Text) -> (Text, bool) {
     match item.strip_prefix(b"!") {
         Some(rest) => (item.piece(rest.trim_start()), true),
         None => (item, false),
     }
+}
+
+/// The answer of a named list was known before.
+struct Known(bool);
+
+/// One list while it is gone through.
+struct Scanning<'s> {
+    heading: &'s str,
+    unknown: Unknown,
+    /// What the last item would have said: at the end of the list the answer is the opposite.
+    positive: bool,
 }
 
 /// The items `+include_unknown` and so on of host lists: they hold from where they stand.

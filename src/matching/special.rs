@@ -8,11 +8,6 @@ use crate::route::HostItem;
 use crate::route::hosts::{DnsWants, HostSearch, LookupOptions, find_by_dns, local};
 use crate::text::Text;
 
-/// `failed to open WHAT: reason`.
-pub(super) fn open_failed(what: &str, error: &std::io::Error) -> String {
-    crate::lookups::open_failed(what, error)
-}
-
 /// `None` if the item is not one of them.
 pub(super) fn check(ctx: &mut Context, subject: &Text, item: &Text) -> Option<Answer> {
     if &item[..] == b"@[]" {

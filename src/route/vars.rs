@@ -1,19 +1,27 @@
 //! Sets the expansion variables of an address before anything is expanded for it.
 
 use crate::context::Context;
-use crate::route::Address;
+use crate::route::{Address, AddressKind};
 use crate::text::Text;
 
 /// Makes `$local_part`, `$domain`, `$address_data`, the parent's and original's variables and the rest say what
 /// this address is. The local part is the one without affixes.
 pub fn set_address_vars(ctx: &mut Context, addr: &Address) {
     let v = &mut ctx.address;
-    v.local_part = Some(addr.local_part.clone());
-    v.domain = Some(addr.domain.clone());
-    v.prefix = addr.prefix.clone();
-    v.prefix_v = addr.prefix_v.clone();
-    v.suffix = addr.suffix.clone();
-    v.suffix_v = addr.suffix_v.clone();
+    // What a pipe or a file comes from is more use than its own text, which has variables for itself.
+    let shown = match (addr.kind, &addr.parent) {
+        (AddressKind::Mail, _) | (_, None) => addr,
+        (_, Some(parent)) => parent,
+    };
+    let text = addr.local_part.clone();
+    v.address_pipe = (addr.kind == AddressKind::Pipe).then(|| text.piece(text.strip_prefix(b"|").unwrap_or(&text)));
+    v.address_file = (addr.kind == AddressKind::File).then(|| text.clone());
+    v.local_part = Some(shown.local_part.clone());
+    v.domain = Some(shown.domain.clone());
+    v.prefix = shown.prefix.clone();
+    v.prefix_v = shown.prefix_v.clone();
+    v.suffix = shown.suffix.clone();
+    v.suffix_v = shown.suffix_v.clone();
     v.local_part_data = addr.local_part_data.clone();
     v.domain_data = addr.domain_data.clone();
     v.address_data = addr.address_data.clone();

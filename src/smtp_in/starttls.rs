@@ -60,7 +60,7 @@ impl Server {
                 log_failure(ctx, &why);
                 report::closed(ctx, "by EOF");
                 self.not_quit(ctx, Some("tls-failed"), None);
-                Next::Close
+                Next::End
             }
         }
     }

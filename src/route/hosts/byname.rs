@@ -3,6 +3,7 @@
 use super::{Failed, HostSearch, LookupOptions, ignored, ipv4_only, literal, local, with_address};
 use crate::context::Context;
 use crate::dns::{ByName, Family};
+use crate::log::{self, Selector, Which};
 use crate::route::HostItem;
 use crate::text::Text;
 
@@ -41,6 +42,15 @@ pub fn find_by_name(ctx: &mut Context, host: &HostItem, options: &LookupOptions<
         if any {
             return HostSearch::Failed(Failed::AllIgnored);
         }
+        let during = match ctx.message.id.is_empty() && ctx.session.host_address.is_some() {
+            true => format!(" (during {})", crate::context::names::connection_info(ctx)),
+            false => String::new(),
+        };
+        let text = format!("no IP address found for host {}{during}", host.name);
+        log::hdebug!(ctx, HOST_LOOKUP, "{text}");
+        if !again {
+            log::write(ctx, Some(Selector::HostLookupFailed), Which::MAIN, text.as_bytes());
+        }
         if again && !super::again_is_nonexistent(ctx, &host.name) {
             return HostSearch::Again;
         }
@@ -48,6 +58,10 @@ pub fn find_by_name(ctx: &mut Context, host: &HostItem, options: &LookupOptions<
     }
     for h in &mut found {
         h.name = name.clone();
+    }
+    log::hdebug!(ctx, HOST_LOOKUP, "get[host|ipnode]byname[{}] looked up these IP addresses:", families.len());
+    for h in &found {
+        log::hdebug!(ctx, HOST_LOOKUP, "  name={} address={}", h.name, h.address_text);
     }
     let is_local = options.check_local && local::scan(ctx, &mut found).first_is_local;
     HostSearch::Found { hosts: found, name, local: is_local, removed: false, from_mx: false }

@@ -105,8 +105,7 @@ fn in_domains(ctx: &mut Context, name: &Text, list: Option<&Template>) -> bool {
 
 /// Is an AGAIN for this name to be taken as "does not exist" (`dns_again_means_nonexist`)?
 fn again_is_nonexistent(ctx: &mut Context, name: &[u8]) -> bool {
-    let list = ctx.config.main.dns_again_means_nonexist.get().cloned();
-    in_domains(ctx, &Text::tainted(name), list.as_ref())
+    matching::again_means_nonexist(ctx, name)
 }
 
 /// The address that a host name is, if it is one (brackets allowed around IPv6).
