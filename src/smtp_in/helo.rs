@@ -145,7 +145,7 @@ impl Server {
         }
         let Some(list) = ctx.config.main.helo_lookup_domains.get().cloned() else { return };
         let Some(name) = ctx.session.helo_name.clone() else { return };
-        if crate::matching::match_domain(ctx, &name, &list, None) == Match::Yes {
+        if crate::matching::match_domain_named(ctx, "helo_lookup_domains", &name, &list) == Match::Yes {
             crate::matching::host_name_lookup(ctx);
         }
     }
