@@ -189,26 +189,24 @@ fn csa(ctx: &mut Context, domain: Option<&BString>, m: &mut Messages) -> Verdict
 /// The host must have a name that is its own.
 fn reverse(ctx: &mut Context, m: &mut Messages) -> Verdict {
     use crate::context::session::HostName;
-    let lookup = |ctx: &Context| verify::host_name::lookup_text(ctx);
-    match &ctx.session.host_name {
+    let text = match &ctx.session.host_name {
         HostName::Found(_) => return Verdict::Ok,
-        HostName::Failed => {}
+        HostName::Failed => format!("host lookup failed{}", verify::host_name::lookup_text(ctx)),
         HostName::Unknown | HostName::Deferred => {
             hdebug!(ctx, ACL, "looking up host name to force name/address consistency check");
             match verify::host_name_lookup(ctx) {
                 Outcome::Ok => return Verdict::Ok,
                 Outcome::Defer => {
                     m.set_log(Text::clean("host lookup deferred for reverse lookup check"));
-                    m.user = m.log.clone();
                     return Verdict::Defer;
                 }
-                Outcome::Fail => {}
+                Outcome::Fail => {
+                    format!("host lookup failed for reverse lookup check{}", verify::host_name::lookup_text(ctx))
+                }
             }
         }
-    }
-    let detail = lookup(ctx);
-    m.user = Some(Text::clean(format!("host lookup failed{detail}")));
-    m.set_log(Text::clean(format!("host lookup failed for reverse lookup check{detail}")));
+    };
+    m.set_log(Text::tainted(text));
     Verdict::Fail
 }
 

@@ -80,6 +80,7 @@ fn print_settings(ctx: &Context, o: &Options, arguments: &[BString]) -> i32 {
 fn testing(ctx: &mut Context, o: &Options, test: &Test) -> Result<i32, Refusal> {
     match test {
         Test::Expand { message, id } => {
+            reception::describe(ctx, o)?;
             // A message of the queue is read while that is still possible.
             if let Some(id) = id {
                 test_message::from_spool(ctx, &o.queue_name, id).map_err(refuse)?;

@@ -132,6 +132,17 @@ fn connection(ctx: &mut Context, peer: SocketAddr, own: Option<SocketAddr>) {
     }
 }
 
+/// The caller and what the options say of the host and the sender, for modes that receive nothing.
+pub fn describe(ctx: &mut Context, o: &Options) -> Result<(), Refusal> {
+    caller(ctx, o, false)?;
+    given(ctx, o);
+    // In a test anybody may be the sender.
+    if let Some(sender) = &o.sender {
+        ctx.message.sender = Some(sender_address(ctx, sender)?);
+    }
+    Ok(())
+}
+
 /// What is known of the caller, and the sender that follows from it.
 fn caller(ctx: &mut Context, o: &Options, remote: bool) -> Result<(), Refusal> {
     let config = ctx.config.clone();

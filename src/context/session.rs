@@ -190,6 +190,8 @@ pub struct Session {
     pub mail_command_count: u32,
     /// The connection came through inetd.
     pub via_inetd: bool,
+    /// hosts_connection_nolog: nothing is logged of the connection itself.
+    pub connection_nolog: bool,
     /// QUIT was given.
     pub in_quit: bool,
     /// `-od...` for the messages of this session.

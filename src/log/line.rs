@@ -249,8 +249,8 @@ pub fn address(ctx: &Context, addr: &Address, delivered: bool) -> BString {
             out.extend_from_slice(&addr.domain);
         }
     }
-    let top_address: &[u8] = top.map_or(&addr.address, |t| &t.address);
-    let same = same_address(&out, top_address) && (!all_parents || ancestors.is_empty());
+    let top_address: &[u8] = addr.onetime_parent.as_ref().unwrap_or(top.map_or(&addr.address, |t| &t.address));
+    let same = same_address(&out, top_address) && addr.onetime_parent.is_none() && (!all_parents || ancestors.is_empty());
     if (all_parents || special) && !ancestors.is_empty() {
         let mut lead: &[u8] = b" (";
         for p in &ancestors {

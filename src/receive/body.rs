@@ -315,7 +315,10 @@ impl Local {
                     sink.put(c);
                     self.state = State::Middle;
                 }
-                (State::Dot | State::DotCr, b'\n') => return Fed { used: at, ended: true },
+                (State::Dot | State::DotCr, b'\n') => {
+                    self.state = State::LineStart;
+                    return Fed { used: at, ended: true };
+                }
                 (State::Dot, b'\r') => self.state = State::DotCr,
                 (State::Dot, c) => {
                     sink.put(b'.');
@@ -410,7 +413,10 @@ mod tests {
         sink.flush();
         assert_eq!(out, b"x\n.y\n.\nz\n.\n");
         let mut sink = Sink::nowhere();
-        assert!(Local::new(true).feed(b"x\n.\n", &mut sink).ended);
+        let mut l = Local::new(true);
+        assert!(l.feed(b"x\n.\n", &mut sink).ended);
+        l.finish(&mut sink);
+        assert_eq!(sink.size, 2);
         assert!(!Local::new(false).feed(b"x\n.\n", &mut sink).ended);
     }
 }

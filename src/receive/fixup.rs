@@ -184,7 +184,7 @@ pub fn from(ctx: &mut Context, found: &mut Found) {
     }
     let config = ctx.config.clone();
     let caller = &ctx.session.caller;
-    let smtp = ctx.session.input == crate::context::session::Input::Smtp;
+    let smtp = ctx.session.input != crate::context::session::Input::Local;
     let name: BString = if ctx.session.host_address.is_none() {
         if !ctx.run.trusted || caller.name_forced || (!smtp && !caller.sender_forced) { caller.name.clone() } else { "".into() }
     } else {

@@ -116,7 +116,7 @@ pub fn take(ctx: &mut Context, input: &mut Input<'_>, options: &Options) -> Resu
         Err(Trouble::Input(end)) => return Err(end.into()),
         Err(t) => return Err(Stop::Header(t)),
     }
-    if options.smtp && !options.batched && section.ended == Ended::Input && !input.is_chunked() {
+    if options.smtp && section.ended == Ended::Input && !input.is_chunked() {
         return Err(Stop::Lost(if section.lines.is_empty() && section.size == 0 { " (header)" } else { " (after header)" }));
     }
     let mut found = fixup::scan(ctx, options.smtp);
@@ -134,7 +134,7 @@ pub fn take(ctx: &mut Context, input: &mut Input<'_>, options: &Options) -> Resu
     let mut data = read_body(ctx, input, options, section, data)?;
     if options.extract && (!bad.is_empty() || ctx.message.recipients.is_empty()) {
         let what = if bad.is_empty() { "no recipients" } else { "bad addresses" };
-        log::write(ctx, None, Which::MAIN, format!("{what} found in headers").as_bytes());
+        log::write(ctx, None, Which::MAIN.and(Which::PANIC), format!("{what} found in headers").as_bytes());
         if ctx.message.recipients.is_empty() {
             data.unlink();
             return Err(Stop::BadRecipients(bad, Box::new(data)));

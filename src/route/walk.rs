@@ -139,8 +139,9 @@ fn try_router(
         addr.gid = None;
         addr.home_dir = ctx.address.home.clone();
     }
+    let inherited = addr.errors_to.clone();
     let routed = router.driver.route(ctx, router, addr, purpose);
-    finish(ctx, router, addr, purpose, routed, lists)
+    finish(ctx, router, addr, purpose, routed, lists, inherited)
 }
 
 /// Takes affixes off; false if a mandatory one is missing.
@@ -274,6 +275,7 @@ fn finish(
     purpose: RoutePurpose,
     routed: Routed,
     lists: &mut RouteLists,
+    inherited: Option<Text>,
 ) -> Step {
     match routed {
         Routed::Decline => if_declined(ctx, router, addr),
@@ -300,7 +302,7 @@ fn finish(
             };
             addr.failure = Default::default();
             if unseen {
-                go_on_unseen(ctx, router, addr, lists);
+                go_on_unseen(ctx, router, addr, lists, inherited);
             }
             match routed {
                 Routed::Children(children) => {
@@ -344,7 +346,7 @@ fn queue(ctx: &mut Context, router: &RouterInstance, addr: &mut Address, purpose
 }
 
 /// `unseen`: a copy of the address goes on at the next router. Both get a common parent.
-fn go_on_unseen(ctx: &mut Context, router: &RouterInstance, addr: &mut Address, lists: &mut RouteLists) {
+fn go_on_unseen(ctx: &mut Context, router: &RouterInstance, addr: &mut Address, lists: &mut RouteLists, errors_to: Option<Text>) {
     let Some((index, _)) = ctx.config.router(&router.name) else { return };
     let Some(next) = ctx.config.routers.get(index + 1) else { return };
     let mut parent = addr.clone();
@@ -352,7 +354,8 @@ fn go_on_unseen(ctx: &mut Context, router: &RouterInstance, addr: &mut Address, 
     let parent = Arc::new(parent);
     let mut copy = Address::new(addr.address.clone());
     copy.recipient_index = addr.recipient_index;
-    copy.errors_to = parent.parent.as_ref().and_then(|p| p.errors_to.clone());
+    // What this router says of errors is not for the copy.
+    copy.errors_to = errors_to;
     copy.dsn_orcpt = addr.dsn_orcpt.clone();
     copy.dsn_flags = addr.dsn_flags;
     copy.address_data = addr.address_data.clone();

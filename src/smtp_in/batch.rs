@@ -26,7 +26,7 @@ pub struct BatchError {
 
 /// Runs a batch; `after` is called for each accepted message.
 pub fn serve(ctx: &mut Context, after: &mut dyn FnMut(&mut Context, &Accepted)) -> Status {
-    let Ok(mut server) = start::begin(ctx) else { return 1 };
+    let Some(mut server) = start::begin(ctx) else { return 1 };
     let mut accepted = 0u32;
     let mut began;
     let error = loop {
@@ -39,7 +39,7 @@ pub fn serve(ctx: &mut Context, after: &mut dyn FnMut(&mut Context, &Accepted)) 
                     accepted += 1;
                     after(ctx, &message);
                 }
-                receive::smtp::Received::Refused | receive::smtp::Received::Close => {
+                receive::smtp::Received::Refused | receive::smtp::Received::Close(_) => {
                     let text = server.batch_error.take().unwrap_or_else(|| "451 message not accepted".into());
                     break Some(BatchError { text, command: None });
                 }
@@ -53,24 +53,28 @@ pub fn serve(ctx: &mut Context, after: &mut dyn FnMut(&mut Context, &Accepted)) 
     if accepted > 0 { 1 } else { 2 }
 }
 
-/// The report goes to standard output, where the caller of a batch looks.
+/// In short on standard output, where the caller of a batch looks, and at length on standard error.
 fn report(error: &BatchError, began: u64, line: u64, accepted: u32) {
     use std::io::Write;
-    let mut out = BString::from("An error was detected while processing a file of BSMTP input.\n");
-    out.extend_from_slice(format!("The error message was:\n\n  {}\n\n", error.text).as_bytes());
-    out.extend_from_slice(format!("The SMTP transaction started in line {began}.\n").as_bytes());
-    out.extend_from_slice(format!("The error was detected in line {line}.\n").as_bytes());
+    let mut short = BString::from(format!("{}\nTransaction started in line {began}\nError detected in line {line}\n", error.text));
+    let mut long = BString::from("An error was detected while processing a file of BSMTP input.\n");
+    long.extend_from_slice(format!("The error message was:\n\n  {}\n\n", error.text).as_bytes());
+    long.extend_from_slice(format!("The SMTP transaction started in line {began}.\n").as_bytes());
+    long.extend_from_slice(format!("The error was detected in line {line}.\n").as_bytes());
     if let Some(c) = &error.command {
-        out.extend_from_slice(b"The SMTP command at fault was:\n\n   ");
-        out.extend_from_slice(c);
-        out.extend_from_slice(b"\n\n");
+        short.extend_from_slice(c);
+        short.push(b'\n');
+        long.extend_from_slice(b"The SMTP command at fault was:\n\n   ");
+        long.extend_from_slice(c);
+        long.extend_from_slice(b"\n\n");
     }
     let (s, was) = if accepted == 1 { ("", "was") } else { ("s", "were") };
-    out.extend_from_slice(format!("{accepted} previous message{s} {was} successfully processed.\n").as_bytes());
-    out.extend_from_slice(b"The rest of the batch was abandoned.\n");
+    long.extend_from_slice(format!("{accepted} previous message{s} {was} successfully processed.\n").as_bytes());
+    long.extend_from_slice(b"The rest of the batch was abandoned.\n");
     let mut stdout = std::io::stdout();
-    // Nobody is left to be told if this cannot be written.
-    let _ = stdout.write_all(&out).and_then(|()| stdout.flush());
+    // Nobody is left to be told if these cannot be written.
+    let _ = stdout.write_all(&short).and_then(|()| stdout.flush());
+    let _ = std::io::stderr().write_all(&long);
 }
 
 fn transaction(ctx: &mut Context, server: &mut Server) -> Result<Option<Envelope>, BatchError> {

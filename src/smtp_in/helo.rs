@@ -7,10 +7,10 @@ use super::{Next, answer};
 use crate::acl::{self, Verdict, Where};
 use crate::context::Context;
 use crate::context::names::host_and_ident;
-use crate::context::session::HostName;
+use crate::context::session::{HostName, Input};
 use crate::verify::{self, Outcome};
 use crate::log::{self, Which};
-use crate::matching::Match;
+use crate::matching::{Match, Subject};
 use crate::text::Text;
 
 impl Server {
@@ -145,7 +145,7 @@ impl Server {
         }
         let Some(list) = ctx.config.main.helo_lookup_domains.get().cloned() else { return };
         let Some(name) = ctx.session.helo_name.clone() else { return };
-        if crate::matching::match_domain_named(ctx, "helo_lookup_domains", &name, &list) == Match::Yes {
+        if crate::matching::match_option(ctx, "helo_lookup_domains", Subject::Domain(&name), &list, None) == Match::Yes {
             crate::matching::host_name_lookup(ctx);
         }
     }
@@ -201,7 +201,11 @@ pub fn set_protocol(ctx: &mut Context) {
     if s.host_address.is_none() {
         name.push_str("local-");
     }
-    name.push_str(if s.esmtp { "esmtp" } else { "smtp" });
+    name.push_str(match s.input {
+        Input::BatchedSmtp => "bsmtp",
+        _ if s.esmtp => "esmtp",
+        _ => "smtp",
+    });
     if s.tls_in.cipher.is_some() {
         let capital = s.tls_in.on_connect && ctx.config.site.log.selectors.has(log::Selector::TlsOnConnect);
         name.push(if capital { 'S' } else { 's' });

@@ -43,6 +43,9 @@ pub fn tls_fields(ctx: &Context) -> BString {
 
 /// `SMTP connection from ... closed by ...`.
 pub fn closed(ctx: &Context, how: &str) {
+    if ctx.session.connection_nolog {
+        return;
+    }
     let line = format!("{} D={} closed {how}", connection_info(ctx), duration(ctx));
     log::write(ctx, Some(Selector::SmtpConnection), Which::MAIN, line.as_bytes());
 }
@@ -70,7 +73,7 @@ pub fn incomplete_transaction(ctx: &Context, what: &str) {
 
 /// The line of a session that brought no MAIL command.
 pub fn no_mail(ctx: &Context, server: &Server) {
-    if ctx.session.mail_command_count > 0 || server.no_mail_line_off {
+    if ctx.session.mail_command_count > 0 || server.no_mail_line_off || ctx.session.connection_nolog {
         return;
     }
     let mut line = BString::from("no MAIL in ");

@@ -24,10 +24,15 @@ pub struct Load {
     pub connections: u32,
 }
 
-/// Does everything up to the banner. `Err`: the session is over; all has been said.
-pub fn begin(ctx: &mut Context) -> Result<Server, ()> {
+/// Does everything up to the banner. `None`: the session is over; all has been said.
+pub fn begin(ctx: &mut Context) -> Option<Server> {
+    session(ctx).ok()
+}
+
+fn session(ctx: &mut Context) -> Result<Server, ()> {
     let mut server = Server::new();
     prepare(ctx, &mut server)?;
+    connection_line(ctx);
     if !host_checks(ctx, &mut server) {
         return Err(());
     }
@@ -59,6 +64,16 @@ pub fn begin(ctx: &mut Context) -> Result<Server, ()> {
     Ok(server)
 }
 
+/// hosts_connection_nolog, and the line about the connection where no daemon has written it.
+fn connection_line(ctx: &mut Context) {
+    let option = ctx.config.main.hosts_connection_nolog.clone();
+    ctx.session.connection_nolog = host_is_in(ctx, "hosts_connection_nolog", &option);
+    if ctx.session.count_at_start == 0 && !ctx.session.connection_nolog && ctx.session.input == Input::Smtp {
+        let line = crate::context::names::connection_info(ctx);
+        log::write(ctx, Some(Selector::SmtpConnection), Which::MAIN, &line);
+    }
+}
+
 /// The facts that a session starts with.
 fn prepare(ctx: &mut Context, server: &mut Server) -> Result<(), ()> {
     let config = ctx.config.clone();
@@ -74,7 +89,7 @@ fn prepare(ctx: &mut Context, server: &mut Server) -> Result<(), ()> {
         s.active_hostname = config.site.primary_hostname.clone();
         active_hostname(ctx);
     }
-    if ctx.session.input == Input::Smtp || ctx.session.received_protocol.is_none() {
+    if ctx.session.received_protocol.is_none() {
         super::helo::set_protocol(ctx);
     }
     let timeout = match config.main.smtp_receive_timeout.get() {

@@ -10,10 +10,9 @@ use crate::parse;
 use crate::text::Text;
 
 impl Server {
-    fn ask(&mut self, ctx: &mut Context, place: Where, option: crate::config::options::Str) -> Option<Next> {
-        self.had(ctx);
+    fn ask(&mut self, ctx: &mut Context, place: Where, address: Option<&Text>, option: crate::config::options::Str) -> Option<Next> {
         let result = match option.get() {
-            Some(list) => acl::check(ctx, place, None, list),
+            Some(list) => acl::check(ctx, place, address, list),
             None => AclResult { verdict: Verdict::Fail, user_message: None, log_message: None },
         };
         (result.verdict != Verdict::Ok).then(|| self.refuse(ctx, place, result))
@@ -21,10 +20,7 @@ impl Server {
 
     /// VRFY
     pub fn vrfy(&mut self, ctx: &mut Context) -> Next {
-        let option = ctx.config.main.acl_smtp_vrfy.clone();
-        if let Some(next) = self.ask(ctx, Where::Vrfy, option) {
-            return next;
-        }
+        self.had(ctx);
         let argument = self.line.argument.clone();
         let found = match parse::extract_address(&mut parse::Rules::new(&ctx.config.main), &argument) {
             Ok(f) => f,
@@ -39,6 +35,10 @@ impl Server {
                 Some(a) => address = a,
                 None => return Next::Command,
             }
+        }
+        let option = ctx.config.main.acl_smtp_vrfy.clone();
+        if let Some(next) = self.ask(ctx, Where::Vrfy, Some(&address), option) {
+            return next;
         }
         let answer = match crate::verify::vrfy(ctx, &address) {
             crate::verify::Vrfy::Ok => format!("250 <{address}> is deliverable"),
@@ -59,8 +59,9 @@ impl Server {
 
     /// EXPN
     pub fn expn(&mut self, ctx: &mut Context) -> Next {
+        self.had(ctx);
         let option = ctx.config.main.acl_smtp_expn.clone();
-        if let Some(next) = self.ask(ctx, Where::Expn, option) {
+        if let Some(next) = self.ask(ctx, Where::Expn, None, option) {
             return next;
         }
         let address = Text::tainted(self.line.argument.clone());

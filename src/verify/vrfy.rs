@@ -35,9 +35,6 @@ pub fn vrfy(ctx: &mut Context, address: &Text) -> Vrfy {
 pub fn expn(ctx: &mut Context, address: &Text) -> Vec<BString> {
     let mut address = address.clone();
     if crate::rewrite::find_at(&address).is_none() {
-        if !ctx.session.allow_unqualified_recipient {
-            return vec![format!("553 A domain is required for \"{address}\"").into()];
-        }
         address = crate::rewrite::qualify(ctx, &address, true);
     }
     let shown = address.clone();
