@@ -38,6 +38,7 @@ pub fn route_address(ctx: &mut Context, mut addr: Address, purpose: RoutePurpose
         None => 0,
     };
     addr.failure = Default::default();
+    let outer = ctx.services.lists.enter_address();
     let outcome = loop {
         let Some(router) = config.routers.get(index).cloned() else {
             break unrouteable(ctx, &mut addr, None);
@@ -62,6 +63,7 @@ pub fn route_address(ctx: &mut Context, mut addr: Address, purpose: RoutePurpose
             Step::Done(outcome) => break outcome,
         }
     };
+    ctx.services.lists.leave_address(outer);
     match outcome {
         RouteOutcome::Fail => lists.failed.push(addr),
         RouteOutcome::Defer | RouteOutcome::Error => {

@@ -337,7 +337,10 @@ impl Server {
         let connection = std::mem::take(&mut ctx.acl.connection);
         ctx.acl = AclVars { connection, ..AclVars::default() };
         ctx.address = crate::context::AddressVars::default();
-        ctx.scratch = crate::context::Scratch::default();
+        let debug_level = ctx.scratch.debug_level;
+        ctx.scratch = crate::context::Scratch { debug_level, ..Default::default() };
+        ctx.services.lists.new_message();
+        ctx.services.lookups.tidy();
         self.rcpt_answers = RcptAnswers::default();
         self.too_many_recipients = false;
         self.discarded = false;
