@@ -109,7 +109,7 @@ pub fn section_start(line: &[u8]) -> Option<BString> {
     if !rest.first().is_some_and(u8::is_ascii_whitespace) {
         return None;
     }
-    Some(rest.trim().into())
+    Some(rest.trim().to_ascii_lowercase().into())
 }
 
 /// Is the line a macro definition (outside the main section, where all lines with a capital are)?
