@@ -136,11 +136,9 @@ impl Scan<'_> {
         let text = match request.list {
             List::Ready(t) => t.clone(),
             List::Expand(template) => {
-                if template.raw().is_empty() {
-                    match request.label {
-                        Some(option) => super::trace_unset(ctx, option, request.subject),
-                        None => super::trace_empty(ctx, request.subject),
-                    }
+                // An option that is set to nothing is a list like any other.
+                if template.raw().is_empty() && request.label.is_none() {
+                    super::trace_empty(ctx, request.subject);
                     return Match::No;
                 }
                 let subject = match request.subject {

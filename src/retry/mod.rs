@@ -69,6 +69,11 @@ pub fn record(ctx: &Context, db: &mut dyn HintsDb, key: &[u8]) -> Option<Retry> 
 
 /// Notes in an address that a retry record is to be written for its failure, or deleted.
 pub fn add_item(addr: &mut Address, key: impl Into<BString>, delete: bool, host: bool, message_specific: bool) {
-    let failure = addr.failure.clone();
+    let mut failure = addr.failure.clone();
+    if let (Some(h), Some(m)) = (&addr.host_used, &failure.message) {
+        let mut text = crate::text::Text::tainted(format!("H={} [{}]: ", h.name, h.address_text));
+        text.push(m);
+        failure.message = Some(text);
+    }
     addr.retries.push(RetryItem { key: key.into(), delete, host, message_specific, failure });
 }

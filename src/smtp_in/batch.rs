@@ -26,7 +26,7 @@ pub struct BatchError {
 
 /// Runs a batch; `after` is called for each accepted message.
 pub fn serve(ctx: &mut Context, after: &mut dyn FnMut(&mut Context, &Accepted)) -> Status {
-    let Ok(mut server) = start::begin(ctx) else { return 1 };
+    let Some(mut server) = start::begin(ctx) else { return 1 };
     let mut accepted = 0u32;
     let mut began;
     let error = loop {
@@ -83,6 +83,7 @@ fn transaction(ctx: &mut Context, server: &mut Server) -> Result<Option<Envelope
         server.line = match command::read_line(wire) {
             Ok(l) => l,
             Err(InputEnd::TimedOut) => {
+                super::report::command_timeout(ctx);
                 return Err(BatchError { text: "421 SMTP command timeout".into(), command: None });
             }
             Err(_) if ctx.message.sender.is_some() => {
