@@ -262,9 +262,7 @@ fn unrouteable(ctx: &mut Context, addr: &mut Address, last: Option<&RouterInstan
         addr.failure.user_message = Some(Text::clean("Unrouteable address"));
     }
     // No router is to blame in the log line.
-    if last.is_none() {
-        addr.router = None;
-    }
+    addr.router = None;
     RouteOutcome::Fail
 }
 
@@ -334,7 +332,7 @@ fn queue(ctx: &mut Context, router: &RouterInstance, addr: &mut Address, purpose
             addr.failure.message = Some(Text::clean(format!("neither transport nor delivery set in {} router", router.name)));
             lists.deferred.push(addr.clone());
         } else {
-            lists.succeed.push(addr.clone());
+            lists.local.push(addr.clone());
         }
         return;
     };
