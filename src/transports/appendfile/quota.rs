@@ -67,7 +67,7 @@ impl Limits {
             if plain.is_empty() {
                 return Ok(None);
             }
-            match crate::config::values::read_int(name, plain) {
+            match scaled(name, plain) {
                 Ok(n) => Ok(u64::try_from(n).ok()),
                 Err(_) => Err(Failure::defer(
                     errors::UNKNOWN,
@@ -199,4 +199,18 @@ impl Limits {
         }
         failure
     }
+}
+
+/// A size that may have a fraction (`1.5K`).
+fn scaled(name: &str, value: &[u8]) -> Result<i64, String> {
+    let (number, shift) = match value.last().map(u8::to_ascii_uppercase) {
+        Some(b'K') => (&value[..value.len() - 1], 10),
+        Some(b'M') => (&value[..value.len() - 1], 20),
+        Some(b'G') => (&value[..value.len() - 1], 30),
+        _ => (value, 0),
+    };
+    if !number.contains(&b'.') {
+        return crate::config::values::read_size(name, value);
+    }
+    crate::config::values::read_fixed(name, number)?.checked_mul(1 << shift).map(|n| n / 1000).ok_or_else(|| format!("{name} is too large"))
 }

@@ -672,6 +672,13 @@ impl Transaction<'_, '_, '_, '_> {
             if !last.is_ok() {
                 return Err(self.refused(last));
             }
+            // The log line of each recipient shows both its own answer and the message's.
+            for (a, _) in self.run.job.batch.iter_mut().zip(&self.run.states).filter(|(_, s)| **s == State::Delivered) {
+                if let Some(said) = a.remote_log.as_mut().and_then(|l| l.confirmation.as_mut()) {
+                    said.push(b'\n');
+                    said.extend_from_slice(&last.text);
+                }
+            }
             return Ok(());
         }
         if !reply.is_ok() {
