@@ -87,6 +87,7 @@ fn connection(ctx: &mut Context, listener: &Listener, socket: OwnedFd, peer: Soc
     let guard = Active(active.clone());
     let mut own = Context::new(ctx.config.clone(), ctx.run.clone(), ctx.services.clone());
     own.session.input = Input::Smtp;
+    own.session.connection_id = crate::random::Random::connection_id();
     own.session.host_address = Some(Text::clean(peer.ip().to_canonical().to_string()));
     own.session.host_ip = Some(peer.ip().to_canonical());
     own.session.host_port = peer.port();
