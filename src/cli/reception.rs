@@ -52,9 +52,9 @@ pub fn run(ctx: &mut Context, o: &Options) -> Result<i32, Refusal> {
             let stdin = fd::duplicate(fd::stdin()).map_err(|e| refuse(crate::sys::error_text(&e)))?;
             match receive::local::receive(ctx, &submission(o), From::File(stdin)) {
                 Ok(accepted) => {
-                    if let Some(a) = accepted {
-                        deliver(ctx, &a);
-                    }
+                    // A message that an ACL threw away was not received.
+                    let Some(a) = accepted else { return Ok(1) };
+                    deliver(ctx, &a);
                     Ok(0)
                 }
                 Err(status) => Ok(status),
