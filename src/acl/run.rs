@@ -33,6 +33,7 @@ pub fn check(ctx: &mut Context, place: Where, recipient: Option<&Text>, string: 
     begin(ctx);
     let mut run = Run { place, addr: None, errno: 0 };
     if let (Where::Rcpt | Where::Vrfy | Where::Prdr, Some(recipient)) = (place, recipient) {
+        drop(ctx.services.lists.other_address());
         match crate::verify::split_address(ctx, recipient) {
             Ok(a) => {
                 ctx.address.domain = Some(a.domain.clone());

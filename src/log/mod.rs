@@ -118,7 +118,7 @@ impl Logger {
             self.show(selector, which, &text);
         }
         if run.host_checking {
-            self.stderr(&[b"LOG: ", text.as_slice(), b"\n"].concat());
+            self.stderr(&[b"LOG: ", Line::new(settings, message, false, false).entry(&text).as_slice()].concat());
         } else if run.log_testing {
             if !verbose {
                 self.stderr(&Line::new(settings, message, true, true).entry(&text));

@@ -136,13 +136,6 @@ impl Scan<'_> {
         let text = match request.list {
             List::Ready(t) => t.clone(),
             List::Expand(template) => {
-                if template.raw().is_empty() {
-                    match request.label {
-                        Some(option) => super::trace_unset(ctx, option, request.subject),
-                        None => super::trace_empty(ctx, request.subject),
-                    }
-                    return Match::No;
-                }
                 let subject = match request.subject {
                     Subject::Domain(d) => Some(d),
                     _ => None,
@@ -364,7 +357,7 @@ impl Scan<'_> {
         // Expansion may give something else each time.
         let mut fixed = list.cache || !list.text.raw().contains(&b'$');
         let key = self.tester.key();
-        if fixed && let Some((yes, found)) = ctx.services.lists.get(list.id, &key) {
+        if fixed && let Some((yes, found)) = ctx.services.lists.get(kind, list.id, &key) {
             ctx.scratch.debug_level = level;
             log::hdebug!(ctx, LISTS, "cached {} match for +{shown}", if yes { "yes" } else { "no" });
             let value = found.as_ref().map_or("NULL".into(), Text::display);
@@ -403,7 +396,7 @@ impl Scan<'_> {
                 let key = key.as_bstr();
                 log::hdebug!(ctx, LISTS, "data from lookup saved for cache for +{shown}: key '{key}' value '{value}'");
             }
-            ctx.services.lists.set(list.id, key, (result == Match::Yes, found.clone()));
+            ctx.services.lists.set(kind, list.id, key, (result == Match::Yes, found.clone()));
         }
         if result == Match::Yes {
             *data = found;

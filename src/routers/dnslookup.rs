@@ -12,7 +12,7 @@ use crate::matching::{self, Match};
 use crate::options;
 use crate::parse::list::items;
 use crate::retry::errors;
-use crate::route::hosts::{DnsWants, Failed, HostSearch, LookupOptions, find_by_dns};
+use crate::route::hosts::{DnssecTrace, DnsWants, Failed, HostSearch, LookupOptions, find_by_dns};
 use crate::route::{Address, HostItem, RoutePurpose, Routed, common, self_action};
 use crate::text::Text;
 
@@ -96,6 +96,7 @@ impl Router for Dnslookup {
             ignore: g.ignore_target_hosts.get(),
             dnssec_request: g.dnssec_request_domains.get(),
             dnssec_require: g.dnssec_require_domains.get(),
+            trace: DnssecTrace::Options,
             check_local: true,
         };
         // The domain as it is, then widened by each item.
@@ -111,7 +112,10 @@ impl Router for Dnslookup {
         let mut last = Failed::NoRecords;
         for name in names {
             let host = HostItem { name: name.clone(), mx: -1, ..HostItem::default() };
-            match find_by_dns(ctx, &host, &wants, &lookup) {
+            ctx.scratch.debug_level += 1;
+            let found = find_by_dns(ctx, &host, &wants, &lookup);
+            ctx.scratch.debug_level = ctx.scratch.debug_level.saturating_sub(1);
+            match found {
                 HostSearch::Found { hosts, name: full, local, removed, .. } => {
                     if !full.eq_ignore_ascii_case(&addr.domain) {
                         return Routed::Changed(Box::new(self_action::change_domain(ctx, addr, &full, o.rewrite_headers)));

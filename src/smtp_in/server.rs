@@ -333,9 +333,11 @@ impl Server {
         };
         ctx.message = message;
         let connection = std::mem::take(&mut ctx.acl.connection);
-        ctx.acl = AclVars { connection, ..AclVars::default() };
+        let files = std::mem::take(&mut ctx.acl.files);
+        ctx.acl = AclVars { connection, files, ..AclVars::default() };
         ctx.address = crate::context::AddressVars::default();
-        ctx.scratch = crate::context::Scratch::default();
+        let debug_level = ctx.scratch.debug_level;
+        ctx.scratch = crate::context::Scratch { debug_level, ..Default::default() };
         self.rcpt_answers = RcptAnswers::default();
         self.too_many_recipients = false;
         self.discarded = false;
