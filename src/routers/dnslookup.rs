@@ -194,6 +194,15 @@ impl Dnslookup {
     fn not_found(&self, ctx: &mut Context, addr: &mut Address, why: Failed) -> Routed {
         if why != Failed::NoRecords {
             addr.failure.message = Some(Text::clean(why.to_string()));
+            // Nothing of ours is given away.
+            addr.flags.pass_message = true;
+        }
+        if why == Failed::AllMxBad(true) {
+            addr.failure.user_message = Some(Text::tainted(format!(
+                "It appears that the DNS operator for {}\nhas installed an invalid MX record with an IP address\n\
+                 instead of a domain name on the right hand side.",
+                addr.domain
+            )));
         }
         if let Some(list) = self.options.fail_defer_domains.get()
             && matching::match_domain(ctx, &addr.domain, list, None) == Match::Yes
