@@ -118,7 +118,9 @@ impl Logger {
             self.show(selector, which, &text);
         }
         if run.host_checking {
-            self.stderr(&[b"LOG: ", text.as_slice(), b"\n"].concat());
+            let id = message.map(|m| m.id.as_slice()).filter(|id| !id.is_empty());
+            let id = id.map(|id| [id, b" "].concat()).unwrap_or_default();
+            self.stderr(&[b"LOG: ", id.as_slice(), text.as_slice(), b"\n"].concat());
         } else if run.log_testing {
             if !verbose {
                 self.stderr(&Line::new(settings, message, true, true).entry(&text));
