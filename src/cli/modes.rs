@@ -296,7 +296,9 @@ pub fn option_select<'a>(
 /// Which modes exclude each other.
 pub fn check(o: &Options) -> Result<(), Refusal> {
     let incompatible = || Err(refuse("incompatible command-line options or arguments"));
-    let message_in = o.input != InputMode::Unset || o.extract_recipients;
+    // With `-bem` the recipients come from its file.
+    let from_file = matches!(o.test, Some(Test::Expand { message: Some(_), .. }));
+    let message_in = o.input != InputMode::Unset || (o.extract_recipients && !from_file);
     let listening = o.daemon.is_some();
     if listening && o.single_run().is_some() {
         return incompatible();

@@ -15,6 +15,9 @@ pub fn from_spool(ctx: &mut Context, queue_name: &[u8], id: &BString) -> Result<
     let queue = ctx.services.spool.queue(queue_name).map_err(|e| e.to_string())?;
     let place = queue.place_of(id).map_err(|e| format!("failed to read message {id}: {e}"))?;
     crate::spool::read_header(ctx, &place, id).map_err(|e| format!("failed to read message {id}: {e}"))?;
+    let data = crate::spool::DataFile::open_locked(&queue, id).map_err(|e| format!("failed to read message {id}: {e}"))?;
+    ctx.message.data_path = Some(data.path());
+    ctx.message.body_size = data.body_size().map_err(|e| format!("failed to read message {id}: {e}"))?;
     body::keep(ctx);
     Ok(())
 }

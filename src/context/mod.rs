@@ -62,6 +62,7 @@ impl Context {
             log: Default::default(),
             dns: Default::default(),
             hints: Arc::new(crate::hints::SqliteStore::new(std::path::Path::new("/nonexistent"), 0, 0)),
+            tls: Default::default(),
             spool: Arc::new(crate::spool::Spool::new(&config)),
             handoff: Default::default(),
             lookups: Default::default(),

@@ -267,7 +267,15 @@ pub(super) fn errors_copy(ctx: &mut Context, recipient: &Text) -> Option<Text> {
             Match::Yes => {}
             _ => continue,
         }
-        return match expand::expand(ctx, &Template::new(copy)) {
+        // The copy's address may be made of the bounce's recipient.
+        let saved = std::mem::take(&mut ctx.address);
+        if let Some(at) = recipient.rfind_byte(b'@') {
+            ctx.address.local_part = Some(recipient.piece(&recipient[..at]));
+            ctx.address.domain = Some(recipient.piece(&recipient[at + 1..]));
+        }
+        let expanded = expand::expand(ctx, &Template::new(copy));
+        ctx.address = saved;
+        return match expanded {
             Ok(t) => Some(t),
             Err(e) => {
                 let text = format!("failed to expand \"{}\" when processing errors_copy: {e}", copy.as_bstr());

@@ -492,9 +492,15 @@ impl Child<'_> {
         let _ = crate::sys::limits::set(crate::sys::limits::Limit::Core, 0, crate::sys::limits::INFINITY);
         let seed = if ctx.run.test_harness { 42 + 2 * u32::try_from(d.runs.saturating_sub(1)).unwrap_or(0) } else { 0 };
         ctx.services.random.reseed(seed);
-        // The process that handles messages has given root up for the time being; a delivery needs it for a moment.
+        // The process that handles messages has given root up for the time being; a delivery needs it for a moment,
+        // unless the administrator does not want that at all.
         if crate::sys::ids::geteuid() != 0 {
             let _ = crate::sys::ids::seteuid(0);
+        }
+        if ctx.config.main.deliver_drop_privilege {
+            let site = &ctx.config.site;
+            // Where this does not work, becoming the recipient does not either.
+            let _ = crate::sys::ids::become_user(site.exim_uid, site.exim_gid, None);
         }
         ctx.address.transport_name = Some(self.transport.name.clone());
         ctx.address.pipe_addresses = batch.iter().map(|a| a.address.clone()).collect();

@@ -7,7 +7,7 @@ use super::state::Delivery;
 use crate::context::Context;
 use crate::log::{self, Selector, Which, line};
 use crate::retry::errors;
-use crate::route::Address;
+use crate::route::{Address, AddressKind};
 use crate::text::Text;
 
 /// The verdict.
@@ -118,7 +118,10 @@ fn succeeded(ctx: &mut Context, d: &mut Delivery<'_>, addr: Address, quiet: bool
 fn deferral(ctx: &mut Context, d: &Delivery<'_>, addr: &Address, stage: Stage, panic: bool, quiet: bool) {
     let word = if stage == Stage::Router && addr.router.is_none() { "routing" } else { "" };
     let waiting = addr.failure.basic_errno <= errors::RETRY_BASE;
-    let text = line::deferral(ctx, addr, word, Some(addr.delivery_usec).filter(|_| stage == Stage::Transport));
+    // Routing that fails has no transport yet, even if the router has set one.
+    let without = (stage == Stage::Router && addr.kind == AddressKind::Mail && addr.transport.is_some()).then(|| Address { transport: None, ..addr.clone() });
+    let shown = without.as_ref().unwrap_or(addr);
+    let text = line::deferral(ctx, shown, word, Some(addr.delivery_usec).filter(|_| stage == Stage::Transport));
     if ctx.message.first_delivery || !waiting {
         d.msglog(ctx, &text);
     }

@@ -111,6 +111,7 @@ pub(super) fn deliver_all(ctx: &mut Context, d: &mut Delivery<'_>, fallback: boo
             let continued = d.options.continued.clone();
             let force_retry = d.options.force_retry;
             let mut group = group;
+            let queued = group.explicitly_queued;
             scope.spawn(move || {
                 let start = Instant::now();
                 let n = group.batch.len();
@@ -138,7 +139,7 @@ pub(super) fn deliver_all(ctx: &mut Context, d: &mut Delivery<'_>, fallback: boo
                 let _ = sender.send(Done { group, statuses, usec, kept });
             });
             running += 1;
-            if ctx.run.test_harness && !ctx.run.no_test_delays {
+            if !queued && ctx.run.test_harness && !ctx.run.no_test_delays {
                 crate::sys::time::sleep_ms(600);
             }
             while running > 0 {

@@ -58,9 +58,6 @@ pub(super) fn identity(ctx: &mut Context, transport: &TransportInstance, addr: &
             true,
         ));
     }
-    if ctx.config.main.deliver_drop_privilege {
-        return Ok(Identity { uid: site.exim_uid, gid: site.exim_gid, initgroups: false });
-    }
     Ok(Identity { uid, gid, initgroups })
 }
 

@@ -90,8 +90,7 @@ struct Eval<'a> {
 type Value = Result<i64, &'static str>;
 
 /// Binary operators from the loosest to the tightest level.
-const LEVELS: &[&[&[u8]]] =
-    &[&[b"|"], &[b"^"], &[b"&"], &[b">>", b"<<"], &[b"+", b"-"], &[b"*", b"/", b"%"]];
+const LEVELS: &[&[&[u8]]] = &[&[b"|"], &[b"^"], &[b"&"], &[b">>", b"<<"], &[b"+", b"-"], &[b"*", b"/", b"%"]];
 
 impl Eval<'_> {
     fn peek(&self) -> u8 {

@@ -157,3 +157,6 @@ pub fn expand_condition(ctx: &mut Context, template: &Template) -> Result<bool, 
     let text = expand(ctx, template)?;
     Ok(!matches!(text.to_ascii_lowercase().as_slice(), b"" | b"0" | b"no" | b"false"))
 }
+
+#[cfg(test)]
+mod tests;

@@ -11,8 +11,7 @@ impl Parser<'_> {
     /// A condition. Its strings that were parsed before an error are dropped: only their data could fail earlier.
     pub(super) fn condition(&mut self) -> Result<Condition, String> {
         self.depth += 1;
-        let result =
-            if self.depth > MAX_NESTING { Err("expansion nested too deeply".into()) } else { self.one_condition() };
+        let result = if self.depth > MAX_NESTING { Err("expansion nested too deeply".into()) } else { self.one_condition() };
         self.depth -= 1;
         result
     }

@@ -318,7 +318,11 @@ impl Parser<'_> {
             let start = self.pos;
             let body = self.body(true);
             if let Some(e) = body.error {
-                return Err(if e == "missing } at end of string" { self.curly("missing '}' closing command arg of run") } else { e });
+                return Err(if e == "missing } at end of string" {
+                    self.curly("missing '}' closing command arg of run")
+                } else {
+                    e
+                });
             }
             args.raw = self.src.get(start..self.pos).unwrap_or_default().into();
             self.pos += 1;

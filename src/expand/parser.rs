@@ -173,11 +173,7 @@ impl<'a> Parser<'a> {
         self.pos += 1;
         if self.peek().is_ascii_digit() {
             let n = self.number();
-            return if self.take(b'}') {
-                Ok(Node::Variable(VarRef::Numeric(n)))
-            } else {
-                fail("} expected after number".into())
-            };
+            return if self.take(b'}') { Ok(Node::Variable(VarRef::Numeric(n))) } else { fail("} expected after number".into()) };
         }
         if !self.peek().is_ascii_alphabetic() {
             return fail("letter or digit expected after ${".into());
@@ -195,10 +191,7 @@ impl<'a> Parser<'a> {
                     None => fail(variables::unknown(format!("unknown variable in \"${{{}}}\"", name.as_bstr()), name)),
                 }
             }
-            _ => fail(format!(
-                "\"${{{}\" is not a known operator (or a }} is missing in a variable reference)",
-                name.as_bstr()
-            )),
+            _ => fail(format!("\"${{{}\" is not a known operator (or a }} is missing in a variable reference)", name.as_bstr())),
         }
     }
 

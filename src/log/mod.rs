@@ -118,7 +118,9 @@ impl Logger {
             self.show(selector, which, &text);
         }
         if run.host_checking {
-            self.stderr(&[b"LOG: ", Line::new(settings, message, false, false).entry(&text).as_slice()].concat());
+            let id = message.map(|m| m.id.as_slice()).filter(|id| !id.is_empty());
+            let id = id.map(|id| [id, b" "].concat()).unwrap_or_default();
+            self.stderr(&[b"LOG: ", id.as_slice(), text.as_slice(), b"\n"].concat());
         } else if run.log_testing {
             if !verbose {
                 self.stderr(&Line::new(settings, message, true, true).entry(&text));
@@ -165,7 +167,7 @@ impl Logger {
                 state.syslog_line(settings, run, message, syslog::INFO, text);
             }
             if let Err(e) = state.files.write(Kind::Main, settings, &entry, now) {
-                self.cannot_log(&mut state, settings, run, message, Kind::Main, &e);
+                self.cannot_log(&mut state, settings, run, Kind::Main, &entry, &e);
             }
         }
         if which.has(Which::REJECT) && settings.write_rejectlog {
@@ -179,7 +181,7 @@ impl Logger {
                 state.syslog_line(settings, run, message, syslog::NOTICE, &with_headers);
             }
             if let Err(e) = state.files.write(Kind::Reject, settings, &line.entry(&with_headers), now) {
-                self.cannot_log(&mut state, settings, run, message, Kind::Reject, &e);
+                self.cannot_log(&mut state, settings, run, Kind::Reject, &entry, &e);
             }
         }
         if which.has(Which::PANIC) {
@@ -190,53 +192,54 @@ impl Logger {
                 state.syslog_line(settings, run, message, syslog::ALERT, text);
             }
             if state.files.write(Kind::Panic, settings, &entry, now).is_err() {
-                self.no_panic_log(&state, settings, run);
+                self.no_panic_log(&mut state, settings, run, &[]);
             }
         }
     }
 
-    /// A log cannot be opened: say so in the panic log, and stop.
+    /// A log cannot be opened: say so in the panic log, and stop. What was to be logged is not lost if that fails too.
     fn cannot_log(
         &self,
         state: &mut State,
         settings: &Settings,
         run: &Run,
-        message: Option<&Message>,
         kind: Kind,
+        lost: &[u8],
         (name, e): &(BString, std::io::Error),
     ) {
         let text = format!(
             "Cannot open {} log file \"{name}\": {}: euid={} egid={}",
             kind.name(),
             crate::sys::error_text(e),
-            settings.uid,
+            crate::sys::ids::geteuid(),
             settings.gid
         );
         let line = Line::new(settings, None, true, true);
         let entry = line.entry(text.as_bytes());
         if run.debug != 0 || run.verbose {
             self.show(None, Which::MAIN.and(Which::PANIC_DIE), text.as_bytes());
-        }
-        self.stderr(&entry);
-        if settings.syslog || settings.pattern.is_none() {
-            state.syslog_line(settings, run, message, syslog::ALERT, text.as_bytes());
+        } else {
+            self.stderr(&entry);
         }
         if state.files.write(Kind::Panic, settings, &entry, line.now.sec).is_err() {
-            self.no_panic_log(state, settings, run);
+            self.no_panic_log(state, settings, run, &[lost, &entry]);
         }
         std::process::exit(1);
     }
 
-    fn no_panic_log(&self, state: &State, settings: &Settings, run: &Run) -> ! {
+    /// Nothing can be logged: stderr and syslog get it, and the process ends.
+    fn no_panic_log(&self, state: &mut State, settings: &Settings, run: &Run, lost: &[&[u8]]) -> ! {
         let text = "exim: could not open panic log - aborting: see message(s) above";
-        self.stderr(format!("{text}\n").as_bytes());
-        if run.test_harness {
-            syslog::test_line(text.as_bytes());
-        } else if let Some(s) = &state.syslog {
-            s.write(syslog::ALERT, text.as_bytes());
-        } else if let Some(s) = syslog::open(settings) {
-            s.write(syslog::ALERT, text.as_bytes());
+        for entry in lost {
+            self.stderr(entry);
         }
+        if !run.test_harness && state.syslog.is_none() {
+            state.syslog = syslog::open(settings);
+        }
+        for entry in lost.iter().copied().chain([text.as_bytes()]) {
+            syslog::write(state.syslog.as_ref(), run.test_harness, syslog::ALERT, entry);
+        }
+        self.stderr(format!("{text}\n").as_bytes());
         std::process::exit(1);
     }
 }

@@ -11,50 +11,59 @@ const MAX_PATTERNS: usize = 1000;
 
 type Results = HashMap<(usize, Vec<u8>), (bool, Option<Text>)>;
 
-/// Results that belong to one address.
-#[derive(Clone, Debug, Default)]
-pub struct AddressResults(Results);
-
-/// Results of named lists for the addresses and hosts in hand. Cleared between messages by whoever runs them.
+/// Results of named lists for the addresses and hosts in hand.
 #[derive(Clone, Debug, Default)]
 pub struct ListCache {
-    results: Results,
-    /// Those of domain and local part lists.
-    of_address: Results,
+    /// Of domain and local part lists: for the address in hand.
+    address: Results,
+    /// Of address lists: for the message in hand.
+    sender: Results,
+    /// Of host lists: for the session.
+    host: Results,
     patterns: HashMap<(Vec<u8>, bool), Regex>,
 }
 
+/// What was known of another address, kept while one is handled.
+#[derive(Debug)]
+pub struct Outer(Results);
+
 impl ListCache {
+    /// Another address is handled from here on: nothing is known of its domain and local part.
+    pub fn enter_address(&mut self) -> Outer {
+        Outer(std::mem::take(&mut self.address))
+    }
+
+    /// The address before that is handled again.
+    pub fn leave_address(&mut self, outer: Outer) {
+        self.address = outer.0;
+    }
+
+    /// Another message begins.
+    pub fn new_message(&mut self) {
+        self.address.clear();
+        self.sender.clear();
+    }
+
     /// Forgets all results; patterns stay compiled.
     pub fn clear(&mut self) {
-        self.results.clear();
-        self.of_address.clear();
+        self.new_message();
+        self.host.clear();
     }
 
-    /// Another address is in hand: what domain and local part lists said of the last one is put aside.
-    #[must_use = "put it back with `same_address`, or drop it"]
-    pub fn other_address(&mut self) -> AddressResults {
-        AddressResults(std::mem::take(&mut self.of_address))
-    }
-
-    /// The address of before is in hand again.
-    pub fn same_address(&mut self, results: AddressResults) {
-        self.of_address = results.0;
-    }
-
-    fn scope(&mut self, kind: ListKind) -> &mut Results {
+    fn of(&mut self, kind: ListKind) -> &mut Results {
         match kind {
-            ListKind::Domain | ListKind::LocalPart => &mut self.of_address,
-            ListKind::Host | ListKind::Address => &mut self.results,
+            ListKind::Domain | ListKind::LocalPart => &mut self.address,
+            ListKind::Address => &mut self.sender,
+            ListKind::Host => &mut self.host,
         }
     }
 
     pub(super) fn get(&mut self, kind: ListKind, list: usize, key: &[u8]) -> Option<(bool, Option<Text>)> {
-        self.scope(kind).get(&(list, key.to_vec())).cloned()
+        self.of(kind).get(&(list, key.to_vec())).cloned()
     }
 
     pub(super) fn set(&mut self, kind: ListKind, list: usize, key: Vec<u8>, result: (bool, Option<Text>)) {
-        let results = self.scope(kind);
+        let results = self.of(kind);
         if results.len() >= MAX_RESULTS {
             results.clear();
         }

@@ -9,7 +9,7 @@ use crate::context::names::connection_info;
 use crate::context::session::Input as Kind;
 use crate::log::{self, Selector, Which};
 use crate::smtp_in::data::Chunk;
-use crate::smtp_in::{Envelope, Next, Server, report};
+use crate::smtp_in::{Envelope, Next, Server, SessionEnd, report};
 use crate::text::Text;
 
 /// What has become of a message, for the session.
@@ -19,8 +19,8 @@ pub enum Received {
     Accepted(Accepted),
     /// It is not (or was thrown away); the session goes on.
     Refused,
-    /// The session is over.
-    Close,
+    /// The session is over, and how.
+    Close(SessionEnd),
 }
 
 /// What `control = fakereject` and `fakedefer` say without a text of their own.
@@ -116,7 +116,7 @@ fn accepted(ctx: &mut Context, server: &mut Server, f: Finished, chunk: Option<C
 
 /// Says why the message is not accepted.
 fn stopped(ctx: &mut Context, input: &mut Input<'_>, stop: Stop, batched: bool) -> Received {
-    let mut reply = |ctx: &mut Context, input: &mut Input<'_>, text: &str| {
+    let reply = |ctx: &mut Context, input: &mut Input<'_>, text: &str| {
         if let Some(server) = input.server() {
             if batched {
                 server.batch_error = Some(text.into());
@@ -127,13 +127,19 @@ fn stopped(ctx: &mut Context, input: &mut Input<'_>, stop: Stop, batched: bool) 
     };
     match stop {
         Stop::Lost(place) => {
+            if place.is_empty() && batched {
+                // The line that should have ended the message counts.
+                if let Some(w) = ctx.session.wire.as_mut() {
+                    w.lines_read += 1;
+                }
+            }
             let line = format!("{} lost while reading message data{place}", connection_info(ctx));
             log::write(ctx, Some(Selector::LostIncomingConnection), Which::MAIN, line.as_bytes());
             if let Some(server) = input.server() {
                 server.not_quit(ctx, Some("connection-lost"), None);
             }
             reply(ctx, input, "421 Lost incoming connection");
-            Received::Close
+            Received::Close(SessionEnd::Done)
         }
         Stop::TimedOut => {
             let who = log::line::sender_fullhost(ctx).unwrap_or_else(|| "local process".into());
@@ -144,16 +150,16 @@ fn stopped(ctx: &mut Context, input: &mut Input<'_>, stop: Stop, batched: bool) 
             );
             log::write(ctx, Some(Selector::LostIncomingConnection), Which::MAIN, line.as_bytes());
             bomb_out(ctx, input, "data-timeout", "SMTP incoming data timeout", batched);
-            Received::Close
+            Received::Close(SessionEnd::Failed)
         }
         Stop::Terminated(signal) => {
             let name = crate::sys::signal::name(signal);
             let line = format!("{} closed after {name}", connection_info(ctx));
             log::write(ctx, None, Which::MAIN, line.as_bytes());
             bomb_out(ctx, input, "signal-exit", "Service not available - SIGTERM or SIGINT received", batched);
-            Received::Close
+            Received::Close(SessionEnd::Failed)
         }
-        Stop::SessionOver => Received::Close,
+        Stop::SessionOver => Received::Close(SessionEnd::Done),
         Stop::Abandoned => Received::Refused,
         Stop::Header(trouble) => {
             header_trouble(ctx, input, &trouble);
@@ -195,7 +201,7 @@ fn stopped(ctx: &mut Context, input: &mut Input<'_>, stop: Stop, batched: bool) 
                 return Received::Refused;
             }
             match server.refuse(ctx, refusal.place, refusal.result) {
-                Next::Close => Received::Close,
+                Next::Close | Next::End => Received::Close(SessionEnd::Done),
                 _ => Received::Refused,
             }
         }
@@ -203,7 +209,7 @@ fn stopped(ctx: &mut Context, input: &mut Input<'_>, stop: Stop, batched: bool) 
             if let Some(server) = input.server() {
                 server.not_quit(ctx, Some("connection-lost"), None);
             }
-            Received::Close
+            Received::Close(SessionEnd::Failed)
         }
         Stop::TooManyRecipients | Stop::BadRecipients(..) => {
             reply(ctx, input, "451 Internal error");

@@ -1,19 +1,27 @@
 //! Sets the expansion variables of an address before anything is expanded for it.
 
 use crate::context::Context;
-use crate::route::Address;
+use crate::route::{Address, AddressKind};
 use crate::text::Text;
 
 /// Makes `$local_part`, `$domain`, `$address_data`, the parent's and original's variables and the rest say what
 /// this address is. The local part is the one without affixes.
 pub fn set_address_vars(ctx: &mut Context, addr: &Address) {
     let v = &mut ctx.address;
-    v.local_part = Some(addr.local_part.clone());
-    v.domain = Some(addr.domain.clone());
-    v.prefix = addr.prefix.clone();
-    v.prefix_v = addr.prefix_v.clone();
-    v.suffix = addr.suffix.clone();
-    v.suffix_v = addr.suffix_v.clone();
+    // What a pipe or a file comes from is more use than its own text, which has variables for itself.
+    let shown = match (addr.kind, &addr.parent) {
+        (AddressKind::Mail, _) | (_, None) => addr,
+        (_, Some(parent)) => parent,
+    };
+    let text = addr.local_part.clone();
+    v.address_pipe = (addr.kind == AddressKind::Pipe).then(|| text.piece(text.strip_prefix(b"|").unwrap_or(&text)));
+    v.address_file = (addr.kind == AddressKind::File).then(|| text.clone());
+    v.local_part = Some(shown.local_part.clone());
+    v.domain = Some(shown.domain.clone());
+    v.prefix = shown.prefix.clone();
+    v.prefix_v = shown.prefix_v.clone();
+    v.suffix = shown.suffix.clone();
+    v.suffix_v = shown.suffix_v.clone();
     v.local_part_data = addr.local_part_data.clone();
     v.domain_data = addr.domain_data.clone();
     v.address_data = addr.address_data.clone();
@@ -40,13 +48,24 @@ pub fn clear_address_vars(ctx: &mut Context) {
     ctx.address = Default::default();
 }
 
+/// A local part without the quotes and backslashes of its written form.
+fn unquoted(s: &[u8]) -> Vec<u8> {
+    let Some(inner) = s.strip_prefix(b"\"").and_then(|s| s.strip_suffix(b"\"")) else { return s.to_vec() };
+    let mut out = Vec::with_capacity(inner.len());
+    let mut bytes = inner.iter();
+    while let Some(c) = bytes.next() {
+        out.push(if *c == b'\\' { *bytes.next().unwrap_or(c) } else { *c });
+    }
+    out
+}
+
 impl Address {
     /// A new address for routing, from its full text. The domain is lowered; the local part is kept.
     pub fn new(address: Text) -> Self {
         let at = address.iter().rposition(|c| *c == b'@').unwrap_or(address.len());
-        let local = address.piece(&address[..at]);
+        let local = address.piece(unquoted(&address[..at]));
         let domain = address.piece(address.get(at + 1..).unwrap_or_default().to_ascii_lowercase());
-        let mut unique = local.to_vec();
+        let mut unique = address[..at].to_vec();
         unique.push(b'@');
         unique.extend_from_slice(&domain);
         Address {

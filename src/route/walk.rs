@@ -42,6 +42,9 @@ pub fn route_address(ctx: &mut Context, mut addr: Address, purpose: RoutePurpose
     hdebug!(ctx, ROUTE, "routing {}", addr.address);
     let level = ctx.scratch.debug_level;
     ctx.scratch.debug_level += 1;
+    // Verification keeps what its ACL has found out about the address.
+    let verifying = matches!(purpose, RoutePurpose::VerifyRecipient | RoutePurpose::VerifySender);
+    let outer = (!verifying).then(|| ctx.services.lists.enter_address());
     let outcome = loop {
         let Some(router) = config.routers.get(index).cloned() else {
             break unrouteable(ctx, &mut addr, None);
@@ -66,6 +69,9 @@ pub fn route_address(ctx: &mut Context, mut addr: Address, purpose: RoutePurpose
             Step::Done(outcome) => break outcome,
         }
     };
+    if let Some(outer) = outer {
+        ctx.services.lists.leave_address(outer);
+    }
     ctx.scratch.debug_level = level;
     if outcome == RouteOutcome::Defer
         && let Some(name) = &addr.router
@@ -144,6 +150,7 @@ fn try_router(
         addr.home_dir = ctx.address.home.clone();
     }
     hdebug!(ctx, ROUTE, "calling {} router", router.name);
+    let inherited = addr.errors_to.clone();
     let routed = router.driver.route(ctx, router, addr, purpose);
     let forced = (purpose == RoutePurpose::VerifySender && g.fail_verify_sender)
         || (purpose == RoutePurpose::VerifyRecipient && g.fail_verify_recipient);
@@ -151,7 +158,7 @@ fn try_router(
         addr.failure.message = Some(Text::clean(format!("{} router forced verify failure", router.name)));
         return Step::Done(RouteOutcome::Fail);
     }
-    finish(ctx, router, addr, purpose, routed, lists)
+    finish(ctx, router, addr, purpose, routed, lists, inherited)
 }
 
 /// Takes affixes off; false if a mandatory one is missing.
@@ -289,6 +296,7 @@ fn finish(
     purpose: RoutePurpose,
     routed: Routed,
     lists: &mut RouteLists,
+    inherited: Option<Text>,
 ) -> Step {
     match &routed {
         Routed::Decline => hdebug!(ctx, ROUTE, "{} router declined for {}", router.name, addr.address),
@@ -323,7 +331,7 @@ fn finish(
             addr.failure = Default::default();
             outer(ctx, format_args!("routed by {} router{}", router.name, if unseen { " (unseen)" } else { "" }));
             if unseen {
-                go_on_unseen(ctx, router, addr, lists);
+                go_on_unseen(ctx, router, addr, lists, inherited);
             }
             match routed {
                 Routed::Children(children) => {
@@ -375,7 +383,7 @@ fn queue(ctx: &mut Context, router: &RouterInstance, addr: &mut Address, purpose
 }
 
 /// `unseen`: a copy of the address goes on at the next router. Both get a common parent.
-fn go_on_unseen(ctx: &mut Context, router: &RouterInstance, addr: &mut Address, lists: &mut RouteLists) {
+fn go_on_unseen(ctx: &mut Context, router: &RouterInstance, addr: &mut Address, lists: &mut RouteLists, errors_to: Option<Text>) {
     let Some((index, _)) = ctx.config.router(&router.name) else { return };
     let Some(next) = ctx.config.routers.get(index + 1) else { return };
     let mut parent = addr.clone();
@@ -383,7 +391,8 @@ fn go_on_unseen(ctx: &mut Context, router: &RouterInstance, addr: &mut Address, 
     let parent = Arc::new(parent);
     let mut copy = Address::new(addr.address.clone());
     copy.recipient_index = addr.recipient_index;
-    copy.errors_to = parent.parent.as_ref().and_then(|p| p.errors_to.clone());
+    // What this router says of errors is not for the copy.
+    copy.errors_to = errors_to;
     copy.dsn_orcpt = addr.dsn_orcpt.clone();
     copy.dsn_flags = addr.dsn_flags;
     copy.address_data = addr.address_data.clone();

@@ -8,7 +8,7 @@ use crate::config::Config;
 use crate::config::options::*;
 use crate::context::Context;
 use crate::expand::{self, ExpandError};
-use crate::matching::{self, Match};
+use crate::matching::{self, Match, Subject};
 use crate::options;
 use crate::parse::list::items;
 use crate::retry::errors;
@@ -72,18 +72,11 @@ impl Router for Dnslookup {
             Ok(v) => v,
             Err(message) => return common::defer(addr, message),
         };
-        let no_address = match o.mx_domains.get() {
-            None => false,
-            Some(list) => match matching::match_domain(ctx, &addr.domain, list, None) {
-                Match::Yes => true,
-                Match::No => false,
-                Match::Defer(_) => return common::defer(addr, "lookup or other defer for mx_domains"),
-            },
-        };
         let wants = DnsWants {
             srv_service: service.as_deref(),
             mx: true,
-            address: !no_address,
+            // Whether addresses will do is asked only when there is no MX.
+            address: !o.mx_domains.is_set(),
             ipv4_only,
             ipv4_first,
             srv_fail: o.srv_fail_domains.get(),
@@ -113,9 +106,16 @@ impl Router for Dnslookup {
         for name in names {
             let host = HostItem { name: name.clone(), mx: -1, ..HostItem::default() };
             ctx.scratch.debug_level += 1;
-            let found = find_by_dns(ctx, &host, &wants, &lookup);
+            let mut search = find_by_dns(ctx, &host, &wants, &lookup);
             ctx.scratch.debug_level = ctx.scratch.debug_level.saturating_sub(1);
-            match found {
+            if let (HostSearch::Failed(Failed::NoRecords), Some(list)) = (&search, o.mx_domains.get()) {
+                match matching::match_option(ctx, "mx_domains", Subject::Domain(&addr.domain), list, None) {
+                    Match::Yes => {}
+                    Match::No => search = find_by_dns(ctx, &host, &DnsWants { address: true, ..wants }, &lookup),
+                    Match::Defer(_) => return common::defer(addr, "lookup defer for mx_domains"),
+                }
+            }
+            match search {
                 HostSearch::Found { hosts, name: full, local, removed, .. } => {
                     if !full.eq_ignore_ascii_case(&addr.domain) {
                         return Routed::Changed(Box::new(self_action::change_domain(ctx, addr, &full, o.rewrite_headers)));

@@ -254,7 +254,7 @@ impl Server {
         }
         super::report::closed(ctx, "by DROP in ACL");
         self.not_quit(ctx, Some("acl-drop"), None);
-        Next::Close
+        Next::End
     }
 
     fn rejected_what(&self, ctx: &Context, place: Where) -> BString {

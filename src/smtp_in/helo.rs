@@ -10,7 +10,7 @@ use crate::context::names::host_and_ident;
 use crate::context::session::{HostName, Input};
 use crate::verify::{self, Outcome};
 use crate::log::{self, Which};
-use crate::matching::Match;
+use crate::matching::{Match, Subject};
 use crate::text::Text;
 
 impl Server {
@@ -145,7 +145,7 @@ impl Server {
         }
         let Some(list) = ctx.config.main.helo_lookup_domains.get().cloned() else { return };
         let Some(name) = ctx.session.helo_name.clone() else { return };
-        if crate::matching::match_domain_named(ctx, "helo_lookup_domains", &name, &list) == Match::Yes {
+        if crate::matching::match_option(ctx, "helo_lookup_domains", Subject::Domain(&name), &list, None) == Match::Yes {
             crate::matching::host_name_lookup(ctx);
         }
     }

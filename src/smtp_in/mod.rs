@@ -39,8 +39,10 @@ pub use server::Server;
 pub enum Next {
     /// The next command.
     Command,
-    /// The end of the session; everything has been said and logged.
+    /// The end of the session, for a fault of the peer; everything has been said and logged.
     Close,
+    /// The end of the session in order: QUIT, or a refusal that was meant.
+    End,
     /// Message data.
     Receive(Envelope),
 }
@@ -58,8 +60,8 @@ pub enum SessionEnd {
 /// accepted (the caller starts its delivery there).
 pub fn serve(ctx: &mut Context, after: &mut dyn FnMut(&mut Context, &crate::receive::Accepted)) -> SessionEnd {
     let end = match start::begin(ctx) {
-        Ok(mut server) => server.run(ctx, after),
-        Err(()) => SessionEnd::Done,
+        Some(mut server) => server.run(ctx, after),
+        None => SessionEnd::Done,
     };
     if let Some(wire) = ctx.session.wire.as_mut() {
         wire.close();

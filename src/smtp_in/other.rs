@@ -57,7 +57,7 @@ impl Server {
         super::flush(ctx);
         self.exit_done = true;
         report::closed(ctx, "by QUIT");
-        Next::Close
+        Next::End
     }
 
     /// HELP

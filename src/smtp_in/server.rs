@@ -159,14 +159,14 @@ impl Server {
             self.free.helo = true;
             self.free.starttls = true;
             match self.until_message(ctx) {
-                None => break SessionEnd::Done,
-                Some(envelope) => match receive::smtp::receive(ctx, self, envelope) {
+                Err(end) => break end,
+                Ok(envelope) => match receive::smtp::receive(ctx, self, envelope) {
                     receive::smtp::Received::Accepted(accepted) => {
                         super::flush(ctx);
                         after(ctx, &accepted);
                     }
                     receive::smtp::Received::Refused => {}
-                    receive::smtp::Received::Close => break SessionEnd::Failed,
+                    receive::smtp::Received::Close(end) => break end,
                 },
             }
         };
@@ -175,8 +175,8 @@ impl Server {
         end
     }
 
-    /// Obeys commands until message data is to come; `None` at the end of the session.
-    fn until_message(&mut self, ctx: &mut Context) -> Option<super::Envelope> {
+    /// Obeys commands until message data is to come, or the session ends.
+    fn until_message(&mut self, ctx: &mut Context) -> Result<super::Envelope, SessionEnd> {
         loop {
             self.last_was_rcpt = std::mem::take(&mut self.was_rcpt);
             self.last_was_rejected_mail = std::mem::take(&mut self.was_rejected_mail);
@@ -198,8 +198,9 @@ impl Server {
             };
             match next {
                 Next::Command => {}
-                Next::Close => return None,
-                Next::Receive(envelope) => return Some(envelope),
+                Next::Close => return Err(SessionEnd::Failed),
+                Next::End => return Err(SessionEnd::Done),
+                Next::Receive(envelope) => return Ok(envelope),
             }
         }
     }
@@ -338,6 +339,8 @@ impl Server {
         ctx.address = crate::context::AddressVars::default();
         let debug_level = ctx.scratch.debug_level;
         ctx.scratch = crate::context::Scratch { debug_level, ..Default::default() };
+        ctx.services.lists.new_message();
+        ctx.services.lookups.tidy();
         self.rcpt_answers = RcptAnswers::default();
         self.too_many_recipients = false;
         self.discarded = false;
@@ -359,7 +362,7 @@ impl Server {
             host_and_ident(ctx, false)
         );
         log::write(ctx, None, Which::MAIN.and(Which::REJECT), line.as_bytes());
-        Next::Close
+        Next::End
     }
 
     /// Input came before the answer that it should have waited for.

@@ -24,8 +24,12 @@ pub struct Load {
     pub connections: u32,
 }
 
-/// Does everything up to the banner. `Err`: the session is over; all has been said.
-pub fn begin(ctx: &mut Context) -> Result<Server, ()> {
+/// Does everything up to the banner. `None`: the session is over; all has been said.
+pub fn begin(ctx: &mut Context) -> Option<Server> {
+    session(ctx).ok()
+}
+
+fn session(ctx: &mut Context) -> Result<Server, ()> {
     let mut server = Server::new();
     prepare(ctx, &mut server)?;
     connection_line(ctx);

@@ -60,7 +60,7 @@ impl Server {
                 log_failure(ctx, &why);
                 report::closed(ctx, "by EOF");
                 self.not_quit(ctx, Some("tls-failed"), None);
-                Next::Close
+                Next::End
             }
         }
     }
@@ -157,7 +157,6 @@ pub fn facts(f: &tls_openssl::TlsFacts, on_connect: bool) -> TlsFacts {
         channel_binding: None,
         on_connect,
         alpn: f.alpn.is_some(),
-        ..TlsFacts::default()
     }
 }
 

@@ -72,7 +72,7 @@ pub enum ConnectError {
 pub fn connect(ctx: &Context, to: &Target<'_>, how: &How) -> Result<Connected, ConnectError> {
     use bstr::ByteSlice;
     let via = how.interface.map_or(String::new(), |i| format!(" from {i}"));
-    say(&ctx.run, &format!("Connecting to {} [{}]:{}{via} ... ", to.name.as_bstr(), to.ip, to.port));
+    say(&ctx.run, &format!("Connecting to {} [{}]:{}{via} ...", to.name.as_bstr(), to.ip, to.port));
     let result = attempt(ctx, to, how);
     match &result {
         Ok(_) => say(&ctx.run, "connected"),

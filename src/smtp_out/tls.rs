@@ -116,6 +116,7 @@ fn path(name: &str, v: Option<Text>) -> Result<Option<PathBuf>, String> {
 }
 
 /// Does the handshake on a connected socket. The error is the text after `TLS session: `; facts may be known all the same.
+#[allow(clippy::too_many_arguments)]
 pub fn start(
     ctx: &mut Context,
     transport: &TransportInstance,

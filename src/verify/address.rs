@@ -116,7 +116,7 @@ pub(super) fn run(ctx: &mut Context, vaddr: &mut Address, options: &VerifyOption
 
     while let Some(mut addr) = queue.pop_front() {
         if followed > 0 {
-            drop(ctx.services.lists.other_address());
+            drop(ctx.services.lists.enter_address());
         }
         followed += 1;
         if followed > MAX_GENERATED {

@@ -109,17 +109,14 @@ pub fn saslauthd(_: &mut Context, call: Call<'_>) -> Result<bool, ExpandError> {
         request.extend_from_slice(&len.to_be_bytes());
         request.extend_from_slice(&part);
     }
-    let why = |what: &str, e: &std::io::Error| {
-        format!("{what} saslauthd daemon at {SASLAUTHD}: {}", crate::sys::error_text(e))
-    };
+    let why = |what: &str, e: &std::io::Error| format!("{what} saslauthd daemon at {SASLAUTHD}: {}", crate::sys::error_text(e));
     let timeout = Duration::from_secs(30);
     let socket = unix::connect(unix::Kind::Stream, SASLAUTHD.as_bytes(), Some(timeout))
         .or_else(|e| failed(why("cannot connect to", &e)))?;
     let deadline = Some(Instant::now() + timeout);
     use std::os::fd::AsFd;
     fd::write_all_deadline(socket.as_fd(), &request, deadline).or_else(|e| failed(why("write to", &e)))?;
-    let (answer, _) =
-        fd::read_to_end_deadline(socket.as_fd(), 1024, deadline).or_else(|e| failed(why("read from", &e)))?;
+    let (answer, _) = fd::read_to_end_deadline(socket.as_fd(), 1024, deadline).or_else(|e| failed(why("read from", &e)))?;
     let text = answer.get(2..).unwrap_or_default();
     match text {
         [b'O', b'K', ..] => Ok(true),

@@ -48,9 +48,8 @@ pub fn boolean(_: &mut Context, call: Call<'_>) -> Result<bool, ExpandError> {
 
 /// Compiles a pattern, or takes it from where it was kept.
 pub fn regex(pattern: &[u8], slot: Option<&crate::expand::items::RegexSlot>) -> Result<Regex, ExpandError> {
-    let compile = || {
-        Regex::new(pattern, Options::NONE).map_err(|e| format!("regular expression error in \"{}\": {e}", pattern.as_bstr()))
-    };
+    let compile =
+        || Regex::new(pattern, Options::NONE).map_err(|e| format!("regular expression error in \"{}\": {e}", pattern.as_bstr()));
     match slot {
         Some(slot) => slot.get_or_init(compile).clone().map_err(ExpandError::Failed),
         None => compile().map_err(ExpandError::Failed),

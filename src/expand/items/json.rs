@@ -139,7 +139,9 @@ mod tests {
 
     #[test]
     fn members_and_elements() {
-        let get = |s: &str, key: &str, strings| extract(&Text::clean(s), None, key.as_bytes(), strings).map(|o| o.map(|t| t.to_string()));
+        let get = |s: &str, key: &str, strings| {
+            extract(&Text::clean(s), None, key.as_bytes(), strings).map(|o| o.map(|t| t.to_string()))
+        };
         assert_eq!(get(r#"{"a":1,"b":{"x":[1,2]},"c":"p,q"}"#, "b", false), Ok(Some(r#"{"x":[1,2]}"#.into())));
         assert_eq!(get(r#"{"a":1,"c":"p,q"}"#, "c", true), Ok(Some("p,q".into())));
         assert_eq!(get(r#"{"a":1}"#, "z", true), Ok(None));

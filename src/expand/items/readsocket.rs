@@ -108,9 +108,8 @@ pub fn exchange(ctx: &mut Context, place: &Text, request: &[u8], options: &Optio
             if place.is_tainted() {
                 return failed(format!("Tainted filename '{place}'"));
             }
-            unix::connect(unix::Kind::Stream, place, Some(options.timeout)).or_else(|e| {
-                failed(format!("failed to connect to socket {place}: {}", crate::sys::error_text(&e)))
-            })?
+            unix::connect(unix::Kind::Stream, place, Some(options.timeout))
+                .or_else(|e| failed(format!("failed to connect to socket {place}: {}", crate::sys::error_text(&e))))?
         }
     };
     if options.tls {
@@ -135,13 +134,7 @@ pub fn exchange(ctx: &mut Context, place: &Text, request: &[u8], options: &Optio
 }
 
 /// The same over TLS; the certificate is not checked.
-fn tls_exchange(
-    ctx: &Context,
-    place: &Text,
-    socket: OwnedFd,
-    request: &[u8],
-    options: &Options,
-) -> Result<Vec<u8>, ExpandError> {
+fn tls_exchange(ctx: &Context, place: &Text, socket: OwnedFd, request: &[u8], options: &Options) -> Result<Vec<u8>, ExpandError> {
     use crate::tls_openssl::{self as tls, StreamError};
     let setup = tls::ClientSetup::default();
     let context = ctx.services.tls.client(&setup).or_else(|e| failed(format!("TLS connect failed: {e}")))?;
@@ -149,8 +142,7 @@ fn tls_exchange(
     let mut params = tls::ClientParams::new(place.display(), &mut hooks);
     params.timeout = Some(options.timeout);
     params.sni = options.sni.as_ref().map(|s| String::from_utf8_lossy(s).into_owned());
-    let mut stream =
-        tls::connect(socket, &context, params).or_else(|e| failed(format!("TLS connect failed: {}", e.error)))?;
+    let mut stream = tls::connect(socket, &context, params).or_else(|e| failed(format!("TLS connect failed: {}", e.error)))?;
     if !request.is_empty() {
         stream
             .write_all_timed(request, Some(options.timeout))

@@ -46,7 +46,9 @@ fn command(ctx: &mut Context, args: &ItemArgs) -> Result<Vec<Vec<u8>>, ExpandErr
     if args.preexpand {
         let line = subs(ctx, args)?.into_iter().next().unwrap_or_default();
         argv = split::arguments(&line);
-        if line.is_tainted() && let Some(name) = argv.first() {
+        if line.is_tainted()
+            && let Some(name) = argv.first()
+        {
             let (name, line) = (String::from_utf8_lossy(name), line.display());
             return failed(format!("Tainted '{name}' (command '{line}' for ${{run}} expansion) not permitted"));
         }

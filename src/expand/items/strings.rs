@@ -42,8 +42,7 @@ pub fn hash(s: &Text, len: i32, letters: Option<i32>) -> Result<Text, ExpandErro
             *m ^= c.rotate_left(turn as u32);
         }
     }
-    let out: Vec<u8> =
-        mixed.iter().map(|m| HASH_CODES.get(usize::from(*m) % letters).copied().unwrap_or(b'a')).collect();
+    let out: Vec<u8> = mixed.iter().map(|m| HASH_CODES.get(usize::from(*m) % letters).copied().unwrap_or(b'a')).collect();
     Ok(s.piece(out))
 }
 
@@ -221,7 +220,10 @@ mod tests {
     #[test]
     fn pieces() {
         let s = |n, m| substr(&Text::clean("1234567"), n, m).unwrap().to_string();
-        assert_eq!((s(-5, Some(2)), s(3, None), s(-2, None), s(9, None)), ("34".into(), "4567".into(), "12345".into(), "".into()));
+        assert_eq!(
+            (s(-5, Some(2)), s(3, None), s(-2, None), s(9, None)),
+            ("34".into(), "4567".into(), "12345".into(), "".into())
+        );
         let t = substr(&Text::clean("12"), -3, Some(2)).unwrap();
         assert_eq!(t, "1");
     }
@@ -229,7 +231,10 @@ mod tests {
     #[test]
     fn hashes() {
         let h = |s: &str, n, m| hash(&Text::clean(s), n, m).unwrap().to_string();
-        assert_eq!((h("monty", 3, None), h("monty", 5, None), h("monty python", 4, Some(62))), ("jmg".into(), "monty".into(), "fbWx".into()));
+        assert_eq!(
+            (h("monty", 3, None), h("monty", 5, None), h("monty python", 4, Some(62))),
+            ("jmg".into(), "monty".into(), "fbWx".into())
+        );
         assert_eq!(nhash(b"supercalifragilisticexpialidocious", 8, Some(64)).unwrap(), "6/33");
     }
 }

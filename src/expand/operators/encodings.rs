@@ -51,7 +51,7 @@ pub fn hex2b64(_: &mut Context, _: &str, _: Option<&[u8]>, s: Text) -> Result<Te
     if !s.iter().all(u8::is_ascii_hexdigit) {
         return failed(format!("\"{s}\" is not a hex string"));
     }
-    if s.len() % 2 != 0 {
+    if !s.len().is_multiple_of(2) {
         return failed(format!("\"{s}\" contains an odd number of characters"));
     }
     match data_encoding::HEXLOWER_PERMISSIVE.decode(&s) {

@@ -100,9 +100,7 @@ pub fn mask(_: &mut Context, _: &str, arg: Option<&[u8]>, s: Text) -> Result<Tex
 pub fn reverse(_: &mut Context, _: &str, _: Option<&[u8]>, s: Text) -> Result<Text, ExpandError> {
     let parts: Vec<String> = match read(&s) {
         Some(IpAddr::V4(v4)) => v4.octets().iter().rev().map(u8::to_string).collect(),
-        Some(IpAddr::V6(v6)) => {
-            v6.octets().iter().rev().flat_map(|b| [b & 15, b >> 4]).map(|n| format!("{n:x}")).collect()
-        }
+        Some(IpAddr::V6(v6)) => v6.octets().iter().rev().flat_map(|b| [b & 15, b >> 4]).map(|n| format!("{n:x}")).collect(),
         None => return failed(format!("reverse_ip() not given an IP address [{s}]")),
     };
     Ok(Text::clean(parts.join(".")))

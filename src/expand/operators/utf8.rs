@@ -50,7 +50,7 @@ pub fn clean(_: &mut Context, _: &str, _: Option<&[u8]>, s: Text) -> Result<Text
 
 /// For messages.
 fn shown(s: &[u8]) -> String {
-    String::from_utf8_lossy(&super::quoting::printable(s, false, false)).into_owned()
+    String::from_utf8_lossy(&super::quoting::printable(s, false, true)).into_owned()
 }
 
 /// A-labels of a domain. The error is the conversion's message.
@@ -58,7 +58,7 @@ pub fn to_alabel(domain: &[u8]) -> Result<Vec<u8>, String> {
     if domain.is_ascii() {
         return Ok(domain.to_vec());
     }
-    let text = domain.to_str().map_err(|_| "Invalid UTF-8 string".to_string())?;
+    let text = domain.to_str().map_err(|_| "string encoding error".to_string())?;
     idna::domain_to_ascii(text).map(String::into_bytes).map_err(|_| "Invalid input".to_string())
 }
 
@@ -76,7 +76,7 @@ pub fn domain_from_alabel(_: &mut Context, _: &str, _: Option<&[u8]>, s: Text) -
     for label in s.split(|c| *c == b'.') {
         match label_from_alabel(label) {
             Some(l) => labels.push(l),
-            None => return failed(format!("error converting alabel ({s}) to utf8: Invalid input")),
+            None => return failed(format!("error converting alabel ({}) to utf8: Invalid input", shown(&s))),
         }
     }
     Ok(s.piece(labels.join(&b"."[..])))
@@ -110,10 +110,10 @@ pub fn localpart_to_alabel(_: &mut Context, _: &str, _: Option<&[u8]>, s: Text) 
 /// `${utf8_localpart_from_alabel:}`
 pub fn localpart_from_alabel(_: &mut Context, _: &str, _: Option<&[u8]>, s: Text) -> Result<Text, ExpandError> {
     let Some(code) = s.strip_prefix(b"xn--") else {
-        return failed(format!("error converting alabel ({s}) to utf8: bad alabel prefix"));
+        return failed(format!("error converting alabel ({}) to utf8: bad alabel prefix", shown(&s)));
     };
     match code.to_str().ok().and_then(idna::punycode::decode_to_string) {
         Some(text) => Ok(s.piece(text)),
-        None => failed(format!("error converting alabel ({s}) to utf8: Invalid input")),
+        None => failed(format!("error converting alabel ({}) to utf8: Invalid input", shown(&s))),
     }
 }

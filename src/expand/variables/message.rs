@@ -12,7 +12,14 @@ fn recipients_visible(c: &Context) -> bool {
     match c.acl.running {
         Some(w) => matches!(
             w,
-            Where::Predata | Where::Data | Where::Prdr | Where::Mime | Where::Dkim | Where::NotSmtp | Where::NotSmtpMime | Where::NotSmtpStart
+            Where::Predata
+                | Where::Data
+                | Where::Prdr
+                | Where::Mime
+                | Where::Dkim
+                | Where::NotSmtp
+                | Where::NotSmtpMime
+                | Where::NotSmtpStart
         ),
         None => c.address.local_part.is_none(),
     }

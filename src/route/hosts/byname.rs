@@ -33,7 +33,7 @@ pub fn find_by_name(ctx: &mut Context, host: &HostItem, options: &LookupOptions<
                     }
                 }
                 ByName::NotFound | ByName::NoData => {}
-                ByName::Again => again = true,
+                ByName::Again => again = again || !super::again_is_nonexistent(ctx, &host.name),
                 ByName::Fail(_) => again = true,
             }
         }

@@ -242,7 +242,7 @@ impl Appendfile {
         let sender = job.batch.first().and_then(|a| a.return_path.clone()).or_else(|| ctx.message.sender.clone()).unwrap_or_default();
         text.extend_from_slice(format!("MAIL FROM:<{sender}>\n").as_bytes());
         for a in job.batch.iter() {
-            text.extend_from_slice(format!("RCPT TO:<{}>\n", a.address).as_bytes());
+            text.extend_from_slice(format!("RCPT TO:<{}>\n", super::rcpt_address(job.transport, a)).as_bytes());
         }
         text.extend_from_slice(b"DATA\n");
         self.put(out, &text)

@@ -40,7 +40,7 @@ impl Record {
             };
             return Ok(Record::Plain { path: path.as_bytes().into(), entries, size, mode: o.mode.0 });
         }
-        let file = PathBuf::from(path.to_path_lossy().into_owned());
+        let file = path.to_path_lossy().into_owned();
         let failed = |errno: i32, reason: &str| {
             Failure::defer(errno, format!("Failed to open hintsdb file {path} when sending message from {transport} transport: {reason}"))
         };

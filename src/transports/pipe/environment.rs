@@ -27,7 +27,9 @@ pub(super) fn build(ctx: &mut Context, o: &PipeOptions, job: &LocalJob<'_>) -> R
     set("DOMAIN", domain);
     set("HOME", job.home.as_deref().unwrap_or_default());
     set("MESSAGE_ID", &ctx.message.id);
-    let recipient = [local_part, b"@", domain].concat();
+    let prefix = v.prefix.as_deref().unwrap_or_default();
+    let suffix = v.suffix.as_deref().unwrap_or_default();
+    let recipient = [prefix, local_part, suffix, b"@", domain].concat();
     set("RECIPIENT", &recipient);
     set("QUALIFY_DOMAIN", &ctx.config.site.qualify_domain);
     let sender = job.batch.first().and_then(|a| a.return_path.clone()).or_else(|| ctx.message.sender.clone()).unwrap_or_default();

@@ -256,7 +256,8 @@ impl Pipe {
             text.push_str(command::exit_meaning(code));
         }
         text.push_str(" from command:");
-        for a in &program.argv {
+        // The reference shows no more than the command's name here, and log readers know it so.
+        if let Some(a) = program.argv.first() {
             let quote = if a.contains(&b' ') || a.contains(&b'\t') { "\"" } else { "" };
             text.push_str(&format!(" {quote}{a}{quote}"));
         }

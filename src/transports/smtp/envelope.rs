@@ -21,6 +21,7 @@ pub(super) struct Uses {
     pub(super) prdr: bool,
     pub(super) chunking: bool,
     pub(super) dsn: bool,
+    pub(super) pipelining: bool,
     pub(super) smtputf8: bool,
     /// Addresses are written in ASCII form.
     pub(super) downconvert: bool,

@@ -16,7 +16,7 @@ use crate::deliver::Continued;
 use crate::deliver::remote::Kept;
 use crate::deliver::transport_write::{Output, WriteError, WriteSpec, write_message};
 use crate::log::line::RemoteLog;
-use crate::log::{self, Selector, Which};
+use crate::log::{self, Which};
 use crate::retry::{self, errors};
 use crate::route::{Address, HostItem};
 use crate::smtp_out::client::write_fault;
@@ -325,7 +325,7 @@ impl Transaction<'_, '_, '_, '_> {
             }
         }
         self.message(ctx)?;
-        self.verdicts(ctx)
+        self.verdicts()
     }
 
     /// In mua_wrapper mode one bad recipient spoils it for all.
@@ -355,6 +355,7 @@ impl Transaction<'_, '_, '_, '_> {
             chunking: f.chunking && in_hosts(ctx, &o.hosts_try_chunking, host),
             prdr: f.prdr && pending > 1 && !self.opened.client.lmtp && in_hosts(ctx, &o.hosts_try_prdr, host),
             dsn: f.dsn,
+            pipelining: self.opened.client.pipelined,
             ..Uses::default()
         };
         uses.auth_sender = envelope::auth_sender(ctx, self.run.smtp, self.run.job.transport, &self.opened)?;
@@ -650,14 +651,14 @@ impl Transaction<'_, '_, '_, '_> {
     }
 
     /// Reads the answer to the message, or one for each recipient.
-    fn verdicts(&mut self, ctx: &mut Context) -> Result<(), Abort> {
+    fn verdicts(&mut self) -> Result<(), Abort> {
         let wait = self.final_timeout();
         let per_recipient = self.opened.client.lmtp;
         if per_recipient {
             if self.uses.chunking && !self.seen.accepted {
                 return self.nobody(wait);
             }
-            return self.each_recipient(ctx, wait, "LMTP");
+            return self.each_recipient(wait, "LMTP");
         }
         let c = &mut self.opened.client;
         let reply = c.read(wait).map_err(|f| c.trouble(f))?;
@@ -665,7 +666,7 @@ impl Transaction<'_, '_, '_, '_> {
             return Ok(());
         }
         if self.uses.prdr && reply.class() == b'3' {
-            self.each_recipient(ctx, wait, "PRDR")?;
+            self.each_recipient(wait, "PRDR")?;
             let c = &mut self.opened.client;
             let last = c.read(wait).map_err(|f| c.trouble(f))?;
             if !last.is_ok() {
@@ -678,7 +679,7 @@ impl Transaction<'_, '_, '_, '_> {
         }
         for i in 0..self.run.states.len() {
             if self.run.states[i] == State::Accepted {
-                self.delivered(ctx, i, &reply);
+                self.delivered(i, &reply);
             }
         }
         self.opened.needs_reset = false;
@@ -704,7 +705,7 @@ impl Transaction<'_, '_, '_, '_> {
         Abort::Trouble(t)
     }
 
-    fn each_recipient(&mut self, ctx: &mut Context, wait: Option<Duration>, protocol: &str) -> Result<(), Abort> {
+    fn each_recipient(&mut self, wait: Option<Duration>, protocol: &str) -> Result<(), Abort> {
         let host = host_with_port(self.attempt);
         for i in 0..self.run.states.len() {
             if self.run.states[i] != State::Accepted {
@@ -713,7 +714,7 @@ impl Transaction<'_, '_, '_, '_> {
             let c = &mut self.opened.client;
             let reply = c.read(wait).map_err(|f| c.trouble(f))?;
             if reply.is_ok() {
-                self.delivered(ctx, i, &reply);
+                self.delivered(i, &reply);
                 self.completed = true;
                 continue;
             }
@@ -741,14 +742,14 @@ impl Transaction<'_, '_, '_, '_> {
     }
 
     /// Notes a delivery, with everything that its log line shows.
-    fn delivered(&mut self, ctx: &mut Context, i: usize, reply: &Reply) {
+    fn delivered(&mut self, i: usize, reply: &Reply) {
         let o = &self.opened;
         let id = o.auth.as_ref().map(|auth| {
             (auth.by.clone(), auth.id.clone(), self.uses.auth_sender.as_ref().map(|s| BString::from(s.as_bytes())))
         });
         let log = RemoteLog {
             auth: id,
-            pipelining: o.client.features.pipelining.then_some(false).filter(|_| self.used_pipelining(ctx)),
+            pipelining: self.uses.pipelining.then_some(false),
             prdr: self.uses.prdr,
             chunking: self.uses.chunking,
             confirmation: Some(reply.text.clone()),
@@ -767,10 +768,6 @@ impl Transaction<'_, '_, '_, '_> {
         a.bytes_sent = written;
         a.follower = follower;
         self.run.states[i] = State::Delivered;
-    }
-
-    fn used_pipelining(&self, ctx: &Context) -> bool {
-        log::selected(ctx, Selector::Pipelining)
     }
 
     /// A transaction failed: who is to blame, and what that means for the addresses.
