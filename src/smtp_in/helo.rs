@@ -140,7 +140,7 @@ impl Server {
 
     /// helo_lookup_domains: a name that is often forged makes us look up the host's real one.
     fn look_up_host(&mut self, ctx: &mut Context) {
-        if ctx.session.host_name != HostName::Unknown {
+        if matches!(ctx.session.host_name, HostName::Found(_)) {
             return;
         }
         let Some(list) = ctx.config.main.helo_lookup_domains.get().cloned() else { return };
