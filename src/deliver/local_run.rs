@@ -405,7 +405,7 @@ fn collect(
     let mut bytes = Vec::new();
     let _ = File::from(read).take(64 << 20).read_to_end(&mut bytes);
     let status = process::wait(pid);
-    let statuses = match wire::decode(&bytes, batch) {
+    let statuses = match wire::decode(&ctx.config, &bytes, batch) {
         Some(s) => s,
         None => {
             for a in batch.iter() {

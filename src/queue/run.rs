@@ -123,6 +123,8 @@ pub fn run(ctx: &mut Context, options: &RunOptions) -> i32 {
             attempt(ctx, options, &id, *first_phase);
         }
     }
+    // What was delivered last left its id; this line is not about a message.
+    ctx.message.id = Default::default();
     log::write(ctx, Some(Selector::QueueRun), Which::MAIN, format!("End queue run: {detail}").as_bytes());
     0
 }
