@@ -227,6 +227,8 @@ fn frozen(ctx: &mut Context, d: &Delivery<'_>) {
         let waiting: Vec<&Address> = d.deferred.iter().collect();
         tell::tell_someone(ctx, who, "Message frozen", &text, &waiting);
     }
-    d.msglog(ctx, &[b"*** Frozen", info.as_slice()].concat());
+    if let Some(m) = &d.msglog {
+        m.write_plain(&[b"*** Frozen", info.as_slice()].concat());
+    }
     log::write(ctx, None, Which::MAIN, &[b"Frozen", info.as_slice()].concat());
 }

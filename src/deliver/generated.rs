@@ -9,7 +9,7 @@ use crate::receive::submit::{Generated, submit};
 use crate::text::Text;
 
 /// Most ids in `References:`, without that of the message itself.
-const MAX_REFERENCES: usize = 8;
+const MAX_REFERENCES: usize = 12;
 
 /// Hands in a message whose header names its recipients (`To:`, `Bcc:`), with an empty envelope sender. The error is the
 /// exit value that a submission would have had.

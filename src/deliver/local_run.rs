@@ -216,7 +216,7 @@ fn results(
             outcome = *o;
             a.failure = f.clone();
         }
-        let deferred = matches!(outcome, Outcome::Defer | Outcome::Panic);
+        let deferred = outcome == Outcome::Defer;
         if deferred || a.flags.delivery_retry_exists {
             let key = retry_key(transport, &a);
             retry::add_item(&mut a, key, !deferred, false, false);

@@ -83,6 +83,7 @@ fn transaction(ctx: &mut Context, server: &mut Server) -> Result<Option<Envelope
         server.line = match command::read_line(wire) {
             Ok(l) => l,
             Err(InputEnd::TimedOut) => {
+                super::report::command_timeout(ctx);
                 return Err(BatchError { text: "421 SMTP command timeout".into(), command: None });
             }
             Err(_) if ctx.message.sender.is_some() => {
