@@ -275,7 +275,7 @@ fn testing(o: &Options, run: &mut Run) {
             if matches!(test, Test::Address | Test::Verify { .. }) {
                 run.address_test = true;
             }
-            if matches!(test, Test::Address | Test::Rewrite | Test::Retry) {
+            if matches!(test, Test::Address | Test::Retry) {
                 run.debug |= trace::V;
                 run.verbose = true;
             }

@@ -126,6 +126,7 @@ fn session(mut ctx: Context, socket: OwnedFd, place: Option<Place>) {
         Err(_) => return,
     };
     ctx.session.wire = WireSlot::new(wire);
+    ctx.session.connection_id = smtp_in::start::connection_id().into();
     log_connection(&mut ctx, place.total);
     let result = catch_unwind(AssertUnwindSafe(|| {
         smtp_in::serve(&mut ctx, &mut |ctx, accepted| {

@@ -206,8 +206,6 @@ impl Reader<'_> {
                     }
                     Ok(None) => over = true,
                     Ok(Some(_)) => {}
-                    // What has come is judged first; the end of the input is seen again by the next reader.
-                    Err(Trouble::Input(End::Abandoned | End::SessionOver | End::TimedOut)) if !over => {}
                     Err(e) => return Err(e),
                 }
             }
@@ -238,7 +236,7 @@ impl Reader<'_> {
         zeros: u64,
         from_line: &mut dyn FnMut(&mut Context, &[u8]) -> bool,
     ) -> bool {
-        if std::mem::replace(&mut self.first, false) && text.starts_with(b"From ") && from_line(ctx, &text) {
+        if std::mem::replace(&mut self.first, false) && from_line(ctx, &text) {
             self.section.from_line = Some(text.into());
             return true;
         }

@@ -25,7 +25,7 @@ pub fn history(ctx: &Context) -> String {
         return String::new();
     }
     let from = all.len().saturating_sub(SHOWN);
-    format!(" C={}{}", if from > 0 { "...," } else { "" }, all.get(from..).unwrap_or_default().join(","))
+    format!(" C={}{}", if from > 0 { "..." } else { "" }, all.get(from..).unwrap_or_default().join(","))
 }
 
 /// ` X=... CV=... DN="..."` of a rejection line.
@@ -48,6 +48,17 @@ pub fn closed(ctx: &Context, how: &str) {
     }
     let line = format!("{} D={} closed {how}", connection_info(ctx), duration(ctx));
     log::write(ctx, Some(Selector::SmtpConnection), Which::MAIN, line.as_bytes());
+}
+
+/// No command came in time.
+pub fn command_timeout(ctx: &Context) {
+    let line = format!(
+        "SMTP command timeout on{} connection from {} D={}",
+        if ctx.session.tls_in.cipher.is_some() { " TLS" } else { "" },
+        host_and_ident(ctx, false),
+        duration(ctx)
+    );
+    log::write(ctx, Some(Selector::LostIncomingConnection), Which::MAIN, line.as_bytes());
 }
 
 /// A transaction that ends without a message.

@@ -74,12 +74,24 @@ fn connection_line(ctx: &mut Context) {
     }
 }
 
+/// An id that no other connection of this host has at this time: the number of the thread, in a process with only one that
+/// of the process.
+pub fn connection_id() -> String {
+    std::fs::read_link("/proc/thread-self")
+        .ok()
+        .and_then(|p| p.file_name().map(|n| n.to_string_lossy().into_owned()))
+        .unwrap_or_else(|| std::process::id().to_string())
+}
+
 /// The facts that a session starts with.
 fn prepare(ctx: &mut Context, server: &mut Server) -> Result<(), ()> {
     let config = ctx.config.clone();
     let s = &mut ctx.session;
     if s.start_usec == 0 {
         s.start_usec = report::now_usec();
+    }
+    if s.connection_id.is_empty() {
+        s.connection_id = connection_id().into();
     }
     s.enforce_sync = config.main.smtp_enforce_sync;
     s.pipelining_enabled = true;
