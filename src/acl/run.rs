@@ -32,7 +32,9 @@ pub struct Run {
 pub fn check(ctx: &mut Context, place: Where, recipient: Option<&Text>, string: &Template) -> AclResult {
     begin(ctx);
     let mut run = Run { place, addr: None, errno: 0 };
-    if let (Where::Rcpt | Where::Vrfy | Where::Prdr, Some(recipient)) = (place, recipient) {
+    let recipient = recipient.filter(|_| matches!(place, Where::Rcpt | Where::Vrfy | Where::Prdr));
+    let lists = recipient.map(|_| ctx.services.lists.enter_address());
+    if let Some(recipient) = recipient {
         match crate::verify::split_address(ctx, recipient) {
             Ok(a) => {
                 ctx.address.domain = Some(a.domain.clone());
@@ -56,6 +58,9 @@ pub fn check(ctx: &mut Context, place: Where, recipient: Option<&Text>, string: 
     };
     ctx.acl.running = before;
     ctx.acl.source = None;
+    if let Some(outer) = lists {
+        ctx.services.lists.leave_address(outer);
+    }
     let a = &mut ctx.address;
     (a.domain, a.local_part, a.address_data, a.domain_data, a.local_part_data, a.sender_address_data) =
         (None, None, None, None, None, None);
@@ -197,7 +202,8 @@ pub fn read_file(name: &[u8]) -> Result<Vec<u8>, String> {
     use std::io::Read as _;
     let shown = name.as_bstr();
     let path = name.to_path().map_err(|_| format!("failed to open ACL file \"{shown}\": bad name"))?;
-    let file = std::fs::File::open(path).map_err(|e| format!("failed to open ACL file \"{shown}\": {}", crate::sys::error_text(&e)))?;
+    let file =
+        std::fs::File::open(path).map_err(|e| format!("failed to open ACL file \"{shown}\": {}", crate::sys::error_text(&e)))?;
     let mut content = Vec::new();
     file.take(MAX_FILE)
         .read_to_end(&mut content)

@@ -154,6 +154,7 @@ fn caller(ctx: &mut Context, o: &Options, remote: bool) -> Result<(), Refusal> {
     let smtp = matches!(o.input, InputMode::Smtp | InputMode::Batch);
     let trusted = ctx.run.trusted;
     ctx.session.ident = Some(Text::clean(ctx.run.login.to_vec()));
+    ctx.session.connection_id = crate::random::Random::connection_id();
     ctx.session.queue_name.clone_from(&o.queue_name);
     ctx.session.allow_unqualified_sender = !o.no_qualify;
     ctx.session.allow_unqualified_recipient = !o.no_qualify;

@@ -135,7 +135,8 @@ fn utility(program: &[u8], arguments: &[BString]) -> Option<i32> {
         "exiwhat",
     ];
     let base = program.rfind_byte(b'/').map_or(program, |i| program.get(i + 1..).unwrap_or_default());
-    let words: Vec<String> = std::iter::once(program).chain(arguments.iter().map(|a| a.as_slice())).map(|a| a.to_str_lossy().into_owned()).collect();
+    let words: Vec<String> =
+        std::iter::once(program).chain(arguments.iter().map(|a| a.as_slice())).map(|a| a.to_str_lossy().into_owned()).collect();
     if let Some(status) = crate::utils::run(&words) {
         return Some(status);
     }
@@ -177,6 +178,9 @@ fn facts(o: &Options, argv: Vec<BString>) -> Result<Run, Refusal> {
 /// The list of configuration files, with absolute names: children may have another directory.
 fn config_files(o: &Options, run: &Run) -> BString {
     let Some(given) = &o.config_files else { return build::CONFIGURE_FILE.into() };
+    if given == crate::config::source::EMBEDDED {
+        return given.clone();
+    }
     let names: Vec<Vec<u8>> = crate::config::ids::items(given)
         .iter()
         .map(|n| if n.starts_with(b"/") { n.to_vec() } else { [run.initial_cwd.as_slice(), b"/", n].concat() })
@@ -272,7 +276,7 @@ fn testing(o: &Options, run: &mut Run) {
             if matches!(test, Test::Address | Test::Verify { .. }) {
                 run.address_test = true;
             }
-            if matches!(test, Test::Address | Test::Rewrite | Test::Retry) {
+            if matches!(test, Test::Address | Test::Retry) {
                 run.debug |= trace::V;
                 run.verbose = true;
             }

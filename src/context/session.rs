@@ -31,6 +31,8 @@ pub struct TlsFacts {
     pub bits: u32,
     /// The peer's certificate was verified.
     pub certificate_verified: bool,
+    /// Configuration asks for verification of such peers; else `CV=` is not shown.
+    pub verification_configured: bool,
     /// DANE made the verification.
     pub dane_verified: bool,
     /// Usage bits of the TLSA records used.

@@ -103,11 +103,14 @@ fn idle(ctx: &mut Context, pool: &mut Vec<Process>) -> Option<usize> {
         return None;
     }
     let (ours, theirs) = unix::pair(Kind::SeqPacket).ok()?;
+    let mut ours = Some(ours);
     let pid = super::children::start(ctx, "delivery process", |ctx| {
+        // The child must not hold the manager's ends: they tell it that the manager is gone.
         pool.clear();
+        ours.take();
         serve(ctx, &theirs)
     })?;
-    pool.push(Process { pid, socket: ours, busy: false, done: 0 });
+    pool.push(Process { pid, socket: ours?, busy: false, done: 0 });
     Some(pool.len() - 1)
 }
 
@@ -134,7 +137,12 @@ fn serve(ctx: &mut Context, socket: &OwnedFd) -> i32 {
             let mut own = Context::new(ctx.config.clone(), ctx.run.clone(), ctx.services.clone());
             let result = catch_unwind(AssertUnwindSafe(|| deliver_message(&mut own, &job.id, &job.options())));
             if result.is_err() {
-                log::write(ctx, None, Which::MAIN.and(Which::PANIC), format!("internal error while delivering {}", job.id).as_bytes());
+                log::write(
+                    ctx,
+                    None,
+                    Which::MAIN.and(Which::PANIC),
+                    format!("internal error while delivering {}", job.id).as_bytes(),
+                );
                 // What a fault left behind is unknown: another process goes on.
                 exit_now(1);
             }

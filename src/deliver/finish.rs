@@ -188,7 +188,8 @@ fn remain(ctx: &mut Context, d: &mut Delivery<'_>) {
 /// Children of one_time routers become recipients themselves, and their parents are done.
 fn one_time(ctx: &mut Context, d: &mut Delivery<'_>) {
     let mut changed = false;
-    for a in &d.deferred {
+    // Deferred ones stand last first; the list of recipients keeps the order of the redirection.
+    for a in d.deferred.iter().rev() {
         let chain = std::iter::once(a).chain(a.ancestors());
         let Some(child) = chain.into_iter().find(|x| x.onetime_parent.is_some()) else { continue };
         let Some(top) = &child.onetime_parent else { continue };
@@ -227,6 +228,8 @@ fn frozen(ctx: &mut Context, d: &Delivery<'_>) {
         let waiting: Vec<&Address> = d.deferred.iter().collect();
         tell::tell_someone(ctx, who, "Message frozen", &text, &waiting);
     }
-    d.msglog(ctx, &[b"*** Frozen", info.as_slice()].concat());
+    if let Some(m) = &d.msglog {
+        m.write_plain(&[b"*** Frozen", info.as_slice()].concat());
+    }
     log::write(ctx, None, Which::MAIN, &[b"Frozen", info.as_slice()].concat());
 }

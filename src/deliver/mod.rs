@@ -110,7 +110,8 @@ pub fn deliver_message(ctx: &mut Context, id: &[u8], options: &DeliverOptions) -
     let outcome = deliver_one(ctx, id, options, &mut kept);
     // Messages that wait for a host that we are connected to.
     while let Some(k) = kept.pop() {
-        let options = DeliverOptions { queue_name: options.queue_name.clone(), continued: Some(k.continued), ..DeliverOptions::default() };
+        let options =
+            DeliverOptions { queue_name: options.queue_name.clone(), continued: Some(k.continued), ..DeliverOptions::default() };
         if ctx.run.test_harness && !ctx.run.no_test_delays {
             crate::sys::time::sleep_ms(500);
         }
@@ -126,7 +127,10 @@ pub fn deliver_message(ctx: &mut Context, id: &[u8], options: &DeliverOptions) -
 
 fn deliver_one(ctx: &mut Context, id: &[u8], options: &DeliverOptions, kept: &mut Vec<remote::Kept>) -> DeliverOutcome {
     ctx.services.random.reseed(0);
-    let Some((mut d, mode)) = start::open(ctx, id, options) else { return DeliverOutcome::NotAttempted };
+    let Some((mut d, mode)) = start::open(ctx, id, options) else {
+        ctx.message = Default::default();
+        return DeliverOutcome::NotAttempted;
+    };
     start::make_addresses(ctx, &mut d, &mode);
     let headers = ctx.message.headers.clone();
     routing::route_all(ctx, &mut d);
@@ -164,7 +168,12 @@ fn deliver_one(ctx: &mut Context, id: &[u8], options: &DeliverOptions, kept: &mu
         }
     }
     kept.append(&mut d.kept);
-    finish::finish(ctx, d, wrapper_failed)
+    let outcome = finish::finish(ctx, d, wrapper_failed);
+    // Nothing of ours may keep others, or other users, from the hints.
+    ctx.services.hints.close_idle();
+    // What is logged from here on is not about this message.
+    ctx.message = Default::default();
+    outcome
 }
 
 /// `-N`, now or when the message was submitted: nothing is really delivered.

@@ -152,9 +152,10 @@ impl<'a> Delivery<'a> {
         self.child_done(ctx, &parent);
     }
 
-    /// Was this address delivered to by its transport in an earlier run? (Homonyms only; others are found earlier.)
+    /// Was this address delivered to by its transport in an earlier run, perhaps as the child of an address with the same
+    /// name? (Other earlier deliveries are found before routing.)
     pub(super) fn previously_transported(&mut self, ctx: &mut Context, addr: &Address) -> bool {
-        let known = addr.flags.homonym && with_transport(addr).is_some_and(|n| ctx.message.nonrecipients.contains(&n));
+        let known = with_transport(addr).is_some_and(|n| ctx.message.nonrecipients.contains(&n));
         if known {
             self.child_done(ctx, addr);
         }

@@ -54,7 +54,12 @@ impl MessageLog {
         let mut line = BString::from(time);
         line.push(b' ');
         line.extend_from_slice(text);
-        line.push(b'\n');
+        self.write_plain(&line);
+    }
+
+    /// Appends one line as it is.
+    pub fn write_plain(&self, text: &[u8]) {
+        let line = [text, b"\n"].concat();
         let mut rest: &[u8] = &line;
         while !rest.is_empty() {
             match crate::sys::fd::write(self.fd.as_fd(), rest) {

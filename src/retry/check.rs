@@ -39,10 +39,19 @@ pub fn check_host(
     force: bool,
 ) -> HostCheck {
     let mut key = BString::from("T:");
-    key.extend_from_slice(&host.name);
+    // An address as name could not be told from what follows it.
+    if crate::route::hosts::literal(&host.name).is_some() && !host.name.starts_with(b"[") {
+        key.extend_from_slice(&[b"[", host.name.as_bytes(), b"]"].concat());
+    } else {
+        key.extend_from_slice(&host.name.to_ascii_lowercase());
+    }
     if include_ip {
-        key.push(b':');
+        let v6 = host.address_text.contains(&b':');
+        key.extend_from_slice(if v6 { b":[" } else { b":" });
         key.extend_from_slice(&host.address_text);
+        if v6 {
+            key.push(b']');
+        }
     }
     key.extend_from_slice(port);
     let mut message_key = key.clone();

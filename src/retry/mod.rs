@@ -20,6 +20,7 @@ use crate::hints::records::Retry;
 use crate::hints::{self, HintsDb, Mode};
 use crate::route::Address;
 use crate::route::address::RetryItem;
+use crate::text::Text;
 
 /// One line of the retry section.
 #[derive(Clone, Debug)]
@@ -69,6 +70,11 @@ pub fn record(ctx: &Context, db: &mut dyn HintsDb, key: &[u8]) -> Option<Retry> 
 
 /// Notes in an address that a retry record is to be written for its failure, or deleted.
 pub fn add_item(addr: &mut Address, key: impl Into<BString>, delete: bool, host: bool, message_specific: bool) {
-    let failure = addr.failure.clone();
+    let mut failure = addr.failure.clone();
+    if let (Some(h), Some(m)) = (addr.host_used.as_deref(), &mut failure.message) {
+        let mut with_host = Text::with_taint(format!("H={} [{}]: ", h.name, h.address_text), m.taint());
+        with_host.push(m);
+        *m = with_host;
+    }
     addr.retries.push(RetryItem { key: key.into(), delete, host, message_specific, failure });
 }

@@ -56,7 +56,8 @@ pub fn serve(ctx: &mut Context, after: &mut dyn FnMut(&mut Context, &Accepted)) 
 /// In short on standard output, where the caller of a batch looks, and at length on standard error.
 fn report(error: &BatchError, began: u64, line: u64, accepted: u32) {
     use std::io::Write;
-    let mut short = BString::from(format!("{}\nTransaction started in line {began}\nError detected in line {line}\n", error.text));
+    let mut short =
+        BString::from(format!("{}\nTransaction started in line {began}\nError detected in line {line}\n", error.text));
     let mut long = BString::from("An error was detected while processing a file of BSMTP input.\n");
     long.extend_from_slice(format!("The error message was:\n\n  {}\n\n", error.text).as_bytes());
     long.extend_from_slice(format!("The SMTP transaction started in line {began}.\n").as_bytes());
@@ -120,7 +121,7 @@ fn transaction(ctx: &mut Context, server: &mut Server, began: &mut u64) -> Resul
                     return Err(fault("501 MAIL FROM must have an address operand".into()));
                 }
                 server.new_transaction(ctx);
-                let given = crate::receive::rewriting::smtp_time(ctx, &argument);
+                let given = crate::receive::rewriting::smtp_time(ctx, &argument, false);
                 let mut rules = parse::Rules::new(&ctx.config.main).with_null();
                 let found = parse::extract_address(&mut rules, &given).map_err(|e| fault(format!("501 {e}")))?;
                 let mut sender = Text::tainted(found.address.clone());
@@ -144,7 +145,7 @@ fn transaction(ctx: &mut Context, server: &mut Server, began: &mut u64) -> Resul
                 if max > 0 && ctx.message.recipients.len() as i64 + 1 > max {
                     return Err(fault("552 too many recipients".into()));
                 }
-                let given = crate::receive::rewriting::smtp_time(ctx, &argument);
+                let given = crate::receive::rewriting::smtp_time(ctx, &argument, true);
                 let found = parse::extract_address(&mut parse::Rules::new(&ctx.config.main), &given)
                     .map_err(|e| fault(format!("501 {e}")))?;
                 let mut address = Text::tainted(found.address.clone());

@@ -18,9 +18,7 @@ use crate::context::{Context, TlsFacts};
 use crate::expand::{self, ExpandError};
 use crate::log::{self, Selector, Which};
 use crate::text::Text;
-use crate::tls_openssl::{
-    self, AcceptOptions, CertSource, HandshakeHooks, OpensslOptions, ServerParams, SniAnswer, VerifyMode,
-};
+use crate::tls_openssl::{self, AcceptOptions, CertSource, HandshakeHooks, OpensslOptions, ServerParams, SniAnswer, VerifyMode};
 
 /// How the attempt to begin TLS ended, other than well.
 enum Trouble {
@@ -117,6 +115,8 @@ impl Server {
         match tls_openssl::accept(socket, &context, options) {
             Ok(stream) => {
                 ctx.session.tls_in = facts(stream.facts(), on_connect);
+                let m = &ctx.config.main;
+                ctx.session.tls_in.verification_configured = m.tls_verify_hosts.is_set() || m.tls_try_verify_hosts.is_set();
                 if let Some(w) = ctx.session.wire.as_mut() {
                     w.secured(Box::new(Encrypted(stream)));
                 }
@@ -146,6 +146,7 @@ pub fn facts(f: &tls_openssl::TlsFacts, on_connect: bool) -> TlsFacts {
         version: text(&f.version),
         bits: f.bits,
         certificate_verified: f.verified,
+        verification_configured: false,
         dane_verified: f.dane,
         tlsa_usage: u32::from(f.tlsa_usage),
         peerdn: f.peer_dn.clone().map(Text::tainted),
@@ -237,9 +238,10 @@ impl HandshakeHooks for Hooks<'_> {
         self.ctx.session.tls_in.sni = Some(Text::tainted(name));
         let m = &self.ctx.config.main;
         let options = [&m.tls_certificate, &m.tls_privatekey, &m.tls_ocsp_file, &m.tls_verify_certificates, &m.tls_crl];
-        let wanted = options.iter().filter_map(|o| o.raw()).any(|r| {
-            [&b"tls_in_sni"[..], b"tls_sni", b"tls_out_sni"].iter().any(|n| r.contains_str(n))
-        });
+        let wanted = options
+            .iter()
+            .filter_map(|o| o.raw())
+            .any(|r| [&b"tls_in_sni"[..], b"tls_sni", b"tls_out_sni"].iter().any(|n| r.contains_str(n)));
         if !wanted {
             return SniAnswer::Keep;
         }

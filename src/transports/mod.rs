@@ -51,6 +51,10 @@ pub trait Transport: fmt::Debug + Send + Sync {
     }
     /// How it delivers.
     fn kind(&self) -> Kind<'_>;
+    /// The driver itself if it is appendfile: `file_format` can hand a delivery over to another one.
+    fn as_appendfile(&self) -> Option<&appendfile::Appendfile> {
+        None
+    }
     /// The driver itself if it is the smtp one: callouts use its options.
     fn as_smtp(&self) -> Option<&smtp::Smtp> {
         None
@@ -83,7 +87,11 @@ pub fn rcpt_address(transport: &TransportInstance, a: &crate::route::Address) ->
 
 /// All transport drivers of this build, in the order of `-bV`.
 pub static DRIVERS: &[TransportType] = &[
-    TransportType { name: "appendfile", shown: "appendfile/maildir/mailstore", make: || Box::<appendfile::Appendfile>::default() },
+    TransportType {
+        name: "appendfile",
+        shown: "appendfile/maildir/mailstore",
+        make: || Box::<appendfile::Appendfile>::default(),
+    },
     TransportType { name: "autoreply", shown: "autoreply", make: || Box::<autoreply::Autoreply>::default() },
     TransportType { name: "lmtp", shown: "lmtp", make: || Box::<lmtp::Lmtp>::default() },
     TransportType { name: "pipe", shown: "pipe", make: || Box::<pipe::Pipe>::default() },

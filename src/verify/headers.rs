@@ -61,9 +61,7 @@ pub fn check_syntax(ctx: &Context) -> Result<(), String> {
                 _ => ("is", shown),
             };
             let mut text = BString::from(error);
-            for part in
-                [b": failing address in \"", name, b":\" header ", verb.as_bytes(), b": ", shown]
-            {
+            for part in [b": failing address in \"", name, b":\" header ", verb.as_bytes(), b": ", shown] {
                 text.extend_from_slice(part);
             }
             return Err(log::escape::printing(&text, ctx.config.main.print_topbitchars).to_string());
@@ -187,8 +185,10 @@ fn check_one(
             };
             let mut addr = Address::new(Text::tainted(found.address));
             let saved = ctx.address.clone();
+            let lists = ctx.services.lists.enter_address();
             let options = VerifyOptions { recipient: false, fake_sender: true, ..options.clone() };
             let verified = verify_address(ctx, &mut addr, &options);
+            ctx.services.lists.leave_address(lists);
             ctx.address = saved;
             (verified.outcome, addr.address, addr.failure)
         }

@@ -21,6 +21,7 @@ pub enum Vrfy {
 
 /// VRFY.
 pub fn vrfy(ctx: &mut Context, address: &Text) -> Vrfy {
+    drop(ctx.services.lists.enter_address());
     let mut addr = Address::new(address.clone());
     let options = VerifyOptions { recipient: true, qualify: true, ..VerifyOptions::default() };
     let result = verify_address(ctx, &mut addr, &options);
@@ -55,9 +56,7 @@ pub fn expn(ctx: &mut Context, address: &Text) -> Vec<BString> {
                     vec![format!("250 <{shown}>").into()]
                 };
             }
-            let line = |(i, a): (usize, &Address)| {
-                format!("250{}<{}>", if i + 1 == count { ' ' } else { '-' }, a.address).into()
-            };
+            let line = |(i, a): (usize, &Address)| format!("250{}<{}>", if i + 1 == count { ' ' } else { '-' }, a.address).into();
             lists.new.iter().enumerate().map(line).collect()
         }
     }

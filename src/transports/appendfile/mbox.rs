@@ -27,8 +27,10 @@ pub(super) fn deliver(t: &Appendfile, ctx: &mut Context, job: &LocalJob<'_>, pat
                 " does not exist, but creation outside the home directory is not permitted",
             ));
         }
-        if !parent.is_empty() {
-            place::ensure_directory(job, o, parent)?;
+        // A directory that may not be made shows in the error for the lock file.
+        let absent = || file::stat(parent).is_err_and(|e| e.kind() == ErrorKind::NotFound);
+        if !parent.is_empty() && o.create_directory && absent() && place::may_create(job, o, path) {
+            place::make_directories(o, parent, path)?;
         }
     }
     let _lock_file = if o.use_lockfile { Some(lockfile::make(ctx, o, path)?) } else { None };
@@ -45,9 +47,7 @@ pub(super) fn deliver(t: &Appendfile, ctx: &mut Context, job: &LocalJob<'_>, pat
         .write_all(ctx, job, &file)
         .and_then(|()| fsync(file.as_fd()).map_err(|e| Failure::io(&e, format!("failed to fsync {}", path.as_bstr()))));
     match written {
-        Ok(()) => {
-            Ok(())
-        }
+        Ok(()) => Ok(()),
         Err(failure) => {
             let _ = ftruncate(file.as_fd(), before.size);
             let _ = futimes(file.as_fd(), before.atime, before.mtime);
@@ -95,7 +95,8 @@ fn open(job: &LocalJob<'_>, o: &AppendfileOptions, path: &[u8]) -> Result<(Owned
             return match file::open(path, flags, o.mode.0) {
                 Ok(fd) => {
                     let _ = fchmod(fd.as_fd(), o.mode.0);
-                    let stat = fstat(fd.as_fd()).map_err(|e| Failure::io(&e, format!("while fstat()ing opened mailbox {shown}")))?;
+                    let stat =
+                        fstat(fd.as_fd()).map_err(|e| Failure::io(&e, format!("while fstat()ing opened mailbox {shown}")))?;
                     Ok((fd, stat))
                 }
                 Err(e) if e.kind() == ErrorKind::AlreadyExists => open_existing(job, o, path),
@@ -131,7 +132,10 @@ fn open_existing(job: &LocalJob<'_>, o: &AppendfileOptions, path: &[u8]) -> Resu
     }
     let mode = before.permissions() & 0o7777;
     if before.is_file() && mode != o.mode.0 && o.mode_fail_narrower && (mode | o.mode.0) != mode {
-        return Err(Failure::defer(errors::BAD_MODE, format!("mailbox {shown} has the wrong mode {mode:o} ({:o} expected)", o.mode.0)));
+        return Err(Failure::defer(
+            errors::BAD_MODE,
+            format!("mailbox {shown} has the wrong mode {mode:o} ({:o} expected)", o.mode.0),
+        ));
     }
     let mut flags = if fifo { Flags::WRITE | Flags::NONBLOCK } else { Flags::READ_WRITE | Flags::APPEND };
     if !o.allow_symlink {
@@ -146,7 +150,10 @@ fn open_existing(job: &LocalJob<'_>, o: &AppendfileOptions, path: &[u8]) -> Resu
     })?;
     let opened = fstat(fd.as_fd()).map_err(stat_error)?;
     if !opened.same_file(&before) || opened.uid != before.uid || opened.gid != before.gid {
-        return Err(Failure::defer(errors::INODE_CHANGED, format!("opened mailbox {shown} inode number changed from {} to {}", before.ino, opened.ino)));
+        return Err(Failure::defer(
+            errors::INODE_CHANGED,
+            format!("opened mailbox {shown} inode number changed from {} to {}", before.ino, opened.ino),
+        ));
     }
     if before.is_file() && mode != o.mode.0 {
         let _ = fchmod(fd.as_fd(), o.mode.0);

@@ -33,30 +33,49 @@ impl CreateFile {
             b"inhome" => Self::InHome,
             b"belowhome" => Self::BelowHome,
             [b'/', ..] => Self::Below(value.into()),
-            _ => return Err(format!("invalid value given for \"file_create\" for the appendfile transport: \"{}\"", value.as_bstr())),
+            _ => {
+                return Err(format!(
+                    "invalid value given for \"file_create\" for the appendfile transport: \"{}\"",
+                    value.as_bstr()
+                ));
+            }
         })
     }
 }
 
 /// The path, and the format: a file that a `.forward` names is a mailbox, a directory is one of the directory forms.
-pub(super) fn find(ctx: &mut Context, job: &LocalJob<'_>, o: &AppendfileOptions, configured: Format) -> Result<(BString, Format), Failure> {
+pub(super) fn find(
+    ctx: &mut Context,
+    job: &LocalJob<'_>,
+    o: &AppendfileOptions,
+    configured: Format,
+) -> Result<(BString, Format), Failure> {
     let Some(first) = job.batch.first() else { return Err(Failure::defer(errors::UNKNOWN, "no address")) };
     let name = &job.transport.name;
     let template = o.file.get().or(o.directory.get());
     let (path, explicit) = match (first.kind, template) {
         (AddressKind::File, None) => (first.address.clone(), true),
-        (_, None) => return Err(Failure::defer(errors::UNKNOWN, format!("Mandatory file or directory option missing from {name} transport"))),
+        (_, None) => {
+            return Err(Failure::defer(
+                errors::UNKNOWN,
+                format!("Mandatory file or directory option missing from {name} transport"),
+            ));
+        }
         (_, Some(t)) => {
             let path = expand::expand(ctx, t).map_err(|e| Failure {
                 status: DeliveryStatus::Panic,
-                ..Failure::defer(errors::EXPAND_FAIL, format!("Expansion of \"{}\" (file or directory name for {name} transport) failed: {e}", t.raw().as_bstr()))
+                ..Failure::defer(
+                    errors::EXPAND_FAIL,
+                    format!("Expansion of \"{}\" (file or directory name for {name} transport) failed: {e}", t.raw().as_bstr()),
+                )
             })?;
             (path, false)
         }
     };
     // A name that a user's own filter or .forward gave is the user's to choose; he is who writes.
     // A name that create_file keeps below a directory is as good as one of ours.
-    let confined = CreateFile::parse(o.create_file.raw().unwrap_or(b"anywhere")).is_ok_and(|c| matches!(c, CreateFile::BelowHome | CreateFile::Below(_)))
+    let confined = CreateFile::parse(o.create_file.raw().unwrap_or(b"anywhere"))
+        .is_ok_and(|c| matches!(c, CreateFile::BelowHome | CreateFile::Below(_)))
         && may_create(job, o, &path);
     if path.is_tainted() && !explicit && !confined {
         return Err(Failure::defer(
@@ -66,7 +85,10 @@ pub(super) fn find(ctx: &mut Context, job: &LocalJob<'_>, o: &AppendfileOptions,
     }
     let mut path = BString::from(path.into_bytes());
     if path.first() != Some(&b'/') {
-        return Err(Failure::defer(errors::NOT_ABSOLUTE, format!("appendfile: file or directory name \"{path}\" is not absolute")));
+        return Err(Failure::defer(
+            errors::NOT_ABSOLUTE,
+            format!("appendfile: file or directory name \"{path}\" is not absolute"),
+        ));
     }
     if path == "/dev/null" {
         return Ok((path, Format::Mbox));
@@ -127,8 +149,6 @@ fn real(path: &[u8]) -> Option<Vec<u8>> {
 
 /// Makes a directory with those above it, unless it is there.
 pub(super) fn ensure_directory(job: &LocalJob<'_>, o: &AppendfileOptions, path: &[u8]) -> Result<(), Failure> {
-    use std::os::unix::ffi::OsStrExt;
-    use std::os::unix::fs::DirBuilderExt;
     match file::stat(path) {
         Ok(s) if s.is_dir() => return Ok(()),
         Ok(_) => return Err(Failure::defer(errors::NOT_DIRECTORY, format!("{} is not a directory", path.as_bstr()))),
@@ -141,13 +161,35 @@ pub(super) fn ensure_directory(job: &LocalJob<'_>, o: &AppendfileOptions, path: 
     let mut inside = path.to_vec();
     inside.extend_from_slice(b"/x");
     if !may_create(job, o, &inside) {
-        return Err(not_below_home("tried to create file in", path, ", but file creation outside the home directory is not permitted"));
+        return Err(not_below_home(
+            "tried to create file in",
+            path,
+            ", but file creation outside the home directory is not permitted",
+        ));
     }
-    std::fs::DirBuilder::new()
-        .recursive(true)
-        .mode(o.directory_mode.0)
-        .create(std::ffi::OsStr::from_bytes(path))
-        .map_err(|e| Failure::io(&e, format!("failed to create directories for {}: {}", path.as_bstr(), crate::sys::error_text(&e))))
+    make_directories(o, path, path)
+}
+
+/// Makes a directory and those above it with `directory_mode` (all its bits, whatever the umask says). `wanted` is what
+/// messages call it.
+pub(super) fn make_directories(o: &AppendfileOptions, path: &[u8], wanted: &[u8]) -> Result<(), Failure> {
+    use std::os::unix::ffi::OsStrExt;
+    use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+    let failed = |e: std::io::Error| {
+        Failure::io(&e, format!("failed to create directories for {}: {}", wanted.as_bstr(), crate::sys::error_text(&e)))
+    };
+    let ends = path.iter().enumerate().filter(|(i, c)| **c == b'/' && *i > 0).map(|(i, _)| i).chain([path.len()]);
+    for end in ends {
+        let part = std::ffi::OsStr::from_bytes(&path[..end]);
+        match std::fs::DirBuilder::new().mode(o.directory_mode.0).create(part) {
+            Ok(()) => {
+                std::fs::set_permissions(part, std::fs::Permissions::from_mode(o.directory_mode.0)).map_err(failed)?;
+            }
+            Err(_) if file::stat(&path[..end]).is_ok() => {}
+            Err(e) => return Err(failed(e)),
+        }
+    }
+    Ok(())
 }
 
 /// The refusal of `create_file`.

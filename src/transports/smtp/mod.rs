@@ -3,6 +3,7 @@
 //! `hosts` tries one host after the other, `transaction` sends one message over a connection, `result` puts what
 //! happened into addresses. The dialogue itself is in `crate::smtp_out`.
 
+mod body;
 mod envelope;
 mod hosts;
 mod options;
@@ -82,6 +83,14 @@ impl Transport for Smtp {
         };
         if o.command_timeout.0 <= 0 || o.data_timeout.0 <= 0 || o.final_timeout.0 <= 0 {
             return Err(format!("command, data, or final timeout value is zero for {name} transport"));
+        }
+        // Mail must not go out unsigned where the administrator wants it signed.
+        for (option, value) in
+            [("dkim_domain", &o.dkim_domain), ("dkim_private_key", &o.dkim_private_key), ("arc_sign", &o.arc_sign)]
+        {
+            if value.is_set() {
+                return Err(format!("{option} is not implemented"));
+            }
         }
         if !set.iter().any(|s| s == "retry_use_local_part") {
             generic.retry_use_local_part = false;
