@@ -176,11 +176,9 @@ fn prdr(ctx: &mut Context, input: &mut Input<'_>, verdict: &mut Verdict) -> Resu
 pub fn add_headers(ctx: &mut Context) {
     let removed = std::mem::take(&mut ctx.message.acl_removed_headers);
     for item in &removed {
-        for name in crate::parse::list::items(item) {
-            // Lines that an ACL adds are put in after this, and so are never removed by it.
-            for h in ctx.message.headers.iter_mut().skip(1).filter(|h| matches(&h.text, &name)) {
-                h.kind = HeaderKind::Old;
-            }
+        // Lines that an ACL adds are put in after this, and so are never removed by it.
+        for h in ctx.message.headers.iter_mut().skip(1).filter(|h| matches(&h.text, item)) {
+            h.kind = HeaderKind::Old;
         }
     }
     for h in std::mem::take(&mut ctx.message.acl_added_headers) {

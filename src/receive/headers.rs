@@ -96,7 +96,7 @@ pub fn read(
     };
     let mut r = Reader { section, pushed: None, limits, text: Vec::new(), line_start: 0, zeros: 0, first: true };
     let result = r.run(ctx, input, from_line);
-    if matches!(result, Err(Trouble::TooLong | Trouble::LineTooLong)) && !r.text.is_empty() {
+    if matches!(result, Err(Trouble::TooLong | Trouble::LineTooLong | Trouble::NotCrlf)) && !r.text.is_empty() {
         let text = std::mem::take(&mut r.text);
         r.section.lines.push(text.into());
     }

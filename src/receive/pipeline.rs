@@ -300,8 +300,9 @@ fn read_body(
         let m = &mut ctx.message;
         m.size = already + sink.size;
         m.body_zerocount = sink.zeros;
-        m.body_linecount = sink.lines;
-        m.message_linecount = section.line_count + sink.lines;
+        // Of a body in wire format lines are not counted: its size has CRLFs.
+        m.body_linecount = if wire { 0 } else { sink.lines };
+        m.message_linecount = section.line_count + m.body_linecount;
         m.max_received_linelength = section.longest.max(sink.longest);
         match (result, sink.error.take()) {
             (Ok(()), Some(e)) => Err(Pump::Stop(Stop::Io(false, crate::sys::error_text(&e), None))),

@@ -159,7 +159,11 @@ fn stopped(ctx: &mut Context, input: &mut Input<'_>, stop: Stop, batched: bool) 
             bomb_out(ctx, input, "signal-exit", "Service not available - SIGTERM or SIGINT received", batched);
             Received::Close(SessionEnd::Broken)
         }
-        Stop::SessionOver => Received::Close(SessionEnd::Done),
+        Stop::SessionOver => {
+            let line = format!("{} lost while reading message data", connection_info(ctx));
+            log::write(ctx, Some(Selector::LostIncomingConnection), Which::MAIN, line.as_bytes());
+            Received::Close(SessionEnd::Done)
+        }
         Stop::Abandoned => Received::Refused,
         Stop::Header(trouble) => {
             header_trouble(ctx, input, &trouble);

@@ -32,7 +32,7 @@ pub fn serve(ctx: &mut Context, after: &mut dyn FnMut(&mut Context, &Accepted)) 
     let error = loop {
         server.new_transaction(ctx);
         began = ctx.session.wire.as_ref().map_or(0, |w| w.lines_read);
-        match transaction(ctx, &mut server) {
+        match transaction(ctx, &mut server, &mut began) {
             Ok(None) => break None,
             Ok(Some(envelope)) => match receive::smtp::receive(ctx, &mut server, envelope) {
                 receive::smtp::Received::Accepted(message) => {
@@ -78,7 +78,7 @@ fn report(error: &BatchError, began: u64, line: u64, accepted: u32) {
     let _ = std::io::stderr().write_all(&long);
 }
 
-fn transaction(ctx: &mut Context, server: &mut Server) -> Result<Option<Envelope>, BatchError> {
+fn transaction(ctx: &mut Context, server: &mut Server, began: &mut u64) -> Result<Option<Envelope>, BatchError> {
     loop {
         let Some(wire) = ctx.session.wire.as_mut() else { return Ok(None) };
         server.line = match command::read_line(wire) {
@@ -92,6 +92,7 @@ fn transaction(ctx: &mut Context, server: &mut Server) -> Result<Option<Envelope
             }
             Err(_) => return Ok(None),
         };
+        let lines = wire.lines_read;
         let known = command::identify(&mut server.line);
         ctx.session.smtp_command = Some(Text::tainted(server.line.text.clone()));
         ctx.session.smtp_command_argument = Some(Text::tainted(server.line.argument.clone()));
@@ -105,8 +106,12 @@ fn transaction(ctx: &mut Context, server: &mut Server) -> Result<Option<Envelope
                     ctx.session.helo_name = Some(Text::tainted(name));
                 }
                 server.new_transaction(ctx);
+                *began = lines;
             }
-            Some(Verb::Rset) => server.new_transaction(ctx),
+            Some(Verb::Rset) => {
+                server.new_transaction(ctx);
+                *began = lines;
+            }
             Some(Verb::Mail) => {
                 let argument = server.line.argument.clone();
                 if ctx.message.sender.is_some() {

@@ -77,7 +77,7 @@ pub static TABLE: &[Known] = &[
     row("mail from:", Verb::Mail, "MAIL", true, true, Sync::UnlessPipelining),
     row("rcpt to:", Verb::Rcpt, "RCPT", true, true, Sync::UnlessPipelining),
     row("data", Verb::Data, "DATA", false, true, Sync::Always),
-    row("bdat", Verb::Bdat, "BDAT", true, true, Sync::UnlessPipelining),
+    row("bdat", Verb::Bdat, "BDAT", true, true, Sync::Never),
     row("quit", Verb::Quit, "QUIT", false, true, Sync::Never),
     row("noop", Verb::Noop, "NOOP", true, false, Sync::Always),
     row("etrn", Verb::Etrn, "ETRN", true, false, Sync::Always),

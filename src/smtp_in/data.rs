@@ -144,8 +144,19 @@ impl Server {
 
     /// After a chunk that is not the last: acknowledges it and reads the command for the next one.
     pub fn next_chunk(&mut self, ctx: &mut Context, done: Chunk) -> NextChunk {
-        self.reply(ctx, format!("250 {} byte chunk received", done.size));
         let mut only_rset = false;
+        // Without PIPELINING nothing may follow a chunk before it has been acknowledged.
+        let out_of_sync = !ctx.session.pipelining_advertised && !self.in_sync(ctx);
+        if out_of_sync {
+            self.log_sync_failure(ctx, 32);
+            let text = "SMTP synchronization error";
+            if let Next::Close = self.mistake(ctx, Selector::SmtpProtocolError, 554, None, text) {
+                return NextChunk::Ended(None);
+            }
+            only_rset = true;
+        } else {
+            self.reply(ctx, format!("250 {} byte chunk received", done.size));
+        }
         loop {
             let command = match self.read_command(ctx, true) {
                 Ok(c) => c,
@@ -195,7 +206,9 @@ impl Server {
                     }
                 }
             }
-            if let (true, Some(Verb::Bdat), Some(chunk)) = (only_rset, verb, parse_chunk(&self.line.argument))
+            // Data of a chunk that is not wanted must never be read as commands. (After a synchronization error there is no
+            // telling what is what.)
+            if let (true, Some(Verb::Bdat), Some(chunk)) = (only_rset && !out_of_sync, verb, parse_chunk(&self.line.argument))
                 && chunk.size > 0
                 && let Err(end) = self.skip(ctx, chunk.size)
             {

@@ -256,7 +256,8 @@ impl Server {
         }
         self.note_pipelining(ctx);
         let prdr = if ctx.message.prdr { ", PRDR Requested" } else { "" };
-        let (verdict, message) = result.map_or((Verdict::Ok, None), |r| (r.verdict, r.user_message));
+        let (verdict, message, logged) =
+            result.map_or((Verdict::Ok, None, None), |r| (r.verdict, r.user_message, r.log_message));
         match message {
             None => self.reply(ctx, format!("250 OK{prdr}")),
             Some(mut m) => {
@@ -267,6 +268,7 @@ impl Server {
         ctx.message.recipients_discarded = verdict == Verdict::Discard;
         if ctx.message.recipients_discarded {
             self.discard_note = Some("MAIL");
+            self.discard_message = logged;
         }
         self.was_rejected_mail = false;
         if let Some(r) = self.rcpt_rate.as_mut() {

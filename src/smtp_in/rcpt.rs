@@ -81,7 +81,7 @@ impl Server {
 
     fn judge(&mut self, ctx: &mut Context, address: Text, dsn: Dsn) -> Next {
         let result = if ctx.message.recipients_discarded {
-            AclResult { verdict: Verdict::Discard, user_message: None, log_message: None }
+            AclResult { verdict: Verdict::Discard, user_message: None, log_message: self.discard_message.clone() }
         } else {
             match ctx.config.main.acl_smtp_rcpt.get().cloned() {
                 Some(list) => acl::check(ctx, Where::Rcpt, Some(&address), &list),

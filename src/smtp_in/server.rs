@@ -94,6 +94,8 @@ pub struct Server {
     pub discarded: bool,
     /// Which ACL said that recipients are to be thrown away.
     pub discard_note: Option<&'static str>,
+    /// ... and its text for the log.
+    pub discard_message: Option<crate::text::Text>,
     /// The command before this one was RCPT, or a MAIL that was refused.
     pub last_was_rcpt: bool,
     /// See above.
@@ -140,6 +142,7 @@ impl Server {
             too_many_recipients: false,
             discarded: false,
             discard_note: None,
+            discard_message: None,
             last_was_rcpt: false,
             last_was_rejected_mail: false,
             was_rcpt: false,
@@ -343,6 +346,7 @@ impl Server {
         self.too_many_recipients = false;
         self.discarded = false;
         self.discard_note = None;
+        self.discard_message = None;
     }
 
     fn unknown_command(&mut self, ctx: &mut Context) -> Next {
@@ -365,19 +369,25 @@ impl Server {
 
     /// Input came before the answer that it should have waited for.
     pub fn sync_failure(&mut self, ctx: &mut Context) -> Next {
+        self.log_sync_failure(ctx, 150);
+        self.not_quit(ctx, Some("synchronization-error"), Some(("554", "SMTP synchronization error")));
+        Next::Close
+    }
+
+    /// The log line of it, with so much of the input.
+    pub fn log_sync_failure(&mut self, ctx: &mut Context, shown: usize) {
         let waiting: BString = ctx.session.wire.as_ref().map(|w| w.unread()).unwrap_or_default().into();
         report::incomplete_transaction(ctx, "sync failure");
         let line = format!(
             "SMTP protocol synchronization error (next input sent too soon: pipelining was{} advertised): rejected \"{}\" {} \
-             next input=\"{}\"",
+             next input=\"{}\"{}",
             if ctx.session.pipelining_advertised { "" } else { " not" },
             super::answer::printable(ctx, &self.line.text),
             host_and_ident(ctx, true),
-            super::answer::printable(ctx, waiting.get(..150).unwrap_or(&waiting)),
+            super::answer::printable(ctx, waiting.get(..shown).unwrap_or(&waiting)),
+            if waiting.len() > shown { "..." } else { "" },
         );
         log::write(ctx, None, Which::MAIN.and(Which::REJECT), line.as_bytes());
-        self.not_quit(ctx, Some("synchronization-error"), Some(("554", "SMTP synchronization error")));
-        Next::Close
     }
 
     fn too_many_nonmail(&mut self, ctx: &mut Context) -> Next {

@@ -312,9 +312,10 @@ fn banner(ctx: &mut Context, server: &mut Server, message: Option<crate::text::T
             let waiting: BString = ctx.session.wire.as_ref().map(|w| w.unread()).unwrap_or_default().into();
             let line = format!(
                 "SMTP protocol synchronization error (input sent without waiting for greeting): rejected connection from {} \
-                 input=\"{}\"",
+                 input=\"{}\"{}",
                 host_and_ident(ctx, true),
-                answer::printable(ctx, waiting.get(..128).unwrap_or(&waiting))
+                answer::printable(ctx, waiting.get(..128).unwrap_or(&waiting)),
+                if waiting.len() > 128 { "..." } else { "" }
             );
             log::write(ctx, None, Which::MAIN.and(Which::REJECT), line.as_bytes());
             server.reply(ctx, "554 SMTP synchronization error");
