@@ -142,7 +142,11 @@ impl Scan<'_> {
                 };
                 match expand_list(ctx, template, subject) {
                     Ok(Some(t)) => t,
-                    Ok(None) => return Match::No,
+                    Ok(None) => {
+                        let raw = template.raw().as_bstr();
+                        log::hdebug!(ctx, LISTS, "expansion of \"{raw}\" forced failure: assume not in this list");
+                        return Match::No;
+                    }
                     Err(m) => return Match::Defer(m),
                 }
             }
