@@ -50,7 +50,7 @@ fn words(text: &[u8]) -> Vec<BString> {
     while !rest.is_empty() {
         let (word, after) = if rest.first() == Some(&b'"') {
             let (text, after) = crate::config::lines::quoted(rest);
-            (BString::from(text), after)
+            (text, after)
         } else {
             let end = rest.find_byteset(b" \t\r\n").unwrap_or(rest.len());
             (BString::from(rest.get(..end).unwrap_or(rest)), rest.get(end..).unwrap_or_default())

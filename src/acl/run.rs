@@ -42,6 +42,7 @@ pub fn check(ctx: &mut Context, place: Where, recipient: Option<&Text>, string: 
             Err(_) => return result(Verdict::Defer, Messages::log_only("defer in percent_hack_domains check")),
         }
     }
+    let lists = run.addr.is_some().then(|| ctx.services.lists.enter_address());
     let before = ctx.acl.running.replace(place);
     ctx.acl.level = 0;
     ctx.acl.source = None;
@@ -56,6 +57,9 @@ pub fn check(ctx: &mut Context, place: Where, recipient: Option<&Text>, string: 
     };
     ctx.acl.running = before;
     ctx.acl.source = None;
+    if let Some(outer) = lists {
+        ctx.services.lists.leave_address(outer);
+    }
     let a = &mut ctx.address;
     (a.domain, a.local_part, a.address_data, a.domain_data, a.local_part_data, a.sender_address_data) =
         (None, None, None, None, None, None);

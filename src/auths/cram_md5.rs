@@ -78,7 +78,7 @@ impl Authenticator for CramMd5Options {
     }
 
     fn client(&self, ctx: &mut Context, inst: &AuthInstance, wire: &mut dyn ClientDialogue) -> ClientAuthResult {
-        let mut value = |option: &Str, ctx: &mut Context| match option.get().map(|t| (expand::expand(ctx, t), t)) {
+        let value = |option: &Str, ctx: &mut Context| match option.get().map(|t| (expand::expand(ctx, t), t)) {
             None => Ok(crate::text::Text::new()),
             Some((Ok(v), _)) => Ok(v),
             Some((Err(ExpandError::Forced(_)), _)) => Err(ClientAuthResult::Cancelled(None)),

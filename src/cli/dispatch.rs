@@ -145,7 +145,7 @@ fn start_daemon(ctx: &mut Context, o: &Options) -> Result<i32, Refusal> {
         return missing("-oY");
     }
     if ctx.config.main.mua_wrapper {
-        return Err(refuse("Daemon cannot be run when mua_wrapper is set"));
+        log::write(ctx, None, Which::MAIN.and(Which::PANIC_DIE), b"Daemon cannot be run when mua_wrapper is set");
     }
     let options = DaemonOptions {
         listen: o.daemon.is_some(),

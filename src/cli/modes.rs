@@ -315,7 +315,7 @@ pub fn check(o: &Options) -> Result<(), Refusal> {
     if !o.arguments.is_empty() && modes == 1 && !takes_arguments && !o.rebuild_aliases {
         return incompatible();
     }
-    if o.input != InputMode::Unset && o.input != InputMode::Message && (o.extract_recipients || !o.arguments.is_empty()) {
+    if matches!(o.input, InputMode::Smtp | InputMode::Batch) && o.extract_recipients {
         return incompatible();
     }
     Ok(())

@@ -229,7 +229,7 @@ fn option<'a>(o: &mut Options, word: &'a BString, words: &mut Words<'a>) -> Resu
                 return Err(unknown(word));
             };
             let list = value(word, times, words)?;
-            for t in list.split_str("/") {
+            for t in list.split_str("/").filter(|t| !t.is_empty()) {
                 let t = parse_interval(t).ok_or_else(|| refuse(format!("bad time value {}: abandoned", t.as_bstr())))?;
                 o.fudged_queue_times.push(t);
             }

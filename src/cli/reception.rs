@@ -40,7 +40,7 @@ pub fn run(ctx: &mut Context, o: &Options) -> Result<i32, Refusal> {
         InputMode::Smtp => {
             ctx.session.input = Input::Smtp;
             wire(ctx, true)?;
-            Ok(i32::from(smtp_in::serve(ctx, &mut deliver) == SessionEnd::Failed))
+            Ok(i32::from(smtp_in::serve(ctx, &mut deliver) != SessionEnd::Done))
         }
         InputMode::Batch => {
             ctx.session.input = Input::BatchedSmtp;
@@ -83,7 +83,8 @@ pub fn rehearse(ctx: &mut Context, o: &Options, address: &[u8], callouts: bool) 
     let _ = out.flush();
     ctx.session.input = Input::Smtp;
     wire(ctx, true)?;
-    Ok(i32::from(smtp_in::serve(ctx, &mut |_, _| {}) == SessionEnd::Failed))
+    // A rehearsal has no failure to tell of.
+    Ok(i32::from(smtp_in::serve(ctx, &mut |_, _| {}) == SessionEnd::Broken))
 }
 
 /// The line to the peer: standard input and, with answers, output.
@@ -163,7 +164,9 @@ fn caller(ctx: &mut Context, o: &Options, remote: bool) -> Result<(), Refusal> {
     c.message_reference.clone_from(if trusted { &o.given.reference } else { &None });
     if let Some(id) = &o.bounce_of {
         c.message_reference = Some(id.clone());
+        ctx.message.local_error = true;
     }
+    let c = &mut ctx.session.caller;
     c.sender_local = !remote && ((o.sender.is_none() && !smtp) || !trusted);
     c.real_sender = (!trusted && !remote).then(|| own.clone());
     ctx.message.suppress_local_fixups = o.suppress_fixups;

@@ -177,6 +177,9 @@ fn facts(o: &Options, argv: Vec<BString>) -> Result<Run, Refusal> {
 /// The list of configuration files, with absolute names: children may have another directory.
 fn config_files(o: &Options, run: &Run) -> BString {
     let Some(given) = &o.config_files else { return build::CONFIGURE_FILE.into() };
+    if given == crate::config::source::EMBEDDED {
+        return given.clone();
+    }
     let names: Vec<Vec<u8>> = crate::config::ids::items(given)
         .iter()
         .map(|n| if n.starts_with(b"/") { n.to_vec() } else { [run.initial_cwd.as_slice(), b"/", n].concat() })
@@ -272,7 +275,7 @@ fn testing(o: &Options, run: &mut Run) {
             if matches!(test, Test::Address | Test::Verify { .. }) {
                 run.address_test = true;
             }
-            if matches!(test, Test::Address | Test::Rewrite | Test::Retry) {
+            if matches!(test, Test::Address | Test::Retry) {
                 run.debug |= trace::V;
                 run.verbose = true;
             }

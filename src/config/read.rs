@@ -79,24 +79,26 @@ fn sections(
 ) -> Result<(), ConfigError> {
     let mut next = main_section(config, lines)?;
     site::complete(config, run, services, warnings)?;
-    let mut seen: Vec<BString> = Vec::new();
-    while let Some(name) = next {
+    let mut seen: Vec<&str> = Vec::new();
+    while let Some(given) = next {
+        let Some(name) = section_name(&given) else {
+            return Err(lines.error(format!("\"{given}\" is not a known configuration section name")));
+        };
         if seen.contains(&name) {
-            return Err(lines.error(format!("\"{name}\" section is repeated in the configuration file")));
+            return Err(lines.error(format!("\"{given}\" section is repeated in the configuration file")));
         }
-        next = match name.as_slice() {
-            b"acl" => acls(config, lines)?,
-            b"authenticators" => drivers::authenticators(config, lines)?,
-            b"routers" => drivers::routers(config, lines)?,
-            b"transports" => drivers::transports(config, lines)?,
-            b"retry" => retry(config, lines, warnings)?,
-            b"rewrite" => rewrite(config, lines)?,
-            b"local_scan" => {
+        next = match name {
+            "acl" => acls(config, lines)?,
+            "authenticators" => drivers::authenticators(config, lines)?,
+            "routers" => drivers::routers(config, lines)?,
+            "transports" => drivers::transports(config, lines)?,
+            "retry" => retry(config, lines, warnings)?,
+            "rewrite" => rewrite(config, lines)?,
+            _ => {
                 return Err(
                     lines.error("local_scan() options not supported: (LOCAL_SCAN_HAS_OPTIONS not defined in Local/Makefile)")
                 );
             }
-            _ => return Err(lines.error(format!("\"{name}\" is not a known configuration section name"))),
         };
         seen.push(name);
     }
@@ -109,7 +111,15 @@ pub fn section_start(line: &[u8]) -> Option<BString> {
     if !rest.first().is_some_and(u8::is_ascii_whitespace) {
         return None;
     }
-    Some(rest.trim().into())
+    Some(rest.trim().to_ascii_lowercase().into())
+}
+
+/// The section that a name means: in any case, and singular or plural.
+fn section_name(given: &[u8]) -> Option<&'static str> {
+    let plural = |s: &[u8]| s.to_ascii_lowercase().strip_suffix(b"s").map_or(s.to_ascii_lowercase(), <[u8]>::to_vec);
+    ["acl", "authenticators", "local_scan", "retry", "rewrite", "routers", "transports"]
+        .into_iter()
+        .find(|known| plural(known.as_bytes()) == plural(given))
 }
 
 /// Is the line a macro definition (outside the main section, where all lines with a capital are)?

@@ -15,6 +15,9 @@ use crate::sys::file::{self, Flags};
 /// Largest configuration file.
 const MAX_SIZE: u64 = 64 << 20;
 
+/// `-C builtin`: the configuration that is embedded in the program.
+pub const EMBEDDED: &[u8] = b"builtin";
+
 /// Reads a whole file.
 fn read_all(fd: std::os::fd::OwnedFd) -> io::Result<Vec<u8>> {
     let mut text = Vec::new();
@@ -57,6 +60,9 @@ pub fn candidates(list: &[u8]) -> Vec<BString> {
 /// Opens and reads the first file of a colon-separated list that exists. `check_owner`: it must belong to root, the
 /// exim user or CONFIGURE_OWNER, and others must not be able to write it.
 pub fn read_main(list: &[u8], check_owner: bool, exim: (u32, u32)) -> Result<(BString, Vec<u8>), ConfigError> {
+    if list == EMBEDDED {
+        return Ok((EMBEDDED.into(), include_bytes!("default.conf").to_vec()));
+    }
     let names = candidates(list);
     for name in &names {
         match file::open(name, Flags::READ, 0) {

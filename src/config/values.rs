@@ -4,7 +4,7 @@
 
 use bstr::ByteSlice;
 
-/// Reads an interval such as `1w2d3h4m5s`; `None` if it is not one. Used wherever the manual says "time".
+/// Reads an interval such as `1w2d3h4m5s`; each number has its unit. `None` if it is not one. Used wherever the manual says "time".
 pub fn parse_interval(s: &[u8]) -> Option<i64> {
     let mut total: i64 = 0;
     let mut rest = s;
@@ -18,12 +18,12 @@ pub fn parse_interval(s: &[u8]) -> Option<i64> {
         }
         let n: i64 = rest[..digits].to_str().ok()?.parse().ok()?;
         let unit = match rest.get(digits) {
-            None | Some(b's') => 1,
+            Some(b's') => 1,
             Some(b'm') => 60,
             Some(b'h') => 3600,
             Some(b'd') => 86400,
             Some(b'w') => 604_800,
-            Some(_) => return None,
+            _ => return None,
         };
         total = total.checked_add(n.checked_mul(unit)?)?;
         rest = rest.get(digits + 1..).unwrap_or_default();
@@ -179,7 +179,7 @@ mod tests {
     #[test]
     fn intervals() {
         assert_eq!(parse_interval(b"1w2d3h4m5s"), Some(604_800 + 2 * 86_400 + 3 * 3600 + 245));
-        assert_eq!(parse_interval(b"10"), Some(10));
+        assert_eq!(parse_interval(b"10"), None);
         assert_eq!(parse_interval(b"10x"), None);
         assert_eq!(show_time(90_061), "1d1h1m1s");
         assert_eq!(show_time(0), "0s");

@@ -3,7 +3,7 @@
 use std::io;
 use std::os::fd::AsFd;
 
-use bstr::{BString, ByteSlice};
+use bstr::BString;
 
 use crate::context::Context;
 use crate::log::{self, Which};

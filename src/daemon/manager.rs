@@ -103,11 +103,14 @@ fn idle(ctx: &mut Context, pool: &mut Vec<Process>) -> Option<usize> {
         return None;
     }
     let (ours, theirs) = unix::pair(Kind::SeqPacket).ok()?;
+    let mut ours = Some(ours);
     let pid = super::children::start(ctx, "delivery process", |ctx| {
+        // The child must not hold the manager's ends: they tell it that the manager is gone.
         pool.clear();
+        ours.take();
         serve(ctx, &theirs)
     })?;
-    pool.push(Process { pid, socket: ours, busy: false, done: 0 });
+    pool.push(Process { pid, socket: ours?, busy: false, done: 0 });
     Some(pool.len() - 1)
 }
 

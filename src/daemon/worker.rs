@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use super::counters::{Counters, Place};
-use super::handoff::{Ends, Handoff, When, queue_delivery};
+use super::handoff::{Ends, Handoff, queue_delivery};
 use super::Life;
 use super::sockets::Listener;
 use crate::context::Context;

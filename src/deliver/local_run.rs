@@ -216,7 +216,7 @@ fn results(
             outcome = *o;
             a.failure = f.clone();
         }
-        let deferred = matches!(outcome, Outcome::Defer | Outcome::Panic);
+        let deferred = outcome == Outcome::Defer;
         if deferred || a.flags.delivery_retry_exists {
             let key = retry_key(transport, &a);
             retry::add_item(&mut a, key, !deferred, false, false);
@@ -405,7 +405,7 @@ fn collect(
     let mut bytes = Vec::new();
     let _ = File::from(read).take(64 << 20).read_to_end(&mut bytes);
     let status = process::wait(pid);
-    let statuses = match wire::decode(&bytes, batch) {
+    let statuses = match wire::decode(&ctx.config, &bytes, batch) {
         Some(s) => s,
         None => {
             for a in batch.iter() {

@@ -74,7 +74,6 @@ pub(super) fn open<'a>(ctx: &mut Context, id: &[u8], options: &'a DeliverOptions
         Some(t) => *t,
         None => unix_time() - ctx.message.received_time.0,
     };
-    crate::smtp_out::client::say(&ctx.run, &format!("delivering {shown}"));
     let mut d = Delivery::new(options, data, age);
     merge_journal(ctx, &mut d);
     if ctx.message.recipients.is_empty() {

@@ -241,13 +241,13 @@ pub fn address(ctx: &Context, addr: &Address, delivered: bool) -> BString {
         if addr.kind == AddressKind::File && !addr.local_part.starts_with(b"/") {
             out.extend_from_slice(b"save ");
         }
-        out.extend_from_slice(&local_part(addr));
-    } else if addr.prefix.is_some() || addr.suffix.is_some() {
-        out.extend_from_slice(&local_part(addr));
-        out.push(b'@');
-        out.extend_from_slice(&addr.domain);
+        push_local_part(&mut out, addr);
     } else {
-        out.extend_from_slice(&addr.address);
+        push_local_part(&mut out, addr);
+        if !addr.domain.is_empty() {
+            out.push(b'@');
+            out.extend_from_slice(&addr.domain);
+        }
     }
     let top_address: &[u8] = addr.onetime_parent.as_ref().unwrap_or(top.map_or(&addr.address, |t| &t.address));
     let same = same_address(&out, top_address) && addr.onetime_parent.is_none() && (!all_parents || ancestors.is_empty());
@@ -271,11 +271,13 @@ pub fn address(ctx: &Context, addr: &Address, delivered: bool) -> BString {
     out
 }
 
-/// The local part, with its affixes if the transport uses them (`rcpt_include_affixes`).
-fn local_part(addr: &Address) -> BString {
-    let whole = addr.transport.as_ref().is_some_and(|t| t.generic.rcpt_include_affixes);
-    let parts = [addr.prefix.as_ref().filter(|_| whole), Some(&addr.local_part), addr.suffix.as_ref().filter(|_| whole)];
-    parts.into_iter().flatten().flat_map(|p| p.iter().copied()).collect::<Vec<u8>>().into()
+/// The local part, with the affixes that a router took off only if the transport uses them (`rcpt_include_affixes`).
+fn push_local_part(out: &mut BString, addr: &Address) {
+    let affixes = addr.kind == AddressKind::Mail && addr.transport.as_ref().is_none_or(|t| t.generic.rcpt_include_affixes);
+    let (prefix, suffix) = if affixes { (addr.prefix.as_ref(), addr.suffix.as_ref()) } else { (None, None) };
+    for part in [prefix, Some(&addr.local_part), suffix].into_iter().flatten() {
+        out.extend_from_slice(part);
+    }
 }
 
 /// Equal but for the case of the domain.

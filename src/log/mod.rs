@@ -102,8 +102,13 @@ impl Logger {
         which: Which,
         text: &[u8],
     ) {
+        let mut which = which;
         if selector.is_some_and(|s| !settings.selectors.has(s)) {
-            return;
+            // A selector is about the main log only: the other logs have the line all the same.
+            if !which.has(Which::REJECT.and(Which::PANIC)) {
+                return;
+            }
+            which = Which(which.0 & !Which::MAIN.0);
         }
         let text = text.get(..MAX_ENTRY).unwrap_or(text);
         let text: BString = if which.has(Which::CONFIG) {
@@ -118,7 +123,7 @@ impl Logger {
             self.show(selector, which, &text);
         }
         if run.host_checking {
-            self.stderr(&[b"LOG: ", text.as_slice(), b"\n"].concat());
+            self.stderr(&[b"LOG: ", Line::new(settings, message, false, false).entry(&text).as_slice()].concat());
         } else if run.log_testing {
             if !verbose {
                 self.stderr(&Line::new(settings, message, true, true).entry(&text));

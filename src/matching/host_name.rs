@@ -58,8 +58,9 @@ pub fn host_name_lookup(ctx: &mut Context) -> Match {
     }
     let level = ctx.scratch.debug_level;
     ctx.scratch.debug_level += 1;
-    for name in &names {
-        log::hdebug!(ctx, HOST_LOOKUP, "IP address lookup yielded \"{}\"", name.as_bstr());
+    for (i, name) in names.iter().enumerate() {
+        let what = if i == 0 { "IP address lookup yielded" } else { "  alias" };
+        log::hdebug!(ctx, HOST_LOOKUP, "{what} \"{}\"", name.as_bstr());
     }
     let result = verify(ctx, ip, &names);
     ctx.scratch.debug_level = level;

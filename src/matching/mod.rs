@@ -23,7 +23,7 @@ use crate::expand::{ExpandError, Template};
 use crate::log::{self, Which};
 use crate::text::Text;
 
-pub use cache::ListCache;
+pub use cache::{ListCache, Outer};
 pub use host_name::{addresses_of, host_name_lookup};
 
 /// What a list says.

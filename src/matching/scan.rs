@@ -88,8 +88,8 @@ enum Place<'p> {
     List,
     /// In a named list whose answer was known.
     Cached,
-    /// In this file, which is an item of the list.
-    File(&'p Text),
+    /// In this file, which is an item of the list; `false` if that item is negated.
+    File(&'p Text, bool),
 }
 
 pub(super) fn run(ctx: &mut Context, request: &Request<'_>, data: &mut Option<Text>) -> Match {
@@ -136,13 +136,6 @@ impl Scan<'_> {
         let text = match request.list {
             List::Ready(t) => t.clone(),
             List::Expand(template) => {
-                if template.raw().is_empty() {
-                    match request.label {
-                        Some(option) => super::trace_unset(ctx, option, request.subject),
-                        None => super::trace_empty(ctx, request.subject),
-                    }
-                    return Match::No;
-                }
                 let subject = match request.subject {
                     Subject::Domain(d) => Some(d),
                     _ => None,
@@ -228,10 +221,15 @@ impl Scan<'_> {
     fn found(&self, ctx: &Context, scanning: &Scanning<'_>, item: &Text, place: &Place<'_>) -> Match {
         let (word, result) = if scanning.positive { ("yes", Match::Yes) } else { ("no", Match::No) };
         let (name, heading) = (&self.name, scanning.heading);
+        // For a line of a file the reference tells the sign of the file's name.
+        let word = match place {
+            Place::File(_, listed) => if *listed { "yes" } else { "no" },
+            _ => word,
+        };
         match place {
             Place::List => log::hdebug!(ctx, LISTS, "{name} in {heading}? {word} (matched \"{item}\")"),
             Place::Cached => log::hdebug!(ctx, LISTS, "{name} in {heading}? {word} (matched \"{item}\" - cached)"),
-            Place::File(file) => log::hdebug!(ctx, LISTS, "{name} in {heading}? {word} (matched \"{item}\" in {file})"),
+            Place::File(file, _) => log::hdebug!(ctx, LISTS, "{name} in {heading}? {word} (matched \"{item}\" in {file})"),
         }
         result
     }
@@ -247,7 +245,7 @@ impl Scan<'_> {
         data: &mut Option<Text>,
     ) -> Option<Match> {
         let unknown = &scanning.unknown;
-        let in_file = matches!(place, Place::File(_));
+        let in_file = matches!(place, Place::File(..));
         match self.tester.test(ctx, pattern) {
             Answer::Yes(found) => {
                 // An item of a file is itself what the list gives.
@@ -312,7 +310,7 @@ impl Scan<'_> {
             let item = Text::clean(line);
             let (pattern, negated) = negation(item.clone());
             scanning.positive = listed != negated;
-            if let Some(result) = self.item(ctx, &item, &pattern, scanning, &Place::File(name), data) {
+            if let Some(result) = self.item(ctx, &item, &pattern, scanning, &Place::File(name, listed), data) {
                 return Some(result);
             }
         }
@@ -364,7 +362,7 @@ impl Scan<'_> {
         // Expansion may give something else each time.
         let mut fixed = list.cache || !list.text.raw().contains(&b'$');
         let key = self.tester.key();
-        if fixed && let Some((yes, found)) = ctx.services.lists.get(list.id, &key) {
+        if fixed && let Some((yes, found)) = ctx.services.lists.get(kind, list.id, &key) {
             ctx.scratch.debug_level = level;
             log::hdebug!(ctx, LISTS, "cached {} match for +{shown}", if yes { "yes" } else { "no" });
             let value = found.as_ref().map_or("NULL".into(), Text::display);
@@ -389,13 +387,12 @@ impl Scan<'_> {
             Ok(None) => Match::No,
             Err(m) => Match::Defer(m),
         };
+        ctx.scratch.debug_level = level + 1;
+        log::hdebug!(ctx, LISTS, "end sublist {shown}");
         ctx.scratch.debug_level = level;
         if matches!(result, Match::Defer(_)) {
             return (result, Known(false));
         }
-        ctx.scratch.debug_level += 1;
-        log::hdebug!(ctx, LISTS, "end sublist {shown}");
-        ctx.scratch.debug_level = level;
         fixed &= inner || list.cache;
         *cacheable &= fixed;
         if fixed {
@@ -403,7 +400,7 @@ impl Scan<'_> {
                 let key = key.as_bstr();
                 log::hdebug!(ctx, LISTS, "data from lookup saved for cache for +{shown}: key '{key}' value '{value}'");
             }
-            ctx.services.lists.set(list.id, key, (result == Match::Yes, found.clone()));
+            ctx.services.lists.set(kind, list.id, key, (result == Match::Yes, found.clone()));
         }
         if result == Match::Yes {
             *data = found;

@@ -238,7 +238,7 @@ impl Reader<'_> {
         zeros: u64,
         from_line: &mut dyn FnMut(&mut Context, &[u8]) -> bool,
     ) -> bool {
-        if std::mem::replace(&mut self.first, false) && text.starts_with(b"From ") && from_line(ctx, &text) {
+        if std::mem::replace(&mut self.first, false) && from_line(ctx, &text) {
             self.section.from_line = Some(text.into());
             return true;
         }

@@ -207,7 +207,7 @@ fn stopped(ctx: &mut Context, submission: &Submission, input: &mut Input<'_>, op
             }
         }
         Stop::TimedOut => {
-            let text = "timed out while reading - message abandoned";
+            let text = "timed out while reading local message";
             log::write(ctx, Some(Selector::LostIncomingConnection), Which::MAIN, text.as_bytes());
             eprintln!("exim: {text}");
             1

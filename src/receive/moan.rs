@@ -1,7 +1,7 @@
 //! Telling the submitter of a local message that it cannot be accepted: by mail (`-oem`, `-oee`), or on standard error
 //! (`-oep`). The program ends with the status that these functions give.
 
-use bstr::{BString, ByteSlice};
+use bstr::BString;
 
 use super::extract::Bad;
 use super::input::{End, Input};

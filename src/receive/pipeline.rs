@@ -319,7 +319,7 @@ fn read_body(
         Ok(()) => Ok(data),
         Err(pump) => {
             data.unlink();
-            Err(body_trouble(ctx, input, options, data, pump))
+            Err(body_trouble(ctx, input, options, data, pump, section.size))
         }
     }
 }
@@ -360,7 +360,14 @@ fn pump(
 }
 
 /// Logs what went wrong; the data file has been unlinked.
-fn body_trouble(ctx: &mut Context, input: &mut Input<'_>, options: &Options, data: DataFile, pump: Pump) -> Stop {
+fn body_trouble(
+    ctx: &mut Context,
+    input: &mut Input<'_>,
+    options: &Options,
+    data: DataFile,
+    pump: Pump,
+    header_size: u64,
+) -> Stop {
     match pump {
         Pump::TooBig => {
             if options.smtp {
@@ -370,7 +377,8 @@ fn body_trouble(ctx: &mut Context, input: &mut Input<'_>, options: &Options, dat
                 "rejected from <{}>{}: message too big: read={} max={}",
                 ctx.message.sender.clone().unwrap_or_default(),
                 host_fields(ctx),
-                ctx.message.size,
+                // As of the byte that was one too many.
+                u64::try_from(options.size_limit).unwrap_or(0).max(header_size) + 1,
                 options.size_limit
             );
             log::write(ctx, Some(Selector::SizeReject), Which::MAIN.and(Which::REJECT), line.as_bytes());

@@ -116,7 +116,7 @@ fn accepted(ctx: &mut Context, server: &mut Server, f: Finished, chunk: Option<C
 
 /// Says why the message is not accepted.
 fn stopped(ctx: &mut Context, input: &mut Input<'_>, stop: Stop, batched: bool) -> Received {
-    let mut reply = |ctx: &mut Context, input: &mut Input<'_>, text: &str| {
+    let reply = |ctx: &mut Context, input: &mut Input<'_>, text: &str| {
         if let Some(server) = input.server() {
             if batched {
                 server.batch_error = Some(text.into());
@@ -150,14 +150,14 @@ fn stopped(ctx: &mut Context, input: &mut Input<'_>, stop: Stop, batched: bool) 
             );
             log::write(ctx, Some(Selector::LostIncomingConnection), Which::MAIN, line.as_bytes());
             bomb_out(ctx, input, "data-timeout", "SMTP incoming data timeout", batched);
-            Received::Close(SessionEnd::Failed)
+            Received::Close(SessionEnd::Broken)
         }
         Stop::Terminated(signal) => {
             let name = crate::sys::signal::name(signal);
             let line = format!("{} closed after {name}", connection_info(ctx));
             log::write(ctx, None, Which::MAIN, line.as_bytes());
             bomb_out(ctx, input, "signal-exit", "Service not available - SIGTERM or SIGINT received", batched);
-            Received::Close(SessionEnd::Failed)
+            Received::Close(SessionEnd::Broken)
         }
         Stop::SessionOver => Received::Close(SessionEnd::Done),
         Stop::Abandoned => Received::Refused,
@@ -201,7 +201,7 @@ fn stopped(ctx: &mut Context, input: &mut Input<'_>, stop: Stop, batched: bool) 
                 return Received::Refused;
             }
             match server.refuse(ctx, refusal.place, refusal.result) {
-                Next::Close | Next::End => Received::Close(SessionEnd::Done),
+                Next::Close | Next::Break | Next::End => Received::Close(SessionEnd::Done),
                 _ => Received::Refused,
             }
         }
@@ -209,7 +209,7 @@ fn stopped(ctx: &mut Context, input: &mut Input<'_>, stop: Stop, batched: bool) 
             if let Some(server) = input.server() {
                 server.not_quit(ctx, Some("connection-lost"), None);
             }
-            Received::Close(SessionEnd::Failed)
+            Received::Close(SessionEnd::Broken)
         }
         Stop::TooManyRecipients | Stop::BadRecipients(..) => {
             reply(ctx, input, "451 Internal error");

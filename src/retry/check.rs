@@ -39,7 +39,12 @@ pub fn check_host(
     force: bool,
 ) -> HostCheck {
     let mut key = BString::from("T:");
-    key.extend_from_slice(&host.name);
+    // An address as name could not be told from what follows it.
+    if crate::route::hosts::literal(&host.name).is_some() && !host.name.starts_with(b"[") {
+        key.extend_from_slice(&[b"[", host.name.as_bytes(), b"]"].concat());
+    } else {
+        key.extend_from_slice(&host.name.to_ascii_lowercase());
+    }
     if include_ip {
         key.push(b':');
         key.extend_from_slice(&host.address_text);

@@ -43,6 +43,10 @@ pub fn find_rule<'a>(
 
 /// What the pattern is compared with: the host's name alone, or the address that made a pipe or file.
 fn subject(key: &[u8]) -> BString {
+    // An address in place of a name stands in brackets.
+    if let Some(end) = key.find_byte(b']').filter(|_| key.starts_with(b"[")) {
+        return as_address(&key[1..end]);
+    }
     let plain = match key.find_byte(b':') {
         Some(colon) if key.first().is_some_and(u8::is_ascii_alphanumeric) && !key[..colon].contains(&b'@') => &key[..colon],
         Some(_) if matches!(key.first(), Some(b'|' | b'/' | b'>')) => key.rfind_byte(b':').map_or(key, |i| &key[i + 1..]),

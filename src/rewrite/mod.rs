@@ -68,13 +68,14 @@ pub fn rewrite_redirected(ctx: &mut Context, address: Text) -> Text {
 }
 
 /// Applies the `S` rules to the argument of MAIL or RCPT, angle brackets and all, before its syntax is looked at.
-pub fn smtp_time(ctx: &mut Context, argument: &[u8]) -> Text {
+pub fn smtp_time(ctx: &mut Context, argument: &[u8], is_recipient: bool) -> Text {
     let argument = Text::tainted(argument);
     let config = ctx.config.clone();
     if !config.rewrite.iter().any(|r| r.uses.has(Uses::SMTP)) {
         return argument;
     }
-    one::rewrite(ctx, &config.rewrite, &argument, Target::Smtp, false, &mut Vec::new()).text
+    let target = if is_recipient { Target::SmtpRecipient } else { Target::SmtpSender };
+    one::rewrite(ctx, &config.rewrite, &argument, target, false, &mut Vec::new()).text
 }
 
 /// The rest of a header line after its name and colon and white space begins here.

@@ -21,7 +21,8 @@ pub(super) enum Target {
     ReplyTo,
     EnvFrom,
     EnvTo,
-    Smtp,
+    SmtpSender,
+    SmtpRecipient,
 }
 
 impl Target {
@@ -35,7 +36,7 @@ impl Target {
             Target::ReplyTo => Uses::REPLY_TO,
             Target::EnvFrom => Uses::ENV_FROM,
             Target::EnvTo => Uses::ENV_TO,
-            Target::Smtp => Uses::SMTP,
+            Target::SmtpSender | Target::SmtpRecipient => Uses::SMTP,
         }
     }
 
@@ -43,17 +44,22 @@ impl Target {
         Uses::HEADERS.has(self.uses())
     }
 
+    fn is_smtp(self) -> bool {
+        matches!(self, Target::SmtpSender | Target::SmtpRecipient)
+    }
+
     fn name(self) -> &'static str {
         match self {
-            Target::Sender => "sender",
-            Target::From => "from",
-            Target::To => "to",
-            Target::Cc => "cc",
-            Target::Bcc => "bcc",
-            Target::ReplyTo => "reply-to",
+            Target::Sender => "sender:",
+            Target::From => "from:",
+            Target::To => "to:",
+            Target::Cc => "cc:",
+            Target::Bcc => "bcc:",
+            Target::ReplyTo => "reply-to:",
             Target::EnvFrom => "env-from",
             Target::EnvTo => "env-to",
-            Target::Smtp => "smtp",
+            Target::SmtpSender => "smtp sender",
+            Target::SmtpRecipient => "smtp recipient",
         }
     }
 }
@@ -141,7 +147,7 @@ impl State {
     }
 
     fn matched(&mut self, ctx: &mut Context, rule: &RewriteRule, number: usize, old: &mut Vec<BString>) -> Step {
-        let subject = if self.target == Target::Smtp {
+        let subject = if self.target.is_smtp() {
             Subject::String { text: &self.subject, caseless: true }
         } else {
             Subject::Address { address: &self.subject, caseless: false }
@@ -162,7 +168,7 @@ impl State {
             }
         };
         let mut rules = Rules::new(&ctx.config.main);
-        rules.allow_null = matches!(self.target, Target::EnvFrom | Target::Smtp);
+        rules.allow_null = matches!(self.target, Target::EnvFrom | Target::SmtpSender);
         let parsed = match parse::extract_address(&mut rules, &new) {
             Ok(p) => p,
             Err(e) => {
@@ -185,7 +191,7 @@ impl State {
 
     // `$local_part` and `$domain` are those of the address, in the case it has.
     fn replacement(&self, ctx: &mut Context, rule: &RewriteRule) -> Result<Text, ExpandError> {
-        if self.target == Target::Smtp {
+        if self.target.is_smtp() {
             return expand::expand(ctx, &rule.replacement);
         }
         let saved = (ctx.address.local_part.take(), ctx.address.domain.take());

@@ -29,7 +29,7 @@ pub fn try_out(ctx: &mut Context, address: &[u8]) -> BString {
     }
     let given = Text::clean(address);
     if rules.iter().any(|r| r.uses.has(Uses::SMTP)) {
-        let new = one::rewrite(ctx, rules, &given, Target::Smtp, false, &mut Vec::new());
+        let new = one::rewrite(ctx, rules, &given, Target::SmtpSender, false, &mut Vec::new());
         if new.changed {
             let shown: &[u8] = if new.text.is_empty() { b"<>" } else { &new.text };
             push(&mut out, &[b"    SMTP: ", shown, b"\n"]);

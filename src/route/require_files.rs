@@ -32,11 +32,11 @@ pub fn check(ctx: &mut Context, list: &Template) -> Result<bool, String> {
             continue;
         }
         if name.first() != Some(&b'/') {
+            if name.contains(&b'/') {
+                return Err(format!("require_files: \"{}\" is not absolute", name.as_bstr()));
+            }
             user = Some(ids_of(name)?);
             continue;
-        }
-        if expanded.is_tainted() {
-            return Err(format!("Tainted name '{}' for file existence check not permitted", name.as_bstr()));
         }
         let found = match user {
             None => exists(name),

@@ -38,6 +38,7 @@ pub fn route_address(ctx: &mut Context, mut addr: Address, purpose: RoutePurpose
         None => 0,
     };
     addr.failure = Default::default();
+    let outer = ctx.services.lists.enter_address();
     let outcome = loop {
         let Some(router) = config.routers.get(index).cloned() else {
             break unrouteable(ctx, &mut addr, None);
@@ -62,6 +63,7 @@ pub fn route_address(ctx: &mut Context, mut addr: Address, purpose: RoutePurpose
             Step::Done(outcome) => break outcome,
         }
     };
+    ctx.services.lists.leave_address(outer);
     match outcome {
         RouteOutcome::Fail => lists.failed.push(addr),
         RouteOutcome::Defer | RouteOutcome::Error => {
@@ -260,9 +262,7 @@ fn unrouteable(ctx: &mut Context, addr: &mut Address, last: Option<&RouterInstan
         addr.failure.user_message = Some(Text::clean("Unrouteable address"));
     }
     // No router is to blame in the log line.
-    if last.is_none() {
-        addr.router = None;
-    }
+    addr.router = None;
     RouteOutcome::Fail
 }
 
@@ -332,7 +332,7 @@ fn queue(ctx: &mut Context, router: &RouterInstance, addr: &mut Address, purpose
             addr.failure.message = Some(Text::clean(format!("neither transport nor delivery set in {} router", router.name)));
             lists.deferred.push(addr.clone());
         } else {
-            lists.succeed.push(addr.clone());
+            lists.local.push(addr.clone());
         }
         return;
     };

@@ -26,7 +26,7 @@ pub struct BatchError {
 
 /// Runs a batch; `after` is called for each accepted message.
 pub fn serve(ctx: &mut Context, after: &mut dyn FnMut(&mut Context, &Accepted)) -> Status {
-    let Ok(mut server) = start::begin(ctx) else { return 1 };
+    let Some(mut server) = start::begin(ctx) else { return 1 };
     let mut accepted = 0u32;
     let mut began;
     let error = loop {
@@ -83,6 +83,7 @@ fn transaction(ctx: &mut Context, server: &mut Server) -> Result<Option<Envelope
         server.line = match command::read_line(wire) {
             Ok(l) => l,
             Err(InputEnd::TimedOut) => {
+                super::report::command_timeout(ctx);
                 return Err(BatchError { text: "421 SMTP command timeout".into(), command: None });
             }
             Err(_) if ctx.message.sender.is_some() => {
@@ -114,7 +115,7 @@ fn transaction(ctx: &mut Context, server: &mut Server) -> Result<Option<Envelope
                     return Err(fault("501 MAIL FROM must have an address operand".into()));
                 }
                 server.new_transaction(ctx);
-                let given = crate::receive::rewriting::smtp_time(ctx, &argument);
+                let given = crate::receive::rewriting::smtp_time(ctx, &argument, false);
                 let mut rules = parse::Rules::new(&ctx.config.main).with_null();
                 let found = parse::extract_address(&mut rules, &given).map_err(|e| fault(format!("501 {e}")))?;
                 let mut sender = Text::tainted(found.address.clone());
@@ -135,7 +136,7 @@ fn transaction(ctx: &mut Context, server: &mut Server) -> Result<Option<Envelope
                 if max > 0 && ctx.message.recipients.len() as i64 + 1 > max {
                     return Err(fault("552 too many recipients".into()));
                 }
-                let given = crate::receive::rewriting::smtp_time(ctx, &argument);
+                let given = crate::receive::rewriting::smtp_time(ctx, &argument, true);
                 let found = parse::extract_address(&mut parse::Rules::new(&ctx.config.main), &given)
                     .map_err(|e| fault(format!("501 {e}")))?;
                 let mut address = Text::tainted(found.address.clone());

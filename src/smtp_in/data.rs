@@ -125,7 +125,7 @@ impl Server {
     }
 
     fn drop_chunk(&mut self, ctx: &mut Context, chunk: Chunk, next: Next) -> Next {
-        if matches!(next, Next::Close | Next::End) {
+        if matches!(next, Next::Close | Next::Break | Next::End) {
             return next;
         }
         match self.skip(ctx, chunk.left) {

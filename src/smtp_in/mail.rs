@@ -193,7 +193,7 @@ impl Server {
     }
 
     fn sender(&mut self, ctx: &mut Context, argument: &[u8]) -> Next {
-        let given = crate::receive::rewriting::smtp_time(ctx, argument);
+        let given = crate::receive::rewriting::smtp_time(ctx, argument, false);
         let mut rules = parse::Rules::new(&ctx.config.main).with_null();
         rules.allow_utf8_domains |= ctx.message.smtputf8;
         let found = match parse::extract_address(&mut rules, &given) {

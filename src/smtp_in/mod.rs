@@ -41,6 +41,8 @@ pub enum Next {
     Command,
     /// The end of the session, for a fault of the peer; everything has been said and logged.
     Close,
+    /// The end of the session, for a time-out or a signal; everything has been said and logged.
+    Break,
     /// The end of the session in order: QUIT, or a refusal that was meant.
     End,
     /// Message data.
@@ -52,16 +54,18 @@ pub enum Next {
 pub enum SessionEnd {
     /// In order, or refused at the start.
     Done,
-    /// Something failed on our side or the peer's.
+    /// The peer went away, or was sent away for its mistakes.
     Failed,
+    /// A time-out or a signal.
+    Broken,
 }
 
 /// Runs a session. `ctx.session` has the line and the facts of the connection; `after` is called after each message that was
 /// accepted (the caller starts its delivery there).
 pub fn serve(ctx: &mut Context, after: &mut dyn FnMut(&mut Context, &crate::receive::Accepted)) -> SessionEnd {
     let end = match start::begin(ctx) {
-        Ok(mut server) => server.run(ctx, after),
-        Err(()) => SessionEnd::Done,
+        Some(mut server) => server.run(ctx, after),
+        None => SessionEnd::Done,
     };
     if let Some(wire) = ctx.session.wire.as_mut() {
         wire.close();

@@ -50,7 +50,7 @@ impl Server {
                 Err(text) => return self.mistake(ctx, Selector::SmtpSyntaxError, 501, None, text),
             }
         }
-        let given = crate::receive::rewriting::smtp_time(ctx, &argument);
+        let given = crate::receive::rewriting::smtp_time(ctx, &argument, true);
         let mut rules = parse::Rules::new(&ctx.config.main);
         rules.allow_utf8_domains |= ctx.message.smtputf8;
         let found = match parse::extract_address(&mut rules, &given) {

@@ -50,6 +50,17 @@ pub fn closed(ctx: &Context, how: &str) {
     log::write(ctx, Some(Selector::SmtpConnection), Which::MAIN, line.as_bytes());
 }
 
+/// No command came in time.
+pub fn command_timeout(ctx: &Context) {
+    let line = format!(
+        "SMTP command timeout on{} connection from {} D={}",
+        if ctx.session.tls_in.cipher.is_some() { " TLS" } else { "" },
+        host_and_ident(ctx, false),
+        duration(ctx)
+    );
+    log::write(ctx, Some(Selector::LostIncomingConnection), Which::MAIN, line.as_bytes());
+}
+
 /// A transaction that ends without a message.
 pub fn incomplete_transaction(ctx: &Context, what: &str) {
     let m = &ctx.message;

@@ -199,6 +199,7 @@ impl Server {
             match next {
                 Next::Command => {}
                 Next::Close => return Err(SessionEnd::Failed),
+                Next::Break => return Err(SessionEnd::Broken),
                 Next::End => return Err(SessionEnd::Done),
                 Next::Receive(envelope) => return Ok(envelope),
             }
@@ -336,7 +337,10 @@ impl Server {
         let connection = std::mem::take(&mut ctx.acl.connection);
         ctx.acl = AclVars { connection, ..AclVars::default() };
         ctx.address = crate::context::AddressVars::default();
-        ctx.scratch = crate::context::Scratch::default();
+        let debug_level = ctx.scratch.debug_level;
+        ctx.scratch = crate::context::Scratch { debug_level, ..Default::default() };
+        ctx.services.lists.new_message();
+        ctx.services.lookups.tidy();
         self.rcpt_answers = RcptAnswers::default();
         self.too_many_recipients = false;
         self.discarded = false;
@@ -397,21 +401,17 @@ impl Server {
         let host = ctx.session.active_hostname.clone();
         match end {
             InputEnd::TimedOut => {
-                let line = format!(
-                    "SMTP command timeout on{} connection from {} D={}",
-                    if ctx.session.tls_in.cipher.is_some() { " TLS" } else { "" },
-                    host_and_ident(ctx, false),
-                    report::duration(ctx)
-                );
-                log::write(ctx, Some(Selector::LostIncomingConnection), Which::MAIN, line.as_bytes());
+                report::command_timeout(ctx);
                 let text = format!("{host}: SMTP command timeout - closing connection");
                 self.not_quit(ctx, Some("command-timeout"), Some(("421", &text)));
+                return Next::Break;
             }
             InputEnd::Terminated(signal) => {
                 let how = format!("after {}", crate::sys::signal::name(*signal));
                 report::closed(ctx, &how);
                 let text = format!("{host}: Service not available - closing connection");
                 self.not_quit(ctx, Some("signal-exit"), Some(("421", &text)));
+                return Next::Break;
             }
             InputEnd::Eof | InputEnd::Failed(_) => {
                 report::incomplete_transaction(ctx, "connection lost");

@@ -24,8 +24,12 @@ pub struct Load {
     pub connections: u32,
 }
 
-/// Does everything up to the banner. `Err`: the session is over; all has been said.
-pub fn begin(ctx: &mut Context) -> Result<Server, ()> {
+/// Does everything up to the banner. `None`: the session is over; all has been said.
+pub fn begin(ctx: &mut Context) -> Option<Server> {
+    session(ctx).ok()
+}
+
+fn session(ctx: &mut Context) -> Result<Server, ()> {
     let mut server = Server::new();
     prepare(ctx, &mut server)?;
     connection_line(ctx);
@@ -70,12 +74,24 @@ fn connection_line(ctx: &mut Context) {
     }
 }
 
+/// An id that no other connection of this host has at this time: the number of the thread, in a process with only one that
+/// of the process.
+fn connection_id() -> String {
+    std::fs::read_link("/proc/thread-self")
+        .ok()
+        .and_then(|p| p.file_name().map(|n| n.to_string_lossy().into_owned()))
+        .unwrap_or_else(|| std::process::id().to_string())
+}
+
 /// The facts that a session starts with.
 fn prepare(ctx: &mut Context, server: &mut Server) -> Result<(), ()> {
     let config = ctx.config.clone();
     let s = &mut ctx.session;
     if s.start_usec == 0 {
         s.start_usec = report::now_usec();
+    }
+    if s.connection_id.is_empty() {
+        s.connection_id = connection_id().into();
     }
     s.enforce_sync = config.main.smtp_enforce_sync;
     s.pipelining_enabled = true;

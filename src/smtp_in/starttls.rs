@@ -157,7 +157,6 @@ pub fn facts(f: &tls_openssl::TlsFacts, on_connect: bool) -> TlsFacts {
         channel_binding: None,
         on_connect,
         alpn: f.alpn.is_some(),
-        ..TlsFacts::default()
     }
 }
 

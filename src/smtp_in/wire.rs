@@ -170,7 +170,7 @@ impl Wire {
     }
 
     /// The next byte, waiting for it if there is none.
-    pub fn next(&mut self) -> Result<u8, InputEnd> {
+    pub fn next_byte(&mut self) -> Result<u8, InputEnd> {
         loop {
             if let Some(c) = self.unread().first().copied() {
                 self.consume(1);
@@ -362,7 +362,7 @@ mod tests {
         wire.fill().unwrap();
         assert_eq!(wire.unread(), b"abc");
         wire.consume(2);
-        assert_eq!(wire.next(), Ok(b'c'));
+        assert_eq!(wire.next_byte(), Ok(b'c'));
         assert!(!wire.input_waiting());
         drop(w);
         assert_eq!(wire.fill(), Err(InputEnd::Eof));

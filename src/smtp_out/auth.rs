@@ -23,7 +23,12 @@ pub struct Authenticated {
 }
 
 /// Authenticates if the options ask for it. `Ok(None)`: not done, and not needed.
-pub fn authenticate(ctx: &mut Context, smtp: &Smtp, host: &HostItem, client: &mut Client) -> Result<Option<Authenticated>, Trouble> {
+pub fn authenticate(
+    ctx: &mut Context,
+    smtp: &Smtp,
+    host: &HostItem,
+    client: &mut Client,
+) -> Result<Option<Authenticated>, Trouble> {
     let required = in_hosts(ctx, &smtp.options.hosts_require_auth, host);
     let mut reason = "server did not advertise AUTH support";
     if let Some(offered) = client.features.auth.clone() {
@@ -54,7 +59,12 @@ pub fn authenticate(ctx: &mut Context, smtp: &Smtp, host: &HostItem, client: &mu
 }
 
 /// One authenticator. `Ok(None)`: try the next one.
-fn attempt(ctx: &mut Context, host: &HostItem, client: &mut Client, inst: &AuthInstance) -> Result<Option<Authenticated>, Trouble> {
+fn attempt(
+    ctx: &mut Context,
+    host: &HostItem,
+    client: &mut Client,
+    inst: &AuthInstance,
+) -> Result<Option<Authenticated>, Trouble> {
     let mut wire = Dialogue { client, fault: None, last: BString::default() };
     let result = inst.driver.client(ctx, inst, &mut wire);
     let Dialogue { fault, last, .. } = wire;
@@ -76,7 +86,11 @@ fn attempt(ctx: &mut Context, host: &HostItem, client: &mut Client, inst: &AuthI
         }
         ClientAuthResult::Fail(answer) => {
             let answer = if answer.is_empty() { last } else { BString::from(answer) };
-            let action = ctx.address.transport_name.clone().and_then(|n| ctx.config.transport(&n).and_then(|t| t.generic.event_action.get().cloned()));
+            let action = ctx
+                .address
+                .transport_name
+                .clone()
+                .and_then(|n| ctx.config.transport(&n).and_then(|t| t.generic.event_action.get().cloned()));
             let saved = ctx.session.authenticated_by.replace(inst.name.clone());
             let said = crate::deliver::raise_event(ctx, action.as_ref(), "auth:fail", &answer, 0);
             ctx.session.authenticated_by = saved;

@@ -113,8 +113,13 @@ impl Client {
 
     /// Words a fault of an earlier command.
     pub fn trouble_at(&self, command: &BStr, fault: Fault) -> Trouble {
-        let doing =
-            Doing { command, pipelined: self.pipelined, written: self.written, protocol: self.protocol, host: self.host.as_bstr() };
+        let doing = Doing {
+            command,
+            pipelined: self.pipelined,
+            written: self.written,
+            protocol: self.protocol,
+            host: self.host.as_bstr(),
+        };
         let mut t = doing.trouble(fault);
         t.can_quit &= !self.wire.is_dead();
         t

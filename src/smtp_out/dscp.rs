@@ -4,12 +4,24 @@ use bstr::ByteSlice;
 
 /// Names, and the TOS byte of each (the DSCP is its upper six bits).
 const NAMES: &[(&str, u8)] = &[
-    ("af11", 0x28), ("af12", 0x30), ("af13", 0x38),
-    ("af21", 0x48), ("af22", 0x50), ("af23", 0x58),
-    ("af31", 0x68), ("af32", 0x70), ("af33", 0x78),
-    ("af41", 0x88), ("af42", 0x90), ("af43", 0x98),
+    ("af11", 0x28),
+    ("af12", 0x30),
+    ("af13", 0x38),
+    ("af21", 0x48),
+    ("af22", 0x50),
+    ("af23", 0x58),
+    ("af31", 0x68),
+    ("af32", 0x70),
+    ("af33", 0x78),
+    ("af41", 0x88),
+    ("af42", 0x90),
+    ("af43", 0x98),
     ("ef", 0xb8),
-    ("lowcost", 0x02), ("lowdelay", 0x10), ("mincost", 0x02), ("reliability", 0x04), ("throughput", 0x08),
+    ("lowcost", 0x02),
+    ("lowdelay", 0x10),
+    ("mincost", 0x02),
+    ("reliability", 0x04),
+    ("throughput", 0x08),
 ];
 
 /// The TOS byte for a name or a number from 0 to 63.

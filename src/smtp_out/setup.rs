@@ -105,7 +105,14 @@ pub struct SetupError {
 
 impl SetupError {
     fn new(trouble: Trouble, kind: Kind) -> Box<Self> {
-        Box::new(SetupError { trouble, kind, connect_timeout: false, tls: None, greeting: BString::default(), helo_response: BString::default() })
+        Box::new(SetupError {
+            trouble,
+            kind,
+            connect_timeout: false,
+            tls: None,
+            greeting: BString::default(),
+            helo_response: BString::default(),
+        })
     }
 }
 
@@ -122,7 +129,11 @@ pub fn open(ctx: &mut Context, plan: &Plan<'_>) -> Result<Opened, Box<SetupError
     let Some(ip) = plan.host.address else {
         return Err(SetupError::new(Trouble::local(errors::UNKNOWN_HOST, "no address for host"), Kind::Before));
     };
-    let dane = if plan.no_tls || plan.smtp.protocol == Protocol::Lmtp { Dane::No } else { tls::dane(ctx, plan.smtp, plan.host, plan.port) };
+    let dane = if plan.no_tls || plan.smtp.protocol == Protocol::Lmtp {
+        Dane::No
+    } else {
+        tls::dane(ctx, plan.smtp, plan.host, plan.port)
+    };
     if let Dane::Broken(message, definite) = &dane {
         let action = plan.transport.generic.event_action.get().cloned();
         raise_event(ctx, action.as_ref(), "dane:fail", if *definite { b"dane-required" } else { b"tlsa-lookup" }, 0);
@@ -171,7 +182,11 @@ pub fn open(ctx: &mut Context, plan: &Plan<'_>) -> Result<Opened, Box<SetupError
             if e.tls.is_none() {
                 e.tls = opened.tls.map(Box::new);
             }
-            if e.trouble.can_quit && !c.wire_ref().is_dead() { c.quit() } else { c.close() }
+            if e.trouble.can_quit && !c.wire_ref().is_dead() {
+                c.quit()
+            } else {
+                c.close()
+            }
             Err(e)
         }
     }
@@ -206,7 +221,10 @@ fn how(ctx: &mut Context, plan: &Plan<'_>) -> Result<How, Box<SetupError>> {
     }
     if let Some(t) = o.socks_proxy.get() {
         match expand::expand(ctx, t) {
-            Ok(v) => how.proxies = socks::parse(&v).map_err(|m| SetupError::new(Trouble::local(errors::PROXY_FAIL, m), Kind::Before))?,
+            Ok(v) => {
+                how.proxies =
+                    socks::parse(&v).map_err(|m| SetupError::new(Trouble::local(errors::PROXY_FAIL, m), Kind::Before))?
+            }
             Err(ExpandError::Forced(_)) => {}
             Err(e) => return Err(failed("socks_proxy", &e)),
         }
@@ -273,7 +291,13 @@ fn converse(ctx: &mut Context, plan: &Plan<'_>, opened: &mut Opened, dane: &Dane
             Ok(r) if r.is_ok() => {
                 if c.wire_ref().buffered() > 0 {
                     // What follows the answer in clear was put there by somebody (CVE-2021-38371).
-                    let trouble = Trouble { can_quit: false, ..Trouble::local(errors::TLS_FAILURE, "TLS session: response injection: data after the answer to STARTTLS") };
+                    let trouble = Trouble {
+                        can_quit: false,
+                        ..Trouble::local(
+                            errors::TLS_FAILURE,
+                            "TLS session: response injection: data after the answer to STARTTLS",
+                        )
+                    };
                     return Err(SetupError::new(trouble, Kind::Tls));
                 }
                 start_tls(ctx, plan, opened, dane)?;
@@ -311,7 +335,9 @@ fn converse(ctx: &mut Context, plan: &Plan<'_>, opened: &mut Opened, dane: &Dane
 /// May STARTTLS be tried?
 fn wants_tls(ctx: &mut Context, plan: &Plan<'_>) -> bool {
     let o = &plan.smtp.options;
-    !plan.no_tls && !in_hosts(ctx, &o.hosts_avoid_tls, plan.host) && !(plan.verify && in_hosts(ctx, &o.hosts_verify_avoid_tls, plan.host))
+    let avoided =
+        in_hosts(ctx, &o.hosts_avoid_tls, plan.host) || (plan.verify && in_hosts(ctx, &o.hosts_verify_avoid_tls, plan.host));
+    !plan.no_tls && !avoided
 }
 
 /// EHLO, or HELO if that is all the server knows.

@@ -39,8 +39,13 @@ pub fn parse(value: &[u8]) -> Result<Vec<Proxy>, String> {
     for item in items(value) {
         let mut words = items_with(&item, b' ').filter(|w| !w.is_empty());
         let Some(first) = words.next() else { continue };
-        let ip = first.to_str().ok().and_then(|s| s.parse().ok()).ok_or_else(|| format!("bad proxy address \"{first}\" in socks_proxy"))?;
-        let mut p = Proxy { ip, port: 1080, with_name: false, name: "".into(), pass: "".into(), timeout: 5, priority: 1, weight: 1 };
+        let ip = first
+            .to_str()
+            .ok()
+            .and_then(|s| s.parse().ok())
+            .ok_or_else(|| format!("bad proxy address \"{first}\" in socks_proxy"))?;
+        let mut p =
+            Proxy { ip, port: 1080, with_name: false, name: "".into(), pass: "".into(), timeout: 5, priority: 1, weight: 1 };
         for word in words {
             let bad = || format!("bad setting \"{word}\" in socks_proxy");
             let (name, v) = word.split_once_str("=").ok_or_else(bad)?;
@@ -50,7 +55,9 @@ pub fn parse(value: &[u8]) -> Result<Vec<Proxy>, String> {
                 b"name" => p.name = v.into(),
                 b"pass" => p.pass = v.into(),
                 b"port" => p.port = text.parse().map_err(|_| bad())?,
-                b"tmo" => p.timeout = u64::try_from(crate::config::values::parse_interval(v).ok_or_else(bad)?).map_err(|_| bad())?,
+                b"tmo" => {
+                    p.timeout = u64::try_from(crate::config::values::parse_interval(v).ok_or_else(bad)?).map_err(|_| bad())?
+                }
                 b"pri" => p.priority = text.parse().map_err(|_| bad())?,
                 b"weight" => p.weight = text.parse().map_err(|_| bad())?,
                 _ => return Err(bad()),

@@ -20,8 +20,8 @@ use crate::parse::list::items;
 use crate::route::HostItem;
 use crate::text::Text;
 use crate::tls_openssl::{
-    self as tls, CertSource, ClientParams, ClientSetup, DaneParams, HandshakeHooks, OcspWish, OpensslOptions, SavedSession, TlsStream, TlsaRecord,
-    VerifyMode,
+    self as tls, CertSource, ClientParams, ClientSetup, DaneParams, HandshakeHooks, OcspWish, OpensslOptions, SavedSession,
+    TlsStream, TlsaRecord, VerifyMode,
 };
 use crate::transports::TransportInstance;
 use crate::transports::smtp::Smtp;
@@ -86,7 +86,11 @@ pub fn dane(ctx: &mut Context, smtp: &Smtp, host: &HostItem, port: u16) -> Dane 
             }
         }
         Outcome::NoMatch | Outcome::NoData => {
-            if required { Dane::Broken("DANE error: tlsa lookup FAIL".into(), true) } else { Dane::No }
+            if required {
+                Dane::Broken("DANE error: tlsa lookup FAIL".into(), true)
+            } else {
+                Dane::No
+            }
         }
         _ => Dane::Broken("DANE error: tlsa lookup DEFER".into(), false),
     }
@@ -116,6 +120,7 @@ fn path(name: &str, v: Option<Text>) -> Result<Option<PathBuf>, String> {
 }
 
 /// Does the handshake on a connected socket. The error is the text after `TLS session: `; facts may be known all the same.
+#[allow(clippy::too_many_arguments)]
 pub fn start(
     ctx: &mut Context,
     transport: &TransportInstance,
@@ -135,7 +140,8 @@ pub fn start(
         false => option(ctx, "tls_require_ciphers", &o.tls_require_ciphers),
     };
     let ciphers = text(ciphers.map_err(plain)?);
-    let certificate = option(ctx, "tls_certificate", &o.tls_certificate).and_then(|v| path("tls_certificate", v)).map_err(plain)?;
+    let certificate =
+        option(ctx, "tls_certificate", &o.tls_certificate).and_then(|v| path("tls_certificate", v)).map_err(plain)?;
     let private_key = option(ctx, "tls_privatekey", &o.tls_privatekey).and_then(|v| path("tls_privatekey", v)).map_err(plain)?;
     let crl = option(ctx, "tls_crl", &o.tls_crl).and_then(|v| path("tls_crl", v)).map_err(plain)?;
     let anchors = text(option(ctx, "tls_verify_certificates", &o.tls_verify_certificates).map_err(plain)?);
@@ -189,7 +195,8 @@ pub fn start(
     params.ocsp_no_validity_check = no_validity;
     params.dh_min_bits = u32::try_from(o.tls_dh_min_bits.0).unwrap_or(1024);
     if let Dane::Yes(records) = dane {
-        params.dane = Some(DaneParams { host: host.name.display().into_owned(), extra_names: Vec::new(), records: records.clone() });
+        params.dane =
+            Some(DaneParams { host: host.name.display().into_owned(), extra_names: Vec::new(), records: records.clone() });
     }
     let session_key = resumption.then(|| setup.session_key(&host.name.display(), port, &params, &extra));
     if let Some(key) = &session_key {
@@ -210,8 +217,10 @@ pub fn start(
 
 fn verify_mode(ctx: &mut Context, smtp: &Smtp, host: &HostItem) -> VerifyMode {
     let o = &smtp.options;
-    let no_try = o.tls_try_verify_hosts.raw().unwrap_or_default().is_empty();
-    if (!o.tls_verify_hosts.is_set() && no_try) || in_hosts(ctx, &o.tls_verify_hosts, host) {
+    // Two empty lists mean that every server is verified (manual section 42.6): `:` is how an empty one is written.
+    let no_try = matches!(o.tls_try_verify_hosts.raw().unwrap_or_default().trim(), b"" | b":");
+    let no_must = o.tls_verify_hosts.raw().unwrap_or_default().is_empty();
+    if (no_must && no_try) || in_hosts(ctx, &o.tls_verify_hosts, host) {
         VerifyMode::Require
     } else if in_hosts(ctx, &o.tls_try_verify_hosts, host) {
         VerifyMode::Try

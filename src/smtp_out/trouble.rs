@@ -130,7 +130,8 @@ impl Doing<'_> {
                 t.can_quit = true;
                 // Parameters of MAIL say nothing to the reader.
                 let short = if phrase_is_mail(self.command) { cut_mail(&phrase) } else { phrase };
-                let start = if self.protocol == "LMTP" { "LMTP error after " } else { "SMTP error from remote mail server after " };
+                let start =
+                    if self.protocol == "LMTP" { "LMTP error after " } else { "SMTP error from remote mail server after " };
                 joined(&[start.as_bytes(), &short, b": ", &escape::printing(&reply.text, false)])
             }
         };

@@ -30,7 +30,10 @@ impl WireError {
     fn of(e: &io::Error) -> Self {
         match e.kind() {
             io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock => WireError::TimedOut,
-            io::ErrorKind::ConnectionReset | io::ErrorKind::UnexpectedEof | io::ErrorKind::NotConnected | io::ErrorKind::BrokenPipe => WireError::Closed,
+            io::ErrorKind::ConnectionReset
+            | io::ErrorKind::UnexpectedEof
+            | io::ErrorKind::NotConnected
+            | io::ErrorKind::BrokenPipe => WireError::Closed,
             _ if e.raw_os_error() == Some(libc::ETIMEDOUT) => WireError::TimedOut,
             _ => WireError::Io(e.raw_os_error().unwrap_or(0), crate::sys::error_text(e)),
         }

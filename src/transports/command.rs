@@ -82,7 +82,11 @@ pub fn arguments(ctx: &mut Context, command: &Text, batch: &[Address], rules: Ru
         return Err(CommandError::Other(format!("missing command name after {}", rules.owner)));
     }
     if let Some(bad) = out.iter().find(|a| a.contains(&0)) {
-        return Err(CommandError::Other(format!("NUL in argument \"{}\" of command in {}", escape::printing(bad, false), rules.owner)));
+        return Err(CommandError::Other(format!(
+            "NUL in argument \"{}\" of command in {}",
+            escape::printing(bad, false),
+            rules.owner
+        )));
     }
     Ok(out)
 }

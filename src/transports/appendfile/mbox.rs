@@ -27,8 +27,10 @@ pub(super) fn deliver(t: &Appendfile, ctx: &mut Context, job: &LocalJob<'_>, pat
                 " does not exist, but creation outside the home directory is not permitted",
             ));
         }
-        if !parent.is_empty() {
-            place::ensure_directory(job, o, parent)?;
+        // A directory that may not be made shows in the error for the lock file.
+        let absent = || file::stat(parent).is_err_and(|e| e.kind() == ErrorKind::NotFound);
+        if !parent.is_empty() && o.create_directory && absent() && place::may_create(job, o, path) {
+            place::make_directories(o, parent, path)?;
         }
     }
     let _lock_file = if o.use_lockfile { Some(lockfile::make(ctx, o, path)?) } else { None };
@@ -46,10 +48,6 @@ pub(super) fn deliver(t: &Appendfile, ctx: &mut Context, job: &LocalJob<'_>, pat
         .and_then(|()| fsync(file.as_fd()).map_err(|e| Failure::io(&e, format!("failed to fsync {}", path.as_bstr()))));
     match written {
         Ok(()) => {
-            // Mail readers take a file that is newer than its last reading for one with new mail.
-            if before.size == 0 || before.atime.0 <= before.mtime.0 {
-                let _ = before;
-            }
             Ok(())
         }
         Err(failure) => {
@@ -134,10 +132,8 @@ fn open_existing(job: &LocalJob<'_>, o: &AppendfileOptions, path: &[u8]) -> Resu
         return Err(Failure::defer(errors::BAD_OWNER, format!("mailbox {shown} has wrong gid ({} != {})", before.gid, job.gid)));
     }
     let mode = before.permissions() & 0o7777;
-    if before.is_file() && mode != o.mode.0 {
-        if o.mode_fail_narrower && (mode | o.mode.0) != mode {
-            return Err(Failure::defer(errors::BAD_MODE, format!("mailbox {shown} has the wrong mode {mode:o} ({:o} expected)", o.mode.0)));
-        }
+    if before.is_file() && mode != o.mode.0 && o.mode_fail_narrower && (mode | o.mode.0) != mode {
+        return Err(Failure::defer(errors::BAD_MODE, format!("mailbox {shown} has the wrong mode {mode:o} ({:o} expected)", o.mode.0)));
     }
     let mut flags = if fifo { Flags::WRITE | Flags::NONBLOCK } else { Flags::READ_WRITE | Flags::APPEND };
     if !o.allow_symlink {

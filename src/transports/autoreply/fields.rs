@@ -140,7 +140,8 @@ fn expanded(ctx: &mut Context, transport: &BString, name: &str, value: &Str, che
             if printable || (check == Check::Header && (folded || *c == b'\t')) {
                 continue;
             }
-            let message = format!("Expansion of \"{}\" in {transport} transport contains non-printing character {c}", t.raw().as_bstr());
+            let message =
+                format!("Expansion of \"{}\" in {transport} transport contains non-printing character {c}", t.raw().as_bstr());
             return Err(Failure::fail(message));
         }
     }

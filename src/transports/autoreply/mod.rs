@@ -185,8 +185,11 @@ impl Autoreply {
             Ok(fd) => fd,
             Err(_) if f.file_optional => return Ok(()),
             Err(e) => {
-                let text =
-                    format!("Failed to open file {path} when sending message from {} transport: {}", job.transport.name, crate::sys::error_text(&e));
+                let text = format!(
+                    "Failed to open file {path} when sending message from {} transport: {}",
+                    job.transport.name,
+                    crate::sys::error_text(&e)
+                );
                 return Err(Failure::defer(e.raw_os_error().unwrap_or(0), text));
             }
         };
@@ -242,7 +245,10 @@ impl Autoreply {
         let mut spec = WriteSpec::of_transport(job.transport, job.batch);
         spec.body_limit = limit;
         write_message(ctx, &spec, job.data, out).map(drop).map_err(|e| {
-            Failure::defer(crate::retry::errors::HEADER_FAIL, format!("failed to copy the message in {} transport: {e}", job.transport.name))
+            Failure::defer(
+                crate::retry::errors::HEADER_FAIL,
+                format!("failed to copy the message in {} transport: {e}", job.transport.name),
+            )
         })
     }
 }

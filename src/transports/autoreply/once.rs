@@ -3,7 +3,6 @@
 use std::fs::File;
 use std::io::{Read, Write};
 use std::os::fd::OwnedFd;
-use std::path::PathBuf;
 use std::sync::Mutex;
 
 use bstr::{BString, ByteSlice};
@@ -34,15 +33,21 @@ impl Record {
             let entries = match open_plain(path, o.mode.0) {
                 Ok(fd) => read_plain(fd),
                 Err(e) => {
-                    let text = format!("Failed to open \"once\" file {path} when sending message from {transport} transport: {}", crate::sys::error_text(&e));
+                    let text = format!(
+                        "Failed to open \"once\" file {path} when sending message from {transport} transport: {}",
+                        crate::sys::error_text(&e)
+                    );
                     return Err(Failure::defer(e.raw_os_error().unwrap_or(0), text));
                 }
             };
             return Ok(Record::Plain { path: path.as_bytes().into(), entries, size, mode: o.mode.0 });
         }
-        let file = PathBuf::from(path.to_path_lossy().into_owned());
+        let file = path.to_path_lossy().into_owned();
         let failed = |errno: i32, reason: &str| {
-            Failure::defer(errno, format!("Failed to open hintsdb file {path} when sending message from {transport} transport: {reason}"))
+            Failure::defer(
+                errno,
+                format!("Failed to open hintsdb file {path} when sending message from {transport} transport: {reason}"),
+            )
         };
         if file.is_dir() {
             return Err(failed(libc::EISDIR, &crate::sys::strerror(libc::EISDIR)));

@@ -95,7 +95,8 @@ impl LocalTransport for Lmtp {
                 }
                 drop(client);
                 if let Some(pid) = pid {
-                    let deadline = std::time::Instant::now() + limit.unwrap_or(Duration::from_secs(300)).min(Duration::from_secs(10));
+                    let deadline =
+                        std::time::Instant::now() + limit.unwrap_or(Duration::from_secs(300)).min(Duration::from_secs(10));
                     if !matches!(process::wait_until(pid, deadline), Ok(Some(_))) {
                         let _ = process::kill(-pid, libc::SIGKILL);
                         let _ = process::wait(pid);
@@ -117,7 +118,8 @@ impl LocalTransport for Lmtp {
 fn give(job: &mut LocalJob<'_>, states: &mut [State], t: &Trouble) {
     let status = if t.class == b'5' { DeliveryStatus::Fail } else { DeliveryStatus::Defer };
     for (a, s) in job.batch.iter_mut().zip(states.iter_mut()) {
-        if matches!(s, State::Done(_)) {
+        // A dead connection is everybody's trouble, whatever was said before.
+        if matches!(s, State::Done(_)) && (t.for_user || t.command.starts_with(b"end ")) {
             continue;
         }
         // Time-outs and the like are no errors of the system here.
@@ -169,7 +171,11 @@ impl Lmtp {
             spawn.new_group = true;
             let mut child = spawn.start().map_err(|e| {
                 let errno = e.error.raw_os_error().unwrap_or(errors::UNKNOWN);
-                (DeliveryStatus::Defer, errno, format!("Failed to create child process for {name} transport: {}", crate::sys::error_text(&e.error)))
+                (
+                    DeliveryStatus::Defer,
+                    errno,
+                    format!("Failed to create child process for {name} transport: {}", crate::sys::error_text(&e.error)),
+                )
             })?;
             let (Some(to), Some(from)) = (child.stdin.take(), child.stdout.take()) else {
                 return Err((DeliveryStatus::Panic, 0, format!("no pipes to the command of {name} transport")));
@@ -189,7 +195,11 @@ impl Lmtp {
         let limit = u64::try_from(self.options.timeout.0).ok().map(Duration::from_secs);
         let socket = unix::connect(unix::Kind::Stream, &path, limit).map_err(|e| {
             let errno = e.raw_os_error().unwrap_or(errors::UNKNOWN);
-            (DeliveryStatus::Defer, errno, format!("Failed to connect to socket {path} for {name} transport: {}", crate::sys::error_text(&e)))
+            (
+                DeliveryStatus::Defer,
+                errno,
+                format!("Failed to connect to socket {path} for {name} transport: {}", crate::sys::error_text(&e)),
+            )
         })?;
         Ok((Wire::socket(socket), None))
     }
@@ -200,7 +210,8 @@ impl Lmtp {
         let helo = ctx.config.site.primary_hostname.clone();
         c.ehlo(&helo).map_err(|f| c.trouble(f))?;
         let quota: &[u8] = if self.options.ignore_quota && c.features.ignore_quota { b" IGNOREQUOTA" } else { b"" };
-        let sender = job.batch.first().and_then(|a| a.return_path.clone()).or_else(|| ctx.message.sender.clone()).unwrap_or_default();
+        let sender =
+            job.batch.first().and_then(|a| a.return_path.clone()).or_else(|| ctx.message.sender.clone()).unwrap_or_default();
         let refused = |c: &Client, f: Fault, errno: i32| {
             let mut t = c.trouble(f);
             if t.for_user && t.class == b'4' {
@@ -233,7 +244,9 @@ impl Lmtp {
         if !states.contains(&State::Accepted) {
             return Ok(());
         }
-        c.send(crate::smtp_out::Send::Now, b"DATA").and_then(|_| c.expect(b'3', limit)).map_err(|f| refused(c, f, errors::DATA_4XX))?;
+        c.send(crate::smtp_out::Send::Now, b"DATA")
+            .and_then(|_| c.expect(b'3', limit))
+            .map_err(|f| refused(c, f, errors::DATA_4XX))?;
         self.message(ctx, job, c)?;
         for (a, s) in job.batch.iter_mut().zip(states.iter_mut()) {
             if *s != State::Accepted {
@@ -266,7 +279,8 @@ impl Lmtp {
 
     fn message(&self, ctx: &mut Context, job: &LocalJob<'_>, c: &mut Client) -> Result<(), Trouble> {
         let broken = |errno: i32, m: String| Trouble { can_quit: false, ..Trouble::local(errno, m) };
-        let filter = crate::transports::filter::prepare_for(ctx, job.transport, job.batch).map_err(|m| broken(errors::FILTER_FAIL, m))?;
+        let filter =
+            crate::transports::filter::prepare_for(ctx, job.transport, job.batch).map_err(|m| broken(errors::FILTER_FAIL, m))?;
         let mut spec = WriteSpec::of_transport(job.transport, job.batch);
         spec.crlf = true;
         spec.dots = true;

@@ -198,7 +198,10 @@ impl Pipe {
                     (None, true, false)
                 } else {
                     if pipe.is_tainted() {
-                        return Err(Failure::new(DeliveryStatus::Panic, format!("Tainted '{pipe}' (command for {name} transport) not permitted")));
+                        return Err(Failure::new(
+                            DeliveryStatus::Panic,
+                            format!("Tainted '{pipe}' (command for {name} transport) not permitted"),
+                        ));
                     }
                     (Some(pipe), a.flags.expand_pipe, a.flags.expand_pipe)
                 }
@@ -217,7 +220,8 @@ impl Pipe {
     fn expanded(&self, ctx: &mut Context, job: &LocalJob<'_>, option: &str, value: &Str) -> Result<Option<Text>, Failure> {
         let Some(t) = value.get() else { return Ok(None) };
         expand::expand(ctx, t).map(Some).map_err(|e| {
-            let text = format!("Expansion of \"{}\" ({option} for {} transport) failed: {e}", t.raw().as_bstr(), job.transport.name);
+            let text =
+                format!("Expansion of \"{}\" ({option} for {} transport) failed: {e}", t.raw().as_bstr(), job.transport.name);
             Failure::new(DeliveryStatus::Panic, text).with(errors::EXPAND_FAIL)
         })
     }

@@ -57,7 +57,10 @@ fn permitted(ctx: &mut Context, o: &PipeOptions, job: &LocalJob<'_>, name: &BStr
     let mut allowed = false;
     if let Some(t) = o.allow_commands.get() {
         let list = expand::expand(ctx, t).map_err(|e| {
-            Failure::new(DeliveryStatus::Defer, format!("failed to expand string \"{}\" for {transport} transport: {e}", t.raw().as_bstr()))
+            Failure::new(
+                DeliveryStatus::Defer,
+                format!("failed to expand string \"{}\" for {transport} transport: {e}", t.raw().as_bstr()),
+            )
         })?;
         allowed = items(&list).any(|i| i == *name);
     }
@@ -90,12 +93,25 @@ fn permitted(ctx: &mut Context, o: &PipeOptions, job: &LocalJob<'_>, name: &BStr
 pub(super) fn path(ctx: &mut Context, o: &PipeOptions, job: &LocalJob<'_>) -> Result<Text, Failure> {
     let template = o.path.get().cloned().unwrap_or_else(|| Template::new(b"/bin:/usr/bin"));
     expand::expand(ctx, &template).map_err(|e| {
-        Failure::new(DeliveryStatus::Panic, format!("Failed to expand \"{}\" as the command PATH in {} transport: {e}", template.raw().as_bstr(), job.transport.name))
+        Failure::new(
+            DeliveryStatus::Panic,
+            format!(
+                "Failed to expand \"{}\" as the command PATH in {} transport: {e}",
+                template.raw().as_bstr(),
+                job.transport.name
+            ),
+        )
     })
 }
 
 /// The command line as an argument of /bin/sh.
-fn shell(ctx: &mut Context, job: &LocalJob<'_>, command: &Text, expand: bool, expand_status: DeliveryStatus) -> Result<Program, Failure> {
+fn shell(
+    ctx: &mut Context,
+    job: &LocalJob<'_>,
+    command: &Text,
+    expand: bool,
+    expand_status: DeliveryStatus,
+) -> Result<Program, Failure> {
     let mut line = command.clone();
     if expand {
         // The addresses go in before anything is expanded, as one string with blanks.
@@ -111,7 +127,11 @@ fn shell(ctx: &mut Context, job: &LocalJob<'_>, command: &Text, expand: bool, ex
             raw = [&raw[..at], &quoted, &raw[at + b"$pipe_addresses".len()..]].concat().into();
         }
         line = expand::expand(ctx, &Template::new(&raw)).map_err(|e| {
-            Failure::new(expand_status, format!("Expansion of command \"{command}\" in {} transport failed: {e}", job.transport.name)).with(errors::EXPAND_FAIL)
+            Failure::new(
+                expand_status,
+                format!("Expansion of command \"{command}\" in {} transport failed: {e}", job.transport.name),
+            )
+            .with(errors::EXPAND_FAIL)
         })?;
     }
     if line.is_tainted() {

@@ -87,7 +87,9 @@ pub(super) fn run(
         Ok(()) => {}
         // A command need not read everything.
         Err(WriteError::Output(e)) if e.kind() == io::ErrorKind::BrokenPipe => {}
-        Err(WriteError::Output(e)) if e.kind() == io::ErrorKind::TimedOut => return Err(timed_out("pipe delivery process timed out")),
+        Err(WriteError::Output(e)) if e.kind() == io::ErrorKind::TimedOut => {
+            return Err(timed_out("pipe delivery process timed out"));
+        }
         Err(WriteError::FilterTimeout) => return Err(timed_out("transport filter timed out while writing to pipe")),
         Err(WriteError::Header(m)) => {
             let text = format!("Failed to expand headers_add or headers_remove: {m}");
@@ -193,7 +195,8 @@ fn write(
         put(&mut input, p)?;
     }
     if o.use_bsmtp {
-        let sender = job.batch.first().and_then(|a| a.return_path.clone()).or_else(|| ctx.message.sender.clone()).unwrap_or_default();
+        let sender =
+            job.batch.first().and_then(|a| a.return_path.clone()).or_else(|| ctx.message.sender.clone()).unwrap_or_default();
         let mut text = format!("MAIL FROM:<{sender}>\n").into_bytes();
         for a in job.batch.iter() {
             text.extend_from_slice(b"RCPT TO:<");

@@ -64,7 +64,8 @@ impl Queuefile {
         let name = &job.transport.name;
         let panic = |text: String| (DeliveryStatus::Panic, 0, text);
         let Some(t) = self.options.directory.get() else { return Err(panic(format!("{name} transport has no directory"))) };
-        let path = expand::expand(ctx, t).map_err(|e| panic(format!("Expansion of \"{}\" (directory for {name} transport) failed: {e}", t.raw().as_bstr())))?;
+        let path = expand::expand(ctx, t)
+            .map_err(|e| panic(format!("Expansion of \"{}\" (directory for {name} transport) failed: {e}", t.raw().as_bstr())))?;
         if path.is_tainted() {
             return Err(panic(format!("Tainted '{path}' (file or directory name for {name} transport) not permitted")));
         }
@@ -72,7 +73,11 @@ impl Queuefile {
             return Err(panic(format!("{name} transport directory \"{path}\" is not absolute")));
         }
         let io = |what: &str, e: &io::Error| {
-            (DeliveryStatus::Panic, e.raw_os_error().unwrap_or(0), format!("{name} transport {what}: {}", crate::sys::error_text(e)))
+            (
+                DeliveryStatus::Panic,
+                e.raw_os_error().unwrap_or(0),
+                format!("{name} transport {what}: {}", crate::sys::error_text(e)),
+            )
         };
         let target = Dir::open(&path).map_err(|e| io(&format!("error accessing directory: {path}"), &e))?;
         let queue = ctx.services.spool.queue(&ctx.message.queue_name).map_err(|e| panic(e.to_string()))?;

@@ -10,8 +10,8 @@ use crate::expand::{self, ExpandError};
 use crate::parse::xtext;
 use crate::retry::errors;
 use crate::route::Address;
-use crate::smtp_out::setup::Opened;
 use crate::smtp_out::Trouble;
+use crate::smtp_out::setup::Opened;
 use crate::text::Text;
 use crate::transports::TransportInstance;
 
@@ -30,7 +30,12 @@ pub(super) struct Uses {
 }
 
 /// Works out `authenticated_sender`.
-pub(super) fn auth_sender(ctx: &mut Context, smtp: &Smtp, transport: &TransportInstance, opened: &Opened) -> Result<Option<Text>, Trouble> {
+pub(super) fn auth_sender(
+    ctx: &mut Context,
+    smtp: &Smtp,
+    transport: &TransportInstance,
+    opened: &Opened,
+) -> Result<Option<Text>, Trouble> {
     let o = &smtp.options;
     let mut sender = ctx.message.authenticated_sender.clone();
     if let Some(t) = o.authenticated_sender.get() {
@@ -48,7 +53,13 @@ pub(super) fn auth_sender(ctx: &mut Context, smtp: &Smtp, transport: &TransportI
 }
 
 /// Is the ASCII form of addresses needed, or SMTPUTF8, or neither?
-pub(super) fn international(ctx: &mut Context, smtp: &Smtp, opened: &Opened, batch: &[Address], uses: &mut Uses) -> Result<(), Trouble> {
+pub(super) fn international(
+    ctx: &mut Context,
+    smtp: &Smtp,
+    opened: &Opened,
+    batch: &[Address],
+    uses: &mut Uses,
+) -> Result<(), Trouble> {
     let sender_is = ctx.message.sender.as_ref().is_some_and(|s| !s.is_ascii());
     let any = ctx.message.smtputf8 || sender_is || batch.iter().any(|a| !a.address.is_ascii());
     if !any {
@@ -83,7 +94,14 @@ pub(super) fn international(ctx: &mut Context, smtp: &Smtp, opened: &Opened, bat
 }
 
 /// Parameters of MAIL, each with a blank before it.
-pub(super) fn mail_parameters(ctx: &Context, smtp: &Smtp, opened: &Opened, uses: &Uses, batch: &[Address], states: &[State]) -> BString {
+pub(super) fn mail_parameters(
+    ctx: &Context,
+    smtp: &Smtp,
+    opened: &Opened,
+    uses: &Uses,
+    batch: &[Address],
+    states: &[State],
+) -> BString {
     let mut out = BString::default();
     let f = &opened.client.features;
     let addition = smtp.options.size_addition.0;

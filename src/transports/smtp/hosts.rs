@@ -2,9 +2,9 @@
 
 use bstr::{BString, ByteSlice};
 
+use super::Smtp;
 use super::result::{self, Blame, State};
 use super::transaction::{self, Attempt, HostResult};
-use super::Smtp;
 use crate::config::options::ExpBool;
 use crate::context::Context;
 use crate::deliver::local::DeliveryStatus;
@@ -92,7 +92,8 @@ impl Run<'_, '_> {
         let mut hosts = self.job.batch.first_mut().map(|a| std::mem::take(&mut a.hosts)).unwrap_or_default();
         let randomize = match &o.hosts_randomize {
             ExpBool::Fixed(b) => *b,
-            other => expand::expand_bool(ctx, "hosts_randomize", other).map_err(|e| format!("failed to expand \"hosts_randomize\" in {name} transport: {e}"))?,
+            other => expand::expand_bool(ctx, "hosts_randomize", other)
+                .map_err(|e| format!("failed to expand \"hosts_randomize\" in {name} transport: {e}"))?,
         };
         if hosts.is_empty() || (o.hosts_override && o.hosts.is_set() && !self.job.fallback) {
             let Some(t) = o.hosts.get() else { return Err(format!("{name} transport called with no hosts set")) };
@@ -143,7 +144,14 @@ impl Run<'_, '_> {
     }
 
     /// All hosts, and again the expired ones if `delay_after_cutoff` is off. True: everything has its final state.
-    fn passes(&mut self, ctx: &mut Context, hosts: &mut Vec<HostItem>, default_port: u16, skipped: &mut Skipped, expired: &mut bool) -> bool {
+    fn passes(
+        &mut self,
+        ctx: &mut Context,
+        hosts: &mut Vec<HostItem>,
+        default_port: u16,
+        skipped: &mut Skipped,
+        expired: &mut bool,
+    ) -> bool {
         let o = &self.smtp.options;
         let (mut tried, mut total) = (0i64, 0i64);
         let rounds = if o.delay_after_cutoff { 1 } else { 2 };
@@ -154,7 +162,9 @@ impl Run<'_, '_> {
                     break;
                 }
                 if hosts[at].address.is_none() && !self.look_up(ctx, hosts, at, skipped, expired) {
-                    if self.states.iter().all(|s| s.is_final()) || self.job.batch.first().is_some_and(|a| a.failure.basic_errno == errors::HOST_IS_LOCAL) {
+                    if self.states.iter().all(|s| s.is_final())
+                        || self.job.batch.first().is_some_and(|a| a.failure.basic_errno == errors::HOST_IS_LOCAL)
+                    {
                         return false;
                     }
                     at += 1;
@@ -190,7 +200,14 @@ impl Run<'_, '_> {
     }
 
     /// Finds the addresses of a host that was given by name. False: there are none, the host is passed over.
-    fn look_up(&mut self, ctx: &mut Context, hosts: &mut Vec<HostItem>, at: usize, skipped: &mut Skipped, expired: &mut bool) -> bool {
+    fn look_up(
+        &mut self,
+        ctx: &mut Context,
+        hosts: &mut Vec<HostItem>,
+        at: usize,
+        skipped: &mut Skipped,
+        expired: &mut bool,
+    ) -> bool {
         let o = &self.smtp.options;
         skipped.total += 1;
         let (name, port, _) = hostlist::split_host(&hosts[at].name);
@@ -210,7 +227,8 @@ impl Run<'_, '_> {
         };
         let message = match found {
             HostSearch::Found { local: true, .. } if !o.allow_localhost => {
-                let message = BString::from(format!("{} transport found host {} to be local", self.job.transport.name, host.name));
+                let message =
+                    BString::from(format!("{} transport found host {} to be local", self.job.transport.name, host.name));
                 for (a, s) in self.job.batch.iter_mut().zip(self.states.iter_mut()).filter(|(_, s)| **s == State::Deferred) {
                     Blame::ours(errors::HOST_IS_LOCAL, &message, State::Deferred).apply_one(a, s);
                 }
@@ -250,7 +268,16 @@ impl Run<'_, '_> {
 
     /// One host.
     #[allow(clippy::too_many_arguments)]
-    fn one(&mut self, ctx: &mut Context, host: &mut HostItem, port: u16, round: u32, last: bool, skipped: &mut Skipped, expired: &mut bool) -> Step {
+    fn one(
+        &mut self,
+        ctx: &mut Context,
+        host: &mut HostItem,
+        port: u16,
+        round: u32,
+        last: bool,
+        skipped: &mut Skipped,
+        expired: &mut bool,
+    ) -> Step {
         let o = &self.smtp.options;
         let suffix = if port == 25 { String::new() } else { format!(":{port}") };
         if round == 0 {
@@ -286,7 +313,15 @@ impl Run<'_, '_> {
         }
         let mut db = retry::open(ctx, Mode::Read);
         let force = self.job.force_retry;
-        let found = check::check_host(ctx, db.as_mut().map(|d| d.as_mut() as _), &domain, host, suffix.as_bytes(), include_ip, force || round > 0);
+        let found = check::check_host(
+            ctx,
+            db.as_mut().map(|d| d.as_mut() as _),
+            &domain,
+            host,
+            suffix.as_bytes(),
+            include_ip,
+            force || round > 0,
+        );
         drop(db);
         let mut host_expired = found.expired;
         if round == 0 {
@@ -375,7 +410,11 @@ impl Run<'_, '_> {
             let text = failure.message.unwrap_or_default();
             let mut line = BString::from(text.as_bytes());
             line.extend_from_slice(
-                format!(": delivering unencrypted to H={} [{}] (not in hosts_require_tls)", attempt.host.name, attempt.host.address_text).as_bytes(),
+                format!(
+                    ": delivering unencrypted to H={} [{}] (not in hosts_require_tls)",
+                    attempt.host.name, attempt.host.address_text
+                )
+                .as_bytes(),
             );
             log::write(ctx, None, Which::MAIN, &line);
             first = match result::prepare(self.job.batch, &mut self.states, attempt.host) {

@@ -3,6 +3,7 @@
 //! `hosts` tries one host after the other, `transaction` sends one message over a connection, `result` puts what
 //! happened into addresses. The dialogue itself is in `crate::smtp_out`.
 
+mod body;
 mod envelope;
 mod hosts;
 mod options;

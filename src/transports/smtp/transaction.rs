@@ -2,7 +2,6 @@
 //! recipients. At the end the connection is closed, or kept for another message.
 
 use std::collections::VecDeque;
-use std::io;
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -14,15 +13,13 @@ use super::result::{self, Blame, State};
 use crate::context::Context;
 use crate::deliver::Continued;
 use crate::deliver::remote::Kept;
-use crate::deliver::transport_write::{Output, WriteError, WriteSpec, write_message};
 use crate::log::line::RemoteLog;
 use crate::log::{self, Which};
 use crate::retry::{self, errors};
 use crate::route::{Address, HostItem};
 use crate::smtp_out::client::write_fault;
 use crate::smtp_out::setup::{self, Kind, limit};
-use crate::smtp_out::wire::WireError;
-use crate::smtp_out::{Client, Fault, Opened, Plan, Reply, Send, Trouble, in_hosts, waiting};
+use crate::smtp_out::{Client, Fault, Opened, Plan, Send, Trouble, in_hosts, waiting};
 
 /// Messages above this would go in several chunks in the reference; its words for failures depend on it.
 const CHUNK: u64 = 8192;
@@ -43,7 +40,8 @@ pub(super) struct Attempt<'h> {
 impl Attempt<'_> {
     /// DANE forbids falling back to clear text.
     pub(super) fn uses_dane(&self, ctx: &mut Context, run: &Run<'_, '_>) -> bool {
-        self.host.dnssec_address == Some(true) && !matches!(crate::smtp_out::tls::dane(ctx, run.smtp, self.host, self.port), crate::smtp_out::tls::Dane::No)
+        self.host.dnssec_address == Some(true)
+            && !matches!(crate::smtp_out::tls::dane(ctx, run.smtp, self.host, self.port), crate::smtp_out::tls::Dane::No)
     }
 }
 
@@ -59,7 +57,7 @@ pub(super) enum HostResult {
 }
 
 /// An answer that is awaited.
-enum Awaited {
+pub(super) enum Awaited {
     Mail(BString),
     Rcpt(usize),
     Data,
@@ -68,17 +66,17 @@ enum Awaited {
 
 /// What answers have said so far in a transaction.
 #[derive(Clone, Copy, Debug, Default)]
-struct Seen {
-    accepted: bool,
-    refused: bool,
+pub(super) struct Seen {
+    pub(super) accepted: bool,
+    pub(super) refused: bool,
     /// 452 after other answers: no more recipients in this transaction.
-    full: bool,
+    pub(super) full: bool,
     /// 354 has come.
-    go_ahead: bool,
+    pub(super) go_ahead: bool,
 }
 
 /// Why a transaction cannot go on.
-enum Abort {
+pub(super) enum Abort {
     /// As the trouble says: of the message or of the host.
     Trouble(Trouble),
     /// The addresses have their failures already.
@@ -91,20 +89,20 @@ impl From<Trouble> for Abort {
     }
 }
 
-struct Transaction<'r, 'a, 'b, 'h> {
-    run: &'r mut Run<'a, 'b>,
-    attempt: &'r mut Attempt<'h>,
-    opened: Opened,
-    uses: Uses,
-    awaited: VecDeque<Awaited>,
-    seen: Seen,
+pub(super) struct Transaction<'r, 'a, 'b, 'h> {
+    pub(super) run: &'r mut Run<'a, 'b>,
+    pub(super) attempt: &'r mut Attempt<'h>,
+    pub(super) opened: Opened,
+    pub(super) uses: Uses,
+    pub(super) awaited: VecDeque<Awaited>,
+    pub(super) seen: Seen,
     /// An address has been dealt with for good: the connection is worth going on with.
-    completed: bool,
+    pub(super) completed: bool,
     /// Where the next transaction begins.
-    next: usize,
-    continued: bool,
+    pub(super) next: usize,
+    pub(super) continued: bool,
     /// The present transaction has delivered to somebody.
-    any_delivered: bool,
+    pub(super) any_delivered: bool,
 }
 
 /// Sends the message to the pending addresses of a run.
@@ -181,47 +179,8 @@ fn setup_failed(run: &mut Run<'_, '_>, attempt: &Attempt<'_>, e: &setup::SetupEr
     if e.kind == Kind::Definite { HostResult::Ok } else { HostResult::Defer }
 }
 
-fn host_with_port(attempt: &Attempt<'_>) -> HostItem {
+pub(super) fn host_with_port(attempt: &Attempt<'_>) -> HostItem {
     HostItem { port: Some(attempt.port), ..attempt.host.clone() }
-}
-
-/// Writes message data; remembers the connection's error.
-struct Sink<'c> {
-    client: &'c mut Client,
-    limit: Option<Duration>,
-    error: Option<WireError>,
-    /// BDAT is used: the command goes before the data.
-    bdat: bool,
-    sent: usize,
-}
-
-impl Output for Sink<'_> {
-    fn put(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.client.write_raw(bytes, self.limit).map_err(|e| {
-            self.error = Some(e);
-            io::Error::from(io::ErrorKind::BrokenPipe)
-        })
-    }
-    fn chunk(&mut self, size: u64, last: bool) -> io::Result<()> {
-        if !self.bdat {
-            return Ok(());
-        }
-        let line = format!("BDAT {size}{}", if last { " LAST" } else { "" });
-        match self.client.send(Send::Now, line.as_bytes()) {
-            Ok(n) => {
-                self.sent += n;
-                Ok(())
-            }
-            Err(f) => {
-                self.error = Some(match f {
-                    Fault::TimedOut => WireError::TimedOut,
-                    Fault::Io(n, t) => WireError::Io(n, t),
-                    _ => WireError::Closed,
-                });
-                Err(io::ErrorKind::BrokenPipe.into())
-            }
-        }
-    }
 }
 
 impl Transaction<'_, '_, '_, '_> {
@@ -262,7 +221,7 @@ impl Transaction<'_, '_, '_, '_> {
         }
     }
 
-    fn connection_facts(&self) -> RemoteLog {
+    pub(super) fn connection_facts(&self) -> RemoteLog {
         let o = &self.opened;
         RemoteLog {
             continued: self.continued || o.messages > 0,
@@ -301,7 +260,7 @@ impl Transaction<'_, '_, '_, '_> {
             return Ok(());
         }
         let pipelined = self.opened.client.pipelined && !self.run.job.mua_wrapper;
-        if !self.seen.accepted && !(pipelined && self.opened.client.unsent() > 0) {
+        if !self.seen.accepted && (!pipelined || self.opened.client.unsent() == 0) {
             return Ok(());
         }
         if !self.uses.chunking {
@@ -340,7 +299,7 @@ impl Transaction<'_, '_, '_, '_> {
         false
     }
 
-    fn final_timeout(&self) -> Option<Duration> {
+    pub(super) fn final_timeout(&self) -> Option<Duration> {
         limit(self.run.smtp.options.final_timeout.0)
     }
 
@@ -380,7 +339,14 @@ impl Transaction<'_, '_, '_, '_> {
     }
 
     fn mail_and_recipients(&mut self, ctx: &mut Context) -> Result<(), Abort> {
-        let sender = self.run.job.batch.first().and_then(|a| a.return_path.clone()).or_else(|| ctx.message.sender.clone()).unwrap_or_default();
+        let sender = self
+            .run
+            .job
+            .batch
+            .first()
+            .and_then(|a| a.return_path.clone())
+            .or_else(|| ctx.message.sender.clone())
+            .unwrap_or_default();
         let sender = envelope::on_the_wire(ctx, &sender, self.uses.downconvert)?;
         let states = self.run.states.get(self.next..).unwrap_or_default();
         let batch = self.run.job.batch.get(self.next..).unwrap_or_default();
@@ -444,7 +410,7 @@ impl Transaction<'_, '_, '_, '_> {
     }
 
     /// Reads so many of the awaited answers.
-    fn answers(&mut self, ctx: &mut Context, count: usize) -> Result<(), Abort> {
+    pub(super) fn answers(&mut self, ctx: &mut Context, count: usize) -> Result<(), Abort> {
         for _ in 0..count {
             let Some(what) = self.awaited.pop_front() else { break };
             match what {
@@ -576,8 +542,8 @@ impl Transaction<'_, '_, '_, '_> {
             Err(f) => f,
         };
         let refused = matches!(fault, Fault::Refused(_));
-        if refused && !self.seen.accepted {
-            // Only to be expected when there is nobody to send to.
+        if !self.seen.accepted {
+            // Whatever that is: there is nobody to send to.
             return Ok(());
         }
         let mut t = c.trouble_at("DATA".into(), fault);
@@ -585,189 +551,6 @@ impl Transaction<'_, '_, '_, '_> {
             t.errno = errors::DATA_4XX;
         }
         Err(t.into())
-    }
-
-    /// Sends header and body.
-    fn message(&mut self, ctx: &mut Context) -> Result<(), Abort> {
-        let filter = crate::transports::filter::prepare_for(ctx, self.run.job.transport, self.run.job.batch)
-            .map_err(|m| Abort::Trouble(Trouble::local(errors::FILTER_FAIL, m)))?;
-        self.opened.client.written = 0;
-        self.opened.client.set_command("sending data block");
-        let chunking = self.uses.chunking;
-        if chunking {
-            self.awaited.push_back(Awaited::Bdat);
-        } else {
-            self.opened.client.say("  SMTP>> (writing message)");
-        }
-        let mut spec = WriteSpec::of_transport(self.run.job.transport, self.run.job.batch);
-        spec.crlf = true;
-        spec.dots = !chunking;
-        spec.chunking = chunking;
-        spec.filter = filter;
-        spec.utf8_downconvert = self.uses.downconvert;
-        let data_timeout = limit(self.run.smtp.options.data_timeout.0);
-        let mut sink = Sink { client: &mut self.opened.client, limit: data_timeout, error: None, bdat: chunking, sent: 0 };
-        let result = write_message(ctx, &spec, self.run.job.data, &mut sink);
-        let (error, sent) = (sink.error.take(), sink.sent);
-        let c = &mut self.opened.client;
-        match result {
-            Ok(_) => {}
-            Err(WriteError::Output(_)) if chunking && matches!(error, Some(WireError::Closed)) => {
-                // Perhaps the answers say why.
-                self.answers(ctx, sent)?;
-                return Err(Abort::Trouble(self.opened.client.trouble(Fault::Closed)));
-            }
-            Err(WriteError::Output(e)) => {
-                c.set_command("sending data block");
-                let fault = match error {
-                    Some(e) => write_fault(&e),
-                    None => Fault::Io(e.raw_os_error().unwrap_or(0), crate::sys::error_text(&e)),
-                };
-                let mut t = c.trouble(fault);
-                t.can_quit = false;
-                return Err(t.into());
-            }
-            Err(e) => {
-                let (errno, text) = match e {
-                    WriteError::Header(m) => (errors::HEADER_FAIL, format!("failed to expand headers_add or headers_remove: {m}")),
-                    WriteError::Filter(m) => (errors::FILTER_FAIL, m),
-                    WriteError::FilterTimeout => (errors::FILTER_FAIL, "transport filter timed out".into()),
-                    WriteError::Spool(e) => (errors::WRITE_INCOMPLETE, format!("failed to read the spool file: {}", crate::sys::error_text(&e))),
-                    WriteError::Output(_) => (errors::WRITE_INCOMPLETE, "failed to write a data block".into()),
-                };
-                // In the middle of the message there is no way to say QUIT.
-                return Err(Abort::Trouble(Trouble { can_quit: false, ..Trouble::local(errno, text) }));
-            }
-        }
-        if chunking {
-            let pending = sent.saturating_sub(1);
-            self.answers(ctx, pending)?;
-            self.awaited.clear();
-        } else {
-            c.note_end_of_data();
-        }
-        self.opened.client.set_command("end of data");
-        Ok(())
-    }
-
-    /// Reads the answer to the message, or one for each recipient.
-    fn verdicts(&mut self) -> Result<(), Abort> {
-        let wait = self.final_timeout();
-        let per_recipient = self.opened.client.lmtp;
-        if per_recipient {
-            if self.uses.chunking && !self.seen.accepted {
-                return self.nobody(wait);
-            }
-            return self.each_recipient(wait, "LMTP");
-        }
-        let c = &mut self.opened.client;
-        let reply = c.read(wait).map_err(|f| c.trouble(f))?;
-        if !self.seen.accepted {
-            return Ok(());
-        }
-        if self.uses.prdr && reply.class() == b'3' {
-            self.each_recipient(wait, "PRDR")?;
-            let c = &mut self.opened.client;
-            let last = c.read(wait).map_err(|f| c.trouble(f))?;
-            if !last.is_ok() {
-                return Err(self.refused(last));
-            }
-            return Ok(());
-        }
-        if !reply.is_ok() {
-            return Err(self.refused(reply));
-        }
-        for i in 0..self.run.states.len() {
-            if self.run.states[i] == State::Accepted {
-                self.delivered(i, &reply);
-            }
-        }
-        self.opened.needs_reset = false;
-        Ok(())
-    }
-
-    fn nobody(&mut self, wait: Option<Duration>) -> Result<(), Abort> {
-        let c = &mut self.opened.client;
-        c.read(wait).map(drop).map_err(|f| Abort::Trouble(c.trouble(f)))
-    }
-
-    fn refused(&mut self, reply: Reply) -> Abort {
-        let mut t = self.opened.client.trouble(Fault::Refused(reply));
-        if t.class == b'4' {
-            t.errno = errors::DATA_4XX;
-        }
-        // What the recipients' own answers made final stays, unless the message as a whole was refused.
-        for s in &mut self.run.states {
-            if *s == State::Delivered && self.uses.prdr {
-                *s = State::Accepted;
-            }
-        }
-        Abort::Trouble(t)
-    }
-
-    fn each_recipient(&mut self, wait: Option<Duration>, protocol: &str) -> Result<(), Abort> {
-        let host = host_with_port(self.attempt);
-        for i in 0..self.run.states.len() {
-            if self.run.states[i] != State::Accepted {
-                continue;
-            }
-            let c = &mut self.opened.client;
-            let reply = c.read(wait).map_err(|f| c.trouble(f))?;
-            if reply.is_ok() {
-                self.delivered(i, &reply);
-                self.completed = true;
-                continue;
-            }
-            let shown = crate::log::escape::printing(&reply.text, false);
-            let after = if self.uses.chunking { "end of data" } else { "DATA" };
-            let message = BString::from(format!("{protocol} error after {after}: {shown}"));
-            let a = &mut self.run.job.batch[i];
-            let failed = reply.class() == b'5';
-            let blame = Blame {
-                errno: 0,
-                more: if failed { 0 } else { reply.retry_code() << 8 },
-                message: Some(&message),
-                state: if failed { State::Failed } else { State::Deferred },
-                for_user: true,
-                host: Some(&host),
-            };
-            blame.apply_one(a, &mut self.run.states[i]);
-            if !failed {
-                let key = a.address_retry_key.clone();
-                retry::add_item(a, key, false, false, false);
-            }
-        }
-        self.opened.needs_reset = false;
-        Ok(())
-    }
-
-    /// Notes a delivery, with everything that its log line shows.
-    fn delivered(&mut self, i: usize, reply: &Reply) {
-        let o = &self.opened;
-        let id = o.auth.as_ref().map(|auth| {
-            (auth.by.clone(), auth.id.clone(), self.uses.auth_sender.as_ref().map(|s| BString::from(s.as_bytes())))
-        });
-        let log = RemoteLog {
-            auth: id,
-            pipelining: self.uses.pipelining.then_some(false),
-            prdr: self.uses.prdr,
-            chunking: self.uses.chunking,
-            confirmation: Some(reply.text.clone()),
-            ..self.connection_facts()
-        };
-        let follower = std::mem::replace(&mut self.any_delivered, true);
-        let o = &self.opened;
-        let host = host_with_port(self.attempt);
-        let tls = o.tls.clone().unwrap_or_default();
-        let written = o.client.written;
-        let a: &mut Address = &mut self.run.job.batch[i];
-        a.failure = Default::default();
-        a.host_used = Some(Box::new(host));
-        a.tls = tls;
-        a.remote_log = Some(Box::new(log));
-        a.bytes_sent = written;
-        a.follower = follower;
-        self.run.states[i] = State::Delivered;
     }
 
     /// A transaction failed: who is to blame, and what that means for the addresses.
@@ -798,14 +581,24 @@ impl Transaction<'_, '_, '_, '_> {
     fn end(&mut self, ctx: &mut Context, rc: HostResult, alive: bool) {
         let c = &self.opened.client;
         let dead = !alive || c.wire_ref().is_dead();
-        if !dead && rc == HostResult::Ok && self.completed && !self.attempt.message_defer && !self.run.job.mua_wrapper && self.keep(ctx) {
+        if !dead
+            && rc == HostResult::Ok
+            && self.completed
+            && !self.attempt.message_defer
+            && !self.run.job.mua_wrapper
+            && self.keep(ctx)
+        {
             return;
         }
         if let (Some(key), Some(stream)) = (&self.opened.session_key, self.opened.client.wire_ref().tls()) {
             crate::smtp_out::tls::keep_session(ctx, stream, key);
         }
         let c = &mut self.opened.client;
-        if dead { c.close() } else { c.quit() }
+        if dead {
+            c.close()
+        } else {
+            c.quit()
+        }
         show_history(ctx, &c.history());
         let action = self.run.job.transport.generic.event_action.get().cloned();
         crate::deliver::raise_event(ctx, action.as_ref(), "tcp:close", b"", 0);
@@ -819,7 +612,9 @@ impl Transaction<'_, '_, '_, '_> {
             return false;
         }
         let name = self.run.job.transport.name.clone();
-        let Some(next) = waiting::next(ctx, name.as_bstr(), host, self.opened.messages, self.max_messages()) else { return false };
+        let Some(next) = waiting::next(ctx, name.as_bstr(), host, self.opened.messages, self.max_messages()) else {
+            return false;
+        };
         if self.opened.needs_reset && self.reset().is_err() {
             return false;
         }

@@ -109,7 +109,7 @@ fn ask(ctx: &mut Context, plan: &Plan<'_>, host: &HostItem, no_tls: bool, asked:
     let owner = format!("{} transport (callout)", plan.transport.name);
     let o = &plan.smtp.options;
     setup::set_host_variables(ctx, host, host.port.unwrap_or(0));
-    let mut complain = |ctx: &Context, e: String| {
+    let complain = |ctx: &Context, e: String| {
         let line = format!("<{}>: {e}", plan.routed.address);
         log::write(ctx, None, Which::MAIN.and(Which::PANIC), line.as_bytes());
     };
