@@ -149,7 +149,11 @@ impl Scan<'_> {
         };
         let heading = match request.label {
             Some(name) => name.to_string(),
-            None => format!("\"{text}\""),
+            // As the reference has it: a separator at the beginning is not shown.
+            None => match text.trim_ascii_start() {
+                [b'<', c, rest @ ..] if c.is_ascii_punctuation() || c.is_ascii_control() => format!("\"{}\"", rest.as_bstr()),
+                _ => format!("\"{text}\""),
+            },
         };
         self.text(ctx, &text, &heading, request.single, data, &mut true)
     }
@@ -223,7 +227,13 @@ impl Scan<'_> {
         let (name, heading) = (&self.name, scanning.heading);
         // For a line of a file the reference tells the sign of the file's name.
         let word = match place {
-            Place::File(_, listed) => if *listed { "yes" } else { "no" },
+            Place::File(_, listed) => {
+                if *listed {
+                    "yes"
+                } else {
+                    "no"
+                }
+            }
             _ => word,
         };
         match place {
@@ -357,13 +367,11 @@ impl Scan<'_> {
             return (Match::Defer(format!("lists are nested too deeply at \"+{shown}\"")), Known(false));
         }
         let level = ctx.scratch.debug_level;
-        ctx.scratch.debug_level += 1;
-        log::hdebug!(ctx, LISTS, "start sublist {shown}");
+        log::hdebug!(ctx, LISTS, " start sublist {shown}");
         // Expansion may give something else each time.
         let mut fixed = list.cache || !list.text.raw().contains(&b'$');
         let key = self.tester.key();
         if fixed && let Some((yes, found)) = ctx.services.lists.get(kind, list.id, &key) {
-            ctx.scratch.debug_level = level;
             log::hdebug!(ctx, LISTS, "cached {} match for +{shown}", if yes { "yes" } else { "no" });
             let value = found.as_ref().map_or("NULL".into(), Text::display);
             log::hdebug!(ctx, LISTS, "cached lookup data = {value}");
@@ -379,7 +387,7 @@ impl Scan<'_> {
         let result = match expand_list(ctx, &list.text, subject.as_ref()) {
             Ok(Some(text)) => {
                 self.depth += 1;
-                ctx.scratch.debug_level += 1;
+                ctx.scratch.debug_level += 2;
                 let result = self.text(ctx, &text, &format!("\"{text}\""), false, &mut found, &mut inner);
                 self.depth -= 1;
                 result
@@ -387,9 +395,8 @@ impl Scan<'_> {
             Ok(None) => Match::No,
             Err(m) => Match::Defer(m),
         };
-        ctx.scratch.debug_level = level + 1;
-        log::hdebug!(ctx, LISTS, "end sublist {shown}");
         ctx.scratch.debug_level = level;
+        log::hdebug!(ctx, LISTS, " end sublist {shown}");
         if matches!(result, Match::Defer(_)) {
             return (result, Known(false));
         }

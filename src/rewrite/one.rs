@@ -159,12 +159,12 @@ impl State {
         if rule.replacement.raw() == b"*" {
             return Step::Stop;
         }
-        let new = match self.replacement(ctx, rule) {
+        let mut new = match self.replacement(ctx, rule) {
             Ok(new) => new,
             Err(ExpandError::Forced(_)) => return if rule.quit { Step::Stop } else { Step::Next },
             Err(e) => {
                 let raw = rule.replacement.raw().as_bstr();
-                return panic(ctx, &format!("Expansion of {raw} failed while rewriting: {e}"));
+                return panic(ctx, &[format!("Expansion of {raw} failed while rewriting: {e}").as_bytes()]);
             }
         };
         let mut rules = Rules::new(&ctx.config.main);
@@ -172,20 +172,22 @@ impl State {
         let parsed = match parse::extract_address(&mut rules, &new) {
             Ok(p) => p,
             Err(e) => {
-                let subject = &self.subject;
-                return panic(ctx, &format!("Rewrite of {subject} yielded unparseable address: {e} in address {new}"));
+                let why = format!(" yielded unparseable address: {e} in address ");
+                return panic(ctx, &[b"Rewrite of ", &self.subject, why.as_bytes(), &new]);
             }
         };
         let mut address = new.piece(Vec::from(parsed.address.clone()));
         if !parsed.is_qualified() && !address.is_empty() {
             if !rule.qualify {
-                return panic(ctx, &format!("Rewrite of {} yielded unqualified address \"{new}\"", self.subject));
+                return panic(ctx, &[b"Rewrite of ", &self.subject, b" yielded unqualified address \"", &new, b"\""]);
             }
             address = super::qualify(ctx, &address, true);
+            let (before, after) = (new.get(..parsed.start), new.get(parsed.end..));
+            new = new.piece([before.unwrap_or_default(), &address, after.unwrap_or_default()].concat());
         }
         self.note(ctx, &new, number);
         old.push(BString::from(self.subject.to_vec()));
-        self.take(ctx, rule, &new, &address, (parsed.start, parsed.end));
+        self.take(ctx, rule, &new, &address, (parsed.start, parsed.start + address.len()));
         Step::Done
     }
 
@@ -205,9 +207,10 @@ impl State {
     }
 
     fn note(&self, ctx: &Context, new: &Text, number: usize) {
-        let (old, place) = (&self.subject, self.target.name());
-        let text = format!("\"{old}\" from {place} rewritten as \"{new}\" by rule {number}");
-        log::write(ctx, Some(Selector::AddressRewrite), Which::MAIN, text.as_bytes());
+        let tail = format!("\" by rule {number}");
+        let from = format!("\" from {} rewritten as \"", self.target.name());
+        let text = [b"\"", self.out.text.as_bytes(), from.as_bytes(), new, tail.as_bytes()].concat();
+        log::write(ctx, Some(Selector::AddressRewrite), Which::MAIN, &text);
     }
 
     // Puts the new address, or all of the new text, into the result.
@@ -232,8 +235,8 @@ impl State {
     }
 }
 
-fn panic(ctx: &Context, text: &str) -> Step {
-    log::write(ctx, None, Which::MAIN.and(Which::PANIC), text.as_bytes());
+fn panic(ctx: &Context, text: &[&[u8]]) -> Step {
+    log::write(ctx, None, Which::MAIN.and(Which::PANIC), &text.concat());
     Step::Stop
 }
 

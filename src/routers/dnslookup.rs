@@ -8,11 +8,11 @@ use crate::config::Config;
 use crate::config::options::*;
 use crate::context::Context;
 use crate::expand::{self, ExpandError};
-use crate::matching::{self, Match};
+use crate::matching::{self, Match, Subject};
 use crate::options;
 use crate::parse::list::items;
 use crate::retry::errors;
-use crate::route::hosts::{DnsWants, Failed, HostSearch, LookupOptions, find_by_dns};
+use crate::route::hosts::{DnssecTrace, DnsWants, Failed, HostSearch, LookupOptions, find_by_dns};
 use crate::route::{Address, HostItem, RoutePurpose, Routed, common, self_action};
 use crate::text::Text;
 
@@ -72,18 +72,11 @@ impl Router for Dnslookup {
             Ok(v) => v,
             Err(message) => return common::defer(addr, message),
         };
-        let no_address = match o.mx_domains.get() {
-            None => false,
-            Some(list) => match matching::match_domain(ctx, &addr.domain, list, None) {
-                Match::Yes => true,
-                Match::No => false,
-                Match::Defer(_) => return common::defer(addr, "lookup or other defer for mx_domains"),
-            },
-        };
         let wants = DnsWants {
             srv_service: service.as_deref(),
             mx: true,
-            address: !no_address,
+            // Whether addresses will do is asked only when there is no MX.
+            address: !o.mx_domains.is_set(),
             ipv4_only,
             ipv4_first,
             srv_fail: o.srv_fail_domains.get(),
@@ -96,6 +89,7 @@ impl Router for Dnslookup {
             ignore: g.ignore_target_hosts.get(),
             dnssec_request: g.dnssec_request_domains.get(),
             dnssec_require: g.dnssec_require_domains.get(),
+            trace: DnssecTrace::Options,
             check_local: true,
         };
         // The domain as it is, then widened by each item.
@@ -111,7 +105,17 @@ impl Router for Dnslookup {
         let mut last = Failed::NoRecords;
         for name in names {
             let host = HostItem { name: name.clone(), mx: -1, ..HostItem::default() };
-            match find_by_dns(ctx, &host, &wants, &lookup) {
+            ctx.scratch.debug_level += 1;
+            let mut search = find_by_dns(ctx, &host, &wants, &lookup);
+            ctx.scratch.debug_level = ctx.scratch.debug_level.saturating_sub(1);
+            if let (HostSearch::Failed(Failed::NoRecords), Some(list)) = (&search, o.mx_domains.get()) {
+                match matching::match_option(ctx, "mx_domains", Subject::Domain(&addr.domain), list, None) {
+                    Match::Yes => {}
+                    Match::No => search = find_by_dns(ctx, &host, &DnsWants { address: true, ..wants }, &lookup),
+                    Match::Defer(_) => return common::defer(addr, "lookup defer for mx_domains"),
+                }
+            }
+            match search {
                 HostSearch::Found { hosts, name: full, local, removed, .. } => {
                     if !full.eq_ignore_ascii_case(&addr.domain) {
                         return Routed::Changed(Box::new(self_action::change_domain(ctx, addr, &full, o.rewrite_headers)));
@@ -190,6 +194,15 @@ impl Dnslookup {
     fn not_found(&self, ctx: &mut Context, addr: &mut Address, why: Failed) -> Routed {
         if why != Failed::NoRecords {
             addr.failure.message = Some(Text::clean(why.to_string()));
+            // Nothing of ours is given away.
+            addr.flags.pass_message = true;
+        }
+        if why == Failed::AllMxBad(true) {
+            addr.failure.user_message = Some(Text::tainted(format!(
+                "It appears that the DNS operator for {}\nhas installed an invalid MX record with an IP address\n\
+                 instead of a domain name on the right hand side.",
+                addr.domain
+            )));
         }
         if let Some(list) = self.options.fail_defer_domains.get()
             && matching::match_domain(ctx, &addr.domain, list, None) == Match::Yes

@@ -145,15 +145,18 @@ impl Manualroute {
         }
         addr.transport = transport;
         common::accept(ctx, router, addr, purpose)?;
-        let hosts = hostlist::build(ctx, &rule.hosts, randomize);
         let transport = addr.transport.clone();
+        if transport.is_none() && purpose == RoutePurpose::Deliver {
+            return Err("no transport specified".into());
+        }
+        let hosts = hostlist::build(ctx, &rule.hosts, randomize);
         if transport.as_ref().is_some_and(|t| matches!(t.driver.kind(), Kind::Local(_))) {
             // A local transport only gets to see the names.
             addr.hosts = hosts;
             return Ok(Routed::Accept);
         }
         if hosts.is_empty() {
-            if transport.as_ref().is_some_and(|t| t.driver.option_is_set("hosts")) {
+            if transport.is_none_or(|t| t.driver.option_is_set("hosts")) {
                 return Ok(Routed::Accept);
             }
             return Err(format!("error in {} router: no host(s) specified for domain {}", router.name, addr.domain));
