@@ -60,6 +60,8 @@ pub enum Subject<'a> {
     Domain(&'a Text),
     /// A local part; case does not matter unless the list says `+caseful`.
     LocalPart(&'a Text),
+    /// A local part whose case matters (`caseful_local_part` of routers).
+    CasefulLocalPart(&'a Text),
     /// A whole address; may be empty.
     Address {
         /// The address.
