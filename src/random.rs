@@ -22,6 +22,15 @@ impl Random {
         self.fake_load
     }
 
+    /// A new identifier for a connection (`$connection_id`): a decimal number that does not come again soon.
+    pub fn connection_id() -> bstr::BString {
+        let mut b = [0u8; 8];
+        if openssl::rand::rand_bytes(&mut b).is_err() {
+            return bstr::BString::from(std::process::id().to_string());
+        }
+        bstr::BString::from((u64::from_ne_bytes(b) >> 1).to_string())
+    }
+
     /// Begins again from `seed` (0: from the default at the next call).
     pub fn reseed(&mut self, seed: u32) {
         self.state = seed;

@@ -32,7 +32,9 @@ pub struct Run {
 pub fn check(ctx: &mut Context, place: Where, recipient: Option<&Text>, string: &Template) -> AclResult {
     begin(ctx);
     let mut run = Run { place, addr: None, errno: 0 };
-    if let (Where::Rcpt | Where::Vrfy | Where::Prdr, Some(recipient)) = (place, recipient) {
+    let recipient = recipient.filter(|_| matches!(place, Where::Rcpt | Where::Vrfy | Where::Prdr));
+    let lists = recipient.map(|_| ctx.services.lists.enter_address());
+    if let Some(recipient) = recipient {
         match crate::verify::split_address(ctx, recipient) {
             Ok(a) => {
                 ctx.address.domain = Some(a.domain.clone());
@@ -42,7 +44,6 @@ pub fn check(ctx: &mut Context, place: Where, recipient: Option<&Text>, string: 
             Err(_) => return result(Verdict::Defer, Messages::log_only("defer in percent_hack_domains check")),
         }
     }
-    let lists = run.addr.is_some().then(|| ctx.services.lists.enter_address());
     let before = ctx.acl.running.replace(place);
     ctx.acl.level = 0;
     ctx.acl.source = None;

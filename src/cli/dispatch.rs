@@ -151,6 +151,7 @@ fn start_daemon(ctx: &mut Context, o: &Options) -> Result<i32, Refusal> {
         listen: o.daemon.is_some(),
         foreground: wanted.foreground,
         schedules: o.queue_runs.clone(),
+        tls_on_connect: o.tls_on_connect,
         interfaces: o.interfaces.clone(),
         pid_file: o.pid_file.clone(),
     };

@@ -52,9 +52,9 @@ pub fn run(ctx: &mut Context, o: &Options) -> Result<i32, Refusal> {
             let stdin = fd::duplicate(fd::stdin()).map_err(|e| refuse(crate::sys::error_text(&e)))?;
             match receive::local::receive(ctx, &submission(o), From::File(stdin)) {
                 Ok(accepted) => {
-                    if let Some(a) = accepted {
-                        deliver(ctx, &a);
-                    }
+                    // A message that an ACL threw away was not received.
+                    let Some(a) = accepted else { return Ok(1) };
+                    deliver(ctx, &a);
                     Ok(0)
                 }
                 Err(status) => Ok(status),
@@ -154,6 +154,7 @@ fn caller(ctx: &mut Context, o: &Options, remote: bool) -> Result<(), Refusal> {
     let smtp = matches!(o.input, InputMode::Smtp | InputMode::Batch);
     let trusted = ctx.run.trusted;
     ctx.session.ident = Some(Text::clean(ctx.run.login.to_vec()));
+    ctx.session.connection_id = crate::random::Random::connection_id();
     ctx.session.queue_name.clone_from(&o.queue_name);
     ctx.session.allow_unqualified_sender = !o.no_qualify;
     ctx.session.allow_unqualified_recipient = !o.no_qualify;

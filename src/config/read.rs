@@ -111,7 +111,7 @@ pub fn section_start(line: &[u8]) -> Option<BString> {
     if !rest.first().is_some_and(u8::is_ascii_whitespace) {
         return None;
     }
-    Some(rest.trim().into())
+    Some(rest.trim().to_ascii_lowercase().into())
 }
 
 /// The section that a name means: in any case, and singular or plural.

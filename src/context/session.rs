@@ -31,6 +31,8 @@ pub struct TlsFacts {
     pub bits: u32,
     /// The peer's certificate was verified.
     pub certificate_verified: bool,
+    /// Configuration asks for verification of such peers; else `CV=` is not shown.
+    pub verification_configured: bool,
     /// DANE made the verification.
     pub dane_verified: bool,
     /// Usage bits of the TLSA records used.
@@ -198,8 +200,8 @@ pub struct Session {
     pub queue_mode: crate::receive::queueing::Mode,
     /// How errors of a local submission are told.
     pub errors: crate::receive::local::Errors,
-    /// Queue all messages of this session (`-odq`-like; set once load or count said so).
-    pub queue_only: bool,
+    /// The rest of this session's messages wait for a queue run (queue_only_load_latch): what the log says of it.
+    pub queue_only: Option<String>,
     /// What DNS lists have answered.
     pub dnslists: crate::verify::dnslists::Cache,
     /// Rates computed for this connection.

@@ -43,6 +43,8 @@ pub struct DaemonOptions {
     pub foreground: bool,
     /// `-q<time>`, perhaps several for named queues.
     pub schedules: Vec<Schedule>,
+    /// `-tls-on-connect`: TLS from the first byte on every port.
+    pub tls_on_connect: bool,
     /// `-oX`
     pub interfaces: Option<BString>,
     /// `-oP`
@@ -71,6 +73,7 @@ pub fn run(ctx: &mut Context, options: &DaemonOptions) -> i32 {
 
 fn start(ctx: &mut Context, options: &DaemonOptions) -> Result<i32, String> {
     let endpoints = if options.listen { interfaces::endpoints(ctx, options.interfaces.as_deref().map(Vec::as_slice))? } else { Vec::new() };
+    let endpoints: Vec<_> = endpoints.into_iter().map(|e| interfaces::Endpoint { tls: e.tls || options.tls_on_connect, ..e }).collect();
     let listeners = sockets::bind_all(ctx, &endpoints)?;
     if !options.foreground && children::detach().map_err(|e| format!("cannot go into the background: {e}"))? {
         return Ok(0);

@@ -87,6 +87,7 @@ fn connection(ctx: &mut Context, listener: &Listener, socket: OwnedFd, peer: Soc
     let guard = Active(active.clone());
     let mut own = Context::new(ctx.config.clone(), ctx.run.clone(), ctx.services.clone());
     own.session.input = Input::Smtp;
+    own.session.connection_id = crate::random::Random::connection_id();
     own.session.host_address = Some(Text::clean(peer.ip().to_canonical().to_string()));
     own.session.host_ip = Some(peer.ip().to_canonical());
     own.session.host_port = peer.port();
@@ -125,6 +126,7 @@ fn session(mut ctx: Context, socket: OwnedFd, place: Option<Place>) {
         Err(_) => return,
     };
     ctx.session.wire = WireSlot::new(wire);
+    ctx.session.connection_id = smtp_in::start::connection_id().into();
     log_connection(&mut ctx, place.total);
     let result = catch_unwind(AssertUnwindSafe(|| {
         smtp_in::serve(&mut ctx, &mut |ctx, accepted| {

@@ -188,7 +188,8 @@ fn remain(ctx: &mut Context, d: &mut Delivery<'_>) {
 /// Children of one_time routers become recipients themselves, and their parents are done.
 fn one_time(ctx: &mut Context, d: &mut Delivery<'_>) {
     let mut changed = false;
-    for a in &d.deferred {
+    // Deferred ones stand last first; the list of recipients keeps the order of the redirection.
+    for a in d.deferred.iter().rev() {
         let chain = std::iter::once(a).chain(a.ancestors());
         let Some(child) = chain.into_iter().find(|x| x.onetime_parent.is_some()) else { continue };
         let Some(top) = &child.onetime_parent else { continue };

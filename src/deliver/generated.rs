@@ -13,7 +13,7 @@ const MAX_REFERENCES: usize = 12;
 
 /// Hands in a message whose header names its recipients (`To:`, `Bcc:`), with an empty envelope sender. The error is the
 /// exit value that a submission would have had.
-pub(super) fn send(ctx: &mut Context, text: &[u8]) -> Result<(), i32> {
+pub fn send(ctx: &mut Context, text: &[u8]) -> Result<(), i32> {
     let authenticated = ctx.config.main.bounce_sender_authentication.raw().map(|a| Text::clean(a.to_vec()));
     let message = Generated {
         text: text.to_vec(),

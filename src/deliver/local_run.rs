@@ -405,7 +405,7 @@ fn collect(
     let mut bytes = Vec::new();
     let _ = File::from(read).take(64 << 20).read_to_end(&mut bytes);
     let status = process::wait(pid);
-    let statuses = match wire::decode(&bytes, batch) {
+    let statuses = match wire::decode(&ctx.config, &bytes, batch) {
         Some(s) => s,
         None => {
             for a in batch.iter() {
@@ -513,7 +513,10 @@ impl Child<'_> {
             return all(DeliveryStatus::Defer);
         }
         let user = (self.who.initgroups).then(|| crate::sys::users::user_by_id(self.who.uid).ok().flatten()).flatten();
-        if crate::sys::ids::become_user(self.who.uid, self.who.gid, user.as_ref().map(|u| u.name.as_slice())).is_err() {
+        // An unprivileged installation delivers as itself.
+        let already = crate::sys::ids::geteuid() == self.who.uid && crate::sys::ids::getegid() == self.who.gid && self.who.uid != 0;
+        let already = already && crate::sys::ids::getuid() != 0;
+        if !already && crate::sys::ids::become_user(self.who.uid, self.who.gid, user.as_ref().map(|u| u.name.as_slice())).is_err() {
             let text = format!(
                 "unable to set gid={} or uid={} (euid={}): local delivery to {} <{}> transport={}",
                 self.who.gid,

@@ -168,6 +168,8 @@ fn deliver_one(ctx: &mut Context, id: &[u8], options: &DeliverOptions, kept: &mu
     }
     kept.append(&mut d.kept);
     let outcome = finish::finish(ctx, d, wrapper_failed);
+    // Nothing of ours may keep others, or other users, from the hints.
+    ctx.services.hints.close_idle();
     // What is logged from here on is not about this message.
     ctx.message = Default::default();
     outcome

@@ -239,7 +239,7 @@ fn in_process(
             let mut bytes = Vec::new();
             let _ = std::fs::File::from(read).take(64 << 20).read_to_end(&mut bytes);
             let _ = process::wait(pid);
-            match wire::decode(&bytes, &mut group.batch) {
+            match wire::decode(&ctx.config, &bytes, &mut group.batch) {
                 Some(s) => s,
                 None => {
                     d.keep_journal = true;

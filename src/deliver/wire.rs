@@ -9,6 +9,7 @@ use crate::log::line::RemoteLog;
 use crate::retry::errors;
 use crate::route::address::{Failure, RetryItem};
 use crate::route::{Address, HostItem};
+use crate::config::Config;
 use crate::text::Text;
 
 /// Longest string taken from a process, bytes.
@@ -58,6 +59,7 @@ pub(super) fn encode(batch: &[Address], statuses: &[DeliveryStatus]) -> Vec<u8> 
             DeliveryStatus::Panic => 4,
         });
         o.failure(&a.failure);
+        o.bytes(a.transport.as_ref().map(|t| t.name.as_slice()).unwrap_or_default());
         let f = &a.flags;
         let bits = [f.freeze, f.pass_message, f.user_message_given, f.retry_skipped, f.ignore_error, a.follower, f.dsn_lasthop];
         o.num(bits.iter().enumerate().map(|(i, b)| i64::from(*b) << i).sum());
@@ -123,7 +125,7 @@ impl In<'_> {
 }
 
 /// Puts the results into the addresses. `None`: they are not complete, and nothing is changed.
-pub(super) fn decode(bytes: &[u8], batch: &mut [Address]) -> Option<Vec<DeliveryStatus>> {
+pub(super) fn decode(config: &Config, bytes: &[u8], batch: &mut [Address]) -> Option<Vec<DeliveryStatus>> {
     let mut i = In(bytes);
     let mut statuses = Vec::new();
     let mut new = batch.to_vec();
@@ -136,6 +138,13 @@ pub(super) fn decode(bytes: &[u8], batch: &mut [Address]) -> Option<Vec<Delivery
             _ => DeliveryStatus::Pending,
         });
         a.failure = i.failure()?;
+        // appendfile hands over to another transport for a mailbox of another format.
+        let transport = i.bytes()?;
+        if a.transport.as_ref().is_some_and(|t| t.name != transport)
+            && let Some(t) = config.transport(&transport)
+        {
+            a.transport = Some(t.clone());
+        }
         let bits = i.num()?;
         let bit = |n: u32| bits & (1 << n) != 0;
         let f = &mut a.flags;
@@ -206,12 +215,12 @@ mod tests {
         a.retries.push(RetryItem { key: "T:a@b".into(), host: true, ..RetryItem::default() });
         let bytes = encode(&[a.clone()], &[DeliveryStatus::Defer]);
         let mut b = [Address::new(Text::tainted("a@b"))];
-        assert_eq!(decode(&bytes, &mut b), Some(vec![DeliveryStatus::Defer]));
+        assert_eq!(decode(&Config::default(), &bytes, &mut b), Some(vec![DeliveryStatus::Defer]));
         assert_eq!(b[0].failure, a.failure);
         assert_eq!(b[0].retries, a.retries);
         assert!(b[0].flags.freeze);
         for n in 0..bytes.len() {
-            assert_eq!(decode(&bytes[..n], &mut b), None);
+            assert_eq!(decode(&Config::default(), &bytes[..n], &mut b), None);
         }
     }
 }

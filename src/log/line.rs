@@ -210,7 +210,7 @@ pub fn tls(ctx: &Context, b: &mut LineBuilder, t: &TlsFacts) {
             b.raw(b"*");
         }
     }
-    if t.cipher.is_some() && selected(ctx, Selector::TlsCertificateVerified) {
+    if t.cipher.is_some() && t.verification_configured && selected(ctx, Selector::TlsCertificateVerified) {
         let how: &[u8] = match (t.certificate_verified, t.dane_verified) {
             (true, true) => b"dane",
             (true, false) => b"yes",

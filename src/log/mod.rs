@@ -102,14 +102,6 @@ impl Logger {
         which: Which,
         text: &[u8],
     ) {
-        let mut which = which;
-        if selector.is_some_and(|s| !settings.selectors.has(s)) {
-            // A selector is about the main log only: the other logs have the line all the same.
-            if !which.has(Which::REJECT.and(Which::PANIC)) {
-                return;
-            }
-            which = Which(which.0 & !Which::MAIN.0);
-        }
         let text = text.get(..MAX_ENTRY).unwrap_or(text);
         let text: BString = if which.has(Which::CONFIG) {
             let mut t = BString::from("Exim configuration error");
@@ -121,6 +113,14 @@ impl Logger {
         let verbose = run.debug != 0 || run.verbose;
         if verbose {
             self.show(selector, which, &text);
+        }
+        let mut which = which;
+        if selector.is_some_and(|s| !settings.selectors.has(s)) {
+            // A selector is about the main log only: the other logs have the line all the same.
+            if !which.has(Which::REJECT.and(Which::PANIC)) {
+                return;
+            }
+            which = Which(which.0 & !Which::MAIN.0);
         }
         if run.host_checking {
             self.stderr(&[b"LOG: ", Line::new(settings, message, false, false).entry(&text).as_slice()].concat());

@@ -13,7 +13,7 @@ use crate::dns::{ByName, Outcome, RecordType};
 use crate::log::{self, Selector, Which};
 use crate::parse::list::items;
 use crate::route::HostItem;
-use crate::route::hosts::{DnsWants, HostSearch, LookupOptions, find_by_dns, find_by_name};
+use crate::route::hosts::{DnssecTrace, DnsWants, HostSearch, LookupOptions, find_by_dns, find_by_name};
 use crate::text::Text;
 
 /// Names of one host, at most.
@@ -105,14 +105,8 @@ fn verify(ctx: &mut Context, ip: IpAddr, names: &[Vec<u8>]) -> Match {
     for name in names {
         let name = Text::tainted(name.clone());
         let host = HostItem { name: name.clone(), ..HostItem::default() };
-        for kind in ["require", "request"] {
-            log::hdebug!(ctx, HOST_LOOKUP, "check dnssec {kind} list");
-            ctx.scratch.debug_level += 1;
-            super::trace_empty(ctx, super::Subject::Domain(&name));
-            ctx.scratch.debug_level -= 1;
-        }
         let wants = DnsWants { address: true, ..DnsWants::default() };
-        match find_by_dns(ctx, &host, &wants, &LookupOptions::default()) {
+        match find_by_dns(ctx, &host, &wants, &LookupOptions { trace: DnssecTrace::Lists, ..LookupOptions::default() }) {
             HostSearch::Found { hosts, .. } => {
                 log::hdebug!(ctx, HOST_LOOKUP, "checking addresses for {name}");
                 let mut ok = false;

@@ -155,7 +155,11 @@ impl Scan<'_> {
         };
         let heading = match request.label {
             Some(name) => name.to_string(),
-            None => format!("\"{text}\""),
+            // As the reference has it: a separator at the beginning is not shown.
+            None => match text.trim_ascii_start() {
+                [b'<', c, rest @ ..] if c.is_ascii_punctuation() || c.is_ascii_control() => format!("\"{}\"", rest.as_bstr()),
+                _ => format!("\"{text}\""),
+            },
         };
         self.text(ctx, &text, &heading, request.single, data, &mut true)
     }

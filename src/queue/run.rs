@@ -123,6 +123,8 @@ pub fn run(ctx: &mut Context, options: &RunOptions) -> i32 {
             attempt(ctx, options, &id, *first_phase);
         }
     }
+    // Looking for the messages that are wanted has left one in hand.
+    ctx.message = Default::default();
     log::write(ctx, Some(Selector::QueueRun), Which::MAIN, format!("End queue run: {detail}").as_bytes());
     0
 }

@@ -11,6 +11,7 @@ use crate::context::message::HeaderPlace;
 use crate::context::{Context, Header, HeaderKind};
 use crate::expand::Template;
 use crate::log::{self, Which};
+use crate::sys::pcre::{Options as PatternOptions, Regex};
 use crate::text::Text;
 
 /// What the ACLs said of a message that is accepted.
@@ -177,7 +178,7 @@ pub fn add_headers(ctx: &mut Context) {
     for item in &removed {
         for name in crate::parse::list::items(item) {
             // Lines that an ACL adds are put in after this, and so are never removed by it.
-            for h in ctx.message.headers.iter_mut().skip(1).filter(|h| name_matches(&h.text, &name)) {
+            for h in ctx.message.headers.iter_mut().skip(1).filter(|h| matches(&h.text, &name)) {
                 h.kind = HeaderKind::Old;
             }
         }
@@ -209,11 +210,10 @@ fn after_received(list: &[Header], rfc: bool) -> usize {
     list.iter().rposition(|h| h.kind == HeaderKind::Received).map_or(1.min(list.len()), |i| i + 1)
 }
 
-/// Names may end in `*`.
-fn name_matches(line: &BString, name: &[u8]) -> bool {
-    let own = kinds::name_of(line);
-    match name.strip_suffix(b"*") {
-        Some(start) => own.get(..start.len()).is_some_and(|p| p.eq_ignore_ascii_case(start)),
-        None => own.eq_ignore_ascii_case(name.trim()),
+/// Is it the line's name, or (beginning with `^`) a regular expression that matches the whole line?
+fn matches(line: &BString, item: &[u8]) -> bool {
+    if item.starts_with(b"^") {
+        return Regex::new(item, PatternOptions::NONE).is_ok_and(|r| r.is_match(line));
     }
+    kinds::name_of(line).eq_ignore_ascii_case(item.trim())
 }

@@ -206,8 +206,6 @@ impl Reader<'_> {
                     }
                     Ok(None) => over = true,
                     Ok(Some(_)) => {}
-                    // What has come is judged first; the end of the input is seen again by the next reader.
-                    Err(Trouble::Input(End::Abandoned | End::SessionOver | End::TimedOut)) if !over => {}
                     Err(e) => return Err(e),
                 }
             }

@@ -105,7 +105,7 @@ pub struct Finished {
 /// Takes a message in. The envelope is in `ctx.message`.
 pub fn take(ctx: &mut Context, input: &mut Input<'_>, options: &Options) -> Result<Finished, Stop> {
     let began = std::time::Instant::now();
-    begin(ctx, input);
+    begin(ctx, input, options);
     let (section, result) = read_header(ctx, input, options);
     for line in &section.lines {
         ctx.message.headers.push(Header { kind: HeaderKind::Other, text: line.clone() });
@@ -170,7 +170,7 @@ struct Logged {
     raw_sender: Text,
 }
 
-fn begin(ctx: &mut Context, input: &Input<'_>) {
+fn begin(ctx: &mut Context, input: &Input<'_>, options: &Options) {
     let m = &mut ctx.message;
     m.headers.clear();
     // The first place is for our own Received:.
@@ -182,7 +182,7 @@ fn begin(ctx: &mut Context, input: &Input<'_>) {
         m.originator_uid = ctx.run.real_uid;
         m.originator_gid = ctx.run.real_gid;
     }
-    if m.local && m.authenticated_sender.is_none() {
+    if m.local && !options.smtp && m.authenticated_sender.is_none() {
         m.authenticated_sender = ctx.session.authenticated_sender.clone();
     }
     m.first_delivery = true;
@@ -447,6 +447,10 @@ fn commit(
     if kept && peer_gone(ctx, options) {
         let mut line = BString::from("SMTP connection lost after final dot");
         line.extend_from_slice(&host_fields(ctx));
+        if let Some(p) = &ctx.session.received_protocol {
+            line.extend_from_slice(b" P=");
+            line.extend_from_slice(p);
+        }
         log::write(ctx, None, Which::MAIN, &line);
         let id = ctx.message.id.clone();
         if let Ok(queue) = ctx.services.spool.queue(&ctx.message.queue_name)
@@ -523,7 +527,7 @@ fn arrival(ctx: &mut Context, logged: &Logged, kept: bool) {
         raw_sender: Some(&logged.raw_sender),
     };
     let text = log::line::arrival(ctx, &facts);
-    let refused = ctx.message.fake_response != crate::context::message::FakeResponse::Ok;
+    let refused = ctx.message.fake_response == crate::context::message::FakeResponse::Fail;
     let flag: &[u8] = if refused { b"(= " } else { b"<= " };
     log::write(ctx, None, Which::MAIN, &[flag, text.as_slice()].concat());
     let frozen = ctx.message.freeze_requested;

@@ -37,27 +37,32 @@ pub fn decide(ctx: &mut Context, mode: Mode, accepted: u64) -> Option<When> {
     if mode == Mode::QueueSmtp {
         ctx.message.queue_smtp = true;
     }
-    if ctx.session.queue_only || local_queue_only(ctx, mode) {
+    if local_queue_only(ctx, mode) {
+        return None;
+    }
+    if let Some(why) = ctx.session.queue_only.clone() {
+        note(ctx, &why);
         return None;
     }
     let config = ctx.config.clone();
     let m = &config.main;
     let per_connection = u64::try_from(m.smtp_accept_queue_per_connection.0).unwrap_or(0);
-    if ctx.session.host_address.is_some() && per_connection > 0 && accepted > per_connection {
+    if per_connection > 0 && accepted > per_connection {
         note(ctx, &format!("no immediate delivery: more than {per_connection} messages received in one connection"));
         return None;
     }
     let many = u32::try_from(m.smtp_accept_queue.0).unwrap_or(0);
     if many > 0 && ctx.session.count_at_start > many && ctx.session.host_address.is_some() {
-        note(ctx, "no immediate delivery: too many connections");
+        note(ctx, &format!("no immediate delivery: too many connections ({}, max {many})", ctx.session.count_at_start));
         return None;
     }
     if let Some(limit) = m.queue_only_load.0 {
         let load = i64::from(crate::daemon::load_average(ctx));
         if load > limit {
-            note(ctx, &format!("no immediate delivery: load average {:.2}", load as f64 / 1000.0));
+            let why = format!("no immediate delivery: load average {:.2}", load as f64 / 1000.0);
+            note(ctx, &why);
             if m.queue_only_load_latch {
-                ctx.session.queue_only = true;
+                ctx.session.queue_only = Some(why);
             }
             return None;
         }

@@ -46,8 +46,12 @@ pub fn check_host(
         key.extend_from_slice(&host.name.to_ascii_lowercase());
     }
     if include_ip {
-        key.push(b':');
+        let v6 = host.address_text.contains(&b':');
+        key.extend_from_slice(if v6 { b":[" } else { b":" });
         key.extend_from_slice(&host.address_text);
+        if v6 {
+            key.push(b']');
+        }
     }
     key.extend_from_slice(port);
     let mut message_key = key.clone();

@@ -169,6 +169,7 @@ pub fn look_up(ctx: &mut Context, router: &RouterInstance, addr: &mut Address, f
         ignore: g.ignore_target_hosts.get(),
         dnssec_request: g.dnssec_request_domains.get(),
         dnssec_require: g.dnssec_require_domains.get(),
+        trace: super::hosts::DnssecTrace::Options,
         check_local: true,
     };
     let mut out: Vec<HostItem> = Vec::new();
@@ -229,6 +230,13 @@ pub fn look_up(ctx: &mut Context, router: &RouterInstance, addr: &mut Address, f
 }
 
 fn search(ctx: &mut Context, host: &HostItem, mx: bool, kind: LookupKind, lookup: &LookupOptions<'_>) -> HostSearch {
+    ctx.scratch.debug_level += 1;
+    let found = search_inner(ctx, host, mx, kind, lookup);
+    ctx.scratch.debug_level = ctx.scratch.debug_level.saturating_sub(1);
+    found
+}
+
+fn search_inner(ctx: &mut Context, host: &HostItem, mx: bool, kind: LookupKind, lookup: &LookupOptions<'_>) -> HostSearch {
     if mx {
         let wants = DnsWants { mx: true, ..DnsWants::default() };
         return find_by_dns(ctx, host, &wants, lookup);

@@ -32,6 +32,9 @@ pub fn check(ctx: &mut Context, list: &Template) -> Result<bool, String> {
             continue;
         }
         if name.first() != Some(&b'/') {
+            if name.contains(&b'/') {
+                return Err(format!("require_files: \"{}\" is not absolute", name.as_bstr()));
+            }
             user = Some(ids_of(name)?);
             continue;
         }

@@ -53,12 +53,13 @@ pub fn apply(ctx: &mut Context, router: &RouterInstance, addr: &mut Address, hos
     addr.failure.basic_errno = 0;
     match action {
         SelfAction::Freeze => {
-            log::write(
-                ctx,
-                None,
-                Which::MAIN,
-                format!("{message}: {} (while routing <{}>)", addr.domain, addr.address).as_bytes(),
-            );
+            // During a delivery the message's id, and the line of the address that follows, say enough.
+            let which = match (ctx.message.id.is_empty(), crate::context::names::sender_fullhost(ctx)) {
+                (false, _) => String::new(),
+                (true, Some(host)) => format!(" (while verifying <{}> from host {host})", addr.address),
+                (true, None) => format!(" (while routing <{}>)", addr.address),
+            };
+            log::write(ctx, None, Which::MAIN, format!("{message}: {}{which}", addr.domain).as_bytes());
             addr.failure.message = Some(Text::clean(message));
             addr.flags.freeze = true;
             Some(Routed::Defer)

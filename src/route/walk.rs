@@ -10,7 +10,7 @@ use super::preconditions::{self, Verdict};
 use super::{Address, AddressKind, RouteLists, RouteOutcome, RoutePurpose, Routed, affix, common, set_address_vars};
 use crate::context::Context;
 use crate::expand::{self, ExpandError};
-use crate::log::{self, Which};
+use crate::log::{self, Which, hdebug};
 use crate::routers::RouterInstance;
 use crate::text::Text;
 use crate::transports::Kind;
@@ -38,7 +38,13 @@ pub fn route_address(ctx: &mut Context, mut addr: Address, purpose: RoutePurpose
         None => 0,
     };
     addr.failure = Default::default();
-    let outer = ctx.services.lists.enter_address();
+    hdebug!(ctx, ROUTE, ">>>>>>>>>>>>>>>>>>>>>>>>>>>>>>>>>>>");
+    hdebug!(ctx, ROUTE, "routing {}", addr.address);
+    let level = ctx.scratch.debug_level;
+    ctx.scratch.debug_level += 1;
+    // Verification keeps what its ACL has found out about the address.
+    let verifying = matches!(purpose, RoutePurpose::VerifyRecipient | RoutePurpose::VerifySender);
+    let outer = (!verifying).then(|| ctx.services.lists.enter_address());
     let outcome = loop {
         let Some(router) = config.routers.get(index).cloned() else {
             break unrouteable(ctx, &mut addr, None);
@@ -63,7 +69,17 @@ pub fn route_address(ctx: &mut Context, mut addr: Address, purpose: RoutePurpose
             Step::Done(outcome) => break outcome,
         }
     };
-    ctx.services.lists.leave_address(outer);
+    if let Some(outer) = outer {
+        ctx.services.lists.leave_address(outer);
+    }
+    ctx.scratch.debug_level = level;
+    if outcome == RouteOutcome::Defer
+        && let Some(name) = &addr.router
+    {
+        hdebug!(ctx, ROUTE, "{name} router: defer for {}", addr.address);
+        let message = addr.failure.message.as_ref().map_or("<none>".into(), |m| m.display());
+        hdebug!(ctx, ROUTE, "  message: {message}");
+    }
     match outcome {
         RouteOutcome::Fail => lists.failed.push(addr),
         RouteOutcome::Defer | RouteOutcome::Error => {
@@ -123,12 +139,6 @@ fn try_router(
     if let Err(outcome) = set_data(ctx, router, addr) {
         return outcome;
     }
-    let forced = (purpose == RoutePurpose::VerifySender && g.fail_verify_sender)
-        || (purpose == RoutePurpose::VerifyRecipient && g.fail_verify_recipient);
-    if forced {
-        addr.failure.message = Some(Text::clean(format!("{} router forced verify failure", router.name)));
-        return Step::Done(RouteOutcome::Fail);
-    }
     if let Some(u) = user {
         addr.uid = Some(u.uid);
         addr.gid = Some(u.gid);
@@ -139,8 +149,15 @@ fn try_router(
         addr.gid = None;
         addr.home_dir = ctx.address.home.clone();
     }
+    hdebug!(ctx, ROUTE, "calling {} router", router.name);
     let inherited = addr.errors_to.clone();
     let routed = router.driver.route(ctx, router, addr, purpose);
+    let forced = (purpose == RoutePurpose::VerifySender && g.fail_verify_sender)
+        || (purpose == RoutePurpose::VerifyRecipient && g.fail_verify_recipient);
+    if forced && matches!(routed, Routed::Accept | Routed::Children(_) | Routed::Pass) {
+        addr.failure.message = Some(Text::clean(format!("{} router forced verify failure", router.name)));
+        return Step::Done(RouteOutcome::Fail);
+    }
     finish(ctx, router, addr, purpose, routed, lists, inherited)
 }
 
@@ -224,7 +241,10 @@ fn set_data(ctx: &mut Context, router: &RouterInstance, addr: &mut Address) -> R
 fn if_declined(ctx: &mut Context, router: &RouterInstance, addr: &mut Address) -> Step {
     match preconditions::boolean(ctx, router, "more", &router.generic.more) {
         Ok(true) => Step::Next,
-        Ok(false) => Step::Done(unrouteable(ctx, addr, Some(router))),
+        Ok(false) => {
+            hdebug!(ctx, ROUTE, "\"more\" is false: skipping remaining routers");
+            Step::Done(unrouteable(ctx, addr, Some(router)))
+        }
         Err(message) => {
             addr.failure.message = Some(Text::clean(message));
             Step::Done(RouteOutcome::Defer)
@@ -234,6 +254,7 @@ fn if_declined(ctx: &mut Context, router: &RouterInstance, addr: &mut Address) -
 
 /// No router took it.
 fn unrouteable(ctx: &mut Context, addr: &mut Address, last: Option<&RouterInstance>) -> RouteOutcome {
+    outer(ctx, format_args!("no more routers"));
     if addr.failure.message.is_none() || addr.failure.user_message.is_none() {
         let custom = last.and_then(|r| r.generic.cannot_route_message.get()).or_else(|| {
             let name = addr.router.as_ref()?;
@@ -262,9 +283,7 @@ fn unrouteable(ctx: &mut Context, addr: &mut Address, last: Option<&RouterInstan
         addr.failure.user_message = Some(Text::clean("Unrouteable address"));
     }
     // No router is to blame in the log line.
-    if last.is_none() {
-        addr.router = None;
-    }
+    addr.router = None;
     RouteOutcome::Fail
 }
 
@@ -277,6 +296,13 @@ fn finish(
     lists: &mut RouteLists,
     inherited: Option<Text>,
 ) -> Step {
+    match &routed {
+        Routed::Decline => hdebug!(ctx, ROUTE, "{} router declined for {}", router.name, addr.address),
+        Routed::Pass => hdebug!(ctx, ROUTE, "{} router passed for {}", router.name, addr.address),
+        Routed::Fail => hdebug!(ctx, ROUTE, "{} router forced address failure", router.name),
+        Routed::Changed(child) => outer(ctx, format_args!("re-routed to {}", child.address)),
+        _ => {}
+    }
     match routed {
         Routed::Decline => if_declined(ctx, router, addr),
         Routed::Pass => pass(router),
@@ -301,6 +327,7 @@ fn finish(
                 }
             };
             addr.failure = Default::default();
+            outer(ctx, format_args!("routed by {} router{}", router.name, if unseen { " (unseen)" } else { "" }));
             if unseen {
                 go_on_unseen(ctx, router, addr, lists, inherited);
             }
@@ -319,6 +346,14 @@ fn finish(
     }
 }
 
+/// A line of the trace about the address, not about a router.
+fn outer(ctx: &mut Context, text: std::fmt::Arguments<'_>) {
+    let level = ctx.scratch.debug_level;
+    ctx.scratch.debug_level = level.saturating_sub(1);
+    hdebug!(ctx, ROUTE, "{text}");
+    ctx.scratch.debug_level = level;
+}
+
 fn pass(router: &RouterInstance) -> Step {
     match router.generic.pass_router.raw() {
         Some(name) => Step::Jump(name.into()),
@@ -334,7 +369,7 @@ fn queue(ctx: &mut Context, router: &RouterInstance, addr: &mut Address, purpose
             addr.failure.message = Some(Text::clean(format!("neither transport nor delivery set in {} router", router.name)));
             lists.deferred.push(addr.clone());
         } else {
-            lists.succeed.push(addr.clone());
+            lists.local.push(addr.clone());
         }
         return;
     };

@@ -12,7 +12,7 @@ use crate::matching::{self, Match, Subject};
 use crate::options;
 use crate::parse::list::items;
 use crate::retry::errors;
-use crate::route::hosts::{DnsWants, Failed, HostSearch, LookupOptions, find_by_dns};
+use crate::route::hosts::{DnssecTrace, DnsWants, Failed, HostSearch, LookupOptions, find_by_dns};
 use crate::route::{Address, HostItem, RoutePurpose, Routed, common, self_action};
 use crate::text::Text;
 
@@ -89,6 +89,7 @@ impl Router for Dnslookup {
             ignore: g.ignore_target_hosts.get(),
             dnssec_request: g.dnssec_request_domains.get(),
             dnssec_require: g.dnssec_require_domains.get(),
+            trace: DnssecTrace::Options,
             check_local: true,
         };
         // The domain as it is, then widened by each item.
@@ -104,7 +105,9 @@ impl Router for Dnslookup {
         let mut last = Failed::NoRecords;
         for name in names {
             let host = HostItem { name: name.clone(), mx: -1, ..HostItem::default() };
+            ctx.scratch.debug_level += 1;
             let mut search = find_by_dns(ctx, &host, &wants, &lookup);
+            ctx.scratch.debug_level = ctx.scratch.debug_level.saturating_sub(1);
             if let (HostSearch::Failed(Failed::NoRecords), Some(list)) = (&search, o.mx_domains.get()) {
                 match matching::match_option(ctx, "mx_domains", Subject::Domain(&addr.domain), list, None) {
                     Match::Yes => {}
@@ -191,6 +194,15 @@ impl Dnslookup {
     fn not_found(&self, ctx: &mut Context, addr: &mut Address, why: Failed) -> Routed {
         if why != Failed::NoRecords {
             addr.failure.message = Some(Text::clean(why.to_string()));
+            // Nothing of ours is given away.
+            addr.flags.pass_message = true;
+        }
+        if why == Failed::AllMxBad(true) {
+            addr.failure.user_message = Some(Text::tainted(format!(
+                "It appears that the DNS operator for {}\nhas installed an invalid MX record with an IP address\n\
+                 instead of a domain name on the right hand side.",
+                addr.domain
+            )));
         }
         if let Some(list) = self.options.fail_defer_domains.get()
             && matching::match_domain(ctx, &addr.domain, list, None) == Match::Yes

@@ -145,17 +145,18 @@ impl Manualroute {
         }
         addr.transport = transport;
         common::accept(ctx, router, addr, purpose)?;
-        let Some(transport) = addr.transport.clone() else {
-            return if purpose == RoutePurpose::Deliver { Err("no transport specified".into()) } else { Ok(Routed::Accept) };
-        };
+        let transport = addr.transport.clone();
+        if transport.is_none() && purpose == RoutePurpose::Deliver {
+            return Err("no transport specified".into());
+        }
         let hosts = hostlist::build(ctx, &rule.hosts, randomize);
-        if matches!(transport.driver.kind(), Kind::Local(_)) {
+        if transport.as_ref().is_some_and(|t| matches!(t.driver.kind(), Kind::Local(_))) {
             // A local transport only gets to see the names.
             addr.hosts = hosts;
             return Ok(Routed::Accept);
         }
         if hosts.is_empty() {
-            if transport.driver.option_is_set("hosts") {
+            if transport.is_none_or(|t| t.driver.option_is_set("hosts")) {
                 return Ok(Routed::Accept);
             }
             return Err(format!("error in {} router: no host(s) specified for domain {}", router.name, addr.domain));
@@ -166,7 +167,12 @@ impl Manualroute {
             find_failed: HostFailure::parse("host_find_failed", self.options.host_find_failed.raw().unwrap_or(b"freeze"), true)?,
             all_ignored: HostFailure::parse("host_all_ignored", self.options.host_all_ignored.raw().unwrap_or(b"defer"), false)?,
         };
-        Ok(hostlist::look_up(ctx, router, addr, &find).unwrap_or(Routed::Accept))
+        let routed = hostlist::look_up(ctx, router, addr, &find).unwrap_or(Routed::Accept);
+        // The log shows a transport only for what was routed to it.
+        if !matches!(routed, Routed::Accept) {
+            addr.transport = None;
+        }
+        Ok(routed)
     }
 }
 

@@ -92,15 +92,33 @@ impl Server {
         }
         self.reply(ctx, &outcome.answer);
         if !outcome.ok {
-            let line = BString::from(format!(
-                "{} authenticator failed for {}: {}",
-                auth.name,
-                host_and_ident(ctx, true),
-                outcome.logged
-            ));
+            let line = match self.fail_event(ctx, auth.name.clone().into(), outcome.logged.as_ref()) {
+                Some(text) => text,
+                None => BString::from(format!(
+                    "{} authenticator failed for {}: {}",
+                    auth.name,
+                    host_and_ident(ctx, true),
+                    outcome.logged
+                )),
+            };
             log::write(ctx, None, Which::MAIN.and(Which::REJECT), &line);
         }
         Next::Command
+    }
+
+    /// The event `auth:fail`. What its action gives is logged instead of our line.
+    fn fail_event(&self, ctx: &mut Context, authenticator: BString, logged: &[u8]) -> Option<BString> {
+        let config = ctx.config.clone();
+        let action = config.main.event_action.get()?;
+        // The action sees the answer as data, and the identity in the form in which it is logged.
+        let at = logged.find(" (set_id=").unwrap_or(logged.len());
+        let (data, id) = logged.split_at(at);
+        let by = ctx.session.authenticated_by.replace(authenticator);
+        let failed = ctx.session.authenticated_fail_id.replace(crate::text::Text::tainted(id));
+        let said = crate::deliver::raise_event(ctx, Some(action), "auth:fail", data, 0);
+        ctx.session.authenticated_by = by;
+        ctx.session.authenticated_fail_id = failed;
+        said.map(|t| BString::from(t.into_bytes()))
     }
 }
 

@@ -120,6 +120,9 @@ fn transaction(ctx: &mut Context, server: &mut Server) -> Result<Option<Envelope
                 let found = parse::extract_address(&mut rules, &given).map_err(|e| fault(format!("501 {e}")))?;
                 let mut sender = Text::tainted(found.address.clone());
                 if !found.is_qualified() && !sender.is_empty() {
+                    if !ctx.session.allow_unqualified_sender {
+                        return Err(fault("501 sender address must contain a domain".into()));
+                    }
                     sender = crate::receive::rewriting::qualify(ctx, &sender, false);
                 }
                 ctx.message.sender = Some(sender);
@@ -141,6 +144,9 @@ fn transaction(ctx: &mut Context, server: &mut Server) -> Result<Option<Envelope
                     .map_err(|e| fault(format!("501 {e}")))?;
                 let mut address = Text::tainted(found.address.clone());
                 if !found.is_qualified() {
+                    if !ctx.session.allow_unqualified_recipient {
+                        return Err(fault("501 recipient address must contain a domain".into()));
+                    }
                     address = crate::receive::rewriting::qualify(ctx, &address, true);
                 }
                 ctx.message.recipients.push(Recipient::new(address));

@@ -71,9 +71,15 @@ impl Server {
             return Next::Command;
         }
         let serialize = ctx.config.main.smtp_etrn_serialize;
-        let key: BString = [b"etrn-", key].concat().into();
+        // Not the argument itself, which is the peer's, but a sum of it.
+        let sum = openssl::hash::hash(openssl::hash::MessageDigest::md5(), key).map(|d| data_encoding::HEXLOWER.encode(&d)).unwrap_or_default();
+        let key = BString::from(format!("etrn-{sum}"));
         if serialize && !self.take_place(ctx, &key) {
-            let shown = self.line.argument.strip_prefix(b"#").unwrap_or(&self.line.argument).to_owned();
+            let mut shown = self.line.argument.to_vec();
+            if !ctx.config.main.smtp_etrn_command.is_set() {
+                // Of the standard form only the name is left by now.
+                shown = shown.strip_prefix(b"#").unwrap_or(&shown).to_vec();
+            }
             self.reply(ctx, [b"458 Already processing ", shown.as_slice()].concat());
             return Next::Command;
         }

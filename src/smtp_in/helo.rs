@@ -101,7 +101,7 @@ impl Server {
         text.extend_from_slice(&message);
         if let Some(at) = text.find_byteset(b"\r\n") {
             let shown = answer::printable(ctx, &text);
-            let line = format!("EHLO/HELO response must not contain newlines: message truncated: {shown}");
+            let line = format!("EHLO/HELO response must not contain newlines: message truncated: {} {shown}", code.get(..3).unwrap_or(b"250").as_bstr());
             log::write(ctx, None, Which::MAIN.and(Which::PANIC), line.as_bytes());
             text.truncate(at);
         }

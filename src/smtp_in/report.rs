@@ -25,7 +25,7 @@ pub fn history(ctx: &Context) -> String {
         return String::new();
     }
     let from = all.len().saturating_sub(SHOWN);
-    format!(" C={}{}", if from > 0 { "...," } else { "" }, all.get(from..).unwrap_or_default().join(","))
+    format!(" C={}{}", if from > 0 { "..." } else { "" }, all.get(from..).unwrap_or_default().join(","))
 }
 
 /// ` X=... CV=... DN="..."` of a rejection line.

@@ -335,7 +335,8 @@ impl Server {
         };
         ctx.message = message;
         let connection = std::mem::take(&mut ctx.acl.connection);
-        ctx.acl = AclVars { connection, ..AclVars::default() };
+        let files = std::mem::take(&mut ctx.acl.files);
+        ctx.acl = AclVars { connection, files, ..AclVars::default() };
         ctx.address = crate::context::AddressVars::default();
         let debug_level = ctx.scratch.debug_level;
         ctx.scratch = crate::context::Scratch { debug_level, ..Default::default() };

@@ -117,6 +117,8 @@ impl Server {
         match tls_openssl::accept(socket, &context, options) {
             Ok(stream) => {
                 ctx.session.tls_in = facts(stream.facts(), on_connect);
+                let m = &ctx.config.main;
+                ctx.session.tls_in.verification_configured = m.tls_verify_hosts.is_set() || m.tls_try_verify_hosts.is_set();
                 if let Some(w) = ctx.session.wire.as_mut() {
                     w.secured(Box::new(Encrypted(stream)));
                 }
@@ -146,6 +148,7 @@ pub fn facts(f: &tls_openssl::TlsFacts, on_connect: bool) -> TlsFacts {
         version: text(&f.version),
         bits: f.bits,
         certificate_verified: f.verified,
+        verification_configured: false,
         dane_verified: f.dane,
         tlsa_usage: u32::from(f.tlsa_usage),
         peerdn: f.peer_dn.clone().map(Text::tainted),

@@ -254,6 +254,7 @@ pub fn facts_for_context(f: &tls::TlsFacts) -> TlsFacts {
         version: some(&f.version),
         bits: f.bits,
         certificate_verified: f.verified,
+        verification_configured: true,
         dane_verified: f.dane,
         tlsa_usage: u32::from(f.tlsa_usage),
         peerdn: f.peer_dn.as_ref().map(|d| Text::tainted(d.to_vec())),

@@ -51,6 +51,10 @@ pub trait Transport: fmt::Debug + Send + Sync {
     }
     /// How it delivers.
     fn kind(&self) -> Kind<'_>;
+    /// The driver itself if it is appendfile: `file_format` can hand a delivery over to another one.
+    fn as_appendfile(&self) -> Option<&appendfile::Appendfile> {
+        None
+    }
     /// The driver itself if it is the smtp one: callouts use its options.
     fn as_smtp(&self) -> Option<&smtp::Smtp> {
         None

@@ -115,6 +115,9 @@ pub(super) fn run(ctx: &mut Context, vaddr: &mut Address, options: &VerifyOption
     let mut followed = 0usize;
 
     while let Some(mut addr) = queue.pop_front() {
+        if followed > 0 {
+            drop(ctx.services.lists.enter_address());
+        }
         followed += 1;
         if followed > MAX_GENERATED {
             break;

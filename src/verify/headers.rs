@@ -187,8 +187,10 @@ fn check_one(
             };
             let mut addr = Address::new(Text::tainted(found.address));
             let saved = ctx.address.clone();
+            let lists = ctx.services.lists.enter_address();
             let options = VerifyOptions { recipient: false, fake_sender: true, ..options.clone() };
             let verified = verify_address(ctx, &mut addr, &options);
+            ctx.services.lists.leave_address(lists);
             ctx.address = saved;
             (verified.outcome, addr.address, addr.failure)
         }

@@ -8,7 +8,7 @@ use super::{Outcome, host_name_lookup, hplain};
 use crate::context::Context;
 use crate::context::session::HostName;
 use crate::route::HostItem;
-use crate::route::hosts::{DnsWants, HostSearch, LookupOptions, find_by_dns};
+use crate::route::hosts::{DnssecTrace, DnsWants, HostSearch, LookupOptions, find_by_dns};
 use crate::text::Text;
 
 /// Verifies the name, and notes the result in the session.
@@ -78,7 +78,13 @@ fn check(ctx: &mut Context) -> Outcome {
 fn forward(ctx: &mut Context, name: &Text, ip: IpAddr) -> Option<bool> {
     let host = HostItem { name: name.clone(), ..HostItem::default() };
     let any = crate::expand::Template::new(b"*");
-    let options = LookupOptions { dnssec_request: Some(&any), ..LookupOptions::default() };
+    let none = crate::expand::Template::new(b"");
+    let options = LookupOptions {
+        dnssec_request: Some(&any),
+        dnssec_require: Some(&none),
+        trace: DnssecTrace::Lists,
+        ..LookupOptions::default()
+    };
     let wants = DnsWants { address: true, ..DnsWants::default() };
     match find_by_dns(ctx, &host, &wants, &options) {
         HostSearch::Found { hosts, .. } => hosts

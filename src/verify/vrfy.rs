@@ -21,6 +21,7 @@ pub enum Vrfy {
 
 /// VRFY.
 pub fn vrfy(ctx: &mut Context, address: &Text) -> Vrfy {
+    drop(ctx.services.lists.enter_address());
     let mut addr = Address::new(address.clone());
     let options = VerifyOptions { recipient: true, qualify: true, ..VerifyOptions::default() };
     let result = verify_address(ctx, &mut addr, &options);

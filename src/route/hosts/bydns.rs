@@ -3,7 +3,7 @@
 use bstr::BString;
 
 use super::{
-    Failed, HostSearch, LookupOptions, again_is_nonexistent, ignored, in_domains, ipv4_only, local, order, with_address,
+    Failed, HostSearch, LookupOptions, again_is_nonexistent, ignored, in_dnssec, in_fail_domains, ipv4_only, local, order, with_address,
 };
 use crate::context::Context;
 use crate::dns::{Answer, Outcome, Query, RData, RecordType};
@@ -33,8 +33,9 @@ pub struct DnsWants<'a> {
 /// Finds the hosts of `domain`.
 pub fn find_by_dns(ctx: &mut Context, domain: &HostItem, wants: &DnsWants<'_>, options: &LookupOptions<'_>) -> HostSearch {
     let name = &domain.name;
-    let dnssec =
-        Dnssec { request: in_domains(ctx, name, options.dnssec_request), require: in_domains(ctx, name, options.dnssec_require) };
+    let require = in_dnssec(ctx, name, "require", options.dnssec_require, options.trace);
+    let request = in_dnssec(ctx, name, "request", options.dnssec_request, options.trace);
+    let dnssec = Dnssec { request, require };
     let mut full = name.clone();
     if let Some(service) = wants.srv_service {
         let srv_name = BString::from([b"_", service, b"._tcp.", name.as_bytes()].concat());
@@ -51,7 +52,9 @@ pub fn find_by_dns(ctx: &mut Context, domain: &HostItem, wants: &DnsWants<'_>, o
                 let hosts = order_srv(ctx, domain, &records, answer.ad);
                 return addresses_of(ctx, hosts, full, wants, options, dnssec);
             }
-            Outcome::Again | Outcome::Fail if !in_domains(ctx, name, wants.srv_fail) && !again_is_nonexistent(ctx, name) => {
+            Outcome::Again | Outcome::Fail
+                if !again_is_nonexistent(ctx, name) && !in_fail_domains(ctx, name, wants.srv_fail) =>
+            {
                 return HostSearch::Again;
             }
             _ => {}
@@ -99,7 +102,9 @@ pub fn find_by_dns(ctx: &mut Context, domain: &HostItem, wants: &DnsWants<'_>, o
                 }
                 return addresses_of(ctx, hosts, full, wants, options, dnssec);
             }
-            Outcome::Again | Outcome::Fail if !in_domains(ctx, name, wants.mx_fail) && !again_is_nonexistent(ctx, name) => {
+            Outcome::Again | Outcome::Fail
+                if !again_is_nonexistent(ctx, name) && !in_fail_domains(ctx, name, wants.mx_fail) =>
+            {
                 return HostSearch::Again;
             }
             _ => {}

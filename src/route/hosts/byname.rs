@@ -59,10 +59,13 @@ pub fn find_by_name(ctx: &mut Context, host: &HostItem, options: &LookupOptions<
     for h in &mut found {
         h.name = name.clone();
     }
+    let is_local = options.check_local && local::scan(ctx, &mut found).first_is_local;
+    if options.check_local {
+        log::hdebug!(ctx, HOST_LOOKUP, "fully qualified name = {name}");
+    }
     log::hdebug!(ctx, HOST_LOOKUP, "get[host|ipnode]byname[{}] looked up these IP addresses:", families.len());
     for h in &found {
         log::hdebug!(ctx, HOST_LOOKUP, "  name={} address={}", h.name, h.address_text);
     }
-    let is_local = options.check_local && local::scan(ctx, &mut found).first_is_local;
     HostSearch::Found { hosts: found, name, local: is_local, removed: false, from_mx: false }
 }

@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use crate::context::Context;
+use crate::log::hdebug;
 use crate::matching::{self, Match};
 use crate::parse::list::items;
 use crate::route::HostItem;
@@ -28,7 +29,7 @@ pub fn scan(ctx: &mut Context, hosts: &mut Vec<HostItem>) -> Scan {
         let treated = {
             let name = hosts[i].name.clone();
             match ctx.config.main.hosts_treat_as_local.get().cloned() {
-                Some(list) => matching::match_domain(ctx, &name, &list, None) == Match::Yes,
+                Some(list) => matching::match_domain_named(ctx, "hosts_treat_as_local", &name, &list) == Match::Yes,
                 None => false,
             }
         };
@@ -38,7 +39,16 @@ pub fn scan(ctx: &mut Context, hosts: &mut Vec<HostItem>) -> Scan {
         let mx = hosts[i].mx;
         let first = hosts.iter().position(|h| h.mx == mx && mx >= 0).unwrap_or(i).min(i);
         if first == 0 {
+            if mx >= 0 {
+                hdebug!(ctx, HOST_LOOKUP, "local host has lowest MX");
+            } else {
+                hdebug!(ctx, HOST_LOOKUP, "local host found for non-MX address");
+            }
             return Scan { first_is_local: true, removed: false };
+        }
+        hdebug!(ctx, HOST_LOOKUP, "local host in host list - removed hosts:");
+        for h in hosts.iter().skip(first) {
+            hdebug!(ctx, HOST_LOOKUP, "  {} {} {}", h.name, h.address_text, h.mx);
         }
         hosts.truncate(first);
         return Scan { first_is_local: false, removed: true };

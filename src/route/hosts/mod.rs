@@ -72,8 +72,22 @@ pub struct LookupOptions<'a> {
     pub dnssec_request: Option<&'a Template>,
     /// `dnssec_require_domains`.
     pub dnssec_require: Option<&'a Template>,
+    /// How the trace of `-bh` calls the two lists.
+    pub trace: DnssecTrace,
     /// Look whether hosts are this host.
     pub check_local: bool,
+}
+
+/// What `dnssec_request` and `dnssec_require` of [`LookupOptions`] are, for the trace of `-bh`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum DnssecTrace {
+    /// They do not apply.
+    #[default]
+    None,
+    /// The values of the options of these names, or unset ones.
+    Options,
+    /// Lists that are no option's.
+    Lists,
 }
 
 /// Is the address in `ignore_target_hosts`? A list that cannot be tested counts as no.
@@ -96,6 +110,37 @@ fn ipv4_only(ctx: &mut Context, name: &Text) -> bool {
         Some(list) => matching::match_domain(ctx, name, &list, None) == Match::Yes,
         None => false,
     }
+}
+
+/// Is the name in one of the DNSSEC lists? `kind` is `require` or `request`.
+fn in_dnssec(ctx: &mut Context, name: &Text, kind: &str, list: Option<&Template>, trace: DnssecTrace) -> bool {
+    crate::log::hdebug!(ctx, HOST_LOOKUP, "check dnssec {kind} list");
+    ctx.scratch.debug_level += 1;
+    let subject = matching::Subject::Domain(name);
+    let option = format!("dnssec_{kind}_domains");
+    let found = match (list, trace) {
+        (Some(l), DnssecTrace::Options) => matching::match_option(ctx, &option, subject, l, None) == Match::Yes,
+        (Some(l), _) => matching::match_domain(ctx, name, l, None) == Match::Yes,
+        (None, DnssecTrace::Options) => {
+            matching::trace_unset(ctx, &option, subject);
+            false
+        }
+        (None, DnssecTrace::Lists) => {
+            matching::trace_empty(ctx, subject);
+            false
+        }
+        (None, DnssecTrace::None) => false,
+    };
+    ctx.scratch.debug_level = ctx.scratch.debug_level.saturating_sub(1);
+    found
+}
+
+/// Does `srv_fail_domains` or `mx_fail_domains` hold the name?
+fn in_fail_domains(ctx: &mut Context, name: &Text, list: Option<&Template>) -> bool {
+    if list.is_none() {
+        matching::trace_empty(ctx, matching::Subject::Domain(name));
+    }
+    in_domains(ctx, name, list)
 }
 
 /// Does a list of domains hold the name? An unset list does not.

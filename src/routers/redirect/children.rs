@@ -168,18 +168,29 @@ fn special_child(
     Ok(child)
 }
 
-/// `syntax_errors_to`: tells somebody of the errors that were skipped.
-pub fn mail_syntax_errors(ctx: &mut Context, router: &RouterInstance, o: &RedirectOptions, skipped: &[SkippedError]) {
-    let Some(to) = o.syntax_errors_to.raw() else { return };
-    let mut text = Vec::new();
+/// `syntax_errors_to`: tells somebody of the errors that were skipped. `some`: there were good addresses too.
+pub fn mail_syntax_errors(ctx: &mut Context, router: &RouterInstance, o: &RedirectOptions, skipped: &[SkippedError], some: bool) {
+    let Some(to) = o.syntax_errors_to.get().cloned() else { return };
+    let to = match expand::expand(ctx, &to) {
+        Ok(to) if !to.is_empty() => to,
+        Ok(_) | Err(ExpandError::Forced(_)) => return,
+        Err(e) => {
+            let line = format!("{} router failed to expand \"{}\": {e}", router.name, to.raw().as_bstr());
+            log::write(ctx, None, Which::MAIN.and(Which::PANIC), line.as_bytes());
+            return;
+        }
+    };
+    let mut text = b"Auto-Submitted: auto-replied\n".to_vec();
+    crate::deliver::generated::write_from(ctx, &mut text);
+    text.extend_from_slice(format!("To: {to}\nSubject: error(s) in forwarding or filtering\n\n").as_bytes());
+    text.extend_from_slice(&crate::deliver::generated::references(ctx));
+    let mut custom = false;
     if let Some(t) = o.syntax_errors_text.get() {
         match expand::expand(ctx, t) {
             Ok(extra) => {
                 text.extend_from_slice(&extra);
-                if !text.ends_with(b"\n") {
-                    text.push(b'\n');
-                }
-                text.push(b'\n');
+                text.extend_from_slice(b"\n\n");
+                custom = true;
             }
             Err(e) => {
                 let line = format!("Failed to expand \"syntax_errors_text\" for {} router: {e}", router.name);
@@ -187,16 +198,20 @@ pub fn mail_syntax_errors(ctx: &mut Context, router: &RouterInstance, o: &Redire
             }
         }
     }
+    text.extend_from_slice(format!("The {} router encountered the following error(s):\n\n", router.name).as_bytes());
     for e in skipped {
-        text.extend_from_slice(format!("  {} in \"{}\"\n", e.message, e.item).as_bytes());
+        if e.item.is_empty() {
+            text.extend_from_slice(format!("  {}\n\n", e.message).as_bytes());
+        } else {
+            text.extend_from_slice(format!("  {} in the address\n  \"{}\"\n\n", e.message, e.item).as_bytes());
+        }
     }
-    let line = format!(
-        "{} router: mail about {} skipped syntax error(s) to {} is not sent: not implemented",
-        router.name,
-        skipped.len(),
-        to.as_bstr()
-    );
-    log::write(ctx, None, Which::MAIN.and(Which::PANIC), line.as_bytes());
+    if !custom {
+        let rest = if some { "Other addresses were processed normally.\n" } else { "No valid addresses were generated.\n" };
+        text.extend_from_slice(rest.as_bytes());
+    }
+    // The redirection goes on whether anybody hears of its errors or not.
+    let _ = crate::deliver::generated::send(ctx, &text);
 }
 
 /// Results cross a pipe as fields, each with its length.

@@ -80,10 +80,10 @@ impl Router for Redirect {
             }
         };
         if crate::filter::is_filter(&source.text).is_some() {
-            return self.filter(ctx, router, addr, purpose, &source);
+            return self.filter(ctx, router, addr, purpose, &source, self.options.file.is_set());
         }
         let result = self.interpret(ctx, addr, &source);
-        self.act_on(ctx, router, addr, purpose, result, source.what, source.text.taint())
+        self.act_on(ctx, router, addr, purpose, result, if self.options.file.is_set() { "redirect file" } else { "redirect data" }, source.text.taint())
     }
 }
 
@@ -128,12 +128,12 @@ impl Redirect {
     ) -> Routed {
         match result {
             Ok(list) => {
-                for e in &list.errors {
+                for e in list.errors.iter().filter(|_| purpose == RoutePurpose::Deliver) {
                     let line = format!("{} router: skipped error: {} in \"{}\"", router.name, e.message, e.item);
                     log::write(ctx, None, Which::MAIN, line.as_bytes());
                 }
-                if !list.errors.is_empty() {
-                    children::mail_syntax_errors(ctx, router, &self.options, &list.errors);
+                if !list.errors.is_empty() && purpose == RoutePurpose::Deliver {
+                    children::mail_syntax_errors(ctx, router, &self.options, &list.errors, !list.items.is_empty());
                 }
                 if list.items.is_empty() {
                     return Routed::Decline;
@@ -169,7 +169,7 @@ impl Redirect {
             }
             Err(ForwardEnd::Error(message)) => {
                 addr.failure.basic_errno = errors::BAD_REDIRECT;
-                common::defer(addr, format!("error in {what} {}: {message}", if what == "filter" { "file" } else { "data" }))
+                common::defer(addr, format!("error in {what}: {message}"))
             }
         }
     }
@@ -182,6 +182,7 @@ impl Redirect {
         addr: &mut Address,
         purpose: RoutePurpose,
         source: &source::Source,
+        from_file: bool,
     ) -> Routed {
         let allowed = self.options.allow_filter;
         let kind = crate::filter::is_filter(&source.text);
@@ -197,7 +198,7 @@ impl Redirect {
             Some(r) => r.to_string(),
             None => "filters are not implemented".to_string(),
         };
-        self.act_on(ctx, router, addr, purpose, Err(ForwardEnd::Error(message)), "filter", Taint::Tainted)
+        self.act_on(ctx, router, addr, purpose, Err(ForwardEnd::Error(message)), if from_file { "filter file" } else { "filter data" }, Taint::Tainted)
     }
 }
 

@@ -54,7 +54,7 @@ pub fn find(
             Ok(text) if text.trim().is_empty() => Ok(None),
             Ok(text) => Ok(Some(Source { what: what(&text), text })),
             Err(ExpandError::Forced(_)) => Ok(None),
-            Err(e) => Err(format!("expansion of \"{}\" failed: {e}", t.raw().as_bstr()).into()),
+            Err(e) => Err(format!("failed to expand \"{}\": {e}", t.raw().as_bstr()).into()),
         };
     }
     let Some(t) = o.file.get() else { return Ok(None) };

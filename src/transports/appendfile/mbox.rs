@@ -27,8 +27,10 @@ pub(super) fn deliver(t: &Appendfile, ctx: &mut Context, job: &LocalJob<'_>, pat
                 " does not exist, but creation outside the home directory is not permitted",
             ));
         }
-        if !parent.is_empty() {
-            place::ensure_directory(job, o, parent)?;
+        // A directory that may not be made shows in the error for the lock file.
+        let absent = || file::stat(parent).is_err_and(|e| e.kind() == ErrorKind::NotFound);
+        if !parent.is_empty() && o.create_directory && absent() && place::may_create(job, o, path) {
+            place::make_directories(o, parent, path)?;
         }
     }
     let _lock_file = if o.use_lockfile { Some(lockfile::make(ctx, o, path)?) } else { None };

@@ -29,6 +29,12 @@ pub use options::AppendfileOptions;
 /// `message_prefix` of mailbox files.
 const MBOX_PREFIX: &str = "From ${if def:return_path{$return_path}{MAILER-DAEMON}} ${tod_bsdinbox}\n";
 
+/// The default of `quota_warn_message`.
+const QUOTA_WARNING: &str = "To: $local_part@$domain\nSubject: Your mailbox\n\n\
+    This message is automatically created by mail delivery software.\n\n\
+    The size of your mailbox has exceeded a warning threshold that is\n\
+    set by the system administrator.\n";
+
 /// The driver.
 #[derive(Debug, Default)]
 pub struct Appendfile {
@@ -102,7 +108,6 @@ impl Transport for Appendfile {
         }
         o.use_mbx_lock = false;
         for (on, name) in [
-            (o.file_format.is_set(), "file_format"),
             (o.notify_comsat, "notify_comsat"),
             (is_set("maildir_use_size_file"), "maildir_use_size_file"),
             (o.maildirfolder_create_regex.is_set(), "maildirfolder_create_regex"),
@@ -142,6 +147,9 @@ impl Transport for Appendfile {
 
     fn kind(&self) -> Kind<'_> {
         Kind::Local(self)
+    }
+    fn as_appendfile(&self) -> Option<&Appendfile> {
+        Some(self)
     }
 }
 
@@ -183,12 +191,86 @@ impl Appendfile {
         if path == "/dev/null" {
             return Ok(());
         }
+        if format == Format::Mbox
+            && let Some(other) = self.other_format(ctx, &path)?
+            && other.name != job.transport.name
+        {
+            let Some(driver) = other.driver.as_appendfile() else {
+                return Err(Failure::defer(errors::BAD_TRANSPORT, format!("{} is not an appendfile transport", other.name)));
+            };
+            for a in job.batch.iter_mut() {
+                a.transport = Some(other.clone());
+            }
+            let mut handed = LocalJob {
+                transport: &other,
+                batch: &mut *job.batch,
+                data: job.data,
+                uid: job.uid,
+                gid: job.gid,
+                home: job.home.clone(),
+                directory: job.directory.clone(),
+                output: job.output,
+            };
+            return driver.write_into(ctx, &mut handed, &path, format);
+        }
+        self.write_into(ctx, job, &path, format)
+    }
+
+    /// `file_format`: the transport for what the file holds already; `None`: this one.
+    fn other_format(&self, ctx: &Context, path: &[u8]) -> Result<Option<std::sync::Arc<super::TransportInstance>>, Failure> {
+        use std::io::Read;
+        let Some(list) = self.options.file_format.raw() else { return Ok(None) };
+        // What cannot be opened fails below, with the right words.
+        let Ok(fd) = crate::sys::file::open(path, crate::sys::file::Flags::READ | crate::sys::file::Flags::NONBLOCK, 0) else {
+            return Ok(None);
+        };
+        let mut start = Vec::new();
+        if File::from(fd).take(256).read_to_end(&mut start).is_err() || start.is_empty() {
+            return Ok(None);
+        }
+        let items: Vec<BString> = crate::parse::list::items(list).collect();
+        for pair in items.chunks(2) {
+            let [test, name] = pair else { break };
+            if !start.starts_with(test) {
+                continue;
+            }
+            return match ctx.config.transport(name) {
+                Some(t) => Ok(Some(t.clone())),
+                None => Err(Failure::defer(errors::BAD_TRANSPORT, format!("{name} transport (for {test} format) not found"))),
+            };
+        }
+        Err(Failure::defer(errors::FORMAT_UNKNOWN, "mailbox file format unrecognized"))
+    }
+
+    /// Delivers into what has been found, and asks for a quota warning if the mailbox has grown past its threshold.
+    fn write_into(&self, ctx: &mut Context, job: &mut LocalJob<'_>, path: &[u8], format: Format) -> Result<(), Failure> {
+        let path = BString::from(path);
         let quota = quota::Limits::of(ctx, &self.options, job)?;
+        let before = if quota.warns() { quota.used(&path, format) } else { 0 };
+        self.write_format(ctx, job, &path, format, &quota)?;
+        if quota.warns() && quota.crossed(before, quota.used(&path, format)) {
+            let warning = self.options.quota_warn_message.get().cloned().unwrap_or_else(|| Template::new(QUOTA_WARNING.as_bytes()));
+            match expand::expand(ctx, &warning) {
+                Ok(text) => {
+                    if let Some(first) = job.batch.first_mut() {
+                        first.warn_message = Some(text);
+                    }
+                }
+                Err(e) => {
+                    let line = format!("Failed to expand \"{}\" (warning message for {} transport): {e}", warning.raw().as_bstr(), job.transport.name);
+                    crate::log::write(ctx, None, crate::log::Which::MAIN.and(crate::log::Which::PANIC), line.as_bytes());
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn write_format(&self, ctx: &mut Context, job: &mut LocalJob<'_>, path: &BString, format: Format, quota: &quota::Limits) -> Result<(), Failure> {
         match format {
-            Format::Mbox => mbox::deliver(self, ctx, job, &path, &quota),
-            Format::Directory => directory::deliver(self, ctx, job, &path, &quota),
-            Format::Maildir => maildir::deliver(self, ctx, job, &path, &quota),
-            Format::Mailstore => directory::deliver_mailstore(self, ctx, job, &path, &quota),
+            Format::Mbox => mbox::deliver(self, ctx, job, path, quota),
+            Format::Directory => directory::deliver(self, ctx, job, path, quota),
+            Format::Maildir => maildir::deliver(self, ctx, job, path, quota),
+            Format::Mailstore => directory::deliver_mailstore(self, ctx, job, path, quota),
         }
     }
 

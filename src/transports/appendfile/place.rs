@@ -127,8 +127,6 @@ fn real(path: &[u8]) -> Option<Vec<u8>> {
 
 /// Makes a directory with those above it, unless it is there.
 pub(super) fn ensure_directory(job: &LocalJob<'_>, o: &AppendfileOptions, path: &[u8]) -> Result<(), Failure> {
-    use std::os::unix::ffi::OsStrExt;
-    use std::os::unix::fs::DirBuilderExt;
     match file::stat(path) {
         Ok(s) if s.is_dir() => return Ok(()),
         Ok(_) => return Err(Failure::defer(errors::NOT_DIRECTORY, format!("{} is not a directory", path.as_bstr()))),
@@ -143,11 +141,29 @@ pub(super) fn ensure_directory(job: &LocalJob<'_>, o: &AppendfileOptions, path: 
     if !may_create(job, o, &inside) {
         return Err(not_below_home("tried to create file in", path, ", but file creation outside the home directory is not permitted"));
     }
-    std::fs::DirBuilder::new()
-        .recursive(true)
-        .mode(o.directory_mode.0)
-        .create(std::ffi::OsStr::from_bytes(path))
-        .map_err(|e| Failure::io(&e, format!("failed to create directories for {}: {}", path.as_bstr(), crate::sys::error_text(&e))))
+    make_directories(o, path, path)
+}
+
+/// Makes a directory and those above it with `directory_mode` (all its bits, whatever the umask says). `wanted` is what
+/// messages call it.
+pub(super) fn make_directories(o: &AppendfileOptions, path: &[u8], wanted: &[u8]) -> Result<(), Failure> {
+    use std::os::unix::ffi::OsStrExt;
+    use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+    let failed = |e: std::io::Error| {
+        Failure::io(&e, format!("failed to create directories for {}: {}", wanted.as_bstr(), crate::sys::error_text(&e)))
+    };
+    let ends = path.iter().enumerate().filter(|(i, c)| **c == b'/' && *i > 0).map(|(i, _)| i).chain([path.len()]);
+    for end in ends {
+        let part = std::ffi::OsStr::from_bytes(&path[..end]);
+        match std::fs::DirBuilder::new().mode(o.directory_mode.0).create(part) {
+            Ok(()) => {
+                std::fs::set_permissions(part, std::fs::Permissions::from_mode(o.directory_mode.0)).map_err(failed)?;
+            }
+            Err(_) if file::stat(&path[..end]).is_ok() => {}
+            Err(e) => return Err(failed(e)),
+        }
+    }
+    Ok(())
 }
 
 /// The refusal of `create_file`.

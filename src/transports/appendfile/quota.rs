@@ -5,7 +5,7 @@ use std::path::Path;
 
 use bstr::ByteSlice;
 
-use super::{AppendfileOptions, Failure};
+use super::{AppendfileOptions, Failure, Format};
 use crate::config::options::Str;
 use crate::context::Context;
 use crate::deliver::local::{DeliveryStatus, LocalJob};
@@ -21,6 +21,8 @@ pub struct Limits {
     bytes: u64,
     /// Files; 0 is none.
     files: u64,
+    /// Bytes that a warning is sent at; 0 is none.
+    threshold: u64,
     /// The message is counted too.
     inclusive: bool,
     /// Bytes of the message.
@@ -50,7 +52,7 @@ const MAX_DEPTH: u32 = 16;
 impl Limits {
     /// Expands the options.
     pub(super) fn of(ctx: &mut Context, o: &AppendfileOptions, job: &LocalJob<'_>) -> Result<Self, Failure> {
-        let mut number = |name: &str, option: &Str| -> Result<Option<u64>, Failure> {
+        let mut number = |name: &str, option: &Str| -> Result<Option<(u64, bool)>, Failure> {
             let Some(t) = option.get() else { return Ok(None) };
             let text = match expand::expand(ctx, t) {
                 Ok(text) => text,
@@ -67,22 +69,25 @@ impl Limits {
             if plain.is_empty() {
                 return Ok(None);
             }
-            match crate::config::values::read_int(name, plain) {
-                Ok(n) => Ok(u64::try_from(n).ok()),
+            let (plain, percent) = match plain.strip_suffix(b"%") {
+                Some(n) if name == "quota_warn_threshold" => (n.trim(), true),
+                _ => (plain, false),
+            };
+            match crate::config::values::read_size(name, plain) {
+                Ok(n) => Ok(u64::try_from(n).ok().map(|n| (n, percent))),
                 Err(_) => Err(Failure::defer(
                     errors::UNKNOWN,
                     format!("Malformed value \"{text}\" (expansion of \"{}\") in {} transport", t.raw().as_bstr(), job.transport.name),
                 )),
             }
         };
-        let bytes = number("quota", &o.quota)?.unwrap_or(0);
-        let files = number("quota_filecount", &o.quota_filecount)?.unwrap_or(0);
-        let warn = number("quota_warn_threshold", &o.quota_warn_threshold)?.unwrap_or(0);
-        let given_size = number("mailbox_size", &o.mailbox_size)?;
-        let given_count = number("mailbox_filecount", &o.mailbox_filecount)?;
-        if warn > 0 {
-            return Err(Failure::not_implemented("quota_warn_threshold"));
-        }
+        let bytes = number("quota", &o.quota)?.map_or(0, |n| n.0);
+        let files = number("quota_filecount", &o.quota_filecount)?.map_or(0, |n| n.0);
+        let (warn, percent) = number("quota_warn_threshold", &o.quota_warn_threshold)?.unwrap_or((0, false));
+        // A part of nothing is no threshold.
+        let threshold = if percent { (u128::from(bytes) * u128::from(warn) / 100) as u64 } else { warn };
+        let given_size = number("mailbox_size", &o.mailbox_size)?.map(|n| n.0);
+        let given_count = number("mailbox_filecount", &o.mailbox_filecount)?.map(|n| n.0);
         let compile = |name: &str, option: &Str| match option.raw() {
             None => Ok(None),
             Some(r) => Regex::new(r, Options::NONE)
@@ -96,6 +101,7 @@ impl Limits {
         Ok(Limits {
             bytes,
             files,
+            threshold,
             inclusive: o.quota_is_inclusive,
             message: ctx.message.size,
             given_size,
@@ -105,6 +111,24 @@ impl Limits {
             maildir_regex: compile("maildir_quota_directory_regex", &o.maildir_quota_directory_regex)?,
             harness: ctx.run.test_harness,
         })
+    }
+
+    /// Is there a threshold for warnings?
+    pub(super) fn warns(&self) -> bool {
+        self.threshold > 0
+    }
+
+    /// Has the size gone past the threshold?
+    pub(super) fn crossed(&self, before: u64, after: u64) -> bool {
+        self.threshold > 0 && before <= self.threshold && after > self.threshold
+    }
+
+    /// The bytes of a mailbox by now.
+    pub(super) fn used(&self, path: &[u8], format: Format) -> u64 {
+        match format {
+            Format::Mbox => crate::sys::file::stat(path).ok().and_then(|s| u64::try_from(s.size).ok()).unwrap_or(0),
+            _ => self.measured(self.directory.as_deref().unwrap_or(path), format == Format::Maildir).bytes,
+        }
     }
 
     fn any(&self) -> bool {

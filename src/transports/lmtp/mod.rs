@@ -90,7 +90,15 @@ impl LocalTransport for Lmtp {
                     Ok(()) => client.quit(),
                     Err(t) => {
                         give(job, &mut states, &t);
-                        if t.can_quit { client.quit() } else { client.close() }
+                        if t.can_quit {
+                            client.quit();
+                        } else {
+                            // There is nothing more to be said to a command in the middle of a message.
+                            if let Some(pid) = pid {
+                                let _ = process::kill(-pid, libc::SIGKILL);
+                            }
+                            client.close();
+                        }
                     }
                 }
                 drop(client);

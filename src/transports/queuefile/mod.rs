@@ -15,6 +15,7 @@ use crate::config::options::OptionSet;
 use crate::context::Context;
 use crate::deliver::local::{DeliveryStatus, LocalJob, LocalTransport};
 use crate::expand;
+use crate::retry::errors;
 use crate::sys::file::{Dir, Flags};
 use crate::text::Text;
 pub use options::QueuefileOptions;
@@ -70,7 +71,7 @@ impl Queuefile {
             return Err(panic(format!("Tainted '{path}' (file or directory name for {name} transport) not permitted")));
         }
         if !path.starts_with(b"/") {
-            return Err(panic(format!("{name} transport directory \"{path}\" is not absolute")));
+            return Err((DeliveryStatus::Panic, errors::UNKNOWN, format!("{name} transport directory: {path} is not absolute")));
         }
         let io = |what: &str, e: &io::Error| {
             (
@@ -79,7 +80,7 @@ impl Queuefile {
                 format!("{name} transport {what}: {}", crate::sys::error_text(e)),
             )
         };
-        let target = Dir::open(&path).map_err(|e| io(&format!("error accessing directory: {path}"), &e))?;
+        let target = Dir::open(&path).map_err(|e| io(&format!("accessing directory: {path} failed with error"), &e))?;
         let queue = ctx.services.spool.queue(&ctx.message.queue_name).map_err(|e| panic(e.to_string()))?;
         let place = queue.place_of(&ctx.message.id).map_err(|e| panic(e.to_string()))?;
         for suffix in ["-D", "-H"] {

@@ -218,6 +218,7 @@ impl Run<'_, '_> {
             ignore: None,
             dnssec_request: o.dnssec_request_domains.get(),
             dnssec_require: o.dnssec_require_domains.get(),
+            trace: crate::route::hosts::DnssecTrace::Options,
             check_local: !o.allow_localhost,
         };
         let found = if o.gethostbyname || literal(&host.name).is_some() {
