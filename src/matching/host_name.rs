@@ -13,7 +13,7 @@ use crate::dns::{ByName, Outcome, RecordType};
 use crate::log::{self, Selector, Which};
 use crate::parse::list::items;
 use crate::route::HostItem;
-use crate::route::hosts::{DnssecTrace, DnsWants, HostSearch, LookupOptions, find_by_dns, find_by_name};
+use crate::route::hosts::{DnsWants, DnssecTrace, HostSearch, LookupOptions, find_by_dns, find_by_name};
 use crate::text::Text;
 
 /// Names of one host, at most.
@@ -114,6 +114,9 @@ fn verify(ctx: &mut Context, ip: IpAddr, names: &[Vec<u8>]) -> Match {
                     let same = unmapped(address) == unmapped(ip);
                     log::hdebug!(ctx, HOST_LOOKUP, "  {address}{}", if same { " OK" } else { "" });
                     ok |= same;
+                    if ok {
+                        break;
+                    }
                 }
                 match ok {
                     true => good.push(name),

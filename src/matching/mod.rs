@@ -124,6 +124,17 @@ pub fn match_option(
     test(ctx, &Request { subject, list: List::Expand(list), single: false, captures: false, label: Some(option) }, data)
 }
 
+/// The same for `domains` and `local_parts` of routers, which set `$1` and so on for the router's other options.
+pub fn match_router_list(
+    ctx: &mut Context,
+    option: &str,
+    subject: Subject<'_>,
+    list: &Template,
+    data: Option<&mut Option<Text>>,
+) -> Match {
+    test(ctx, &Request { subject, list: List::Expand(list), single: false, captures: true, label: Some(option) }, data)
+}
+
 /// For the trace: the option has no value, so nothing is in its list.
 pub fn trace_unset(ctx: &Context, option: &str, subject: Subject<'_>) {
     log::hdebug!(ctx, LISTS, "{} in {option}? no (option unset)", scan::shown(&subject));

@@ -440,7 +440,11 @@ fn expand_list(ctx: &mut Context, template: &crate::expand::Template, domain: Op
     }
     match result {
         Ok(text) => Ok(Some(text)),
-        Err(ExpandError::Forced(_)) => Ok(None),
+        Err(ExpandError::Forced(_)) => {
+            let raw = template.raw().as_bstr();
+            log::hdebug!(ctx, LISTS, "expansion of \"{raw}\" forced failure: assume not in this list");
+            Ok(None)
+        }
         Err(e) => {
             let text = format!("failed to expand \"{}\" while checking a list: {e}", template.raw().as_bstr());
             log::write(ctx, None, Which::MAIN.and(Which::PANIC), text.as_bytes());
