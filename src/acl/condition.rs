@@ -181,7 +181,14 @@ mod tests {
     #[test]
     fn truth() {
         let mut m = Messages::default();
-        for (s, v) in [("", Verdict::Fail), ("00", Verdict::Fail), ("010", Verdict::Ok), ("-1", Verdict::Ok), ("Yes", Verdict::Ok), ("x", Verdict::Defer)] {
+        for (s, v) in [
+            ("", Verdict::Fail),
+            ("00", Verdict::Fail),
+            ("010", Verdict::Ok),
+            ("-1", Verdict::Ok),
+            ("Yes", Verdict::Ok),
+            ("x", Verdict::Defer),
+        ] {
             assert_eq!(condition(&Text::clean(s), &mut m), v, "{s}");
         }
     }

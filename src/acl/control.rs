@@ -52,10 +52,8 @@ const fn row(name: &'static str, control: Control, options: bool, places: Places
 }
 
 const SMTP: Places = Places::except(&[Where::NotSmtp, Where::NotSmtpStart]);
-const FAKE: Places =
-    Places::only(&[Where::Mail, Where::Rcpt, Where::Predata, Where::Data, Where::Prdr, Where::Mime]);
-const MESSAGE: Places =
-    Places::only(&[Where::Mail, Where::Rcpt, Where::Predata, Where::Data, Where::NotSmtp, Where::Mime]);
+const FAKE: Places = Places::only(&[Where::Mail, Where::Rcpt, Where::Predata, Where::Data, Where::Prdr, Where::Mime]);
+const MESSAGE: Places = Places::only(&[Where::Mail, Where::Rcpt, Where::Predata, Where::Data, Where::NotSmtp, Where::Mime]);
 const BEFORE_DMARC: Places = Places::except(&[Where::Data, Where::NotSmtp, Where::NotSmtpStart]);
 
 static ROWS: &[Row] = &[
@@ -178,10 +176,7 @@ fn try_obey(ctx: &mut Context, run: &mut Run, arg: &Text) -> Result<(), String> 
                 _ => return Err("bad option value for control=utf8_downconvert".into()),
             });
         }
-        Control::CutthroughDelivery
-        | Control::Debug
-        | Control::DmarcEnableForensic
-        | Control::NoMboxUnspool => return missing(),
+        Control::CutthroughDelivery | Control::Debug | Control::DmarcEnableForensic | Control::NoMboxUnspool => return missing(),
         Control::Wellknown => {
             let path = arg.piece(rest.get(1..).unwrap_or_default());
             ctx.acl.wellknown_response = Some(well_known(ctx, &path)?);

@@ -2,10 +2,10 @@
 
 use bstr::{BString, ByteSlice};
 
+use super::Verdict;
 use super::ast::{Item, Verb};
 use super::messages::Messages;
 use super::run::{self, Run};
-use super::Verdict;
 use crate::context::Context;
 use crate::expand::{self, ExpandError, Template};
 use crate::text::Text;

@@ -65,10 +65,8 @@ fn parse_line(acl: &mut Acl, line: &Line) -> Result<(), String> {
     let mut arg = rest;
     if info.kind != Kind::Endpass {
         let what = if info.modifier { "modifier" } else { "condition" };
-        arg = rest
-            .strip_prefix(b"=")
-            .ok_or_else(|| format!("\"=\" missing after ACL \"{}\" {what}", name.as_bstr()))?
-            .trim_start();
+        arg =
+            rest.strip_prefix(b"=").ok_or_else(|| format!("\"=\" missing after ACL \"{}\" {what}", name.as_bstr()))?.trim_start();
     }
     statement.items.push(Item { kind: info.kind, negated, arg: Template::new(arg), variable });
     Ok(())

@@ -127,12 +127,10 @@ fn read(
 ) -> Result<Wanted, String> {
     let error = |text: String| format!("error in arguments to \"ratelimit\" condition: {text}");
     let limit_text = limit.ok_or_else(|| error("sender rate limit not set".into()))?;
-    let limit =
-        number(&limit_text, true).ok_or_else(|| error(format!("\"{limit_text}\" is not a positive number")))?;
+    let limit = number(&limit_text, true).ok_or_else(|| error(format!("\"{limit_text}\" is not a positive number")))?;
     let period_text = period.ok_or_else(|| error("smoothing period not set".into()))?;
-    let period = parse_interval(&period_text)
-        .filter(|p| *p > 0)
-        .ok_or_else(|| error(format!("\"{period_text}\" is not a time value")))?;
+    let period =
+        parse_interval(&period_text).filter(|p| *p > 0).ok_or_else(|| error(format!("\"{period_text}\" is not a time value")))?;
 
     let message_place = place.has_message();
     let mut per = None;
@@ -205,8 +203,8 @@ fn read(
             other => {
                 if other.starts_with(b"count=") {
                     let value = option.get(6..).unwrap_or_default();
-                    count = number(value, false)
-                        .ok_or_else(|| error(format!("\"{}\" is not a positive number", value.as_bstr())))?;
+                    count =
+                        number(value, false).ok_or_else(|| error(format!("\"{}\" is not a positive number", value.as_bstr())))?;
                 } else if other.starts_with(b"unique=") {
                     unique = Some(option.get(7..).unwrap_or_default().into());
                 } else if let Some(k) = &mut key {
@@ -410,15 +408,8 @@ mod tests {
 
     #[test]
     fn smoothing() {
-        let w = Wanted {
-            limit: 1.0,
-            period: 3600,
-            per: Per::Mail,
-            update: Update::Strict,
-            count: 1.0,
-            unique: None,
-            key: "".into(),
-        };
+        let w =
+            Wanted { limit: 1.0, period: 3600, per: Per::Mail, update: Update::Strict, count: 1.0, unique: None, key: "".into() };
         let old = Ratelimit { time_usec: 0, rate: 1.0 };
         let at = |sec| TimeVal { sec, usec: 0 };
         let soon = smooth(&w, 1000, &old, at(1001), 1.0);

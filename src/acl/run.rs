@@ -202,7 +202,8 @@ pub fn read_file(name: &[u8]) -> Result<Vec<u8>, String> {
     use std::io::Read as _;
     let shown = name.as_bstr();
     let path = name.to_path().map_err(|_| format!("failed to open ACL file \"{shown}\": bad name"))?;
-    let file = std::fs::File::open(path).map_err(|e| format!("failed to open ACL file \"{shown}\": {}", crate::sys::error_text(&e)))?;
+    let file =
+        std::fs::File::open(path).map_err(|e| format!("failed to open ACL file \"{shown}\": {}", crate::sys::error_text(&e)))?;
     let mut content = Vec::new();
     file.take(MAX_FILE)
         .read_to_end(&mut content)

@@ -77,12 +77,7 @@ pub static TABLE: &[Info] = &[
     missing("dmarc_status"),
     condition("dnslists", Kind::Dnslists, false, Places::ALL),
     condition("domains", Kind::Domains, false, WITH_RECIPIENT),
-    condition(
-        "encrypted",
-        Kind::Encrypted,
-        false,
-        Places::except(&[Where::NotSmtp, Where::NotSmtpStart, Where::Connect]),
-    ),
+    condition("encrypted", Kind::Encrypted, false, Places::except(&[Where::NotSmtp, Where::NotSmtpStart, Where::Connect])),
     modifier("endpass", Kind::Endpass, true, Places::ALL),
     condition("hosts", Kind::Hosts, false, Places::except(&[Where::NotSmtp, Where::NotSmtpStart])),
     condition("local_parts", Kind::LocalParts, false, WITH_RECIPIENT),

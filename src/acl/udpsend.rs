@@ -30,12 +30,8 @@ fn send(ctx: &mut Context, arg: &Text) -> Result<(), (String, Verdict)> {
     let host = items.next().ok_or_else(|| error("missing destination host"))?;
     let port = items.next().ok_or_else(|| error("missing destination port"))?;
     let data = items.next().ok_or_else(|| error("missing datagram payload"))?;
-    let port: u16 = port
-        .to_str()
-        .ok()
-        .and_then(|p| p.parse().ok())
-        .filter(|p| *p > 0)
-        .ok_or_else(|| error("bad destination port"))?;
+    let port: u16 =
+        port.to_str().ok().and_then(|p| p.parse().ok()).filter(|p| *p > 0).ok_or_else(|| error("bad destination port"))?;
     let ip = address(ctx, &host).ok_or_else(|| ("DNS lookup failed in \"udpsend\" modifier".to_string(), Verdict::Defer))?;
     hdebug!(ctx, ACL, "udpsend [{ip}]:{port} {data}");
     let family = if ip.is_ipv4() { net::Family::V4 } else { net::Family::V6 };
@@ -45,9 +41,7 @@ fn send(ctx: &mut Context, arg: &Text) -> Result<(), (String, Verdict)> {
         net::send(fd.as_fd(), &data, false)
     });
     match done {
-        Ok(n) if n < data.len() => {
-            Err((format!("\"udpsend\" truncated from {} to {n} octets", data.len()), Verdict::Defer))
-        }
+        Ok(n) if n < data.len() => Err((format!("\"udpsend\" truncated from {} to {n} octets", data.len()), Verdict::Defer)),
         Ok(n) => {
             hdebug!(ctx, ACL, "udpsend {n} bytes");
             Ok(())

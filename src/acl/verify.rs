@@ -309,8 +309,7 @@ fn verify_sender(ctx: &mut Context, address: Text, fake: bool, parsed: &Parsed) 
         let saved = ctx.address.clone();
         let lists = ctx.services.lists.enter_address();
         let mut item = crate::route::Address::new(address.clone());
-        let options =
-            verify::VerifyOptions { recipient: false, fake_sender: fake, ..parsed.options.clone() };
+        let options = verify::VerifyOptions { recipient: false, fake_sender: fake, ..parsed.options.clone() };
         let result = verify::verify_address(ctx, &mut item, &options);
         hdebug!(ctx, ACL, "----------- end verify ------------");
         ctx.services.lists.leave_address(lists);

@@ -118,9 +118,7 @@ fn callout_options(
                 .map(|v| v.trim_start())
                 .ok_or_else(|| format!("'=' expected after \"{name}\" in ACL verify condition \"{arg}\""))
         };
-        let time = |v: &[u8]| {
-            parse_interval(v).ok_or_else(|| format!("bad time value in ACL condition \"verify {arg}\""))
-        };
+        let time = |v: &[u8]| parse_interval(v).ok_or_else(|| format!("bad time value in ACL condition \"verify {arg}\""));
         match flag {
             Some("defer_ok") => *defer_ok = true,
             Some("no_cache") => c.no_cache = true,

@@ -47,7 +47,13 @@ impl Authenticator for CramMd5Options {
         Ok(Sides { server: self.server_secret.is_set(), client: self.client_secret.is_set() })
     }
 
-    fn server(&self, ctx: &mut Context, inst: &AuthInstance, initial: Option<Vec<u8>>, wire: &mut dyn ServerDialogue) -> AuthResult {
+    fn server(
+        &self,
+        ctx: &mut Context,
+        inst: &AuthInstance,
+        initial: Option<Vec<u8>>,
+        wire: &mut dyn ServerDialogue,
+    ) -> AuthResult {
         if initial.is_some() {
             return AuthResult::Unexpected;
         }

@@ -37,7 +37,13 @@ impl Authenticator for ExternalOptions {
         Ok(Sides { server: generic.server_condition.is_set(), client: self.client_send.is_set() })
     }
 
-    fn server(&self, ctx: &mut Context, inst: &AuthInstance, initial: Option<Vec<u8>>, wire: &mut dyn ServerDialogue) -> AuthResult {
+    fn server(
+        &self,
+        ctx: &mut Context,
+        inst: &AuthInstance,
+        initial: Option<Vec<u8>>,
+        wire: &mut dyn ServerDialogue,
+    ) -> AuthResult {
         let data = match initial {
             Some(d) => d,
             None => match wire.challenge(ctx, b"") {

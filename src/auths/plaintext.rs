@@ -39,7 +39,13 @@ impl Authenticator for PlaintextOptions {
         Ok(Sides { server: generic.server_condition.is_set(), client: self.client_send.is_set() })
     }
 
-    fn server(&self, ctx: &mut Context, inst: &AuthInstance, initial: Option<Vec<u8>>, wire: &mut dyn ServerDialogue) -> AuthResult {
+    fn server(
+        &self,
+        ctx: &mut Context,
+        inst: &AuthInstance,
+        initial: Option<Vec<u8>>,
+        wire: &mut dyn ServerDialogue,
+    ) -> AuthResult {
         let prompts = match self.server_prompts.get().map(|t| expand::expand(ctx, t)) {
             None => None,
             Some(Ok(p)) => Some(p),
@@ -51,7 +57,8 @@ impl Authenticator for PlaintextOptions {
             }
         }
         // Each prompt asks for one item; those that the initial data gave are not asked for.
-        let prompts: Vec<BString> = prompts.map_or(Vec::new(), |p| crate::parse::list::items(&p).map(|i| i.to_vec().into()).collect());
+        let prompts: Vec<BString> =
+            prompts.map_or(Vec::new(), |p| crate::parse::list::items(&p).map(|i| i.to_vec().into()).collect());
         for (asked, prompt) in prompts.iter().enumerate() {
             if check::variables(ctx) > asked {
                 continue;

@@ -135,7 +135,8 @@ fn utility(program: &[u8], arguments: &[BString]) -> Option<i32> {
         "exiwhat",
     ];
     let base = program.rfind_byte(b'/').map_or(program, |i| program.get(i + 1..).unwrap_or_default());
-    let words: Vec<String> = std::iter::once(program).chain(arguments.iter().map(|a| a.as_slice())).map(|a| a.to_str_lossy().into_owned()).collect();
+    let words: Vec<String> =
+        std::iter::once(program).chain(arguments.iter().map(|a| a.as_slice())).map(|a| a.to_str_lossy().into_owned()).collect();
     if let Some(status) = crate::utils::run(&words) {
         return Some(status);
     }

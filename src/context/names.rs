@@ -75,10 +75,7 @@ pub fn sender_fullhost(ctx: &Context) -> Option<BString> {
 pub fn sender_rcvhost(ctx: &Context) -> Option<BString> {
     let s = &ctx.session;
     let address = bracketed(ctx)?;
-    let helo = s
-        .helo_name
-        .as_ref()
-        .filter(|h| !helo_is_own_literal(h, s.host_ip, s.host_address.as_deref().unwrap_or_default()));
+    let helo = s.helo_name.as_ref().filter(|h| !helo_is_own_literal(h, s.host_ip, s.host_address.as_deref().unwrap_or_default()));
     let ident = s.ident.as_ref();
     let mut out = BString::default();
     match &s.host_name {

@@ -24,7 +24,12 @@ pub fn start(ctx: &mut Context, what: &str, work: impl FnOnce(&mut Context) -> i
             exit_now(work(ctx));
         }
         Err(e) => {
-            log::write(ctx, None, Which::MAIN.and(Which::PANIC), format!("fork of {what} failed: {}", crate::sys::error_text(&e)).as_bytes());
+            log::write(
+                ctx,
+                None,
+                Which::MAIN.and(Which::PANIC),
+                format!("fork of {what} failed: {}", crate::sys::error_text(&e)).as_bytes(),
+            );
             None
         }
     }

@@ -97,7 +97,12 @@ pub fn queue_delivery(ctx: &mut Context, id: &[u8], when: When) {
         Handoff::Fork => fork_delivery(ctx, &job, when),
     };
     if let Err(e) = result {
-        log::write(ctx, None, Which::MAIN.and(Which::PANIC), format!("delivery process not started, message stays on the queue: {}", crate::sys::error_text(&e)).as_bytes());
+        log::write(
+            ctx,
+            None,
+            Which::MAIN.and(Which::PANIC),
+            format!("delivery process not started, message stays on the queue: {}", crate::sys::error_text(&e)).as_bytes(),
+        );
     }
 }
 

@@ -23,12 +23,15 @@ pub struct Endpoint {
 pub fn endpoints(ctx: &Context, given: Option<&[u8]>) -> Result<Vec<Endpoint>, String> {
     let main = &ctx.config.main;
     // The two are one option; the one that was set counts.
-    let ports = if ctx.config.places.contains_key("daemon_smtp_ports") { &main.daemon_smtp_ports } else { &main.daemon_smtp_port };
+    let ports =
+        if ctx.config.places.contains_key("daemon_smtp_ports") { &main.daemon_smtp_ports } else { &main.daemon_smtp_port };
     let mut port_list: Vec<u8> = ports.raw().unwrap_or(b"smtp").to_vec();
-    let mut address_list: Vec<u8> = main.local_interfaces.raw().unwrap_or(if main.disable_ipv6 { b"0.0.0.0" } else { b"<; ::0 ; 0.0.0.0" }).to_vec();
+    let mut address_list: Vec<u8> =
+        main.local_interfaces.raw().unwrap_or(if main.disable_ipv6 { b"0.0.0.0" } else { b"<; ::0 ; 0.0.0.0" }).to_vec();
     if let Some(list) = given {
         let all: Vec<BString> = items(list).filter(|i| !i.is_empty()).collect();
-        let (addresses, ports): (Vec<_>, Vec<_>) = all.into_iter().partition(|i| i.contains(&b'.') || i.contains(&b':') || i.starts_with(b"["));
+        let (addresses, ports): (Vec<_>, Vec<_>) =
+            all.into_iter().partition(|i| i.contains(&b'.') || i.contains(&b':') || i.starts_with(b"["));
         if !ports.is_empty() {
             port_list = bstr::join(":", ports);
         }
@@ -111,8 +114,10 @@ pub fn describe(ctx: &Context, listeners: &[Listener]) -> String {
                 continue;
             }
             if e.address.is_unspecified() {
-                let same: Vec<Endpoint> = all.iter().map(|l| l.endpoint).filter(|o| o.address.is_unspecified() && o.port == e.port).collect();
-                let (v6, v4) = (same.iter().any(|o| o.address.is_ipv6()) || l.both, same.iter().any(|o| o.address.is_ipv4()) || l.both);
+                let same: Vec<Endpoint> =
+                    all.iter().map(|l| l.endpoint).filter(|o| o.address.is_unspecified() && o.port == e.port).collect();
+                let (v6, v4) =
+                    (same.iter().any(|o| o.address.is_ipv6()) || l.both, same.iter().any(|o| o.address.is_ipv4()) || l.both);
                 let families = match (v6, v4) {
                     (true, true) => "IPv6 and IPv4",
                     (true, false) => "IPv6",

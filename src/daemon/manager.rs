@@ -137,7 +137,12 @@ fn serve(ctx: &mut Context, socket: &OwnedFd) -> i32 {
             let mut own = Context::new(ctx.config.clone(), ctx.run.clone(), ctx.services.clone());
             let result = catch_unwind(AssertUnwindSafe(|| deliver_message(&mut own, &job.id, &job.options())));
             if result.is_err() {
-                log::write(ctx, None, Which::MAIN.and(Which::PANIC), format!("internal error while delivering {}", job.id).as_bytes());
+                log::write(
+                    ctx,
+                    None,
+                    Which::MAIN.and(Which::PANIC),
+                    format!("internal error while delivering {}", job.id).as_bytes(),
+                );
                 // What a fault left behind is unknown: another process goes on.
                 exit_now(1);
             }

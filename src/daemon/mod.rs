@@ -72,8 +72,10 @@ pub fn run(ctx: &mut Context, options: &DaemonOptions) -> i32 {
 }
 
 fn start(ctx: &mut Context, options: &DaemonOptions) -> Result<i32, String> {
-    let endpoints = if options.listen { interfaces::endpoints(ctx, options.interfaces.as_deref().map(Vec::as_slice))? } else { Vec::new() };
-    let endpoints: Vec<_> = endpoints.into_iter().map(|e| interfaces::Endpoint { tls: e.tls || options.tls_on_connect, ..e }).collect();
+    let endpoints =
+        if options.listen { interfaces::endpoints(ctx, options.interfaces.as_deref().map(Vec::as_slice))? } else { Vec::new() };
+    let endpoints: Vec<_> =
+        endpoints.into_iter().map(|e| interfaces::Endpoint { tls: e.tls || options.tls_on_connect, ..e }).collect();
     let listeners = sockets::bind_all(ctx, &endpoints)?;
     if !options.foreground && children::detach().map_err(|e| format!("cannot go into the background: {e}"))? {
         return Ok(0);
@@ -87,7 +89,15 @@ fn start(ctx: &mut Context, options: &DaemonOptions) -> Result<i32, String> {
         interfaces::describe(ctx, &listeners)
     );
     log::write(ctx, None, Which::MAIN, text.as_bytes());
-    crate::sys::procinfo::set(format!("daemon({}): {}, {}", crate::version::version(), ticker::describe(&options.schedules), interfaces::describe(ctx, &listeners)).as_bytes());
+    crate::sys::procinfo::set(
+        format!(
+            "daemon({}): {}, {}",
+            crate::version::version(),
+            ticker::describe(&options.schedules),
+            interfaces::describe(ctx, &listeners)
+        )
+        .as_bytes(),
+    );
     let mut daemon = Daemon::new(ctx, listeners, options).map_err(|e| format!("daemon: {e}"))?;
     let end = daemon.serve(ctx);
     drop(daemon);
@@ -178,7 +188,12 @@ impl Daemon {
                 return End::Stopped;
             }
             if signal::taken(signal::SIGHUP) {
-                log::write(ctx, None, Which::MAIN, format!("pid {}: SIGHUP received: re-exec daemon", std::process::id()).as_bytes());
+                log::write(
+                    ctx,
+                    None,
+                    Which::MAIN,
+                    format!("pid {}: SIGHUP received: re-exec daemon", std::process::id()).as_bytes(),
+                );
                 return End::Restart;
             }
             if signal::taken(signal::SIGCHLD) {
@@ -198,7 +213,9 @@ impl Daemon {
             started = true;
         }
         while self.workers.len() < worker::count(ctx) {
-            match children::start(ctx, "reception worker", |ctx| worker::run(ctx, &self.listeners, &self.handoff, &self.counters, &self.life)) {
+            match children::start(ctx, "reception worker", |ctx| {
+                worker::run(ctx, &self.listeners, &self.handoff, &self.counters, &self.life)
+            }) {
                 Some(pid) => self.workers.push(pid),
                 None => break,
             }
@@ -223,9 +240,13 @@ impl Daemon {
                 continue;
             };
             if !status.success() {
-                log::write(ctx, None, Which::MAIN.and(Which::PANIC), format!("{what} {pid} ended: {status:?}; starting another").as_bytes());
+                log::write(
+                    ctx,
+                    None,
+                    Which::MAIN.and(Which::PANIC),
+                    format!("{what} {pid} ended: {status:?}; starting another").as_bytes(),
+                );
             }
         }
     }
 }
-

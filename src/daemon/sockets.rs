@@ -45,12 +45,17 @@ pub fn bind_all(ctx: &Context, endpoints: &[Endpoint]) -> Result<Vec<Listener>, 
             } else {
                 e.address.to_string()
             };
-            let message = format!("socket bind() to port {} for address {shown} failed: {}", e.port, crate::sys::error_text(&error));
+            let message =
+                format!("socket bind() to port {} for address {shown} failed: {}", e.port, crate::sys::error_text(&error));
             if left <= 0 {
                 return Err(format!("{message}: daemon abandoned"));
             }
             let wait = main.daemon_startup_sleep.0;
-            let line = format!("{message}: waiting {} before trying again ({left} more tr{})", show_time(wait), if left == 1 { "y" } else { "ies" });
+            let line = format!(
+                "{message}: waiting {} before trying again ({left} more tr{})",
+                show_time(wait),
+                if left == 1 { "y" } else { "ies" }
+            );
             log::write(ctx, None, Which::MAIN, line.as_bytes());
             left -= 1;
             std::thread::sleep(Duration::from_secs(u64::try_from(wait).unwrap_or(0)));

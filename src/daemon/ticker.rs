@@ -69,7 +69,12 @@ impl Ticker {
             Some(t) => match crate::expand::expand_int(ctx, &t, true) {
                 Ok(n) => n,
                 Err(e) => {
-                    log::write(ctx, None, Which::MAIN.and(Which::PANIC), format!("failed to expand queue_run_max: {e}").as_bytes());
+                    log::write(
+                        ctx,
+                        None,
+                        Which::MAIN.and(Which::PANIC),
+                        format!("failed to expand queue_run_max: {e}").as_bytes(),
+                    );
                     5
                 }
             },

@@ -7,9 +7,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use super::Life;
 use super::counters::{Counters, Place};
 use super::handoff::{Ends, Handoff, queue_delivery};
-use super::Life;
 use super::sockets::Listener;
 use crate::context::Context;
 use crate::context::session::Input;
@@ -82,7 +82,14 @@ impl Drop for Active {
 }
 
 /// A new connection gets a thread and a context of its own.
-fn connection(ctx: &mut Context, listener: &Listener, socket: OwnedFd, peer: SocketAddr, counters: &Counters, active: &Arc<AtomicUsize>) {
+fn connection(
+    ctx: &mut Context,
+    listener: &Listener,
+    socket: OwnedFd,
+    peer: SocketAddr,
+    counters: &Counters,
+    active: &Arc<AtomicUsize>,
+) {
     active.fetch_add(1, Ordering::SeqCst);
     let guard = Active(active.clone());
     let mut own = Context::new(ctx.config.clone(), ctx.run.clone(), ctx.services.clone());
@@ -141,7 +148,12 @@ fn session(mut ctx: Context, socket: OwnedFd, place: Option<Place>) {
             wire.flush();
         }
         let whom = ctx.session.host_address.clone().unwrap_or_default();
-        log::write(&ctx, None, Which::MAIN.and(Which::PANIC), format!("internal error in the SMTP session with [{whom}]").as_bytes());
+        log::write(
+            &ctx,
+            None,
+            Which::MAIN.and(Which::PANIC),
+            format!("internal error in the SMTP session with [{whom}]").as_bytes(),
+        );
     }
     drop(place);
 }
@@ -156,7 +168,8 @@ fn log_connection(ctx: &mut Context, total: usize) {
     {
         return;
     }
-    let line = format!("SMTP connection from {} (TCP/IP connection count = {total})", crate::context::names::host_and_ident(ctx, false));
+    let line =
+        format!("SMTP connection from {} (TCP/IP connection count = {total})", crate::context::names::host_and_ident(ctx, false));
     log::write(ctx, Some(Selector::SmtpConnection), Which::MAIN, line.as_bytes());
 }
 
@@ -179,10 +192,18 @@ fn over_limit(ctx: &mut Context, place: &Place) -> Option<(String, String)> {
     if let Some(t) = ctx.config.main.smtp_accept_max_per_host.get().cloned() {
         match crate::expand::expand_int(ctx, &t, true) {
             Ok(per_host) if per_host > 0 && place.of_host as i64 > per_host => {
-                return Some(("too many connections from that IP address".into(), "Too many concurrent SMTP connections from this IP address; please try again later.".into()));
+                return Some((
+                    "too many connections from that IP address".into(),
+                    "Too many concurrent SMTP connections from this IP address; please try again later.".into(),
+                ));
             }
             Ok(_) => {}
-            Err(e) => log::write(ctx, None, Which::MAIN.and(Which::PANIC), format!("expansion of smtp_accept_max_per_host failed: {e}").as_bytes()),
+            Err(e) => log::write(
+                ctx,
+                None,
+                Which::MAIN.and(Which::PANIC),
+                format!("expansion of smtp_accept_max_per_host failed: {e}").as_bytes(),
+            ),
         }
     }
     None
@@ -190,7 +211,12 @@ fn over_limit(ctx: &mut Context, place: &Place) -> Option<(String, String)> {
 
 fn refuse(ctx: &Context, socket: &OwnedFd, logged: &str, said: &str) {
     let whom = ctx.session.host_address.clone().unwrap_or_default();
-    log::write(ctx, Some(Selector::ConnectionReject), Which::MAIN, format!("Connection from [{whom}] refused: {logged}").as_bytes());
+    log::write(
+        ctx,
+        Some(Selector::ConnectionReject),
+        Which::MAIN,
+        format!("Connection from [{whom}] refused: {logged}").as_bytes(),
+    );
     let line = format!("421 {} {said}\r\n", ctx.config.site.primary_hostname);
     let _ = net::send(socket.as_fd(), line.as_bytes(), false);
 }

@@ -514,9 +514,11 @@ impl Child<'_> {
         }
         let user = (self.who.initgroups).then(|| crate::sys::users::user_by_id(self.who.uid).ok().flatten()).flatten();
         // An unprivileged installation delivers as itself.
-        let already = crate::sys::ids::geteuid() == self.who.uid && crate::sys::ids::getegid() == self.who.gid && self.who.uid != 0;
+        let already =
+            crate::sys::ids::geteuid() == self.who.uid && crate::sys::ids::getegid() == self.who.gid && self.who.uid != 0;
         let already = already && crate::sys::ids::getuid() != 0;
-        if !already && crate::sys::ids::become_user(self.who.uid, self.who.gid, user.as_ref().map(|u| u.name.as_slice())).is_err() {
+        if !already && crate::sys::ids::become_user(self.who.uid, self.who.gid, user.as_ref().map(|u| u.name.as_slice())).is_err()
+        {
             let text = format!(
                 "unable to set gid={} or uid={} (euid={}): local delivery to {} <{}> transport={}",
                 self.who.gid,

@@ -119,7 +119,8 @@ fn deferral(ctx: &mut Context, d: &Delivery<'_>, addr: &Address, stage: Stage, p
     let word = if stage == Stage::Router && addr.router.is_none() { "routing" } else { "" };
     let waiting = addr.failure.basic_errno <= errors::RETRY_BASE;
     // Routing that fails has no transport yet, even if the router has set one.
-    let without = (stage == Stage::Router && addr.kind == AddressKind::Mail && addr.transport.is_some()).then(|| Address { transport: None, ..addr.clone() });
+    let without = (stage == Stage::Router && addr.kind == AddressKind::Mail && addr.transport.is_some())
+        .then(|| Address { transport: None, ..addr.clone() });
     let shown = without.as_ref().unwrap_or(addr);
     let text = line::deferral(ctx, shown, word, Some(addr.delivery_usec).filter(|_| stage == Stage::Transport));
     if ctx.message.first_delivery || !waiting {

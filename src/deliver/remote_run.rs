@@ -356,7 +356,13 @@ fn fits_connection(c: &super::Continued, transport: &TransportInstance, a: &Addr
 }
 
 /// A group that cannot be tried.
-fn give_up(ctx: &mut Context, d: &mut Delivery<'_>, mut batch: Vec<Address>, problem: users::Problem, outcome: Outcome) -> Option<Group> {
+fn give_up(
+    ctx: &mut Context,
+    d: &mut Delivery<'_>,
+    mut batch: Vec<Address>,
+    problem: users::Problem,
+    outcome: Outcome,
+) -> Option<Group> {
     users::note_problem(ctx, &mut batch, problem);
     batch.into_iter().for_each(|a| post::process(ctx, d, a, outcome, Stage::Transport));
     None

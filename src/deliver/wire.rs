@@ -5,11 +5,11 @@
 use bstr::BString;
 
 use super::local::DeliveryStatus;
+use crate::config::Config;
 use crate::log::line::RemoteLog;
 use crate::retry::errors;
 use crate::route::address::{Failure, RetryItem};
 use crate::route::{Address, HostItem};
-use crate::config::Config;
 use crate::text::Text;
 
 /// Longest string taken from a process, bytes.

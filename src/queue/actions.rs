@@ -46,9 +46,19 @@ pub fn act(ctx: &mut Context, queue_name: &[u8], id: &[u8], action: &Action) -> 
         return false;
     }
     match action {
-        Action::Deliver => deliver(ctx, queue_name, id, DeliverOptions { forced: true, force_retry: true, force_thaw: true, ..DeliverOptions::default() }),
+        Action::Deliver => deliver(
+            ctx,
+            queue_name,
+            id,
+            DeliverOptions { forced: true, force_retry: true, force_thaw: true, ..DeliverOptions::default() },
+        ),
         Action::DeliverConditionally => deliver(ctx, queue_name, id, DeliverOptions::default()),
-        Action::GiveUp => deliver(ctx, queue_name, id, DeliverOptions { forced: true, give_up: true, force_thaw: true, ..DeliverOptions::default() }),
+        Action::GiveUp => deliver(
+            ctx,
+            queue_name,
+            id,
+            DeliverOptions { forced: true, give_up: true, force_thaw: true, ..DeliverOptions::default() },
+        ),
         _ => match change(ctx, queue_name, id, action) {
             Ok(done) => done,
             Err(e) => {
@@ -191,7 +201,11 @@ fn change(ctx: &mut Context, queue_name: &[u8], id: &[u8], action: &Action) -> R
                 return Ok(false);
             }
             move_message(ctx, queue_name, to, id)?;
-            tell(ctx, &format!("Message {shown} has been moved to the {to} queue"), &format!("moved from {} to {to}", BString::from(queue_name)));
+            tell(
+                ctx,
+                &format!("Message {shown} has been moved to the {to} queue"),
+                &format!("moved from {} to {to}", BString::from(queue_name)),
+            );
         }
         Action::Deliver | Action::DeliverConditionally | Action::GiveUp | Action::Remove => {}
     }

@@ -79,10 +79,17 @@ fn message(ctx: &mut Context, options: &ListOptions, id: &[u8], out: &mut impl W
     let Some(place) = place else { return Ok(()) };
     let data = place.dir.stat_at(&[id, b"-D"].concat()).map(|s| u64::try_from(s.size).unwrap_or(0)).unwrap_or(0);
     let body = data.saturating_sub(id.len() as u64 + 3);
-    let header: u64 = ctx.message.headers.iter().filter(|h| h.kind != crate::context::HeaderKind::Old).map(|h| h.text.len() as u64).sum();
+    let header: u64 =
+        ctx.message.headers.iter().filter(|h| h.kind != crate::context::HeaderKind::Old).map(|h| h.text.len() as u64).sum();
     let m = &ctx.message;
     write!(out, "{} ", show_age(age(ctx)))?;
-    write!(out, "{} {} <{}>", show_size(body + header + 1), id.as_bstr(), m.sender.as_ref().map(|s| s.as_bstr()).unwrap_or_default())?;
+    write!(
+        out,
+        "{} {} <{}>",
+        show_size(body + header + 1),
+        id.as_bstr(),
+        m.sender.as_ref().map(|s| s.as_bstr()).unwrap_or_default()
+    )?;
     if m.sender_set_untrusted {
         write!(out, " ({})", m.originator_login)?;
     }

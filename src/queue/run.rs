@@ -78,9 +78,9 @@ impl Pattern {
         Ok(match given {
             None => None,
             Some((text, false)) => Some(Pattern::Substring(text.to_ascii_lowercase())),
-            Some((text, true)) => {
-                Some(Pattern::Regex(Regex::new(text, Options::CASELESS).map_err(|e| format!("regular expression error in \"{text}\": {e:?}"))?))
-            }
+            Some((text, true)) => Some(Pattern::Regex(
+                Regex::new(text, Options::CASELESS).map_err(|e| format!("regular expression error in \"{text}\": {e:?}"))?,
+            )),
         })
     }
 
@@ -114,7 +114,17 @@ pub fn run(ctx: &mut Context, options: &RunOptions) -> i32 {
         };
         for id in ids {
             if load_is_too_high(ctx) {
-                log::write(ctx, Some(Selector::QueueRun), Which::MAIN, format!("Abandon queue run: {detail} (load {:.2}, max {:.2})", load(ctx), ctx.config.main.deliver_queue_load_max.0.unwrap_or(0) as f64 / 1000.0).as_bytes());
+                log::write(
+                    ctx,
+                    Some(Selector::QueueRun),
+                    Which::MAIN,
+                    format!(
+                        "Abandon queue run: {detail} (load {:.2}, max {:.2})",
+                        load(ctx),
+                        ctx.config.main.deliver_queue_load_max.0.unwrap_or(0) as f64 / 1000.0
+                    )
+                    .as_bytes(),
+                );
                 return 0;
             }
             if !wanted(ctx, options, &id, recipient.as_ref(), sender.as_ref()) {
@@ -183,7 +193,12 @@ fn attempt(ctx: &mut Context, options: &RunOptions, id: &[u8], first_phase: bool
     };
     let result = catch_unwind(AssertUnwindSafe(|| deliver_message(&mut own, id, &deliver)));
     if result.is_err() {
-        log::write(ctx, None, Which::MAIN.and(Which::PANIC), format!("internal error while delivering {}", id.as_bstr()).as_bytes());
+        log::write(
+            ctx,
+            None,
+            Which::MAIN.and(Which::PANIC),
+            format!("internal error while delivering {}", id.as_bstr()).as_bytes(),
+        );
     }
     if !first_phase {
         ctx.run = std::sync::Arc::new(ctx.run.after_one_message());

@@ -48,7 +48,10 @@ fn try_view(ctx: &mut Context, queue_name: &[u8], id: &[u8], what: What) -> Resu
     match what {
         What::Log => {
             for letter in queue.letters_for(id) {
-                if let Ok(fd) = queue.beside(b"msglog", letter).and_then(|d| d.open_at(id, Flags::READ, 0).map_err(SpoolError::io("open the message log"))) {
+                if let Ok(fd) = queue
+                    .beside(b"msglog", letter)
+                    .and_then(|d| d.open_at(id, Flags::READ, 0).map_err(SpoolError::io("open the message log")))
+                {
                     return copy(&mut File::from(fd), out);
                 }
             }

@@ -380,7 +380,8 @@ mod tests {
     fn only_crlf_dot_crlf_ends_a_strict_message() {
         let strict = Some(true);
         assert_eq!(data(b"a\r\n..b\r\n.\r\nQUIT", strict), (b"a\n.b\n".to_vec(), 11, true));
-        for smuggled in [&b"a\n.\nb\r\n"[..], b"a\r\n.\nb\r\n", b"a\n.\r\nb\r\n", b"a\r.\r\nb\r\n", b"a\r\n.\rb\r\n", b"\0.\r\n"] {
+        for smuggled in [&b"a\n.\nb\r\n"[..], b"a\r\n.\nb\r\n", b"a\n.\r\nb\r\n", b"a\r.\r\nb\r\n", b"a\r\n.\rb\r\n", b"\0.\r\n"]
+        {
             assert!(!data(smuggled, strict).2, "{smuggled:?}");
         }
         assert_eq!(data(b"a\nb\r\n.\r\n", strict).0, b"a b\n");

@@ -320,4 +320,3 @@ pub fn date(ctx: &mut Context, found: &mut Found) {
     let line = format!("{}Date: {}\n", found.prefix(), log::stamp::full(crate::sys::time::now().sec));
     add(ctx, found, header(HeaderKind::Other, line));
 }
-

@@ -189,9 +189,7 @@ fn stopped(ctx: &mut Context, submission: &Submission, input: &mut Input<'_>, op
                 (s, false) => s,
             }
         }
-        Stop::TooBig(mut data) => {
-            moan::give(ctx, errors, &Fault::TooBig(options.size_limit), &headers, Rest::Spool(&mut data))
-        }
+        Stop::TooBig(mut data) => moan::give(ctx, errors, &Fault::TooBig(options.size_limit), &headers, Rest::Spool(&mut data)),
         Stop::Io(_, text, data) => match data {
             Some(mut d) => moan::give(ctx, errors, &Fault::Io(text), &headers, Rest::Spool(&mut d)),
             None => moan::give(ctx, errors, &Fault::Io(text), &headers, Rest::None),

@@ -55,10 +55,9 @@ pub fn give(ctx: &mut Context, errors: &Errors, fault: &Fault<'_>, headers: &[He
     }
     let text = match fault {
         Fault::Io(text) => text.clone(),
-        Fault::LongHeader => format!(
-            "message header longer than {} characters received: message not accepted",
-            super::header_maxsize(ctx)
-        ),
+        Fault::LongHeader => {
+            format!("message header longer than {} characters received: message not accepted", super::header_maxsize(ctx))
+        }
         Fault::LongHeaderLine => format!(
             "message header line longer than {} characters received: message not accepted",
             ctx.config.main.header_line_maxsize.0
@@ -104,10 +103,9 @@ fn to_sender(ctx: &mut Context, fault: &Fault<'_>, headers: &[Header], rest: Res
         Fault::LongHeader => {
             format!("excessively long message header section read (more than {} characters)", super::header_maxsize(ctx))
         }
-        Fault::LongHeaderLine => format!(
-            "excessively long message header line read (more than {} characters)",
-            ctx.config.main.header_line_maxsize.0
-        ),
+        Fault::LongHeaderLine => {
+            format!("excessively long message header line read (more than {} characters)", ctx.config.main.header_line_maxsize.0)
+        }
         Fault::TooBig(max) => format!("message too big (limit set to {max})"),
         Fault::TooMany(max) => format!("too many recipients (max set to {max})"),
         Fault::Acl(text) => format!("rejected by non-SMTP ACL: {text}"),
@@ -222,7 +220,9 @@ fn copy(ctx: &mut Context, out: &mut Vec<u8>, fault: &Fault<'_>, headers: &[Head
         }
         out.push(b'\n');
     } else {
-        out.extend_from_slice(b"\n------ This is a copy of the headers that were received before the error\n       was detected.\n\n");
+        out.extend_from_slice(
+            b"\n------ This is a copy of the headers that were received before the error\n       was detected.\n\n",
+        );
     }
     for h in headers {
         out.extend_from_slice(&h.text);

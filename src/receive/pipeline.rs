@@ -291,11 +291,8 @@ fn read_body(
         }
         let limit = u64::try_from(options.size_limit).unwrap_or(0);
         let already = section.size;
-        let result = if section.ended == Ended::BodyFollows {
-            pump(ctx, input, &mut machine, &mut sink, limit, already)
-        } else {
-            Ok(())
-        };
+        let result =
+            if section.ended == Ended::BodyFollows { pump(ctx, input, &mut machine, &mut sink, limit, already) } else { Ok(()) };
         if result.is_ok() {
             machine.finish(&mut sink);
         }
@@ -505,7 +502,9 @@ fn arrival(ctx: &mut Context, logged: &Logged, kept: bool) {
             let value = h.text.get(h.text.find_byte(b':')? + 1..)?.trim();
             let charset = ctx.config.main.headers_charset.raw().unwrap_or(b"UTF-8").to_vec();
             let unfolded: Vec<u8> = value.iter().copied().filter(|c| *c != b'\n').collect();
-            crate::parse::decode_2047(&unfolded, ctx.config.main.check_rfc2047_length, Some(&charset), None).ok().or(Some(value.into()))
+            crate::parse::decode_2047(&unfolded, ctx.config.main.check_rfc2047_length, Some(&charset), None)
+                .ok()
+                .or(Some(value.into()))
         })
         .flatten();
     let s = &ctx.session;
@@ -533,10 +532,7 @@ fn arrival(ctx: &mut Context, logged: &Logged, kept: bool) {
     let frozen = ctx.message.freeze_requested;
     let queued = ctx.message.queue_only;
     let queue = &ctx.message.queue_name;
-    let waits = format!(
-        "no immediate delivery: queued{}{queue} by ACL",
-        if queue.is_empty() { "" } else { " in " },
-    );
+    let waits = format!("no immediate delivery: queued{}{queue} by ACL", if queue.is_empty() { "" } else { " in " },);
     if frozen {
         log::write(ctx, None, Which::MAIN, b"frozen by ACL");
     }

@@ -249,9 +249,8 @@ fn header_trouble(ctx: &mut Context, input: &mut Input<'_>, trouble: &Trouble) {
 
 /// The log line about a header that is too long.
 pub fn log_long_header(ctx: &Context, whole: bool) {
-    let who = log::line::sender_fullhost(ctx)
-        .or_else(|| ctx.session.ident.as_ref().map(|i| i.to_vec().into()))
-        .unwrap_or_default();
+    let who =
+        log::line::sender_fullhost(ctx).or_else(|| ctx.session.ident.as_ref().map(|i| i.to_vec().into())).unwrap_or_default();
     let line = if whole {
         format!(
             "ridiculously long message header received from {who} (more than {} characters): message abandoned",

@@ -12,7 +12,7 @@ use crate::matching::{self, Match, Subject};
 use crate::options;
 use crate::parse::list::items;
 use crate::retry::errors;
-use crate::route::hosts::{DnssecTrace, DnsWants, Failed, HostSearch, LookupOptions, find_by_dns};
+use crate::route::hosts::{DnsWants, DnssecTrace, Failed, HostSearch, LookupOptions, find_by_dns};
 use crate::route::{Address, HostItem, RoutePurpose, Routed, common, self_action};
 use crate::text::Text;
 

@@ -158,8 +158,7 @@ impl Server {
     /// A mistake of the peer in syntax or order: logged, counted, answered. Too many end the session.
     pub fn mistake(&mut self, ctx: &mut Context, selector: Selector, code: u16, data: Option<&[u8]>, text: &str) -> Next {
         let kind = if selector == Selector::SmtpSyntaxError { "syntax" } else { "protocol" };
-        let line =
-            format!("SMTP {kind} error in \"{}\" {} {text}", printable(ctx, &self.line.text), host_and_ident(ctx, true));
+        let line = format!("SMTP {kind} error in \"{}\" {} {text}", printable(ctx, &self.line.text), host_and_ident(ctx, true));
         log::write(ctx, Some(selector), Which::MAIN, line.as_bytes());
         self.mistakes += 1;
         let too_many = i64::from(self.mistakes) > ctx.config.main.smtp_max_synprot_errors.0;

@@ -92,7 +92,7 @@ impl Server {
         }
         self.reply(ctx, &outcome.answer);
         if !outcome.ok {
-            let line = match self.fail_event(ctx, auth.name.clone().into(), outcome.logged.as_ref()) {
+            let line = match self.fail_event(ctx, auth.name.clone(), outcome.logged.as_ref()) {
                 Some(text) => text,
                 None => BString::from(format!(
                     "{} authenticator failed for {}: {}",
@@ -203,13 +203,10 @@ fn conclude(
         }
         (AuthResult::Bad64, _) => outcome("501 Invalid base64 data".into(), "501 Invalid base64 data".into()),
         (AuthResult::Cancelled, _) => outcome("501 Authentication cancelled".into(), "501 Authentication cancelled".into()),
-        (AuthResult::Unexpected, _) => {
-            outcome("553 Initial data not expected".into(), "553 Initial data not expected".into())
+        (AuthResult::Unexpected, _) => outcome("553 Initial data not expected".into(), "553 Initial data not expected".into()),
+        (AuthResult::Fail(_), _) => {
+            outcome("535 Incorrect authentication data".into(), format!("535 Incorrect authentication data{shown}"))
         }
-        (AuthResult::Fail(_), _) => outcome(
-            "535 Incorrect authentication data".into(),
-            format!("535 Incorrect authentication data{shown}"),
-        ),
         (AuthResult::Error(why), _) => {
             let line = format!("{} authenticator: {why}", auth.name);
             log::write(ctx, None, Which::MAIN.and(Which::PANIC), line.as_bytes());

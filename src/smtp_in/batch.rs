@@ -56,7 +56,8 @@ pub fn serve(ctx: &mut Context, after: &mut dyn FnMut(&mut Context, &Accepted)) 
 /// In short on standard output, where the caller of a batch looks, and at length on standard error.
 fn report(error: &BatchError, began: u64, line: u64, accepted: u32) {
     use std::io::Write;
-    let mut short = BString::from(format!("{}\nTransaction started in line {began}\nError detected in line {line}\n", error.text));
+    let mut short =
+        BString::from(format!("{}\nTransaction started in line {began}\nError detected in line {line}\n", error.text));
     let mut long = BString::from("An error was detected while processing a file of BSMTP input.\n");
     long.extend_from_slice(format!("The error message was:\n\n  {}\n\n", error.text).as_bytes());
     long.extend_from_slice(format!("The SMTP transaction started in line {began}.\n").as_bytes());

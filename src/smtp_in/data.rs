@@ -79,13 +79,7 @@ impl Server {
     pub fn bdat(&mut self, ctx: &mut Context) -> Next {
         self.had(ctx);
         if !ctx.session.chunking_offered {
-            return self.mistake(
-                ctx,
-                Selector::SmtpProtocolError,
-                503,
-                None,
-                "BDAT command used when CHUNKING not advertised",
-            );
+            return self.mistake(ctx, Selector::SmtpProtocolError, 503, None, "BDAT command used when CHUNKING not advertised");
         }
         let Some(chunk) = parse_chunk(&self.line.argument) else {
             return self.mistake(ctx, Selector::SmtpProtocolError, 501, None, "missing size for BDAT command");
@@ -178,13 +172,7 @@ impl Server {
                 }
                 Some(Verb::Bdat) if !only_rset => {
                     let Some(chunk) = parse_chunk(&self.line.argument) else {
-                        let _ = self.mistake(
-                            ctx,
-                            Selector::SmtpProtocolError,
-                            501,
-                            None,
-                            "missing size for BDAT command",
-                        );
+                        let _ = self.mistake(ctx, Selector::SmtpProtocolError, 501, None, "missing size for BDAT command");
                         only_rset = true;
                         continue;
                     };
@@ -198,8 +186,7 @@ impl Server {
                     only_rset = true;
                 }
                 _ => {
-                    let text =
-                        if only_rset { "only RSET accepted now" } else { "only BDAT permissible after non-LAST BDAT" };
+                    let text = if only_rset { "only RSET accepted now" } else { "only BDAT permissible after non-LAST BDAT" };
                     only_rset = true;
                     // A chunk that comes with a wrong command's successor must not be read as commands.
                     let next = self.mistake(ctx, Selector::SmtpProtocolError, 503, None, text);

@@ -72,7 +72,9 @@ impl Server {
         }
         let serialize = ctx.config.main.smtp_etrn_serialize;
         // Not the argument itself, which is the peer's, but a sum of it.
-        let sum = openssl::hash::hash(openssl::hash::MessageDigest::md5(), key).map(|d| data_encoding::HEXLOWER.encode(&d)).unwrap_or_default();
+        let sum = openssl::hash::hash(openssl::hash::MessageDigest::md5(), key)
+            .map(|d| data_encoding::HEXLOWER.encode(&d))
+            .unwrap_or_default();
         let key = BString::from(format!("etrn-{sum}"));
         if serialize && !self.take_place(ctx, &key) {
             let mut shown = self.line.argument.to_vec();

@@ -8,10 +8,10 @@ use crate::acl::{self, Verdict, Where};
 use crate::context::Context;
 use crate::context::names::host_and_ident;
 use crate::context::session::{HostName, Input};
-use crate::verify::{self, Outcome};
 use crate::log::{self, Which};
 use crate::matching::{Match, Subject};
 use crate::text::Text;
+use crate::verify::{self, Outcome};
 
 impl Server {
     /// HELO or EHLO.
@@ -101,7 +101,10 @@ impl Server {
         text.extend_from_slice(&message);
         if let Some(at) = text.find_byteset(b"\r\n") {
             let shown = answer::printable(ctx, &text);
-            let line = format!("EHLO/HELO response must not contain newlines: message truncated: {} {shown}", code.get(..3).unwrap_or(b"250").as_bstr());
+            let line = format!(
+                "EHLO/HELO response must not contain newlines: message truncated: {} {shown}",
+                code.get(..3).unwrap_or(b"250").as_bstr()
+            );
             log::write(ctx, None, Which::MAIN.and(Which::PANIC), line.as_bytes());
             text.truncate(at);
         }
@@ -123,12 +126,8 @@ impl Server {
     fn bad_name(&mut self, ctx: &mut Context, hello: &str) -> Next {
         self.reply(ctx, format!("501 Syntactically invalid {hello} argument(s)"));
         let argument = &self.line.argument;
-        let shown =
-            if argument.is_empty() { BString::from("(no argument given)") } else { answer::printable(ctx, argument) };
-        let line = format!(
-            "rejected {hello} from {}: syntactically invalid argument(s): {shown}",
-            host_and_ident(ctx, false)
-        );
+        let shown = if argument.is_empty() { BString::from("(no argument given)") } else { answer::printable(ctx, argument) };
+        let line = format!("rejected {hello} from {}: syntactically invalid argument(s): {shown}", host_and_ident(ctx, false));
         log::write(ctx, None, Which::MAIN.and(Which::REJECT), line.as_bytes());
         self.mistakes += 1;
         if i64::from(self.mistakes) > ctx.config.main.smtp_max_synprot_errors.0 {
@@ -166,10 +165,7 @@ impl Server {
             return None;
         }
         let temporary = result == Outcome::Defer;
-        self.reply(
-            ctx,
-            format!("{} {hello} argument does not match calling host", if temporary { "451" } else { "550" }),
-        );
+        self.reply(ctx, format!("{} {hello} argument does not match calling host", if temporary { "451" } else { "550" }));
         let name = ctx.session.helo_name.clone().unwrap_or_default();
         let line = format!(
             "{}rejected \"{hello} {name}\" from {}",

@@ -172,8 +172,7 @@ impl Server {
         if ok {
             let by = ctx.session.authenticated_by.clone();
             let auth = by.and_then(|n| ctx.config.auths.iter().find(|a| a.name == n).cloned());
-            let Some((auth, cond)) =
-                auth.and_then(|a| a.generic.server_mail_auth_condition.get().cloned().map(|c| (a, c)))
+            let Some((auth, cond)) = auth.and_then(|a| a.generic.server_mail_auth_condition.get().cloned().map(|c| (a, c)))
             else {
                 return Ok(true);
             };
@@ -234,11 +233,8 @@ impl Server {
                 text.extend_from_slice(argument);
                 text.extend_from_slice(b": sender address must contain a domain");
                 self.reply(ctx, text);
-                let line = format!(
-                    "unqualified sender rejected: <{address}> {}{}",
-                    host_and_ident(ctx, true),
-                    host_lookup_text(ctx)
-                );
+                let line =
+                    format!("unqualified sender rejected: <{address}> {}{}", host_and_ident(ctx, true), host_lookup_text(ctx));
                 log::write(ctx, Some(Selector::SmtpSyntaxError), Which::MAIN.and(Which::REJECT), line.as_bytes());
                 return Next::Command;
             }

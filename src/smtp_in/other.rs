@@ -74,8 +74,8 @@ impl Server {
         };
         add("ATRN", main.acl_smtp_atrn.is_set());
         add("AUTH", true);
-        let tls = ctx.session.tls_in.cipher.is_none()
-            && host_in(ctx, "tls_advertise_hosts", &main.tls_advertise_hosts) != Match::No;
+        let tls =
+            ctx.session.tls_in.cipher.is_none() && host_in(ctx, "tls_advertise_hosts", &main.tls_advertise_hosts) != Match::No;
         add("STARTTLS", tls);
         add("HELO EHLO MAIL RCPT DATA BDAT", true);
         add("NOOP QUIT RSET HELP", true);

@@ -123,10 +123,7 @@ fn version_1(line: &[u8]) -> Result<Option<Ends>, String> {
         if fits { Ok(ip) } else { Err(format!("address {s} is not of family {family}")) }
     };
     let port = |s: &str| s.parse::<u16>().map_err(|_| format!("bad port {s}"));
-    Ok(Some(Ends {
-        source: (address(source)?, port(sport)?),
-        destination: (address(destination)?, port(dport)?),
-    }))
+    Ok(Some(Ends { source: (address(source)?, port(sport)?), destination: (address(destination)?, port(dport)?) }))
 }
 
 /// `None` while more is needed; else how long the header is, and what it says.

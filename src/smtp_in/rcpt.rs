@@ -112,7 +112,9 @@ impl Server {
                 self.discard_note.get_or_insert(by);
                 let mut line = host_and_ident(ctx, true);
                 line.extend_from_slice(b" F=<");
-                line.extend_from_slice(ctx.message.raw_sender.as_ref().or(ctx.message.sender.as_ref()).map_or(b"", |s| s.as_bytes()));
+                line.extend_from_slice(
+                    ctx.message.raw_sender.as_ref().or(ctx.message.sender.as_ref()).map_or(b"", |s| s.as_bytes()),
+                );
                 line.extend_from_slice(b"> RCPT ");
                 line.extend_from_slice(&self.line.argument);
                 line.extend_from_slice(format!(": discarded by {by} ACL").as_bytes());
@@ -167,11 +169,7 @@ impl Server {
         text.extend_from_slice(argument);
         text.extend_from_slice(b": recipient address must contain a domain");
         self.reply(ctx, text);
-        let line = format!(
-            "unqualified {tag} rejected: <{address}> {}{}",
-            host_and_ident(ctx, true),
-            host_lookup_text(ctx)
-        );
+        let line = format!("unqualified {tag} rejected: <{address}> {}{}", host_and_ident(ctx, true), host_lookup_text(ctx));
         log::write(ctx, Some(Selector::SmtpSyntaxError), Which::MAIN.and(Which::REJECT), line.as_bytes());
         None
     }

@@ -184,14 +184,11 @@ impl Server {
                 Ok(Command::Known(known)) => self.obey(ctx, known),
                 Ok(Command::Unknown) => self.unknown_command(ctx),
                 Ok(Command::Nul) => {
-                    let next =
-                        self.mistake(ctx, Selector::SmtpSyntaxError, 0, None, "NUL character(s) present (shown as '?')");
+                    let next = self.mistake(ctx, Selector::SmtpSyntaxError, 0, None, "NUL character(s) present (shown as '?')");
                     self.reply(ctx, "501 NUL characters are not allowed in SMTP commands");
                     next
                 }
-                Ok(Command::BadArgument) => {
-                    self.mistake(ctx, Selector::SmtpSyntaxError, 501, None, "unexpected argument data")
-                }
+                Ok(Command::BadArgument) => self.mistake(ctx, Selector::SmtpSyntaxError, 501, None, "unexpected argument data"),
                 Ok(Command::OutOfSync) => self.sync_failure(ctx),
                 Ok(Command::TooManyNonmail) => self.too_many_nonmail(ctx),
                 Err(end) => self.input_ended(ctx, &end),
@@ -425,10 +422,8 @@ impl Server {
                 let took = report::duration(ctx);
                 if ctx.message.sender.is_some() || !ctx.message.recipients.is_empty() {
                     let what = if ctx.session.host_address.is_none() { "EOF" } else { "disconnection" };
-                    let line = format!(
-                        "unexpected {what} while reading SMTP command from {}{why} D={took}",
-                        host_and_ident(ctx, true)
-                    );
+                    let line =
+                        format!("unexpected {what} while reading SMTP command from {}{why} D={took}", host_and_ident(ctx, true));
                     log::write(ctx, Some(Selector::LostIncomingConnection), Which::MAIN, line.as_bytes());
                 } else {
                     let line = format!("{} lost{why} D={took}", connection_info(ctx));

@@ -128,10 +128,7 @@ fn rates(ctx: &mut Context, server: &mut Server) {
         return;
     }
     let read = |name: &str, o: &Str| o.raw().map(|v| Rate::parse(name, v)).transpose();
-    let both = (
-        read("smtp_ratelimit_mail", &m.smtp_ratelimit_mail),
-        read("smtp_ratelimit_rcpt", &m.smtp_ratelimit_rcpt),
-    );
+    let both = (read("smtp_ratelimit_mail", &m.smtp_ratelimit_mail), read("smtp_ratelimit_rcpt", &m.smtp_ratelimit_rcpt));
     for e in [both.0.as_ref().err(), both.1.as_ref().err()].into_iter().flatten() {
         log::write(ctx, None, Which::MAIN.and(Which::PANIC), e.as_bytes());
     }
@@ -182,8 +179,7 @@ fn host_checks(ctx: &mut Context, server: &mut Server) -> bool {
         return false;
     }
     ctx.session.allow_unqualified_sender = host_is_in(ctx, "sender_unqualified_hosts", &m.sender_unqualified_hosts);
-    ctx.session.allow_unqualified_recipient =
-        host_is_in(ctx, "recipient_unqualified_hosts", &m.recipient_unqualified_hosts);
+    ctx.session.allow_unqualified_recipient = host_is_in(ctx, "recipient_unqualified_hosts", &m.recipient_unqualified_hosts);
     server.verify_helo = if host_is_in(ctx, "helo_verify_hosts", &m.helo_verify_hosts) {
         VerifyHelo::Require
     } else if host_is_in(ctx, "helo_try_verify_hosts", &m.helo_try_verify_hosts) {

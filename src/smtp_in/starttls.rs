@@ -18,9 +18,7 @@ use crate::context::{Context, TlsFacts};
 use crate::expand::{self, ExpandError};
 use crate::log::{self, Selector, Which};
 use crate::text::Text;
-use crate::tls_openssl::{
-    self, AcceptOptions, CertSource, HandshakeHooks, OpensslOptions, ServerParams, SniAnswer, VerifyMode,
-};
+use crate::tls_openssl::{self, AcceptOptions, CertSource, HandshakeHooks, OpensslOptions, ServerParams, SniAnswer, VerifyMode};
 
 /// How the attempt to begin TLS ended, other than well.
 enum Trouble {
@@ -240,9 +238,10 @@ impl HandshakeHooks for Hooks<'_> {
         self.ctx.session.tls_in.sni = Some(Text::tainted(name));
         let m = &self.ctx.config.main;
         let options = [&m.tls_certificate, &m.tls_privatekey, &m.tls_ocsp_file, &m.tls_verify_certificates, &m.tls_crl];
-        let wanted = options.iter().filter_map(|o| o.raw()).any(|r| {
-            [&b"tls_in_sni"[..], b"tls_sni", b"tls_out_sni"].iter().any(|n| r.contains_str(n))
-        });
+        let wanted = options
+            .iter()
+            .filter_map(|o| o.raw())
+            .any(|r| [&b"tls_in_sni"[..], b"tls_sni", b"tls_out_sni"].iter().any(|n| r.contains_str(n)));
         if !wanted {
             return SniAnswer::Keep;
         }

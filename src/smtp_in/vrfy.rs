@@ -10,7 +10,13 @@ use crate::parse;
 use crate::text::Text;
 
 impl Server {
-    fn ask(&mut self, ctx: &mut Context, place: Where, address: Option<&Text>, option: crate::config::options::Str) -> Option<Next> {
+    fn ask(
+        &mut self,
+        ctx: &mut Context,
+        place: Where,
+        address: Option<&Text>,
+        option: crate::config::options::Str,
+    ) -> Option<Next> {
         let result = match option.get() {
             Some(list) => acl::check(ctx, place, address, list),
             None => AclResult { verdict: Verdict::Fail, user_message: None, log_message: None },

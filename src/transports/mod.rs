@@ -87,7 +87,11 @@ pub fn rcpt_address(transport: &TransportInstance, a: &crate::route::Address) ->
 
 /// All transport drivers of this build, in the order of `-bV`.
 pub static DRIVERS: &[TransportType] = &[
-    TransportType { name: "appendfile", shown: "appendfile/maildir/mailstore", make: || Box::<appendfile::Appendfile>::default() },
+    TransportType {
+        name: "appendfile",
+        shown: "appendfile/maildir/mailstore",
+        make: || Box::<appendfile::Appendfile>::default(),
+    },
     TransportType { name: "autoreply", shown: "autoreply", make: || Box::<autoreply::Autoreply>::default() },
     TransportType { name: "lmtp", shown: "lmtp", make: || Box::<lmtp::Lmtp>::default() },
     TransportType { name: "pipe", shown: "pipe", make: || Box::<pipe::Pipe>::default() },

@@ -5,7 +5,9 @@ use std::path::Path;
 use bstr::{BStr, ByteSlice};
 
 use super::support::show_time;
-use crate::hints::records::{CalloutAddress, CalloutDomain, EhloResponse, Ratelimit, RatelimitUnique, Retry, Seen, Serialize, TlsSession, Waiting};
+use crate::hints::records::{
+    CalloutAddress, CalloutDomain, EhloResponse, Ratelimit, RatelimitUnique, Retry, Seen, Serialize, TlsSession, Waiting,
+};
 use crate::hints::{self, HintsStore, Mode, SqliteStore};
 
 /// See the module.
@@ -78,7 +80,9 @@ fn show(name: &str, key: &BStr, data: &[u8], utc: bool) {
             .or_else(|| hints::decode::<Ratelimit>(data).map(|r| (r.time_stamp, r.record)))
             .map(|(stamp, r)| println!("{}.{:06} rate: {:10.3} key: {key}", time(stamp), r.time_usec, r.rate)),
         "seen" => hints::decode::<Seen>(data).map(|r| println!("{key}\t{}", time(r.time_stamp))),
-        "tls" => hints::decode::<TlsSession>(data).map(|r| println!("  {} {key} {} bytes", time(r.time_stamp), r.record.session.len())),
+        "tls" => {
+            hints::decode::<TlsSession>(data).map(|r| println!("  {} {key} {} bytes", time(r.time_stamp), r.record.session.len()))
+        }
         "misc" => hints::decode::<Serialize>(data)
             .map(|r| {
                 println!("{} {key}", time(r.time_stamp));

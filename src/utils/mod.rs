@@ -10,12 +10,8 @@ mod support;
 type Utility = (&'static str, fn(&[String]) -> i32);
 
 /// All of them.
-static UTILITIES: &[Utility] = &[
-    ("exim_dumpdb", dumpdb::run),
-    ("exim_msgdate", msgdate::run),
-    ("exinext", exinext::run),
-    ("exiqgrep", exiqgrep::run),
-];
+static UTILITIES: &[Utility] =
+    &[("exim_dumpdb", dumpdb::run), ("exim_msgdate", msgdate::run), ("exinext", exinext::run), ("exiqgrep", exiqgrep::run)];
 
 /// Runs the utility that the program was called as, if it is one. `argv` has the name first.
 pub fn run(argv: &[String]) -> Option<i32> {

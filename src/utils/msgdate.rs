@@ -107,7 +107,9 @@ fn show(text: &str, o: &Output) -> bool {
         _ => String::new(),
     };
     let t = i64::try_from(seconds).unwrap_or(i64::MAX);
-    let stamp = |format: &[u8], local: bool| String::from_utf8_lossy(&crate::sys::time::strftime(format, t, local).unwrap_or_default()).into_owned();
+    let stamp = |format: &[u8], local: bool| {
+        String::from_utf8_lossy(&crate::sys::time::strftime(format, t, local).unwrap_or_default()).into_owned()
+    };
     if o.unix {
         println!("{seconds}.{usec:06}{pid}");
     }

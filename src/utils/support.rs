@@ -4,7 +4,9 @@ use std::process::Command;
 
 /// `07-Mar-2000 12:21:52`, in local time or UTC.
 pub fn show_time(t: i64, utc: bool) -> String {
-    crate::sys::time::strftime(b"%d-%b-%Y %H:%M:%S", t, !utc).map(|s| String::from_utf8_lossy(&s).into_owned()).unwrap_or_default()
+    crate::sys::time::strftime(b"%d-%b-%Y %H:%M:%S", t, !utc)
+        .map(|s| String::from_utf8_lossy(&s).into_owned())
+        .unwrap_or_default()
 }
 
 /// Takes options that the test suite passes to everything (`-DEXIM_PATH=path`, `-C file`) out of the arguments.

@@ -184,9 +184,8 @@ pub(super) fn run(ctx: &mut Context, vaddr: &mut Address, options: &VerifyOption
             }
             Outcome::Ok => {
                 let source = accepted.as_ref().unwrap_or(&addr);
-                let stop = queue.len() != 1
-                    || queue.front().is_some_and(|a| a.kind != AddressKind::Mail)
-                    || options.success_on_redirect;
+                let stop =
+                    queue.len() != 1 || queue.front().is_some_and(|a| a.kind != AddressKind::Mail) || options.success_on_redirect;
                 if !report.full && stop {
                     report.put(format!("{address} {}\n", if report.testing { "is deliverable" } else { "verified" }));
                     vaddr.address_data = source.address_data.clone();

@@ -165,10 +165,7 @@ pub fn check(ctx: &mut Context, place: Where, arg: &Template, m: &mut Messages) 
         let keys: Vec<BString> = match &item.key {
             Some(k) => list::items(k).collect(),
             None if matches!(place, Where::NotSmtpStart | Where::NotSmtp) => {
-                m.set_log(Text::clean(format!(
-                    "cannot test auto-keyed dnslists condition in {} ACL",
-                    place.name()
-                )));
+                m.set_log(Text::clean(format!("cannot test auto-keyed dnslists condition in {} ACL", place.name())));
                 return Verdict::Error;
             }
             None => match &ctx.session.host_address {
@@ -268,10 +265,8 @@ fn look_up(ctx: &mut Context, domain: &BString, key: &[u8], prefix: &BString, it
                 if matches!(ip, IpAddr::V4(v4) if v4.is_loopback()) {
                     listed = true;
                 } else {
-                    let line = format!(
-                        "DNS list lookup for {} at {domain} returned {ip}; not in 127.0/8 and discarded",
-                        key.as_bstr()
-                    );
+                    let line =
+                        format!("DNS list lookup for {} at {domain} returned {ip}; not in 127.0/8 and discarded", key.as_bstr());
                     log::write(ctx, None, Which::MAIN, line.as_bytes());
                 }
             }

@@ -61,9 +61,7 @@ pub fn check_syntax(ctx: &Context) -> Result<(), String> {
                 _ => ("is", shown),
             };
             let mut text = BString::from(error);
-            for part in
-                [b": failing address in \"", name, b":\" header ", verb.as_bytes(), b": ", shown]
-            {
+            for part in [b": failing address in \"", name, b":\" header ", verb.as_bytes(), b": ", shown] {
                 text.extend_from_slice(part);
             }
             return Err(log::escape::printing(&text, ctx.config.main.print_topbitchars).to_string());

@@ -8,7 +8,7 @@ use super::{Outcome, host_name_lookup, hplain};
 use crate::context::Context;
 use crate::context::session::HostName;
 use crate::route::HostItem;
-use crate::route::hosts::{DnssecTrace, DnsWants, HostSearch, LookupOptions, find_by_dns};
+use crate::route::hosts::{DnsWants, DnssecTrace, HostSearch, LookupOptions, find_by_dns};
 use crate::text::Text;
 
 /// Verifies the name, and notes the result in the session.

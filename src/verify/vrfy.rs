@@ -56,9 +56,7 @@ pub fn expn(ctx: &mut Context, address: &Text) -> Vec<BString> {
                     vec![format!("250 <{shown}>").into()]
                 };
             }
-            let line = |(i, a): (usize, &Address)| {
-                format!("250{}<{}>", if i + 1 == count { ' ' } else { '-' }, a.address).into()
-            };
+            let line = |(i, a): (usize, &Address)| format!("250{}<{}>", if i + 1 == count { ' ' } else { '-' }, a.address).into();
             lists.new.iter().enumerate().map(line).collect()
         }
     }

@@ -3,7 +3,8 @@
 use bstr::BString;
 
 use super::{
-    Failed, HostSearch, LookupOptions, again_is_nonexistent, ignored, in_dnssec, in_fail_domains, ipv4_only, local, order, with_address,
+    Failed, HostSearch, LookupOptions, again_is_nonexistent, ignored, in_dnssec, in_fail_domains, ipv4_only, local, order,
+    with_address,
 };
 use crate::context::Context;
 use crate::dns::{Answer, Outcome, Query, RData, RecordType};
@@ -52,9 +53,7 @@ pub fn find_by_dns(ctx: &mut Context, domain: &HostItem, wants: &DnsWants<'_>, o
                 let hosts = order_srv(ctx, domain, &records, answer.ad);
                 return addresses_of(ctx, hosts, full, wants, options, dnssec);
             }
-            Outcome::Again | Outcome::Fail
-                if !again_is_nonexistent(ctx, name) && !in_fail_domains(ctx, name, wants.srv_fail) =>
-            {
+            Outcome::Again | Outcome::Fail if !again_is_nonexistent(ctx, name) && !in_fail_domains(ctx, name, wants.srv_fail) => {
                 return HostSearch::Again;
             }
             _ => {}
@@ -102,9 +101,7 @@ pub fn find_by_dns(ctx: &mut Context, domain: &HostItem, wants: &DnsWants<'_>, o
                 }
                 return addresses_of(ctx, hosts, full, wants, options, dnssec);
             }
-            Outcome::Again | Outcome::Fail
-                if !again_is_nonexistent(ctx, name) && !in_fail_domains(ctx, name, wants.mx_fail) =>
-            {
+            Outcome::Again | Outcome::Fail if !again_is_nonexistent(ctx, name) && !in_fail_domains(ctx, name, wants.mx_fail) => {
                 return HostSearch::Again;
             }
             _ => {}

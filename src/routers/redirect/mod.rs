@@ -83,7 +83,15 @@ impl Router for Redirect {
             return self.filter(ctx, router, addr, purpose, &source, self.options.file.is_set());
         }
         let result = self.interpret(ctx, addr, &source);
-        self.act_on(ctx, router, addr, purpose, result, if self.options.file.is_set() { "redirect file" } else { "redirect data" }, source.text.taint())
+        self.act_on(
+            ctx,
+            router,
+            addr,
+            purpose,
+            result,
+            if self.options.file.is_set() { "redirect file" } else { "redirect data" },
+            source.text.taint(),
+        )
     }
 }
 
@@ -198,7 +206,15 @@ impl Redirect {
             Some(r) => r.to_string(),
             None => "filters are not implemented".to_string(),
         };
-        self.act_on(ctx, router, addr, purpose, Err(ForwardEnd::Error(message)), if from_file { "filter file" } else { "filter data" }, Taint::Tainted)
+        self.act_on(
+            ctx,
+            router,
+            addr,
+            purpose,
+            Err(ForwardEnd::Error(message)),
+            if from_file { "filter file" } else { "filter data" },
+            Taint::Tainted,
+        )
     }
 }
 

@@ -23,8 +23,6 @@ use crate::text::Text;
 pub struct Source {
     /// The text.
     pub text: Text,
-    /// What messages call it: `redirect` or `filter`.
-    pub what: &'static str,
 }
 
 /// Why there is no usable data: for a defer.
@@ -48,11 +46,10 @@ pub fn find(
     o: &RedirectOptions,
     addr: &Address,
 ) -> Result<Option<Source>, SourceError> {
-    let what = |text: &[u8]| if crate::filter::is_filter(text).is_some() { "filter" } else { "redirect" };
     if let Some(t) = o.data.get() {
         return match expand::expand(ctx, t) {
             Ok(text) if text.trim().is_empty() => Ok(None),
-            Ok(text) => Ok(Some(Source { what: what(&text), text })),
+            Ok(text) => Ok(Some(Source { text })),
             Err(ExpandError::Forced(_)) => Ok(None),
             Err(e) => Err(format!("failed to expand \"{}\": {e}", t.raw().as_bstr()).into()),
         };
@@ -79,7 +76,7 @@ pub fn find(
         }
         _ => read_checked(o, addr, &name)?,
     };
-    Ok(text.map(|text| Source { what: what(&text), text: Text::clean(text) }))
+    Ok(text.map(|text| Source { text: Text::clean(text) }))
 }
 
 /// Opens the file, checks whose it is, and reads it; `None` if it is not there.

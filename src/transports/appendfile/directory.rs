@@ -36,7 +36,14 @@ pub(super) fn deliver(t: &Appendfile, ctx: &mut Context, job: &LocalJob<'_>, pat
             None => return Err(Failure::defer(errors::UNKNOWN, "directory_file is not set")),
             Some(template) => expand::expand(ctx, template).map_err(|e| Failure {
                 status: DeliveryStatus::Panic,
-                ..Failure::defer(errors::EXPAND_FAIL, format!("Expansion of \"{}\" (directory_file for {} transport) failed: {e}", template.raw().as_bstr(), job.transport.name))
+                ..Failure::defer(
+                    errors::EXPAND_FAIL,
+                    format!(
+                        "Expansion of \"{}\" (directory_file for {} transport) failed: {e}",
+                        template.raw().as_bstr(),
+                        job.transport.name
+                    ),
+                )
             })?,
         };
         if name.contains(&b'/') {
@@ -64,7 +71,13 @@ pub(super) fn fill(t: &Appendfile, ctx: &mut Context, job: &LocalJob<'_>, file: 
 }
 
 /// Mailstore: the envelope in one file, the message in another, the first one appearing last.
-pub(super) fn deliver_mailstore(t: &Appendfile, ctx: &mut Context, job: &LocalJob<'_>, path: &[u8], quota: &Limits) -> Result<(), Failure> {
+pub(super) fn deliver_mailstore(
+    t: &Appendfile,
+    ctx: &mut Context,
+    job: &LocalJob<'_>,
+    path: &[u8],
+    quota: &Limits,
+) -> Result<(), Failure> {
     let dir = open(t, job, path)?;
     quota.check_directory(ctx, path)?;
     let base = BString::from(format!("{}-{}", ctx.message.id, crate::sys::time::now().usec));
@@ -77,16 +90,32 @@ pub(super) fn deliver_mailstore(t: &Appendfile, ctx: &mut Context, job: &LocalJo
     let mut envelope = create(&tmp)?;
     let result = (|| {
         let mut text = Vec::new();
-        for (option, value) in [("mailstore_prefix", &t.options.mailstore_prefix), ("mailstore_suffix", &t.options.mailstore_suffix)] {
+        for (option, value) in
+            [("mailstore_prefix", &t.options.mailstore_prefix), ("mailstore_suffix", &t.options.mailstore_suffix)]
+        {
             if option == "mailstore_suffix" {
-                let sender = job.batch.first().and_then(|a| a.return_path.clone()).or_else(|| ctx.message.sender.clone()).unwrap_or_default();
+                let sender = job
+                    .batch
+                    .first()
+                    .and_then(|a| a.return_path.clone())
+                    .or_else(|| ctx.message.sender.clone())
+                    .unwrap_or_default();
                 text.extend_from_slice(format!("{sender}\n").as_bytes());
                 for a in job.batch.iter() {
                     text.extend_from_slice(format!("{}\n", a.address).as_bytes());
                 }
             }
             if let Some(template) = value.get() {
-                let extra = expand::expand(ctx, template).map_err(|e| Failure::defer(errors::EXPAND_FAIL, format!("Expansion of \"{}\" ({option} for {} transport) failed: {e}", template.raw().as_bstr(), job.transport.name)))?;
+                let extra = expand::expand(ctx, template).map_err(|e| {
+                    Failure::defer(
+                        errors::EXPAND_FAIL,
+                        format!(
+                            "Expansion of \"{}\" ({option} for {} transport) failed: {e}",
+                            template.raw().as_bstr(),
+                            job.transport.name
+                        ),
+                    )
+                })?;
                 text.extend_from_slice(&extra);
                 if !text.ends_with(b"\n") {
                     text.push(b'\n');
@@ -100,7 +129,8 @@ pub(super) fn deliver_mailstore(t: &Appendfile, ctx: &mut Context, job: &LocalJo
             let _ = dir.unlink(msg.as_bytes());
             return Err(f);
         }
-        dir.rename(tmp.as_bytes(), &dir, env.as_bytes()).map_err(|e| Failure::io(&e, format!("while renaming {}/{tmp}", path.as_bstr())))?;
+        dir.rename(tmp.as_bytes(), &dir, env.as_bytes())
+            .map_err(|e| Failure::io(&e, format!("while renaming {}/{tmp}", path.as_bstr())))?;
         dir.sync().map_err(|e| Failure::io(&e, "failed to sync directory"))
     })();
     if result.is_err() {

@@ -30,7 +30,12 @@ pub fn make(ctx: &Context, o: &AppendfileOptions, path: &[u8]) -> Result<LockFil
     let slash = path.iter().rposition(|c| *c == b'/').unwrap_or(0);
     let (directory, leaf) = (&path[..slash.max(1)], &path[slash + 1..]);
     let lock = BString::from([leaf, b".lock"].concat());
-    let post = BString::from(format!("{lock}.{}.{:08x}.{:08x}", ctx.config.site.primary_hostname, time::unix_time() as u32, std::process::id()));
+    let post = BString::from(format!(
+        "{lock}.{}.{:08x}.{:08x}",
+        ctx.config.site.primary_hostname,
+        time::unix_time() as u32,
+        std::process::id()
+    ));
     let full = |name: &BString| format!("{}/{name}", BString::from(directory));
     let whom = || format!("(euid={} egid={})", ids::geteuid(), ids::getegid());
     let open_error = |e: &std::io::Error| Failure::io(e, format!("creating lock file hitching post {} {}", full(&post), whom()));

@@ -33,8 +33,7 @@ pub(super) fn deliver(t: &Appendfile, ctx: &mut Context, job: &LocalJob<'_>, pat
         let size = fstat(file.as_fd()).map(|s| s.size).unwrap_or(0);
         let tag = tag(t, ctx, job, size)?;
         let last = BString::from([name.as_slice(), &tag].concat());
-        tmp.rename(&name, &new, &last)
-            .map_err(|e| Failure::io(&e, format!("while renaming {leaf} as new/{last}")))?;
+        tmp.rename(&name, &new, &last).map_err(|e| Failure::io(&e, format!("while renaming {leaf} as new/{last}")))?;
         new.sync().map_err(|e| Failure::io(&e, format!("failed to sync {shown}/new")))
     });
     if result.is_err() {
@@ -48,7 +47,8 @@ fn create(t: &Appendfile, ctx: &Context, tmp: &Dir, retries: u64) -> Result<(BSt
     let mut attempt = 0;
     loop {
         let now = time::now();
-        let name = BString::from(format!("{}.H{}P{}.{}", now.sec, now.usec, std::process::id(), ctx.config.site.primary_hostname));
+        let name =
+            BString::from(format!("{}.H{}P{}.{}", now.sec, now.usec, std::process::id(), ctx.config.site.primary_hostname));
         let taken = tmp.stat_at(&name).is_ok();
         let opened = if taken {
             Err(std::io::Error::from(ErrorKind::AlreadyExists))
@@ -61,7 +61,12 @@ fn create(t: &Appendfile, ctx: &Context, tmp: &Dir, retries: u64) -> Result<(BSt
                 attempt += 1;
                 std::thread::sleep(Duration::from_secs(2));
             }
-            Err(e) => return Err(Failure::io(&e, format!("failed to open tmp/{name} ({retries} tr{})", if retries == 1 { "y" } else { "ies" }))),
+            Err(e) => {
+                return Err(Failure::io(
+                    &e,
+                    format!("failed to open tmp/{name} ({retries} tr{})", if retries == 1 { "y" } else { "ies" }),
+                ));
+            }
         }
     }
 }
@@ -85,7 +90,14 @@ fn tag(t: &Appendfile, ctx: &mut Context, job: &LocalJob<'_>, size: i64) -> Resu
         Err(ExpandError::Forced(_)) => Ok(Vec::new()),
         Err(e) => Err(Failure {
             status: DeliveryStatus::Panic,
-            ..Failure::defer(errors::UNKNOWN, format!("Expansion of \"{}\" (maildir_tag for {} transport) failed: {e}", template.raw().as_bstr(), job.transport.name))
+            ..Failure::defer(
+                errors::UNKNOWN,
+                format!(
+                    "Expansion of \"{}\" (maildir_tag for {} transport) failed: {e}",
+                    template.raw().as_bstr(),
+                    job.transport.name
+                ),
+            )
         }),
     }
 }

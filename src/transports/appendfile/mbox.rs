@@ -47,9 +47,7 @@ pub(super) fn deliver(t: &Appendfile, ctx: &mut Context, job: &LocalJob<'_>, pat
         .write_all(ctx, job, &file)
         .and_then(|()| fsync(file.as_fd()).map_err(|e| Failure::io(&e, format!("failed to fsync {}", path.as_bstr()))));
     match written {
-        Ok(()) => {
-            Ok(())
-        }
+        Ok(()) => Ok(()),
         Err(failure) => {
             let _ = ftruncate(file.as_fd(), before.size);
             let _ = futimes(file.as_fd(), before.atime, before.mtime);
@@ -97,7 +95,8 @@ fn open(job: &LocalJob<'_>, o: &AppendfileOptions, path: &[u8]) -> Result<(Owned
             return match file::open(path, flags, o.mode.0) {
                 Ok(fd) => {
                     let _ = fchmod(fd.as_fd(), o.mode.0);
-                    let stat = fstat(fd.as_fd()).map_err(|e| Failure::io(&e, format!("while fstat()ing opened mailbox {shown}")))?;
+                    let stat =
+                        fstat(fd.as_fd()).map_err(|e| Failure::io(&e, format!("while fstat()ing opened mailbox {shown}")))?;
                     Ok((fd, stat))
                 }
                 Err(e) if e.kind() == ErrorKind::AlreadyExists => open_existing(job, o, path),
@@ -133,7 +132,10 @@ fn open_existing(job: &LocalJob<'_>, o: &AppendfileOptions, path: &[u8]) -> Resu
     }
     let mode = before.permissions() & 0o7777;
     if before.is_file() && mode != o.mode.0 && o.mode_fail_narrower && (mode | o.mode.0) != mode {
-        return Err(Failure::defer(errors::BAD_MODE, format!("mailbox {shown} has the wrong mode {mode:o} ({:o} expected)", o.mode.0)));
+        return Err(Failure::defer(
+            errors::BAD_MODE,
+            format!("mailbox {shown} has the wrong mode {mode:o} ({:o} expected)", o.mode.0),
+        ));
     }
     let mut flags = if fifo { Flags::WRITE | Flags::NONBLOCK } else { Flags::READ_WRITE | Flags::APPEND };
     if !o.allow_symlink {
@@ -148,7 +150,10 @@ fn open_existing(job: &LocalJob<'_>, o: &AppendfileOptions, path: &[u8]) -> Resu
     })?;
     let opened = fstat(fd.as_fd()).map_err(stat_error)?;
     if !opened.same_file(&before) || opened.uid != before.uid || opened.gid != before.gid {
-        return Err(Failure::defer(errors::INODE_CHANGED, format!("opened mailbox {shown} inode number changed from {} to {}", before.ino, opened.ino)));
+        return Err(Failure::defer(
+            errors::INODE_CHANGED,
+            format!("opened mailbox {shown} inode number changed from {} to {}", before.ino, opened.ino),
+        ));
     }
     if before.is_file() && mode != o.mode.0 {
         let _ = fchmod(fd.as_fd(), o.mode.0);

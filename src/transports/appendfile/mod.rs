@@ -73,11 +73,6 @@ impl Failure {
         Failure { status: DeliveryStatus::Defer, errno, message: message.into(), user_message: None, more: 0 }
     }
 
-    /// Something that this version cannot do.
-    pub(super) fn not_implemented(what: &str) -> Self {
-        Self::defer(errors::UNKNOWN, format!("{what} is not implemented"))
-    }
-
     /// A transport filter's.
     pub(super) fn of_filter(errno: i32, message: String) -> Self {
         Self::defer(errno, message)
@@ -139,7 +134,14 @@ impl Transport for Appendfile {
         if !is_set("use_fcntl_lock") {
             o.use_fcntl_lock = !o.use_flock_lock;
         }
-        if !o.use_lockfile && !o.use_fcntl_lock && !o.use_flock_lock && self.format == Format::Mbox && !generic.disable_logging && is_set("use_lockfile") && is_set("use_fcntl_lock") {
+        if !o.use_lockfile
+            && !o.use_fcntl_lock
+            && !o.use_flock_lock
+            && self.format == Format::Mbox
+            && !generic.disable_logging
+            && is_set("use_lockfile")
+            && is_set("use_fcntl_lock")
+        {
             return Err("no locking configured".into());
         }
         Ok(())
@@ -249,7 +251,8 @@ impl Appendfile {
         let before = if quota.warns() { quota.used(&path, format) } else { 0 };
         self.write_format(ctx, job, &path, format, &quota)?;
         if quota.warns() && quota.crossed(before, quota.used(&path, format)) {
-            let warning = self.options.quota_warn_message.get().cloned().unwrap_or_else(|| Template::new(QUOTA_WARNING.as_bytes()));
+            let warning =
+                self.options.quota_warn_message.get().cloned().unwrap_or_else(|| Template::new(QUOTA_WARNING.as_bytes()));
             match expand::expand(ctx, &warning) {
                 Ok(text) => {
                     if let Some(first) = job.batch.first_mut() {
@@ -257,7 +260,11 @@ impl Appendfile {
                     }
                 }
                 Err(e) => {
-                    let line = format!("Failed to expand \"{}\" (warning message for {} transport): {e}", warning.raw().as_bstr(), job.transport.name);
+                    let line = format!(
+                        "Failed to expand \"{}\" (warning message for {} transport): {e}",
+                        warning.raw().as_bstr(),
+                        job.transport.name
+                    );
                     crate::log::write(ctx, None, crate::log::Which::MAIN.and(crate::log::Which::PANIC), line.as_bytes());
                 }
             }
@@ -265,7 +272,14 @@ impl Appendfile {
         Ok(())
     }
 
-    fn write_format(&self, ctx: &mut Context, job: &mut LocalJob<'_>, path: &BString, format: Format, quota: &quota::Limits) -> Result<(), Failure> {
+    fn write_format(
+        &self,
+        ctx: &mut Context,
+        job: &mut LocalJob<'_>,
+        path: &BString,
+        format: Format,
+        quota: &quota::Limits,
+    ) -> Result<(), Failure> {
         match format {
             Format::Mbox => mbox::deliver(self, ctx, job, path, quota),
             Format::Directory => directory::deliver(self, ctx, job, path, quota),
@@ -302,12 +316,24 @@ impl Appendfile {
         Ok(())
     }
 
-    fn put_expanded(&self, ctx: &mut Context, job: &LocalJob<'_>, out: &mut dyn Output, option: &str, template: &Template) -> Result<(), Failure> {
-        let text = expand::expand(ctx, template).map_err(|e| {
-            Failure {
-                status: DeliveryStatus::Panic,
-                ..Failure::defer(errors::EXPAND_FAIL, format!("Expansion of \"{}\" ({option} for {} transport) failed: {e}", template.raw().as_bstr(), job.transport.name))
-            }
+    fn put_expanded(
+        &self,
+        ctx: &mut Context,
+        job: &LocalJob<'_>,
+        out: &mut dyn Output,
+        option: &str,
+        template: &Template,
+    ) -> Result<(), Failure> {
+        let text = expand::expand(ctx, template).map_err(|e| Failure {
+            status: DeliveryStatus::Panic,
+            ..Failure::defer(
+                errors::EXPAND_FAIL,
+                format!(
+                    "Expansion of \"{}\" ({option} for {} transport) failed: {e}",
+                    template.raw().as_bstr(),
+                    job.transport.name
+                ),
+            )
         })?;
         self.put(out, &text)
     }
@@ -321,7 +347,8 @@ impl Appendfile {
     /// The SMTP commands of a batch.
     fn put_envelope(&self, ctx: &mut Context, job: &LocalJob<'_>, out: &mut dyn Output) -> Result<(), Failure> {
         let mut text = Vec::new();
-        let sender = job.batch.first().and_then(|a| a.return_path.clone()).or_else(|| ctx.message.sender.clone()).unwrap_or_default();
+        let sender =
+            job.batch.first().and_then(|a| a.return_path.clone()).or_else(|| ctx.message.sender.clone()).unwrap_or_default();
         text.extend_from_slice(format!("MAIL FROM:<{sender}>\n").as_bytes());
         for a in job.batch.iter() {
             text.extend_from_slice(format!("RCPT TO:<{}>\n", super::rcpt_address(job.transport, a)).as_bytes());

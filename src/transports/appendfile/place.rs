@@ -33,30 +33,49 @@ impl CreateFile {
             b"inhome" => Self::InHome,
             b"belowhome" => Self::BelowHome,
             [b'/', ..] => Self::Below(value.into()),
-            _ => return Err(format!("invalid value given for \"file_create\" for the appendfile transport: \"{}\"", value.as_bstr())),
+            _ => {
+                return Err(format!(
+                    "invalid value given for \"file_create\" for the appendfile transport: \"{}\"",
+                    value.as_bstr()
+                ));
+            }
         })
     }
 }
 
 /// The path, and the format: a file that a `.forward` names is a mailbox, a directory is one of the directory forms.
-pub(super) fn find(ctx: &mut Context, job: &LocalJob<'_>, o: &AppendfileOptions, configured: Format) -> Result<(BString, Format), Failure> {
+pub(super) fn find(
+    ctx: &mut Context,
+    job: &LocalJob<'_>,
+    o: &AppendfileOptions,
+    configured: Format,
+) -> Result<(BString, Format), Failure> {
     let Some(first) = job.batch.first() else { return Err(Failure::defer(errors::UNKNOWN, "no address")) };
     let name = &job.transport.name;
     let template = o.file.get().or(o.directory.get());
     let (path, explicit) = match (first.kind, template) {
         (AddressKind::File, None) => (first.address.clone(), true),
-        (_, None) => return Err(Failure::defer(errors::UNKNOWN, format!("Mandatory file or directory option missing from {name} transport"))),
+        (_, None) => {
+            return Err(Failure::defer(
+                errors::UNKNOWN,
+                format!("Mandatory file or directory option missing from {name} transport"),
+            ));
+        }
         (_, Some(t)) => {
             let path = expand::expand(ctx, t).map_err(|e| Failure {
                 status: DeliveryStatus::Panic,
-                ..Failure::defer(errors::EXPAND_FAIL, format!("Expansion of \"{}\" (file or directory name for {name} transport) failed: {e}", t.raw().as_bstr()))
+                ..Failure::defer(
+                    errors::EXPAND_FAIL,
+                    format!("Expansion of \"{}\" (file or directory name for {name} transport) failed: {e}", t.raw().as_bstr()),
+                )
             })?;
             (path, false)
         }
     };
     // A name that a user's own filter or .forward gave is the user's to choose; he is who writes.
     // A name that create_file keeps below a directory is as good as one of ours.
-    let confined = CreateFile::parse(o.create_file.raw().unwrap_or(b"anywhere")).is_ok_and(|c| matches!(c, CreateFile::BelowHome | CreateFile::Below(_)))
+    let confined = CreateFile::parse(o.create_file.raw().unwrap_or(b"anywhere"))
+        .is_ok_and(|c| matches!(c, CreateFile::BelowHome | CreateFile::Below(_)))
         && may_create(job, o, &path);
     if path.is_tainted() && !explicit && !confined {
         return Err(Failure::defer(
@@ -66,7 +85,10 @@ pub(super) fn find(ctx: &mut Context, job: &LocalJob<'_>, o: &AppendfileOptions,
     }
     let mut path = BString::from(path.into_bytes());
     if path.first() != Some(&b'/') {
-        return Err(Failure::defer(errors::NOT_ABSOLUTE, format!("appendfile: file or directory name \"{path}\" is not absolute")));
+        return Err(Failure::defer(
+            errors::NOT_ABSOLUTE,
+            format!("appendfile: file or directory name \"{path}\" is not absolute"),
+        ));
     }
     if path == "/dev/null" {
         return Ok((path, Format::Mbox));
@@ -139,7 +161,11 @@ pub(super) fn ensure_directory(job: &LocalJob<'_>, o: &AppendfileOptions, path: 
     let mut inside = path.to_vec();
     inside.extend_from_slice(b"/x");
     if !may_create(job, o, &inside) {
-        return Err(not_below_home("tried to create file in", path, ", but file creation outside the home directory is not permitted"));
+        return Err(not_below_home(
+            "tried to create file in",
+            path,
+            ", but file creation outside the home directory is not permitted",
+        ));
     }
     make_directories(o, path, path)
 }

@@ -60,7 +60,10 @@ impl Limits {
                 Err(e) => {
                     return Err(Failure {
                         status: DeliveryStatus::Panic,
-                        ..Failure::defer(errors::UNKNOWN, format!("Expansion of \"{}\" in {} transport failed: {e}", t.raw().as_bstr(), job.transport.name))
+                        ..Failure::defer(
+                            errors::UNKNOWN,
+                            format!("Expansion of \"{}\" in {} transport failed: {e}", t.raw().as_bstr(), job.transport.name),
+                        )
                     });
                 }
             };
@@ -77,7 +80,11 @@ impl Limits {
                 Ok(n) => Ok(u64::try_from(n).ok().map(|n| (n, percent))),
                 Err(_) => Err(Failure::defer(
                     errors::UNKNOWN,
-                    format!("Malformed value \"{text}\" (expansion of \"{}\") in {} transport", t.raw().as_bstr(), job.transport.name),
+                    format!(
+                        "Malformed value \"{text}\" (expansion of \"{}\") in {} transport",
+                        t.raw().as_bstr(),
+                        job.transport.name
+                    ),
                 )),
             }
         };
@@ -90,13 +97,29 @@ impl Limits {
         let given_count = number("mailbox_filecount", &o.mailbox_filecount)?.map(|n| n.0);
         let compile = |name: &str, option: &Str| match option.raw() {
             None => Ok(None),
-            Some(r) => Regex::new(r, Options::NONE)
-                .map(Some)
-                .map_err(|e| Failure::defer(errors::UNKNOWN, format!("appendfile: regular expression error: {e:?} while compiling {name} \"{}\"", r.as_bstr()))),
+            Some(r) => Regex::new(r, Options::NONE).map(Some).map_err(|e| {
+                Failure::defer(
+                    errors::UNKNOWN,
+                    format!("appendfile: regular expression error: {e:?} while compiling {name} \"{}\"", r.as_bstr()),
+                )
+            }),
         };
         let directory = match o.quota_directory.get() {
             None => None,
-            Some(t) => Some(expand::expand(ctx, t).map_err(|e| Failure::defer(errors::UNKNOWN, format!("Expansion of \"{}\" (quota_directory for {} transport) failed: {e}", t.raw().as_bstr(), job.transport.name)))?.into_bytes()),
+            Some(t) => Some(
+                expand::expand(ctx, t)
+                    .map_err(|e| {
+                        Failure::defer(
+                            errors::UNKNOWN,
+                            format!(
+                                "Expansion of \"{}\" (quota_directory for {} transport) failed: {e}",
+                                t.raw().as_bstr(),
+                                job.transport.name
+                            ),
+                        )
+                    })?
+                    .into_bytes(),
+            ),
         };
         Ok(Limits {
             bytes,
@@ -167,7 +190,10 @@ impl Limits {
     fn check(&self, usage: Usage, path: &[u8], unread: i64) -> Result<(), Failure> {
         let extra = if self.inclusive { self.message } else { 0 };
         let over = |what: &str| {
-            let mut f = Failure::defer(errors::QUOTA, format!("mailbox is full (MTA-imposed {what}quota exceeded while writing to {})", path.as_bstr()));
+            let mut f = Failure::defer(
+                errors::QUOTA,
+                format!("mailbox is full (MTA-imposed {what}quota exceeded while writing to {})", path.as_bstr()),
+            );
             f.user_message = Some("mailbox is full".into());
             f.more = i32::try_from(unread).unwrap_or(i32::MAX);
             Err(f)

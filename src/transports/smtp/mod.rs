@@ -85,7 +85,9 @@ impl Transport for Smtp {
             return Err(format!("command, data, or final timeout value is zero for {name} transport"));
         }
         // Mail must not go out unsigned where the administrator wants it signed.
-        for (option, value) in [("dkim_domain", &o.dkim_domain), ("dkim_private_key", &o.dkim_private_key), ("arc_sign", &o.arc_sign)] {
+        for (option, value) in
+            [("dkim_domain", &o.dkim_domain), ("dkim_private_key", &o.dkim_private_key), ("arc_sign", &o.arc_sign)]
+        {
             if value.is_set() {
                 return Err(format!("{option} is not implemented"));
             }

@@ -26,11 +26,7 @@ pub fn for_routed(
 ) -> Outcome {
     let hosts = hosts::of(ctx, routed);
     if hosts.is_empty() {
-        hplain!(
-            ctx,
-            VERIFY,
-            "Cannot do callout: neither router nor transport provided a host list, or transport is not smtp"
-        );
+        hplain!(ctx, VERIFY, "Cannot do callout: neither router nor transport provided a host list, or transport is not smtp");
         return Outcome::Ok;
     }
     hplain!(ctx, VERIFY, "Attempting full verification using callout");

@@ -109,11 +109,7 @@ pub fn look_up(
         *old_result = record.result;
         let null = who.from.is_empty() && record.result == CalloutResult::RejectMailFromNull;
         if record.result == CalloutResult::Reject || null {
-            hdebug!(
-                ctx,
-                VERIFY,
-                "callout cache: domain gave initial rejection, or does not accept HELO or MAIL FROM:<>"
-            );
+            hdebug!(ctx, VERIFY, "callout cache: domain gave initial rejection, or does not accept HELO or MAIL FROM:<>");
             return Known::Refused { failure: "mail", message: "(result of an earlier callout reused)." };
         }
         if *random {
@@ -129,11 +125,7 @@ pub fn look_up(
                     new.random_stamp = record.random_stamp;
                 }
                 _ => {
-                    hdebug!(
-                        ctx,
-                        VERIFY,
-                        "callout cache: need to check random address handling (not cached or cache expired)"
-                    );
+                    hdebug!(ctx, VERIFY, "callout cache: need to check random address handling (not cached or cache expired)");
                     return Known::Nothing;
                 }
             }
@@ -142,10 +134,7 @@ pub fn look_up(
             match record.postmaster_result {
                 CalloutResult::Reject => {
                     hdebug!(ctx, VERIFY, "callout cache: domain does not accept RCPT TO:<postmaster@domain>");
-                    return Known::Refused {
-                        failure: "postmaster",
-                        message: "(result of earlier verification reused).",
-                    };
+                    return Known::Refused { failure: "postmaster", message: "(result of earlier verification reused)." };
                 }
                 CalloutResult::Unknown => {
                     hdebug!(

@@ -147,10 +147,8 @@ fn ask(ctx: &mut Context, plan: &Plan<'_>, host: &HostItem, no_tls: bool, asked:
         Err(e) => {
             if e.kind == Kind::Tls && !no_tls && o.tls_tempfail_tryclear && !in_hosts(ctx, &o.hosts_require_tls, host) {
                 let name = &plan.transport.name;
-                let line = format!(
-                    "{name}: callout unencrypted to {} [{}] (not in hosts_require_tls)",
-                    host.name, host.address_text
-                );
+                let line =
+                    format!("{name}: callout unencrypted to {} [{}] (not in hosts_require_tls)", host.name, host.address_text);
                 log::write(ctx, None, Which::MAIN, line.as_bytes());
                 return Err(());
             }
@@ -159,7 +157,11 @@ fn ask(ctx: &mut Context, plan: &Plan<'_>, host: &HostItem, no_tls: bool, asked:
     };
     let step = converse(ctx, plan, host, &mut opened, asked);
     let dead = opened.client.wire_ref().is_dead();
-    if dead { opened.client.close() } else { opened.client.quit() }
+    if dead {
+        opened.client.close()
+    } else {
+        opened.client.quit()
+    }
     Ok(step)
 }
 
@@ -404,4 +406,3 @@ fn parameters(ctx: &Context, plan: &Plan<'_>, opened: &Opened) -> BString {
 fn recipient_text(plan: &Plan<'_>) -> BString {
     crate::transports::smtp::rcpt_address(plan.transport, plan.routed)
 }
-

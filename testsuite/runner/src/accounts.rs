@@ -42,13 +42,8 @@ pub fn write(dir: &Path, home: &Path) -> io::Result<()> {
     }
     passwd += "nobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin\n";
     group += "nogroup:x:65534:\nadm:x:4:\ntty:x:100:\n";
-    passwd += &format!(
-        "{}:x:{id}:{id}:{}:{}:/bin/sh\n",
-        facts::CALLER,
-        facts::CALLER_GECOS,
-        home.display(),
-        id = facts::CALLER_ID,
-    );
+    passwd +=
+        &format!("{}:x:{id}:{id}:{}:{}:/bin/sh\n", facts::CALLER, facts::CALLER_GECOS, home.display(), id = facts::CALLER_ID,);
     group += &format!("{}:x:{}:\n", facts::CALLER_GROUP, facts::CALLER_ID);
 
     let (fqdn, host) = (facts::fqdn(), facts::HOST);
@@ -64,19 +59,13 @@ pub fn write(dir: &Path, home: &Path) -> io::Result<()> {
     fs::write(dir.join("passwd"), passwd)?;
     fs::write(dir.join("group"), group)?;
     fs::write(dir.join("hosts"), hosts)?;
-    fs::write(
-        dir.join("resolv.conf"),
-        "nameserver 127.0.0.1\noptions timeout:1 attempts:1\n",
-    )?;
+    fs::write(dir.join("resolv.conf"), "nameserver 127.0.0.1\noptions timeout:1 attempts:1\n")?;
     fs::write(dir.join("nsswitch.conf"), switch)
 }
 
 /// The id of the exim user or group that the binary names, by name or by number.
 pub fn exim_id(name: &str) -> Option<u32> {
-    let known = EXIM_USERS
-        .iter()
-        .find(|(known, _)| *known == name)
-        .map(|(_, id)| *id);
+    let known = EXIM_USERS.iter().find(|(known, _)| *known == name).map(|(_, id)| *id);
     known.or_else(|| name.parse().ok())
 }
 
@@ -89,20 +78,14 @@ pub fn exim_name(name: &str) -> String {
 /// The unprivileged user that runs the tests, a member of the exim group.
 pub fn caller(facts: &Facts) -> Identity {
     let id = facts::CALLER_ID;
-    Identity {
-        uid: id,
-        gid: id,
-        groups: vec![id, facts.exim_gid],
-    }
+    Identity { uid: id, gid: id, groups: vec![id, facts.exim_gid] }
 }
 
 /// A user by name, from the passwd and group files in force.
 pub fn look_up(name: &str) -> Option<Identity> {
     let passwd = fs::read_to_string("/etc/passwd").ok()?;
     let entry = passwd.lines().map(|l| l.split(':').collect::<Vec<_>>());
-    let entry = entry
-        .into_iter()
-        .find(|e| e.len() > 3 && (e[0] == name || e[2] == name))?;
+    let entry = entry.into_iter().find(|e| e.len() > 3 && (e[0] == name || e[2] == name))?;
     let (uid, gid) = (entry[2].parse().ok()?, entry[3].parse().ok()?);
     let mut groups = vec![gid];
     for line in fs::read_to_string("/etc/group").ok()?.lines() {
@@ -117,8 +100,6 @@ pub fn look_up(name: &str) -> Option<Identity> {
 /// A group's number by name.
 pub fn look_up_group(name: &str) -> Option<u32> {
     let groups = fs::read_to_string("/etc/group").ok()?;
-    let entry = groups
-        .lines()
-        .find_map(|line| line.strip_prefix(name)?.strip_prefix(":x:"));
+    let entry = groups.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(":x:"));
     entry?.split(':').next()?.parse().ok()
 }

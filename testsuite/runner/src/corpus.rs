@@ -28,11 +28,7 @@ pub struct Corpus {
 impl Corpus {
     pub fn read(path: &Path) -> io::Result<Corpus> {
         let known = table(path);
-        let mut corpus = Corpus {
-            path: path.to_path_buf(),
-            tests: Vec::new(),
-            requires: HashMap::new(),
-        };
+        let mut corpus = Corpus { path: path.to_path_buf(), tests: Vec::new(), requires: HashMap::new() };
         for directory in sorted_names(&path.join("scripts"))? {
             let place = path.join("scripts").join(&directory);
             if !place.is_dir() || !directory.starts_with(|c: char| c.is_ascii_digit()) {
@@ -40,9 +36,7 @@ impl Corpus {
             }
             let requires = fs::read_to_string(place.join("REQUIRES")).unwrap_or_default();
             let lines = requires.lines().map(|line| line.trim_end().to_string());
-            corpus
-                .requires
-                .insert(directory.clone(), lines.filter(|l| !l.is_empty()).collect());
+            corpus.requires.insert(directory.clone(), lines.filter(|l| !l.is_empty()).collect());
             for number in sorted_names(&place)? {
                 if number.len() != 4 || !number.bytes().all(|b| b.is_ascii_digit()) {
                     continue;
@@ -66,8 +60,7 @@ impl Corpus {
         let lines = self.requires.values().flatten();
         let name = |line: &String| {
             let line = line.strip_prefix("not ").unwrap_or(line);
-            line.strip_prefix("feature ")
-                .map(|name| name.trim().to_string())
+            line.strip_prefix("feature ").map(|name| name.trim().to_string())
         };
         let mut names: Vec<String> = lines.filter_map(name).collect();
         names.sort();
@@ -77,12 +70,7 @@ impl Corpus {
 
     /// The requirement of a directory that is not met, if any. `template` is the test directory
     /// as it is now, for files that are to be there.
-    pub fn unmet(
-        &self,
-        directory: &str,
-        facts: &Facts,
-        template: &Path,
-    ) -> Result<Option<String>, String> {
+    pub fn unmet(&self, directory: &str, facts: &Facts, template: &Path) -> Result<Option<String>, String> {
         let substitution = Substitution::new(facts, "0", None);
         for line in self.requires.get(directory).into_iter().flatten() {
             let line = substitution.apply_str(line);
@@ -100,9 +88,7 @@ fn met(line: &str, facts: &Facts, template: &Path) -> Option<bool> {
     let (what, name) = line.split_once(' ').unwrap_or((line, ""));
     let name = name.trim();
     Some(match what {
-        "support" | "running" | "lookup" | "router" | "transport" | "malware" => {
-            facts.has(what, name)
-        }
+        "support" | "running" | "lookup" | "router" | "transport" | "malware" => facts.has(what, name),
         "authenticator" | "authenticators" => facts.has("authenticator", name),
         "feature" => facts.has("macro", name),
         "not" => !facts.has("macro", name.strip_prefix("feature ")?.trim()),
@@ -118,9 +104,7 @@ fn met(line: &str, facts: &Facts, template: &Path) -> Option<bool> {
 /// TESTS.tsv by test number.
 fn table(path: &Path) -> HashMap<String, Vec<String>> {
     let text = fs::read_to_string(path.join("TESTS.tsv")).unwrap_or_default();
-    let rows = text
-        .lines()
-        .map(|line| line.split('\t').map(String::from).collect());
+    let rows = text.lines().map(|line| line.split('\t').map(String::from).collect());
     rows.map(|row: Vec<String>| (row[0].clone(), row)).collect()
 }
 
@@ -137,14 +121,9 @@ mod tests {
 
     #[test]
     fn requirements() {
-        let mut facts = Facts {
-            root: "/srv".into(),
-            ..Facts::default()
-        };
+        let mut facts = Facts { root: "/srv".into(), ..Facts::default() };
         facts.features.insert("support".into(), vec!["IPv6".into()]);
-        facts
-            .features
-            .insert("macro".into(), vec!["_HAVE_TLS".into()]);
+        facts.features.insert("macro".into(), vec!["_HAVE_TLS".into()]);
         let met = |line| met(line, &facts, Path::new("/"));
         assert_eq!(met("support IPv6"), Some(true));
         assert_eq!(met("lookup cdb"), Some(false));

@@ -60,9 +60,7 @@ impl Facts {
     }
 
     pub fn has(&self, heading: &str, word: &str) -> bool {
-        self.features
-            .get(heading)
-            .is_some_and(|words| words.iter().any(|w| w == word))
+        self.features.get(heading).is_some_and(|words| words.iter().any(|w| w == word))
     }
 
     pub fn write(&self, path: &Path) -> io::Result<()> {
@@ -114,15 +112,9 @@ mod tests {
     #[test]
     fn facts_survive_writing_and_reading() {
         let path = std::env::temp_dir().join(format!("facts-{}", std::process::id()));
-        let mut facts = Facts {
-            root: "/srv".into(),
-            exim_uid: 400,
-            ..Facts::default()
-        };
+        let mut facts = Facts { root: "/srv".into(), exim_uid: 400, ..Facts::default() };
         facts.exim_user = "exim".into();
-        facts
-            .features
-            .insert("support".into(), vec!["IPv6".into(), "OpenSSL".into()]);
+        facts.features.insert("support".into(), vec!["IPv6".into(), "OpenSSL".into()]);
         facts.write(&path).unwrap();
         let read = Facts::read(&path).unwrap();
         fs::remove_file(&path).unwrap();

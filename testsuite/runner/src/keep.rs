@@ -16,8 +16,7 @@ pub fn keep(place: &Path, top: &Path, results: &[Compared], reason: &str) -> io:
     fs::write(place.join("reason"), format!("{reason}\n"))?;
     let mut differences = String::new();
     for compared in results {
-        let file =
-            |suffix: &str| place.join(format!("{}.{suffix}", compared.name.replace('/', "-")));
+        let file = |suffix: &str| place.join(format!("{}.{suffix}", compared.name.replace('/', "-")));
         let nothing = Vec::new();
         let expected = compared.expected.as_ref().unwrap_or(&nothing);
         let got = compared.got.as_ref().unwrap_or(&nothing);
@@ -27,11 +26,7 @@ pub fn keep(place: &Path, top: &Path, results: &[Compared], reason: &str) -> io:
         fs::write(file("expected"), joined(expected))?;
         fs::write(file("got"), joined(got))?;
         if !compared.equal() {
-            let _ = write!(
-                differences,
-                "{}",
-                diff::unified(&compared.name, expected, got)
-            );
+            let _ = write!(differences, "{}", diff::unified(&compared.name, expected, got));
         }
     }
     fs::write(place.join("diff"), differences)?;
@@ -49,8 +44,5 @@ pub fn keep(place: &Path, top: &Path, results: &[Compared], reason: &str) -> io:
 }
 
 fn joined(lines: &[Vec<u8>]) -> Vec<u8> {
-    lines
-        .iter()
-        .flat_map(|line| [line.as_slice(), b"\n"].concat())
-        .collect()
+    lines.iter().flat_map(|line| [line.as_slice(), b"\n"].concat()).collect()
 }

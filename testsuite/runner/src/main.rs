@@ -33,11 +33,7 @@ fn main() -> ExitCode {
     let mut args = env::args_os().map(|arg| arg.to_string_lossy().into_owned());
     let called = args.next().unwrap_or_default();
     let args: Vec<String> = args.collect();
-    let name = Path::new(&called)
-        .file_name()
-        .unwrap_or_default()
-        .to_string_lossy()
-        .into_owned();
+    let name = Path::new(&called).file_name().unwrap_or_default().to_string_lossy().into_owned();
     if let Some(status) = helpers::run(&name, &args) {
         return status;
     }

@@ -86,8 +86,7 @@ impl Options {
     }
 
     pub fn selects(&self, number: &str, directory: &str) -> bool {
-        (self.tests.is_empty() || self.names(number))
-            && (self.dirs.is_empty() || self.dirs.contains(directory))
+        (self.tests.is_empty() || self.names(number)) && (self.dirs.is_empty() || self.dirs.contains(directory))
     }
 
     /// Was this test asked for by its number?
@@ -95,16 +94,12 @@ impl Options {
         let Ok(number) = number.parse::<u32>() else {
             return false;
         };
-        self.tests
-            .iter()
-            .any(|(from, to)| (*from..=*to).contains(&number))
+        self.tests.iter().any(|(from, to)| (*from..=*to).contains(&number))
     }
 }
 
 fn number(name: &str, value: &str) -> Result<u32, String> {
-    value
-        .parse()
-        .map_err(|_| format!("{name}: not a number: {value}"))
+    value.parse().map_err(|_| format!("{name}: not a number: {value}"))
 }
 
 fn ranges(list: &str) -> Result<Vec<(u32, u32)>, String> {
@@ -112,10 +107,7 @@ fn ranges(list: &str) -> Result<Vec<(u32, u32)>, String> {
         let (from, to) = item.split_once('-').unwrap_or((item, item));
         Ok((number("--tests", from)?, number("--tests", to)?))
     };
-    list.split([',', ' '])
-        .filter(|item| !item.is_empty())
-        .map(range)
-        .collect()
+    list.split([',', ' ']).filter(|item| !item.is_empty()).map(range).collect()
 }
 
 #[cfg(test)]

@@ -11,7 +11,8 @@ const VERSION_TAG: &[u8] = b"<<eximversion>>";
 const VERSION: &[u8] = b"x.yz\0";
 
 static VERSION_TEXT: LazyLock<Regex> = LazyLock::new(|| {
-    let pattern = r"(?-u)\d+[._]\d+(?:[._]\d+){0,2}(?:[-_]RC\d+|dev(?:start)?)?(?:-\d+)?(?:[-_][0-9a-f]+)?(?:[-_]XX)?\x00<<eximversion>>";
+    let pattern =
+        r"(?-u)\d+[._]\d+(?:[._]\d+){0,2}(?:[-_]RC\d+|dev(?:start)?)?(?:-\d+)?(?:[-_][0-9a-f]+)?(?:[-_]XX)?\x00<<eximversion>>";
     Regex::new(pattern).expect("a pattern")
 });
 
@@ -29,10 +30,7 @@ pub fn patch(binary: &mut [u8]) -> (bool, bool) {
             place[..VERSION.len()].copy_from_slice(VERSION);
         }
     }
-    (
-        marker.is_some(),
-        version.is_some() && find(binary, VERSION_TAG).is_none(),
-    )
+    (marker.is_some(), version.is_some() && find(binary, VERSION_TAG).is_none())
 }
 
 fn find(text: &[u8], part: &[u8]) -> Option<usize> {
@@ -54,17 +52,12 @@ mod tests {
 
     #[test]
     fn both_strings_keep_their_lengths() {
-        let mut binary =
-            b"\x7fELF\0>>>running<<<\0x\0_4.99-RC1-12-abc\0<<eximversion>>\0end".to_vec();
+        let mut binary = b"\x7fELF\0>>>running<<<\0x\0_4.99-RC1-12-abc\0<<eximversion>>\0end".to_vec();
         let length = binary.len();
         assert_eq!(patch(&mut binary), (true, true));
         assert_eq!(binary.len(), length);
         let text = b"\x7fELF\0<<<testing>>>\0x\0_x.yz\0".to_vec();
-        assert!(
-            binary.starts_with(&text),
-            "{}",
-            String::from_utf8_lossy(&binary)
-        );
+        assert!(binary.starts_with(&text), "{}", String::from_utf8_lossy(&binary));
         assert!(binary.ends_with(b"***\0end"));
         assert_eq!(patch(&mut b"nothing".to_vec()), (false, false));
     }

@@ -38,29 +38,17 @@ pub fn main(args: &[String]) -> ExitCode {
 fn ask(root: &Path) -> io::Result<()> {
     let (place, top) = (root.join("probe"), root.join("test"));
     let template = fs::read_to_string(top.join("confs/0000")).ok();
-    fs::write(
-        top.join("test-config"),
-        template.as_deref().unwrap_or(CONFIGURATION),
-    )?;
+    fs::write(top.join("test-config"), template.as_deref().unwrap_or(CONFIGURATION))?;
     fs::create_dir_all(top.join("spool/log"))?;
     let run = |args: &[&str]| {
         let mut command = Command::new(place.join("exim"));
-        command
-            .env_clear()
-            .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
-            .env("USER", "root");
-        command
-            .arg("-C")
-            .arg(top.join("test-config"))
-            .arg(format!("-DDIR={}", top.display()));
+        command.env_clear().env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin").env("USER", "root");
+        command.arg("-C").arg(top.join("test-config")).arg(format!("-DDIR={}", top.display()));
         command.args(args).stdin(Stdio::null()).output()
     };
     let user = run(&["-d", "-bP", "exim_user", "exim_group"])?;
     fs::write(place.join("user"), [user.stdout, user.stderr].concat())?;
-    fs::write(
-        place.join("version"),
-        run(&["-d-all+transport", "-bV"])?.stdout,
-    )?;
+    fs::write(place.join("version"), run(&["-d-all+transport", "-bV"])?.stdout)?;
     let mut there = String::new();
     for name in fs::read_to_string(place.join("macros"))?.lines() {
         if run(&["-bP", "macro", name])?.status.success() {
@@ -76,13 +64,8 @@ pub fn read(place: &Path, facts: &mut Facts) {
     let text = |name: &str| fs::read(place.join(name)).unwrap_or_default();
     let user = String::from_utf8_lossy(&text("user")).into_owned();
     let named = |option: &str| {
-        let value = user
-            .lines()
-            .find_map(|line| line.strip_prefix(option)?.strip_prefix(" = "));
-        value
-            .filter(|v| accounts::exim_id(v).is_some())
-            .unwrap_or("exim")
-            .to_string()
+        let value = user.lines().find_map(|line| line.strip_prefix(option)?.strip_prefix(" = "));
+        value.filter(|v| accounts::exim_id(v).is_some()).unwrap_or("exim").to_string()
     };
     let (user, group) = (named("exim_user"), named("exim_group"));
     facts.exim_uid = accounts::exim_id(&user).unwrap_or(0);
@@ -92,9 +75,7 @@ pub fn read(place: &Path, facts: &mut Facts) {
     let version = String::from_utf8_lossy(&text("version")).into_owned();
     (facts.features, facts.offset_size) = features(&version);
     let macros = String::from_utf8_lossy(&text("macros-found")).into_owned();
-    facts
-        .features
-        .insert("macro".into(), macros.lines().map(String::from).collect());
+    facts.features.insert("macro".into(), macros.lines().map(String::from).collect());
 }
 
 /// The words under each heading of `-bV`, and the size of `off_t`.

@@ -51,13 +51,8 @@ pub fn run(options: &Options) -> Result<ExitCode, String> {
     if sys::effective_uid() != 0 {
         return Err("it must be run by root".into());
     }
-    let absolute = |path: &Path, what: &str| {
-        fs::canonicalize(path).map_err(|e| format!("{what} {}: {e}", path.display()))
-    };
-    let corpus = options
-        .corpus
-        .clone()
-        .unwrap_or_else(|| PathBuf::from("testsuite"));
+    let absolute = |path: &Path, what: &str| fs::canonicalize(path).map_err(|e| format!("{what} {}: {e}", path.display()));
+    let corpus = options.corpus.clone().unwrap_or_else(|| PathBuf::from("testsuite"));
     let corpus = absolute(&corpus, "corpus")?;
     let binary = absolute(&binary(options), "binary")?;
     if let Some(keep) = &options.keep {
@@ -72,26 +67,16 @@ pub fn run(options: &Options) -> Result<ExitCode, String> {
     sys::mount_tmpfs(&root, "755").map_err(io("mounting a tmpfs"))?;
     let tests = Corpus::read(&corpus).map_err(io("reading the corpus"))?;
     let template = Template::make(&root, &corpus).map_err(io("preparing the tests"))?;
-    let mut facts = Facts {
-        root,
-        ..Facts::default()
-    };
-    template
-        .probe(&binary, &tests.macros(), &mut facts)
-        .map_err(io("probing the binary"))?;
-    let warning = template
-        .complete(&binary, &corpus, &facts)
-        .map_err(io("preparing the tests"))?;
+    let mut facts = Facts { root, ..Facts::default() };
+    template.probe(&binary, &tests.macros(), &mut facts).map_err(io("probing the binary"))?;
+    let warning = template.complete(&binary, &corpus, &facts).map_err(io("preparing the tests"))?;
     if let Some(text) = warning {
         eprintln!("runtest: {text}");
     }
     if !facts.features.contains_key("support") {
         eprintln!("runtest: the binary names no features with -bV");
     }
-    let chosen = tests
-        .tests
-        .iter()
-        .filter(|t| options.selects(&t.number, &t.directory));
+    let chosen = tests.tests.iter().filter(|t| options.selects(&t.number, &t.directory));
     let chosen: Vec<&Test> = chosen.collect();
     let run = Run {
         options,
@@ -107,22 +92,15 @@ pub fn run(options: &Options) -> Result<ExitCode, String> {
 
 fn binary(options: &Options) -> PathBuf {
     let places = ["target/release/exim", "target/debug/exim"].map(PathBuf::from);
-    let found = places
-        .iter()
-        .find(|path| path.is_file())
-        .unwrap_or(&places[0]);
+    let found = places.iter().find(|path| path.is_file()).unwrap_or(&places[0]);
     options.binary.clone().unwrap_or_else(|| found.clone())
 }
 
 /// A place for the tests that hides nothing that is needed.
 fn place(needed: &[&Path]) -> Result<PathBuf, String> {
-    let free = |place: &&&str| {
-        Path::new(place).is_dir() && !needed.iter().any(|path| path.starts_with(place))
-    };
+    let free = |place: &&&str| Path::new(place).is_dir() && !needed.iter().any(|path| path.starts_with(place));
     let place = PLACES.iter().find(free);
-    place
-        .map(PathBuf::from)
-        .ok_or(format!("none of {} can be used", PLACES.join(" ")))
+    place.map(PathBuf::from).ok_or(format!("none of {} can be used", PLACES.join(" ")))
 }
 
 impl Run<'_> {
@@ -132,10 +110,7 @@ impl Run<'_> {
         for test in chosen {
             match self.unmet(test)? {
                 Some(reason) => {
-                    let done = Done {
-                        verdict: Verdict::Skip(reason),
-                        time: Duration::ZERO,
-                    };
+                    let done = Done { verdict: Verdict::Skip(reason), time: Duration::ZERO };
                     self.done.fetch_add(1, Ordering::Relaxed);
                     results.insert(test.number.clone(), (test, done));
                 }
@@ -146,9 +121,7 @@ impl Run<'_> {
             results.insert(test.number.clone(), (test, done));
         }
         for _ in 0..if self.options.rerun { RERUNS } else { 0 } {
-            let failed = results
-                .values()
-                .filter(|(_, d)| matches!(d.verdict, Verdict::Fail(_)));
+            let failed = results.values().filter(|(_, d)| matches!(d.verdict, Verdict::Fail(_)));
             let again: Vec<&Test> = failed.map(|(test, _)| *test).collect();
             if again.is_empty() {
                 break;
@@ -166,9 +139,7 @@ impl Run<'_> {
         if test.number.as_str() >= "9000" && !self.options.names(&test.number) {
             return Ok(Some("needs a special set-up".into()));
         }
-        let unmet = self
-            .corpus
-            .unmet(&test.directory, self.facts, &self.template.test())?;
+        let unmet = self.corpus.unmet(&test.directory, self.facts, &self.template.test())?;
         Ok(unmet.map(|line| format!("requires {line}")))
     }
 
@@ -212,16 +183,11 @@ impl Run<'_> {
         let start = Instant::now();
         let directory = self.facts.root.join(format!("jobs/{slot}"));
         let verdict = match self.execute(test, &directory) {
-            Ok(Verdict::Fail(_)) if !test.counts => {
-                Verdict::Skip("reference fails here".to_string())
-            }
+            Ok(Verdict::Fail(_)) if !test.counts => Verdict::Skip("reference fails here".to_string()),
             Ok(verdict) => verdict,
             Err(e) => Verdict::Fail(format!("the runner itself: {e}")),
         };
-        Done {
-            verdict,
-            time: start.elapsed(),
-        }
+        Done { verdict, time: start.elapsed() }
     }
 
     fn execute(&self, test: &Test, directory: &Path) -> io::Result<Verdict> {
@@ -294,16 +260,8 @@ impl Run<'_> {
             let text = format!("test\tresult\tseconds\treason\n{text}");
             fs::write(path, text).map_err(|e| format!("{}: {e}", path.display()))?;
         }
-        let clear = if io::stdout().is_terminal() {
-            "\r\x1b[K"
-        } else {
-            ""
-        };
+        let clear = if io::stdout().is_terminal() { "\r\x1b[K" } else { "" };
         println!("{clear}{passed} passed, {failed} failed, {skipped} skipped");
-        Ok(if failed == 0 {
-            ExitCode::SUCCESS
-        } else {
-            ExitCode::FAILURE
-        })
+        Ok(if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     }
 }

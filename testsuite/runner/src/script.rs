@@ -100,9 +100,7 @@ impl Mta {
     }
 
     pub fn is_inetd_wait(&self) -> bool {
-        self.args
-            .split_ascii_whitespace()
-            .any(|w| w.starts_with("-DSERVER=wait:"))
+        self.args.split_ascii_whitespace().any(|w| w.starts_with("-DSERVER=wait:"))
     }
 }
 
@@ -114,28 +112,17 @@ macro_rules! pattern {
 
 pattern!(STATUS, r"^(~?)(\d+)\s*([A-Z]+=\S+)?$");
 pattern!(NEED, r"^need_(ipv4|ipv6|largefiles|move_frozen_messages)");
-pattern!(
-    UTILITY,
-    r"^(exinext|exigrep|eximstats|exiqgrep|exim_id_update)(?:\s+(.*))?$"
-);
+pattern!(UTILITY, r"^(exinext|exigrep|eximstats|exiqgrep|exim_id_update)(?:\s+(.*))?$");
 pattern!(SHELL, r"^(?:ln|ls|du|mkdir|mkfifo|touch|cp|cat)\b");
-pattern!(
-    SUDO_SHELL,
-    r"^sudo\s+(?:mkdir|rmdir|rm|mv|cp|chown|chmod)\b"
-);
+pattern!(SUDO_SHELL, r"^sudo\s+(?:mkdir|rmdir|rm|mv|cp|chown|chmod)\b");
 pattern!(WRITE, r"^(cat)?write\s+(\S+)((?:\s+\d+x\d+(?:=\S+)?)*)\s*$");
 pattern!(BLOCK, r"(\d+)x(\d+)(?:=(\S+))?");
-pattern!(
-    MTA,
-    r"^((?:[A-Za-z0-9_]+=\S*\s+)*)(?:(\d+)\s+)?(sudo\s+(?:-u\s+\S+\s+)?)?exim(_\w+)?\s+(.+)$"
-);
+pattern!(MTA, r"^((?:[A-Za-z0-9_]+=\S*\s+)*)(?:(\d+)\s+)?(sudo\s+(?:-u\s+\S+\s+)?)?exim(_\w+)?\s+(.+)$");
 
 /// Does the script use a word? (Asked for `PORT_DYNAMIC` before there is a substitution.)
 pub fn mentions(script: &[u8], word: &str) -> bool {
     let pattern = format!(r"(?-u)\b{word}\b");
-    regex::bytes::Regex::new(&pattern)
-        .expect("a pattern")
-        .is_match(script)
+    regex::bytes::Regex::new(&pattern).expect("a pattern").is_match(script)
 }
 
 /// The flags act wherever they stand, even among data.
@@ -169,11 +156,7 @@ pub fn parse(script: &[u8], substitution: &Substitution) -> Result<Vec<Item>, St
     if !lines.first().is_some_and(|line| line.starts_with(b"#")) {
         return Err("the script does not begin with a title line".into());
     }
-    let mut parser = Parser {
-        lines,
-        at: 1,
-        substitution,
-    };
+    let mut parser = Parser { lines, at: 1, substitution };
     let mut items = Vec::new();
     while let Some(item) = parser.item()? {
         items.push(item);
@@ -221,9 +204,7 @@ impl Parser<'_> {
 
     fn substituted_data(&mut self) -> Lines {
         let data = self.data();
-        data.iter()
-            .map(|line| self.substitution.apply(line))
-            .collect()
+        data.iter().map(|line| self.substitution.apply(line)).collect()
     }
 
     fn item(&mut self) -> Result<Option<Item>, String> {
@@ -232,11 +213,7 @@ impl Parser<'_> {
         let mut bound = false;
         loop {
             let Some(text) = self.command_line() else {
-                return if bound {
-                    self.error("status at the end")
-                } else {
-                    Ok(None)
-                };
+                return if bound { self.error("status at the end") } else { Ok(None) };
             };
             let line = self.at;
             let skipped = text.is_empty() || (text.starts_with('#') && !is_marker(&text));
@@ -257,22 +234,13 @@ impl Parser<'_> {
                 continue;
             }
             let command = self.command(&text)?;
-            return Ok(Some(Item {
-                line,
-                expect,
-                variable,
-                command,
-            }));
+            return Ok(Some(Item { line, expect, variable, command }));
         }
     }
 
     fn command(&mut self, text: &str) -> Result<Command, String> {
         let word = text.split_ascii_whitespace().next().unwrap_or_default();
-        let rest = text
-            .get(word.len()..)
-            .unwrap_or_default()
-            .trim()
-            .to_string();
+        let rest = text.get(word.len()..).unwrap_or_default().trim().to_string();
         let number = || rest.parse::<u64>().map_err(|e| format!("{text}: {e}"));
         Ok(match word {
             "###" => Command::Marker(text.as_bytes().to_vec()),
@@ -295,12 +263,8 @@ impl Parser<'_> {
             }
             _ if word.starts_with("gnutls") => Command::Gnutls,
             "perl" => Command::Fed(text.into(), self.substituted_data()),
-            "sudo" if rest.split(' ').next() == Some("perl") => {
-                Command::Fed(text.into(), self.substituted_data())
-            }
-            _ if word.starts_with("client") => {
-                Command::Fed(format!("./bin/{text}"), self.substituted_data())
-            }
+            "sudo" if rest.split(' ').next() == Some("perl") => Command::Fed(text.into(), self.substituted_data()),
+            _ if word.starts_with("client") => Command::Fed(format!("./bin/{text}"), self.substituted_data()),
             _ => return self.matched_command(text),
         })
     }
@@ -318,14 +282,8 @@ impl Parser<'_> {
         }
         if let Some(write) = WRITE.captures(text) {
             let block = |b: regex::Captures| {
-                let text = b
-                    .get(3)
-                    .map_or(String::new(), |t| t.as_str().replace('_', " "));
-                Some(Block {
-                    count: b[1].parse().ok()?,
-                    length: b[2].parse().ok()?,
-                    text,
-                })
+                let text = b.get(3).map_or(String::new(), |t| t.as_str().replace('_', " "));
+                Some(Block { count: b[1].parse().ok()?, length: b[2].parse().ok()?, text })
             };
             let sizes: Option<Vec<Block>> = BLOCK.captures_iter(&write[3]).map(block).collect();
             let Some(sizes) = sizes else {
@@ -352,43 +310,23 @@ impl Parser<'_> {
 
 /// Lines are generated where `++++` stands; without it, nothing is.
 fn write_command(show: bool, file: String, sizes: Vec<Block>, mut data: Lines) -> Command {
-    let split = data
-        .iter()
-        .position(|line| line.trim_ascii_end() == b"++++");
+    let split = data.iter().position(|line| line.trim_ascii_end() == b"++++");
     match split.filter(|_| !sizes.is_empty()) {
         Some(at) => {
             let tail = data.split_off(at + 1);
             data.pop();
-            Command::Write {
-                show,
-                file,
-                sizes,
-                head: data,
-                tail,
-            }
+            Command::Write { show, file, sizes, head: data, tail }
         }
-        None => Command::Write {
-            show,
-            file,
-            sizes: Vec::new(),
-            head: data,
-            tail: Lines::new(),
-        },
+        None => Command::Write { show, file, sizes: Vec::new(), head: data, tail: Lines::new() },
     }
 }
 
 fn is_marker(text: &str) -> bool {
-    text.strip_prefix("###")
-        .is_some_and(|rest| rest.starts_with(char::is_whitespace))
+    text.strip_prefix("###").is_some_and(|rest| rest.starts_with(char::is_whitespace))
 }
 
 fn is_flag(text: &str) -> bool {
-    let names = [
-        "no_message_check",
-        "no_msglog_check",
-        "no_munge",
-        "no_stderr_check",
-    ];
+    let names = ["no_message_check", "no_msglog_check", "no_munge", "no_stderr_check"];
     let more = ["no_stdout_check", "rmfiltertest", "sortlog"];
     names.iter().chain(&more).any(|name| text.starts_with(name))
 }
@@ -399,10 +337,7 @@ mod tests {
     use crate::facts::Facts;
 
     fn commands(text: &str) -> Vec<Item> {
-        let facts = Facts {
-            root: "/srv".into(),
-            ..Facts::default()
-        };
+        let facts = Facts { root: "/srv".into(), ..Facts::default() };
         let substitution = Substitution::new(&facts, "0042", None);
         parse(text.as_bytes(), &substitution).unwrap()
     }
@@ -410,17 +345,9 @@ mod tests {
     #[test]
     fn status_variable_and_data() {
         let items = commands("# t\n~1 TZ=GB\nexim -bs \\\n   -odi  CALLER\nto CALLER\n****\n");
-        assert_eq!(
-            items[0].expect,
-            Expect {
-                status: 1,
-                other: true
-            }
-        );
+        assert_eq!(items[0].expect, Expect { status: 1, other: true });
         assert_eq!(items[0].variable.as_deref(), Some("TZ=GB"));
-        let Command::Mta(mta) = &items[0].command else {
-            panic!("{items:?}")
-        };
+        let Command::Mta(mta) = &items[0].command else { panic!("{items:?}") };
         assert_eq!(mta.args, "-bs -odi  oximtest");
         assert_eq!(mta.data, [b"to oximtest".to_vec()]);
         assert_eq!(items[0].line, 4);
@@ -429,9 +356,7 @@ mod tests {
     #[test]
     fn all_parts_of_an_mta_command() {
         let items = commands("# t\nA=1 b_2=x 3 sudo -u root exim_exim -DSERVER=server -bd\n****\n");
-        let Command::Mta(mta) = &items[0].command else {
-            panic!("{items:?}")
-        };
+        let Command::Mta(mta) = &items[0].command else { panic!("{items:?}") };
         assert_eq!(mta.assignments, "A=1 b_2=x ");
         assert_eq!((mta.wait, mta.sudo.as_str()), (3, "sudo -u root "));
         assert_eq!(mta.suffix, "_exim");
@@ -441,51 +366,20 @@ mod tests {
     #[test]
     fn server_and_write_data_stay_as_they_are() {
         let items = commands("# t\nserver PORT_S\n250 CALLER\n****\nwrite f\nCALLER\n****\n");
-        assert_eq!(
-            items[0].command,
-            Command::Server("1224".into(), vec![b"250 CALLER".into()])
-        );
-        let Command::Write { head, .. } = &items[1].command else {
-            panic!()
-        };
+        assert_eq!(items[0].command, Command::Server("1224".into(), vec![b"250 CALLER".into()]));
+        let Command::Write { head, .. } = &items[1].command else { panic!() };
         assert_eq!(head[0], b"CALLER");
     }
 
     #[test]
     fn write_needs_its_separator() {
-        let sizes = || {
-            vec![Block {
-                count: 2,
-                length: 10,
-                text: "ab ".into(),
-            }]
-        };
-        let data = |text: &str| {
-            text.split(' ')
-                .map(|l| l.as_bytes().to_vec())
-                .collect::<Lines>()
-        };
+        let sizes = || vec![Block { count: 2, length: 10, text: "ab ".into() }];
+        let data = |text: &str| text.split(' ').map(|l| l.as_bytes().to_vec()).collect::<Lines>();
         let command = write_command(false, "f".into(), sizes(), data("first ++++ last"));
-        let Command::Write {
-            sizes: generated,
-            head,
-            tail,
-            ..
-        } = command
-        else {
-            panic!()
-        };
-        assert_eq!(
-            (generated, head, tail),
-            (sizes(), data("first"), data("last"))
-        );
+        let Command::Write { sizes: generated, head, tail, .. } = command else { panic!() };
+        assert_eq!((generated, head, tail), (sizes(), data("first"), data("last")));
         let command = write_command(false, "f".into(), sizes(), data("first"));
-        let Command::Write {
-            sizes: generated, ..
-        } = command
-        else {
-            panic!()
-        };
+        let Command::Write { sizes: generated, .. } = command else { panic!() };
         assert!(generated.is_empty());
     }
 
@@ -502,13 +396,7 @@ mod tests {
     #[test]
     fn what_is_unknown_is_refused() {
         let substitution = Substitution::new(&Facts::default(), "0042", None);
-        for script in [
-            "exim -bV\n",
-            "# t\nrm x\n",
-            "# t\n###\n",
-            "# t\n1\n",
-            "# t\n1\n# c\nexim x\n",
-        ] {
+        for script in ["exim -bV\n", "# t\nrm x\n", "# t\n###\n", "# t\n1\n", "# t\n1\n# c\nexim x\n"] {
             assert!(parse(script.as_bytes(), &substitution).is_err(), "{script}");
         }
     }

@@ -47,8 +47,7 @@ impl Substitution {
 
     fn rule(&mut self, pattern: &str, value: String) {
         let pattern = RegexBuilder::new(pattern).unicode(false).build();
-        self.rules
-            .push((pattern.expect("a pattern of ours"), value));
+        self.rules.push((pattern.expect("a pattern of ours"), value));
     }
 
     /// Replace all the tokens of a line, or of a text: no token spans lines.
@@ -72,45 +71,23 @@ mod tests {
     use super::*;
 
     fn substituted(text: &str) -> String {
-        let facts = Facts {
-            root: "/srv".into(),
-            exim_user: "exim".into(),
-            ..Facts::default()
-        };
+        let facts = Facts { root: "/srv".into(), exim_user: "exim".into(), ..Facts::default() };
         Substitution::new(&facts, "0042", Some(1024)).apply_str(text)
     }
 
     #[test]
     fn words_are_replaced_as_words() {
-        assert_eq!(
-            substituted("CALLER@HOSTNAME"),
-            "oximtest@runner.oxim.internal"
-        );
-        assert_eq!(
-            substituted("CALLER_UID CALLER_NAME XCALLER"),
-            "1042 CALLER_NAME XCALLER"
-        );
-        assert_eq!(
-            substituted("DIR/aux/TESTNUM.x DIR"),
-            "/srv/test/aux/0042.x DIR"
-        );
+        assert_eq!(substituted("CALLER@HOSTNAME"), "oximtest@runner.oxim.internal");
+        assert_eq!(substituted("CALLER_UID CALLER_NAME XCALLER"), "1042 CALLER_NAME XCALLER");
+        assert_eq!(substituted("DIR/aux/TESTNUM.x DIR"), "/srv/test/aux/0042.x DIR");
         assert_eq!(substituted("u=EXIMUSER g=MAILGROUP"), "u=exim g=mail");
     }
 
     #[test]
     fn ports_and_networks() {
-        assert_eq!(
-            substituted("PORT_N PORT_S PORT_D PORT_D2 PORT_D4"),
-            "1223 1224 1225 1226 1228"
-        );
-        assert_eq!(
-            substituted("X_PORT_D PORT_DYNAMIC XPORT_D"),
-            "X_1225 1024 XPORT_D"
-        );
-        assert_eq!(
-            substituted("V4NET.0.0.1 a_V4NET_b V4NET:"),
-            "224.0.0.1 a_224_b V4NET:"
-        );
+        assert_eq!(substituted("PORT_N PORT_S PORT_D PORT_D2 PORT_D4"), "1223 1224 1225 1226 1228");
+        assert_eq!(substituted("X_PORT_D PORT_DYNAMIC XPORT_D"), "X_1225 1024 XPORT_D");
+        assert_eq!(substituted("V4NET.0.0.1 a_V4NET_b V4NET:"), "224.0.0.1 a_224_b V4NET:");
         assert_eq!(substituted("V6NET:1 V6NET"), "ff00:1 V6NET");
     }
 }

@@ -21,11 +21,7 @@ pub struct Identity {
 }
 
 fn check(result: libc::c_int) -> io::Result<libc::c_int> {
-    if result < 0 {
-        Err(Error::last_os_error())
-    } else {
-        Ok(result)
-    }
+    if result < 0 { Err(Error::last_os_error()) } else { Ok(result) }
 }
 
 fn cstring(path: impl AsRef<Path>) -> CString {
@@ -49,25 +45,11 @@ pub fn unshare_world() -> io::Result<()> {
     Ok(())
 }
 
-fn mount(
-    source: impl AsRef<Path>,
-    target: impl AsRef<Path>,
-    kind: &str,
-    flags: libc::c_ulong,
-    data: &str,
-) -> io::Result<()> {
+fn mount(source: impl AsRef<Path>, target: impl AsRef<Path>, kind: &str, flags: libc::c_ulong, data: &str) -> io::Result<()> {
     let (source, target) = (cstring(source), cstring(target));
     let (kind, data) = (cstring(kind), cstring(data));
     // SAFETY: all four strings are NUL-terminated and outlive the call.
-    check(unsafe {
-        libc::mount(
-            source.as_ptr(),
-            target.as_ptr(),
-            kind.as_ptr(),
-            flags,
-            data.as_ptr().cast(),
-        )
-    })?;
+    check(unsafe { libc::mount(source.as_ptr(), target.as_ptr(), kind.as_ptr(), flags, data.as_ptr().cast()) })?;
     Ok(())
 }
 
@@ -103,11 +85,7 @@ fn interface_request(name: &str) -> libc::ifreq {
 fn control_socket(family: libc::c_int) -> io::Result<OwnedFd> {
     // SAFETY: the descriptor is new and owned by nobody else.
     unsafe {
-        let fd = check(libc::socket(
-            family,
-            libc::SOCK_DGRAM | libc::SOCK_CLOEXEC,
-            0,
-        ))?;
+        let fd = check(libc::socket(family, libc::SOCK_DGRAM | libc::SOCK_CLOEXEC, 0))?;
         Ok(OwnedFd::from_raw_fd(fd))
     }
 }
@@ -124,10 +102,7 @@ pub fn loopback_up() -> io::Result<()> {
 /// Give the alias `lo:1` an address.
 pub fn add_ipv4(address: Ipv4Addr) -> io::Result<()> {
     let socket = control_socket(libc::AF_INET)?;
-    for (what, value) in [
-        (libc::SIOCSIFADDR, address),
-        (libc::SIOCSIFNETMASK, Ipv4Addr::new(255, 255, 255, 255)),
-    ] {
+    for (what, value) in [(libc::SIOCSIFADDR, address), (libc::SIOCSIFNETMASK, Ipv4Addr::new(255, 255, 255, 255))] {
         let mut request = interface_request("lo:1");
         let (storage, _) = raw_address(SocketAddr::new(value.into(), 0));
         // SAFETY: sockaddr_storage starts with the sockaddr_in just written.
@@ -150,20 +125,10 @@ pub fn add_ipv6(address: Ipv6Addr) -> io::Result<()> {
     let mut named = interface_request("lo");
     // SAFETY: SIOCGIFINDEX fills in ifru_ifindex, which is then read.
     let interface = unsafe {
-        check(libc::ioctl(
-            socket.as_raw_fd(),
-            libc::SIOCGIFINDEX,
-            &mut named,
-        ))?;
+        check(libc::ioctl(socket.as_raw_fd(), libc::SIOCGIFINDEX, &mut named))?;
         named.ifr_ifru.ifru_ifindex
     };
-    let request = Ipv6Request {
-        address: libc::in6_addr {
-            s6_addr: address.octets(),
-        },
-        prefix: 128,
-        interface,
-    };
+    let request = Ipv6Request { address: libc::in6_addr { s6_addr: address.octets() }, prefix: 128, interface };
     // SAFETY: the request has the layout of the kernel's in6_ifreq.
     check(unsafe { libc::ioctl(socket.as_raw_fd(), libc::SIOCSIFADDR, &request) })?;
     Ok(())
@@ -179,14 +144,7 @@ pub fn effective_uid() -> u32 {
 /// Real and effective user and group ids.
 pub fn ids() -> (u32, u32, u32, u32) {
     // SAFETY: none of them can fail.
-    unsafe {
-        (
-            libc::getuid(),
-            libc::getgid(),
-            libc::geteuid(),
-            libc::getegid(),
-        )
-    }
+    unsafe { (libc::getuid(), libc::getgid(), libc::geteuid(), libc::getegid()) }
 }
 
 pub fn umask(mask: u32) {
@@ -284,14 +242,7 @@ pub fn wait_readable(fds: &[RawFd], limit: Duration) -> io::Result<Option<usize>
 
 fn poll(fds: &[RawFd], events: libc::c_short, limit: Duration) -> io::Result<Option<usize>> {
     let end = Instant::now() + limit;
-    let mut polled: Vec<libc::pollfd> = fds
-        .iter()
-        .map(|&fd| libc::pollfd {
-            fd,
-            events,
-            revents: 0,
-        })
-        .collect();
+    let mut polled: Vec<libc::pollfd> = fds.iter().map(|&fd| libc::pollfd { fd, events, revents: 0 }).collect();
     loop {
         let left = end.saturating_duration_since(Instant::now()).as_millis();
         let left = left.min(i32::MAX as u128) as libc::c_int;
@@ -368,18 +319,10 @@ fn raw_address(address: SocketAddr) -> (libc::sockaddr_storage, libc::socklen_t)
 }
 
 fn stream_socket(address: IpAddr) -> io::Result<OwnedFd> {
-    let family = if address.is_ipv4() {
-        libc::AF_INET
-    } else {
-        libc::AF_INET6
-    };
+    let family = if address.is_ipv4() { libc::AF_INET } else { libc::AF_INET6 };
     // SAFETY: the descriptor is new and owned by nobody else.
     unsafe {
-        let fd = check(libc::socket(
-            family,
-            libc::SOCK_STREAM | libc::SOCK_CLOEXEC,
-            0,
-        ))?;
+        let fd = check(libc::socket(family, libc::SOCK_STREAM | libc::SOCK_CLOEXEC, 0))?;
         Ok(OwnedFd::from_raw_fd(fd))
     }
 }
@@ -387,15 +330,7 @@ fn stream_socket(address: IpAddr) -> io::Result<OwnedFd> {
 fn set_option(fd: &OwnedFd, level: i32, name: i32, value: libc::c_int) -> io::Result<()> {
     let size = size_of::<libc::c_int>() as libc::socklen_t;
     // SAFETY: pointer and size describe `value`.
-    check(unsafe {
-        libc::setsockopt(
-            fd.as_raw_fd(),
-            level,
-            name,
-            std::ptr::from_ref(&value).cast(),
-            size,
-        )
-    })?;
+    check(unsafe { libc::setsockopt(fd.as_raw_fd(), level, name, std::ptr::from_ref(&value).cast(), size) })?;
     Ok(())
 }
 
@@ -430,11 +365,7 @@ pub enum Unconnected {
 }
 
 /// Connect, from the given local address if there is one, within the time limit.
-pub fn connect(
-    to: SocketAddr,
-    from: Option<IpAddr>,
-    limit: Duration,
-) -> Result<TcpStream, Unconnected> {
+pub fn connect(to: SocketAddr, from: Option<IpAddr>, limit: Duration) -> Result<TcpStream, Unconnected> {
     let fd = stream_socket(to.ip()).map_err(Unconnected::Socket)?;
     if let Some(from) = from.filter(|from| from.is_ipv4() == to.is_ipv4()) {
         bind(&fd, SocketAddr::new(from, 0)).map_err(Unconnected::Bind)?;
@@ -444,9 +375,7 @@ pub fn connect(
     let connected = || -> io::Result<()> {
         stream.set_nonblocking(true)?;
         // SAFETY: `raw` holds a socket address of `size` bytes.
-        let result = check(unsafe {
-            libc::connect(stream.as_raw_fd(), std::ptr::from_ref(&raw).cast(), size)
-        });
+        let result = check(unsafe { libc::connect(stream.as_raw_fd(), std::ptr::from_ref(&raw).cast(), size) });
         if let Err(e) = result {
             if e.raw_os_error() != Some(libc::EINPROGRESS) {
                 return Err(e);

@@ -30,29 +30,15 @@ const UTILITIES: [&str; 11] = [
 ];
 
 /// Data base programs that some tests start.
-const SYSTEM: [&str; 8] = [
-    "mysqld", "mysql", "postgres", "pg_ctl", "initdb", "psql", "nmhd", "nmhctl",
-];
+const SYSTEM: [&str; 8] = ["mysqld", "mysql", "postgres", "pg_ctl", "initdb", "psql", "nmhd", "nmhctl"];
 
 /// Programs that tests call and that a corpus, being data only, does not have.
 const AUX_PROGRAMS: [(&str, &str); 6] = [
-    (
-        "0002.runfile",
-        include_str!("../../aux-programs/0002.runfile"),
-    ),
+    ("0002.runfile", include_str!("../../aux-programs/0002.runfile")),
     ("0194.ret", include_str!("../../aux-programs/0194.ret")),
-    (
-        "4008.script",
-        include_str!("../../aux-programs/4008.script"),
-    ),
-    (
-        "5101.filter",
-        include_str!("../../aux-programs/5101.filter"),
-    ),
-    (
-        "5101.script",
-        include_str!("../../aux-programs/5101.script"),
-    ),
+    ("4008.script", include_str!("../../aux-programs/4008.script")),
+    ("5101.filter", include_str!("../../aux-programs/5101.filter")),
+    ("5101.script", include_str!("../../aux-programs/5101.script")),
     ("showenv", include_str!("../../aux-programs/showenv")),
 ];
 
@@ -67,9 +53,7 @@ impl Template {
 
     /// Everything that does not depend on the binary.
     pub fn make(root: &Path, corpus: &Path) -> io::Result<Template> {
-        let template = Template {
-            path: root.join("template"),
-        };
+        let template = Template { path: root.join("template") };
         let test = template.test();
         fs::create_dir_all(&test)?;
         give_to_caller(&test)?;
@@ -123,11 +107,7 @@ impl Template {
         let mut cc = Command::new("cc");
         cc.args(["-shared", "-fPIC", "-o"]).arg(target).arg(&source);
         // A failure shows as the missing file.
-        let _ = cc
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .status();
+        let _ = cc.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status();
         Ok(())
     }
 
@@ -166,10 +146,7 @@ impl Template {
         } else if let Some(support) = facts.features.get_mut("support") {
             support.retain(|word| word != "IPv6");
         }
-        for (name, program, option) in [
-            ("redis", "redis-server", "-v"),
-            ("dovecot", "dovecot", "--version"),
-        ] {
+        for (name, program, option) in [("redis", "redis-server", "-v"), ("dovecot", "dovecot", "--version")] {
             let works = Command::new(program).arg(option).output();
             if works.is_ok_and(|output| output.status.success()) {
                 running.push(name.into());
@@ -184,12 +161,7 @@ impl Template {
 
     /// What depends on the binary and its user. A warning is returned if it cannot be a proper
     /// one for tests.
-    pub fn complete(
-        &self,
-        binary: &Path,
-        corpus: &Path,
-        facts: &Facts,
-    ) -> io::Result<Option<String>> {
+    pub fn complete(&self, binary: &Path, corpus: &Path, facts: &Facts) -> io::Result<Option<String>> {
         let (uid, gid) = (Some(facts.exim_uid), Some(facts.exim_gid));
         let test = self.test();
         let eximdir = test.join("eximdir");
@@ -240,8 +212,7 @@ impl Template {
                 let name = entry.file_name().to_string_lossy().into_owned();
                 let digits: String = name.chars().take_while(char::is_ascii_digit).collect();
                 let number = if digits.is_empty() { "0" } else { &digits };
-                let content =
-                    Substitution::new(facts, number, None).apply(&fs::read(entry.path())?);
+                let content = Substitution::new(facts, number, None).apply(&fs::read(entry.path())?);
                 let path = target.join(match name.as_str() {
                     "db.ip4.V4NET" => "db.ip4.224",
                     "db.ip6.V6NET" => "db.ip6.0.0.f.f",
@@ -290,23 +261,12 @@ fn own_zones() -> [(String, String); 3] {
     let first = octets[0];
     let (host, fqdn) = (facts::HOST, facts::fqdn());
     let v6: Ipv6Addr = v6.parse().expect("a constant");
-    let nibbles: Vec<String> = v6
-        .octets()
-        .iter()
-        .flat_map(|b| [b >> 4, b & 15])
-        .map(|n| format!("{n:x}"))
-        .collect();
+    let nibbles: Vec<String> = v6.octets().iter().flat_map(|b| [b >> 4, b & 15]).map(|n| format!("{n:x}")).collect();
     let reversed = |part: &[String]| part.iter().rev().cloned().collect::<Vec<_>>().join(".");
     let (net, rest) = (reversed(&nibbles[..4]), reversed(&nibbles[4..]));
     [
-        (
-            format!("db.{}", facts::DOMAIN),
-            format!("PASS ON NOT FOUND\n{host} A {v4}\n{host} AAAA {v6}\n"),
-        ),
-        (
-            format!("db.ip4.{first}"),
-            format!("{}.{}.{} PTR {fqdn}.\n", octets[3], octets[2], octets[1]),
-        ),
+        (format!("db.{}", facts::DOMAIN), format!("PASS ON NOT FOUND\n{host} A {v4}\n{host} AAAA {v6}\n")),
+        (format!("db.ip4.{first}"), format!("{}.{}.{} PTR {fqdn}.\n", octets[3], octets[2], octets[1])),
         (format!("db.ip6.{net}"), format!("{rest} PTR {fqdn}.\n")),
     ]
 }
@@ -315,15 +275,9 @@ fn find_program(name: &str) -> Option<PathBuf> {
     let path = env::var_os("PATH")?;
     let mut places: Vec<PathBuf> = env::split_paths(&path).collect();
     places.extend(["/usr/sbin".into(), "/usr/local/sbin".into()]);
-    let versions = fs::read_dir("/usr/lib/postgresql")
-        .into_iter()
-        .flatten()
-        .flatten();
+    let versions = fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
     places.extend(versions.map(|entry| entry.path().join("bin")));
-    places
-        .into_iter()
-        .map(|place| place.join(name))
-        .find(|path| path.is_file())
+    places.into_iter().map(|place| place.join(name)).find(|path| path.is_file())
 }
 
 fn give_to_caller(path: &Path) -> io::Result<()> {

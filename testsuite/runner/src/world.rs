@@ -21,13 +21,7 @@ const FIRST_PID: u32 = 10_000;
 /// `root`. False when the time was over, and everything in it was killed.
 pub fn run(root: &Path, dir: &Path, work: &str, limit: Duration) -> io::Result<bool> {
     let mut command = Command::new("/proc/self/exe");
-    command
-        .arg0("runtest")
-        .arg("@world")
-        .arg(root)
-        .arg(dir)
-        .arg(work)
-        .stdin(Stdio::null());
+    command.arg0("runtest").arg("@world").arg(root).arg(dir).arg(work).stdin(Stdio::null());
     sys::die_with_parent(&mut command);
     let mut child = command.spawn()?;
     let finished = sys::wait_for(&mut child, limit)?.is_some();
@@ -63,10 +57,7 @@ fn make_world(root: &Path, dir: &Path, work: &str) -> Result<ExitCode, String> {
     named("namespaces", sys::unshare_world())?;
     named("host name", sys::set_host_name(&facts::fqdn()))?;
     named("loopback interface", sys::loopback_up())?;
-    named(
-        "IPv4 address",
-        sys::add_ipv4(facts::IPV4.parse().expect("a constant")),
-    )?;
+    named("IPv4 address", sys::add_ipv4(facts::IPV4.parse().expect("a constant")))?;
     // A kernel without IPv6 must do; the tests that need it will say so.
     if let Err(e) = sys::add_ipv6(facts::IPV6.parse().expect("a constant")) {
         eprintln!("runtest: no IPv6 address: {e}");
@@ -75,10 +66,7 @@ fn make_world(root: &Path, dir: &Path, work: &str) -> Result<ExitCode, String> {
     for name in accounts::FILES {
         let target = fs::canonicalize(Path::new("/etc").join(name));
         let target = named(&format!("/etc/{name}"), target)?;
-        named(
-            "mounting over /etc",
-            sys::bind_mount(root.join("etc").join(name), target),
-        )?;
+        named("mounting over /etc", sys::bind_mount(root.join("etc").join(name), target))?;
     }
     named("mounting /tmp", sys::mount_tmpfs("/tmp", "1777"))?;
     let mut init = Command::new("/proc/self/exe");
@@ -111,11 +99,7 @@ pub fn init(args: &[String]) -> ExitCode {
         eprintln!("runtest: process 1: {e}");
         return ExitCode::from(3);
     }
-    let worker = Command::new("/proc/self/exe")
-        .arg0("runtest")
-        .arg(work)
-        .arg(root)
-        .spawn();
+    let worker = Command::new("/proc/self/exe").arg0("runtest").arg(work).arg(root).spawn();
     let worker = match worker {
         Ok(child) => child.id() as i32,
         Err(e) => {
@@ -166,10 +150,7 @@ mod tests {
     fn every_name_is_unknown() {
         let query = b"\x12\x34\x01\0\0\x01\0\0\0\0\0\x01\x01a\x02ex\0\0\x01\0\x01\0\0\x29";
         let answer = no_such_name(query).unwrap();
-        assert_eq!(
-            answer,
-            b"\x12\x34\x81\x83\0\x01\0\0\0\0\0\0\x01a\x02ex\0\0\x01\0\x01"
-        );
+        assert_eq!(answer, b"\x12\x34\x81\x83\0\x01\0\0\0\0\0\0\x01a\x02ex\0\0\x01\0\x01");
         assert!(no_such_name(b"short").is_none());
     }
 }

@@ -45,12 +45,7 @@ pub fn unified(name: &str, expected: &[Vec<u8>], got: &[Vec<u8>]) -> String {
 fn hunk(out: &mut String, places: &[(Op, usize, usize)], expected: &[Vec<u8>], got: &[Vec<u8>]) {
     let count = |without: Op| places.iter().filter(|(op, ..)| *op != without).count();
     let (a, b) = (places[0].1 + 1, places[0].2 + 1);
-    let _ = writeln!(
-        out,
-        "@@ -{a},{} +{b},{} @@",
-        count(Op::Insert),
-        count(Op::Delete)
-    );
+    let _ = writeln!(out, "@@ -{a},{} +{b},{} @@", count(Op::Insert), count(Op::Delete));
     for (op, a, b) in places {
         let (mark, line) = match op {
             Op::Same => (' ', &expected[*a]),
@@ -65,16 +60,8 @@ fn hunk(out: &mut String, places: &[(Op, usize, usize)], expected: &[Vec<u8>], g
 fn operations(a: &[Vec<u8>], b: &[Vec<u8>]) -> Vec<Op> {
     let head = a.iter().zip(b).take_while(|(x, y)| x == y).count();
     let (rest_a, rest_b) = (&a[head..], &b[head..]);
-    let tail = rest_a
-        .iter()
-        .rev()
-        .zip(rest_b.iter().rev())
-        .take_while(|(x, y)| x == y)
-        .count();
-    let (a, b) = (
-        &rest_a[..rest_a.len() - tail],
-        &rest_b[..rest_b.len() - tail],
-    );
+    let tail = rest_a.iter().rev().zip(rest_b.iter().rev()).take_while(|(x, y)| x == y).count();
+    let (a, b) = (&rest_a[..rest_a.len() - tail], &rest_b[..rest_b.len() - tail]);
     let mut ops = vec![Op::Same; head];
     if a.len() * b.len() > MOST {
         ops.extend(vec![Op::Delete; a.len()]);
@@ -104,9 +91,7 @@ fn middle(a: &[Vec<u8>], b: &[Vec<u8>], ops: &mut Vec<Op>) {
         if i < a.len() && j < b.len() && a[i] == b[j] {
             ops.push(Op::Same);
             (i, j) = (i + 1, j + 1);
-        } else if j == b.len()
-            || i < a.len() && common[(i + 1) * width + j] >= common[i * width + j + 1]
-        {
+        } else if j == b.len() || i < a.len() && common[(i + 1) * width + j] >= common[i * width + j + 1] {
             ops.push(Op::Delete);
             i += 1;
         } else {

@@ -20,10 +20,7 @@ macro_rules! pattern {
 
 pattern!(MAILDIR_NAME, r"(?-u)\d+\.[^.]+\.");
 pattern!(NUMBERED, r"(?-u)^(\d+)\.H(\d+)");
-pattern!(
-    MESSAGE_ID,
-    r"(?-u)[[:alnum:]]{6}-(?:[[:alnum:]]{11}-[[:alnum:]]{4}|[[:alnum:]]{6}-[[:alnum:]]{2})"
-);
+pattern!(MESSAGE_ID, r"(?-u)[[:alnum:]]{6}-(?:[[:alnum:]]{11}-[[:alnum:]]{4}|[[:alnum:]]{6}-[[:alnum:]]{2})");
 
 impl Check<'_> {
     pub(super) fn mail(&mut self) -> io::Result<()> {
@@ -31,11 +28,7 @@ impl Check<'_> {
         let mut counter = 0;
         let root = self.top.join("test-mail");
         for path in walk(&root)? {
-            let relative = path
-                .strip_prefix(&root)
-                .unwrap_or(&path)
-                .display()
-                .to_string();
+            let relative = path.strip_prefix(&root).unwrap_or(&path).display().to_string();
             if ["oncelog", "oncelog.dir", "oncelog.pag", "oncelog.db"].contains(&&*relative) {
                 continue;
             }
@@ -57,17 +50,8 @@ impl Check<'_> {
     pub(super) fn message_logs(&mut self) -> io::Result<()> {
         let mut left = self.snapshot("msglog", false)?;
         for path in walk(&self.top.join("spool/msglog"))? {
-            let name = path
-                .file_name()
-                .unwrap_or_default()
-                .to_string_lossy()
-                .into_owned();
-            let known = |found: &regex::bytes::Captures| {
-                self.cache
-                    .known(&found[0])
-                    .cloned()
-                    .unwrap_or(found[0].to_vec())
-            };
+            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            let known = |found: &regex::bytes::Captures| self.cache.known(&found[0]).cloned().unwrap_or(found[0].to_vec());
             let name = MESSAGE_ID.replace_all(name.as_bytes(), known).into_owned();
             let name = String::from_utf8_lossy(&name).into_owned();
             let saved = format!("msglog/{}.{name}", self.number);
@@ -84,28 +68,16 @@ impl Check<'_> {
         let raw = fs::read(path).unwrap_or_default();
         let munged = self.munger.munge(&raw, kind, self.flags, &mut self.cache);
         let expected = self.expected(&saved);
-        self.results.push(Compared {
-            name: saved,
-            expected,
-            got: Some(munged.lines),
-        });
+        self.results.push(Compared { name: saved, expected, got: Some(munged.lines) });
     }
 
     fn missing(&mut self, left: BTreeSet<PathBuf>) {
         for path in left {
-            let name = path
-                .strip_prefix(self.corpus)
-                .unwrap_or(&path)
-                .display()
-                .to_string();
+            let name = path.strip_prefix(self.corpus).unwrap_or(&path).display().to_string();
             // An expected file that is there, though empty, is missed nonetheless.
             let expected = Some(super::split_lines(&fs::read(&path).unwrap_or_default()));
             let got = Some(vec![b"(no such file)".to_vec()]);
-            self.results.push(Compared {
-                name,
-                expected,
-                got,
-            });
+            self.results.push(Compared { name, expected, got });
         }
     }
 
@@ -118,11 +90,7 @@ impl Check<'_> {
         };
         for entry in entries {
             let path = entry?.path();
-            let name = path
-                .file_name()
-                .unwrap_or_default()
-                .to_string_lossy()
-                .into_owned();
+            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
             if !name.starts_with(&prefix) {
                 continue;
             }
@@ -141,9 +109,7 @@ fn walk(directory: &Path) -> io::Result<Vec<PathBuf>> {
     let Ok(entries) = fs::read_dir(directory) else {
         return Ok(Vec::new());
     };
-    let mut names: Vec<OsString> = entries
-        .map(|entry| Ok(entry?.file_name()))
-        .collect::<io::Result<_>>()?;
+    let mut names: Vec<OsString> = entries.map(|entry| Ok(entry?.file_name())).collect::<io::Result<_>>()?;
     names.sort_by(|a, b| {
         let (a, b) = (a.as_encoded_bytes(), b.as_encoded_bytes());
         match (numbers(a), numbers(b)) {

@@ -34,9 +34,7 @@ pub fn sorted_deliveries(lines: Vec<Vec<u8>>) -> Vec<Vec<u8>> {
 /// the one that comes before the mark in the expected file.
 pub fn without_truncated(mut got: Vec<Vec<u8>>, expected: &[Vec<u8>]) -> Vec<Vec<u8>> {
     let is_mark = |line: &Vec<u8>| line.windows(TRUNCATED.len()).any(|part| part == TRUNCATED);
-    let marks: Vec<usize> = (0..expected.len())
-        .filter(|&i| is_mark(&expected[i]))
-        .collect();
+    let marks: Vec<usize> = (0..expected.len()).filter(|&i| is_mark(&expected[i])).collect();
     let mut from = 0;
     for mark in marks {
         let Some(at) = (from..got.len()).find(|&i| is_mark(&got[i])) else {

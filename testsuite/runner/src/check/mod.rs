@@ -79,11 +79,7 @@ impl Check<'_> {
         }
         for (name, kind, wanted) in [
             ("stdout", Kind::Stdout, !self.flags.no_stdout_check),
-            (
-                "stderr",
-                Kind::Stderr,
-                !self.flags.no_stderr_check && self.compare_stderr,
-            ),
+            ("stderr", Kind::Stderr, !self.flags.no_stderr_check && self.compare_stderr),
         ] {
             if wanted {
                 let client = self.top.join(format!("test-{name}"));
@@ -128,23 +124,12 @@ impl Check<'_> {
         if let Some(expected) = expected.as_ref().filter(|_| truncated) {
             got = lines::without_truncated(got, expected);
         }
-        let got = if nothing && expected.is_none() {
-            None
-        } else {
-            Some(got)
-        };
-        self.results.push(Compared {
-            name,
-            expected,
-            got,
-        });
+        let got = if nothing && expected.is_none() { None } else { Some(got) };
+        self.results.push(Compared { name, expected, got });
     }
 
     fn expected(&self, name: &str) -> Option<Vec<Vec<u8>>> {
-        let content = self
-            .saved_files(name)
-            .into_iter()
-            .find_map(|path| fs::read(path).ok());
+        let content = self.saved_files(name).into_iter().find_map(|path| fs::read(path).ok());
         content.map(|content| split_lines(&content))
     }
 
@@ -178,11 +163,7 @@ mod tests {
 
     fn compared(expected: Option<&str>, got: Option<&str>) -> Compared {
         let lines = |text: &str| split_lines(text.as_bytes());
-        Compared {
-            name: "log/1".into(),
-            expected: expected.map(lines),
-            got: got.map(lines),
-        }
+        Compared { name: "log/1".into(), expected: expected.map(lines), got: got.map(lines) }
     }
 
     #[test]
@@ -191,14 +172,8 @@ mod tests {
         assert!(!compared(Some("a "), Some("a")).equal());
         assert!(compared(None, Some("")).equal() && compared(None, None).equal());
         let line = |expected, got| compared(expected, got).first_difference();
-        assert_eq!(
-            line(Some("a\nb"), Some("a\nc")),
-            "log/1 line 2: expected \"b\", got \"c\""
-        );
-        assert_eq!(
-            line(Some("a"), Some("a\nc")),
-            "log/1 line 2: expected the end, got \"c\""
-        );
+        assert_eq!(line(Some("a\nb"), Some("a\nc")), "log/1 line 2: expected \"b\", got \"c\"");
+        assert_eq!(line(Some("a"), Some("a\nc")), "log/1 line 2: expected the end, got \"c\"");
         assert_eq!(line(None, Some("x")), "log/1 is not expected: \"x\"");
         assert_eq!(line(Some("x"), None), "log/1 is missing");
     }

@@ -19,25 +19,13 @@ impl Execution {
 
     /// The text goes to all four outputs, so that parts of a long test can be told apart.
     pub(super) fn marker(&self, text: &[u8]) -> Result<()> {
-        for name in [
-            "test-stdout",
-            "test-stderr",
-            "test-stdout-server",
-            "test-stderr-server",
-        ] {
+        for name in ["test-stdout", "test-stderr", "test-stdout-server", "test-stderr-server"] {
             self.append(name, &[text, b"\n"].concat())?;
         }
         Ok(())
     }
 
-    pub(super) fn write(
-        &self,
-        show: bool,
-        file: &str,
-        sizes: &[Block],
-        head: &Lines,
-        tail: &Lines,
-    ) -> Result<()> {
+    pub(super) fn write(&self, show: bool, file: &str, sizes: &[Block], head: &Lines, tail: &Lines) -> Result<()> {
         let content = content(sizes, head, tail);
         let path = self.top.join(file);
         fs::write(&path, &content).map_err(|e| super::Stop::Fail(format!("write {file}: {e}")))?;
@@ -53,11 +41,7 @@ impl Execution {
         let target = self.top.join("spool/gnutls-params-2236");
         fs::copy(self.top.join("aux-fixed/gnutls-params"), &target)?;
         fs::set_permissions(&target, fs::Permissions::from_mode(0o400))?;
-        chown(
-            &target,
-            Some(self.facts.exim_uid),
-            Some(self.facts.exim_gid),
-        )?;
+        chown(&target, Some(self.facts.exim_uid), Some(self.facts.exim_gid))?;
         Ok(())
     }
 
@@ -111,8 +95,7 @@ fn sorted_retry(text: &str) -> String {
     let port = facts::PORT_N.to_string();
     records.sort_by_key(|record| {
         let key = record.split_ascii_whitespace().next().unwrap_or("");
-        key.replace(facts::IPV4, "ip4.ip4.ip4.ip4")
-            .replace(&port, "PORT_N")
+        key.replace(facts::IPV4, "ip4.ip4.ip4.ip4").replace(&port, "PORT_N")
     });
     let lines = records.iter().map(|record| format!("  {record}\n"));
     lines.collect()
@@ -124,18 +107,7 @@ mod tests {
 
     #[test]
     fn generated_lines_have_their_length() {
-        let blocks = [
-            Block {
-                count: 2,
-                length: 10,
-                text: "ab ".into(),
-            },
-            Block {
-                count: 1,
-                length: 5,
-                text: String::new(),
-            },
-        ];
+        let blocks = [Block { count: 2, length: 10, text: "ab ".into() }, Block { count: 1, length: 5, text: String::new() }];
         let content = content(&blocks, &vec![b"first".to_vec()], &vec![b"last".to_vec()]);
         assert_eq!(content, b"first\nab aaaaaa\nab aaaaaa\naaaa\nlast\n");
     }
@@ -143,10 +115,7 @@ mod tests {
     #[test]
     fn retry_records_are_sorted_by_key() {
         let text = "  T:b 1 x\nt1  t2  t3 *\n  R:c 2 y\nt4  t5  t6\n  R:a 2 y\nt7  t8  t9 \n";
-        assert_eq!(
-            sorted_retry(text),
-            "  R:a 2 y\nt7  t8  t9 \n  R:c 2 y\nt4  t5  t6\n  T:b 1 x\nt1  t2  t3 *\n"
-        );
+        assert_eq!(sorted_retry(text), "  R:a 2 y\nt7  t8  t9 \n  R:c 2 y\nt4  t5  t6\n  T:b 1 x\nt1  t2  t3 *\n");
         assert_eq!(sorted_retry(""), "");
     }
 }

@@ -115,10 +115,7 @@ fn execute(root: &Path) -> Result<()> {
         true => (1024..5000).find_map(|port| TcpListener::bind(("127.0.0.1", port)).ok()),
         false => None,
     };
-    let port = dynamic
-        .as_ref()
-        .and_then(|socket| socket.local_addr().ok())
-        .map(|a| a.port());
+    let port = dynamic.as_ref().and_then(|socket| socket.local_addr().ok()).map(|a| a.port());
     if let Some(port) = port {
         fs::write(root.join("port"), port.to_string())?;
     }
@@ -141,16 +138,8 @@ fn execute(root: &Path) -> Result<()> {
 
 impl Execution {
     fn run(&mut self, items: &[Item]) -> Result<()> {
-        self.make_directory(
-            &self.top.join("test-mail"),
-            self.caller.uid,
-            self.caller.gid,
-        )?;
-        self.make_directory(
-            &self.top.join("spool"),
-            self.facts.exim_uid,
-            self.facts.exim_gid,
-        )?;
+        self.make_directory(&self.top.join("test-mail"), self.caller.uid, self.caller.gid)?;
+        self.make_directory(&self.top.join("spool"), self.facts.exim_uid, self.facts.exim_gid)?;
         for item in items {
             let variable = item.variable.as_deref();
             self.command(item, variable).map_err(|stop| match stop {
@@ -185,19 +174,9 @@ impl Execution {
             Command::Utility(name, args) => expected(self.utility(name, args, variable)?),
             Command::Gnutls => self.copy_gnutls_parameters(),
             Command::KillDaemon => self.kill_daemon(),
-            Command::Shell(line) => {
-                expected(self.shell(variable, &format!("{line} >>test-stdout 2>>test-stderr"))?)
-            }
-            Command::Cat2(args) => {
-                expected(self.shell(variable, &format!("cat {args} >test-stderr"))?)
-            }
-            Command::Write {
-                show,
-                file,
-                sizes,
-                head,
-                tail,
-            } => self.write(*show, file, sizes, head, tail),
+            Command::Shell(line) => expected(self.shell(variable, &format!("{line} >>test-stdout 2>>test-stderr"))?),
+            Command::Cat2(args) => expected(self.shell(variable, &format!("cat {args} >test-stderr"))?),
+            Command::Write { show, file, sizes, head, tail } => self.write(*show, file, sizes, head, tail),
             Command::Fed(line, data) => {
                 let line = format!("{line} >>test-stdout 2>>test-stderr");
                 expected(self.fed(variable, &line, &shell::pieces(data)?)?)
@@ -221,11 +200,7 @@ impl Execution {
             "largefiles" => self.facts.offset_size > 4,
             _ => self.facts.has("support", what),
         };
-        if there {
-            Ok(())
-        } else {
-            Err(Stop::Skip(format!("needs {what}")))
-        }
+        if there { Ok(()) } else { Err(Stop::Skip(format!("needs {what}"))) }
     }
 
     fn utility(&self, name: &str, args: &str, variable: Option<&str>) -> Result<ExitStatus> {
@@ -239,10 +214,7 @@ impl Execution {
             "exim_id_update" => format!("sudo {program} {args} {top}/spool/input 2>>test-stderr"),
             _ => format!("{program} {args} {top}/spool/log/mainlog"),
         };
-        self.shell(
-            variable,
-            &format!("({command}; echo {name} exit code = $?) >>test-stdout"),
-        )
+        self.shell(variable, &format!("({command}; echo {name} exit code = $?) >>test-stdout"))
     }
 }
 
@@ -264,19 +236,10 @@ mod tests {
     #[test]
     fn expected_statuses() {
         let status = |code: i32| ExitStatus::from_raw(code << 8);
-        let one = Expect {
-            status: 1,
-            other: false,
-        };
-        let not_one = Expect {
-            status: 1,
-            other: true,
-        };
+        let one = Expect { status: 1, other: false };
+        let not_one = Expect { status: 1, other: true };
         assert!(expected(status(1), one).is_ok() && expected(status(0), one).is_err());
         assert!(expected(status(0), not_one).is_ok() && expected(status(1), not_one).is_err());
-        assert!(
-            expected(ExitStatus::from_raw(1), one).is_err(),
-            "death by a signal"
-        );
+        assert!(expected(ExitStatus::from_raw(1), one).is_err(), "death by a signal");
     }
 }

@@ -14,12 +14,10 @@ use super::{Execution, Result, Stop, fail};
 use crate::script::Mta;
 
 /// A line of a queue listing: age, size, id.
-static QUEUED: LazyLock<Regex> =
-    LazyLock::new(|| Regex::new(r"^\s*\d+[smhdw]\s+\S+\s+(\S+)").expect("a pattern"));
+static QUEUED: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"^\s*\d+[smhdw]\s+\S+\s+(\S+)").expect("a pattern"));
 static QUEUE_NAME: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"-qG\S+").expect("a pattern"));
 static MESSAGE: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"\$msg(\d+)").expect("a pattern"));
-static PID_FILE: LazyLock<Regex> =
-    LazyLock::new(|| Regex::new(r" -oP\s+(\S+)").expect("a pattern"));
+static PID_FILE: LazyLock<Regex> = LazyLock::new(|| Regex::new(r" -oP\s+(\S+)").expect("a pattern"));
 
 impl Execution {
     /// Nothing is returned for what goes on running.
@@ -32,19 +30,13 @@ impl Execution {
         if mta.is_daemon() {
             args = format!(" {args} ").replace(" -bd ", " -bdf ");
             let given = PID_FILE.captures(&args).map(|found| found[1].to_string());
-            let path = given
-                .clone()
-                .unwrap_or_else(|| format!("{top}/spool/exim-daemon.pid"));
+            let path = given.clone().unwrap_or_else(|| format!("{top}/spool/exim-daemon.pid"));
             if given.is_none() {
                 args = format!("-oP {path} {args}");
             }
             pid_file = Some(self.top.join(path));
         }
-        let errors = if mta.is_server() || mta.is_inetd_wait() {
-            "-server"
-        } else {
-            ""
-        };
+        let errors = if mta.is_server() || mta.is_inetd_wait() { "-server" } else { "" };
         let line = format!(
             "{}{}{}{program} -DEXIM_PATH={program} -C {top}/test-config {} \
              >>test-stdout 2>>test-stderr{errors}",
@@ -59,8 +51,7 @@ impl Execution {
         }
         if let Some(pid_file) = pid_file {
             self.make_log_directory()?;
-            self.daemons
-                .push(self.shell_command(&line, variable).spawn()?);
+            self.daemons.push(self.shell_command(&line, variable).spawn()?);
             self.await_pid_file(&pid_file, Duration::from_secs(9));
             return Ok(None);
         }
@@ -76,10 +67,7 @@ impl Execution {
         let Ok(template) = fs::read(&source) else {
             return fail(format!("confs/{} is missing", self.test));
         };
-        fs::write(
-            self.top.join("test-config"),
-            self.substitution.apply(&template),
-        )?;
+        fs::write(self.top.join("test-config"), self.substitution.apply(&template))?;
         Ok(())
     }
 
@@ -132,9 +120,7 @@ impl Execution {
 
 /// The ids in a queue listing, in the order of their times.
 fn message_ids(listing: &str) -> Vec<String> {
-    let ids = listing
-        .lines()
-        .filter_map(|line| Some(QUEUED.captures(line)?[1].to_string()));
+    let ids = listing.lines().filter_map(|line| Some(QUEUED.captures(line)?[1].to_string()));
     let mut ids: Vec<String> = ids.collect();
     ids.sort_by_key(|id| {
         let fields: Vec<&str> = id.split('-').collect();
@@ -152,13 +138,6 @@ mod tests {
         let listing = " 1m   300 1aaaaa-00000000002-0001 <a@b>\n        \
             x@y\n\n 0m   1.2K 1aaaaa-00000000009-0000 <>\n 3d  10 1aaaZZ-00000000005-0000 <>\n";
         let ids = message_ids(listing);
-        assert_eq!(
-            ids,
-            [
-                "1aaaZZ-00000000005-0000",
-                "1aaaaa-00000000009-0000",
-                "1aaaaa-00000000002-0001"
-            ]
-        );
+        assert_eq!(ids, ["1aaaZZ-00000000005-0000", "1aaaaa-00000000009-0000", "1aaaaa-00000000002-0001"]);
     }
 }

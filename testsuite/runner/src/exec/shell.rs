@@ -41,9 +41,7 @@ fn piece(line: &[u8]) -> Result<Piece> {
 /// `:word:rest`
 fn prefixed(line: &[u8]) -> Option<(&[u8], &[u8])> {
     let after = line.strip_prefix(b":")?;
-    let end = after
-        .iter()
-        .position(|b| !(b.is_ascii_alphanumeric() || *b == b'_'))?;
+    let end = after.iter().position(|b| !(b.is_ascii_alphanumeric() || *b == b'_'))?;
     (end > 0 && after[end] == b':').then(|| (&after[..end], &after[end + 1..]))
 }
 
@@ -77,11 +75,7 @@ fn evaluated(text: &[u8]) -> Vec<u8> {
                 continue;
             }
         };
-        let count = digits
-            .iter()
-            .take(most)
-            .take_while(|b| (**b as char).is_digit(radix))
-            .count();
+        let count = digits.iter().take(most).take_while(|b| (**b as char).is_digit(radix)).count();
         let number = String::from_utf8_lossy(&digits[..count]).into_owned();
         out.push(u32::from_str_radix(&number, radix).unwrap_or(0) as u8);
         rest = &digits[count..];
@@ -93,14 +87,9 @@ impl Execution {
     /// A program as the caller, with the small environment that every command has.
     pub(super) fn program(&self, program: &str, variable: Option<&str>) -> Command {
         let mut command = Command::new(program);
-        command
-            .env_clear()
-            .current_dir(&self.top)
-            .stdin(Stdio::null());
+        command.env_clear().current_dir(&self.top).stdin(Stdio::null());
         for (name, value) in env::vars_os() {
-            let known = name
-                .to_str()
-                .is_some_and(|n| n == "PATH" || n.starts_with("EXIM_TEST_"));
+            let known = name.to_str().is_some_and(|n| n == "PATH" || n.starts_with("EXIM_TEST_"));
             if known {
                 command.env(name, value);
             }
@@ -128,16 +117,8 @@ impl Execution {
     }
 
     /// The same, with something to read.
-    pub(super) fn fed(
-        &self,
-        variable: Option<&str>,
-        line: &str,
-        data: &[Piece],
-    ) -> Result<ExitStatus> {
-        let mut child = self
-            .shell_command(line, variable)
-            .stdin(Stdio::piped())
-            .spawn()?;
+    pub(super) fn fed(&self, variable: Option<&str>, line: &str, data: &[Piece]) -> Result<ExitStatus> {
+        let mut child = self.shell_command(line, variable).stdin(Stdio::piped()).spawn()?;
         let mut input = child.stdin.take().expect("a pipe");
         thread::scope(|scope| {
             scope.spawn(move || {
@@ -155,16 +136,9 @@ impl Execution {
 
     /// What a program run as the caller prints.
     pub(super) fn output_of(&self, line: &str) -> Result<(Vec<u8>, ExitStatus)> {
-        let mut child = self
-            .shell_command(line, None)
-            .stdout(Stdio::piped())
-            .spawn()?;
+        let mut child = self.shell_command(line, None).stdout(Stdio::piped()).spawn()?;
         let mut output = Vec::new();
-        child
-            .stdout
-            .take()
-            .expect("a pipe")
-            .read_to_end(&mut output)?;
+        child.stdout.take().expect("a pipe").read_to_end(&mut output)?;
         Ok((output, wait(&mut child, line)?))
     }
 
@@ -181,16 +155,9 @@ impl Execution {
         self.await_server()?;
         let pid_file = self.top.join("aux-var/server-daemon.pid");
         let _ = fs::remove_file(&pid_file);
-        let line = format!(
-            "exec ./bin/server -oP {} {args} >>test-stdout-server",
-            pid_file.display()
-        );
+        let line = format!("exec ./bin/server -oP {} {args} >>test-stdout-server", pid_file.display());
         let mut script = data.join(&b'\n');
-        script.extend_from_slice(if data.is_empty() {
-            b"++++\n"
-        } else {
-            b"\n++++\n"
-        });
+        script.extend_from_slice(if data.is_empty() { b"++++\n" } else { b"\n++++\n" });
         self.start_piped(&line, &script)?;
         self.await_pid_file(&pid_file, COMMAND_LIMIT / 4);
         Ok(())
@@ -204,17 +171,11 @@ impl Execution {
     }
 
     fn start_piped(&mut self, line: &str, input: &[u8]) -> Result<()> {
-        let mut child = self
-            .shell_command(line, None)
-            .stdin(Stdio::piped())
-            .spawn()?;
+        let mut child = self.shell_command(line, None).stdin(Stdio::piped()).spawn()?;
         let mut pipe = child.stdin.take().expect("a pipe");
         // A server that could not start is found out when it is ended.
         let _ = pipe.write_all(input);
-        self.server = Some(Piped {
-            child,
-            input: Some(pipe),
-        });
+        self.server = Some(Piped { child, input: Some(pipe) });
         Ok(())
     }
 
@@ -280,26 +241,15 @@ impl Execution {
     }
 
     fn daemon_files(&self) -> Vec<std::path::PathBuf> {
-        let entries = fs::read_dir(self.top.join("spool"))
-            .into_iter()
-            .flatten()
-            .flatten();
-        let daemon = |entry: &fs::DirEntry| {
-            entry
-                .file_name()
-                .to_string_lossy()
-                .starts_with("exim-daemon.")
-        };
+        let entries = fs::read_dir(self.top.join("spool")).into_iter().flatten().flatten();
+        let daemon = |entry: &fs::DirEntry| entry.file_name().to_string_lossy().starts_with("exim-daemon.");
         entries.filter(daemon).map(|entry| entry.path()).collect()
     }
 
     fn daemon_pids(&self) -> Vec<i32> {
         let read = |path: &std::path::PathBuf| fs::read_to_string(path).ok();
         let contents = self.daemon_files();
-        let pids = contents
-            .iter()
-            .filter_map(read)
-            .filter_map(|text| text.trim().parse().ok());
+        let pids = contents.iter().filter_map(read).filter_map(|text| text.trim().parse().ok());
         pids.filter(|pid| *pid > 1).collect()
     }
 }

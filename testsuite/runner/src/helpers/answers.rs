@@ -28,11 +28,7 @@ pub fn answer(content: &Content, domain: &str, name: &str, kind: u16) -> Reply {
     let mut status = NOT_FOUND;
     let (mut secure, mut authoritative, mut delay, mut count) = (true, true, 0, 0);
     let mut body = Vec::new();
-    for record in content
-        .records
-        .iter()
-        .filter(|record| matches(&record.name, name))
-    {
+    for record in content.records.iter().filter(|record| matches(&record.name, name)) {
         if status == NOT_FOUND {
             status = NO_DATA;
         }
@@ -48,19 +44,13 @@ pub fn answer(content: &Content, domain: &str, name: &str, kind: u16) -> Reply {
         status = FOUND;
         count += 1;
         let wildcard = record.name.starts_with(b"*");
-        let shown = if wildcard {
-            name.as_bytes()
-        } else {
-            &record.name
-        };
+        let shown = if wildcard { name.as_bytes() } else { &record.name };
         append_record(&mut body, shown, record, domain);
     }
     let mut authorities = 0;
     if kind != SOA && kind != NS {
         let wanted = if count > 0 { NS } else { SOA };
-        let apex = |record: &&Record| {
-            record.kind == wanted && record.name.eq_ignore_ascii_case(domain.as_bytes())
-        };
+        let apex = |record: &&Record| record.kind == wanted && record.name.eq_ignore_ascii_case(domain.as_bytes());
         for record in content.records.iter().filter(apex) {
             authorities += 1;
             append_record(&mut body, &record.name, record, domain);
@@ -72,11 +62,7 @@ pub fn answer(content: &Content, domain: &str, name: &str, kind: u16) -> Reply {
     if status == NOT_FOUND && content.pass_on {
         status = PASS_ON;
     }
-    Reply {
-        status,
-        packet,
-        delay,
-    }
+    Reply { status, packet, delay }
 }
 
 pub fn header(authoritative: bool, secure: bool, answers: u16, authorities: u16) -> [u8; 12] {
@@ -155,8 +141,7 @@ fn data(record: &Record, domain: &str) -> Vec<u8> {
                 out.push(number(next()) as u8);
             }
             let hex: Vec<u8> = rest.iter().copied().filter(u8::is_ascii_hexdigit).collect();
-            let byte =
-                |pair: &[u8]| u8::from_str_radix(&String::from_utf8_lossy(pair), 16).unwrap_or(0);
+            let byte = |pair: &[u8]| u8::from_str_radix(&String::from_utf8_lossy(pair), 16).unwrap_or(0);
             out.extend(hex.chunks(2).map(byte));
         }
         _ => strings(&record.data, &mut out),
@@ -172,10 +157,7 @@ fn strings(data: &[u8], out: &mut Vec<u8>) {
         let end = text.iter().position(|&b| b == b'"').unwrap_or(text.len());
         out.push(end.min(255) as u8);
         out.extend_from_slice(&text[..end.min(255)]);
-        rest = text[end..]
-            .strip_prefix(b"\"")
-            .unwrap_or(b"")
-            .trim_ascii_start();
+        rest = text[end..].strip_prefix(b"\"").unwrap_or(b"").trim_ascii_start();
     }
 }
 
@@ -207,16 +189,8 @@ mod tests {
         assert_eq!(flags(reply(zone, "a.zz.ex", 16)), (NO_DATA, 4, 0x20));
         assert_eq!(flags(reply(zone, "no.zz.ex", 1)), (NO_DATA, 0, 0x20));
         assert_eq!(flags(reply(zone, "x.zz.ex", 1)), (NOT_FOUND, 0, 0));
-        assert_eq!(
-            flags(reply(zone, "c.zz.ex", 28)).0,
-            FOUND,
-            "aliases come for every type"
-        );
-        assert_eq!(
-            reply(zone, "x.zz.ex", 1).packet[9],
-            1,
-            "a SOA for what is not there"
-        );
+        assert_eq!(flags(reply(zone, "c.zz.ex", 28)).0, FOUND, "aliases come for every type");
+        assert_eq!(reply(zone, "x.zz.ex", 1).packet[9], 1, "a SOA for what is not there");
         assert_eq!(reply("PASS ON NOT FOUND\n", "x.zz.ex", 1).status, PASS_ON);
     }
 

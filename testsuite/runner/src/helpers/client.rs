@@ -53,10 +53,7 @@ pub fn main(args: &[String], with_tls: bool) -> ExitCode {
 }
 
 fn options(args: &[String], with_tls: bool) -> Result<Options, u8> {
-    let mut options = Options {
-        limit: Duration::from_secs(5),
-        ..Options::default()
-    };
+    let mut options = Options { limit: Duration::from_secs(5), ..Options::default() };
     let mut args = args.iter();
     for arg in args.by_ref() {
         if let Some(seconds) = arg.strip_prefix("-t").filter(|s| !s.starts_with("ls-")) {
@@ -159,13 +156,7 @@ fn run(options: &Options, with_tls: bool) -> Step {
         return Err(89);
     };
     let (quiet, ocsp) = (options.quiet, options.ocsp.is_some());
-    let mut client = Client {
-        conn,
-        tls: context,
-        quiet,
-        ocsp,
-        tls_asked: false,
-    };
+    let mut client = Client { conn, tls: context, quiet, ocsp, tls_asked: false };
     if options.tls_on_connect {
         client.start_tls();
     }
@@ -204,9 +195,7 @@ impl Client {
         if script.is_empty() {
             return Ok(());
         }
-        script
-            .split(|&b| b == b'\n')
-            .try_for_each(|line| self.line(line))
+        script.split(|&b| b == b'\n').try_for_each(|line| self.line(line))
     }
 
     fn line(&mut self, line: &[u8]) -> Step {
@@ -332,21 +321,12 @@ impl Client {
         }
         let (shown, raw) = match line.strip_prefix(b">>> ") {
             Some(text) => (text, text.to_vec()),
-            None if line == b"starttls_wait" && self.tls.is_some() => {
-                (&b"starttls"[..], b"starttls\r\n".to_vec())
-            }
+            None if line == b"starttls_wait" && self.tls.is_some() => (&b"starttls"[..], b"starttls\r\n".to_vec()),
             None => (line, [line, b"\r\n"].concat()),
         };
         if !self.conn.buffer.is_empty() {
             let left = trimmed(&self.conn.buffer);
-            say(&[
-                b"Unconsumed input: ",
-                left,
-                b"\n   About to send: ",
-                shown,
-                b"\n",
-            ]
-            .concat());
+            say(&[b"Unconsumed input: ", left, b"\n   About to send: ", shown, b"\n"].concat());
             return Err(78);
         }
         say(&[b">>> ", shown, b"\n"].concat());
@@ -409,13 +389,7 @@ mod tests {
         let limit = Duration::from_secs(5);
         let stream = sys::connect(address, None, limit).unwrap_or_else(|_| panic!());
         let conn = Conn::new(stream, limit).unwrap();
-        Client {
-            conn,
-            tls: None,
-            quiet: false,
-            ocsp: false,
-            tls_asked: false,
-        }
+        Client { conn, tls: None, quiet: false, ocsp: false, tls_asked: false }
     }
 
     #[test]
@@ -432,11 +406,7 @@ mod tests {
         while client.conn.fill().is_none() {}
         assert_eq!(client.line(b"????250-"), Ok(()));
         assert_eq!(client.line(b"??? 250 c"), Ok(()));
-        assert_eq!(
-            client.line(b"???*"),
-            Ok(()),
-            "what was behind the odd line is lost"
-        );
+        assert_eq!(client.line(b"???*"), Ok(()), "what was behind the odd line is lost");
     }
 
     #[test]
@@ -445,11 +415,7 @@ mod tests {
         while client.conn.fill().is_none() {}
         assert_eq!(client.line(b"??? 220"), Ok(()));
         assert_eq!(client.line(b"quit"), Err(78));
-        assert_eq!(
-            client.line(b"???*"),
-            Ok(()),
-            "a line in the buffer passes for the end"
-        );
+        assert_eq!(client.line(b"???*"), Ok(()), "a line in the buffer passes for the end");
         assert_eq!(client.line(b"quit"), Ok(()));
         assert_eq!(client.line(b"stoptls"), Err(77));
     }

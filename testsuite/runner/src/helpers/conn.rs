@@ -31,11 +31,7 @@ impl Conn {
         let limit = limit.max(Duration::from_millis(1));
         plain.set_read_timeout(Some(limit))?;
         plain.set_write_timeout(Some(limit))?;
-        Ok(Conn {
-            plain,
-            tls: None,
-            buffer: Vec::new(),
-        })
+        Ok(Conn { plain, tls: None, buffer: Vec::new() })
     }
 
     pub fn socket(&self) -> io::Result<TcpStream> {

@@ -40,20 +40,12 @@ fn look_up(directory: &Path, name: &str, kind: &str) -> io::Result<Reply> {
     }
     let Some(zone) = zones.iter().find(|zone| zone::serves(&zone.domain, &name)) else {
         eprintln!("fakens: no zone for {name}");
-        return Ok(Reply {
-            status: PASS_ON,
-            packet: Vec::new(),
-            delay: 0,
-        });
+        return Ok(Reply { status: PASS_ON, packet: Vec::new(), delay: 0 });
     };
     let Some(kind) = type_number(&kind) else {
         eprintln!("fakens: unknown type {kind}");
         let packet = answers::header(false, false, 0, 0).to_vec();
-        return Ok(Reply {
-            status: NO_RECOVERY,
-            packet,
-            delay: 0,
-        });
+        return Ok(Reply { status: NO_RECOVERY, packet, delay: 0 });
     };
     let content = zone::parse(&fs::read(&zone.file)?, &zone.domain);
     Ok(answers::answer(&content, &zone.domain, &name, kind))
@@ -61,13 +53,7 @@ fn look_up(directory: &Path, name: &str, kind: &str) -> io::Result<Reply> {
 
 /// Names that are in no zone.
 fn special(name: &str, kind: &str) -> Option<Reply> {
-    let silent = |status, delay| {
-        Some(Reply {
-            status,
-            packet: Vec::new(),
-            delay,
-        })
-    };
+    let silent = |status, delay| Some(Reply { status, packet: Vec::new(), delay });
     if name.ends_with("test.again.dns") {
         let digits: String = name.chars().take_while(char::is_ascii_digit).collect();
         return silent(TRY_AGAIN, digits.parse().unwrap_or(0) * 1000);
@@ -75,11 +61,7 @@ fn special(name: &str, kind: &str) -> Option<Reply> {
     if name.ends_with("test.fail.dns") {
         return silent(NO_RECOVERY, 0);
     }
-    (name == "manyhome.test.ex" && kind == "A").then(|| Reply {
-        status: FOUND,
-        packet: many_homes(),
-        delay: 0,
-    })
+    (name == "manyhome.test.ex" && kind == "A").then(|| Reply { status: FOUND, packet: many_homes(), delay: 0 })
 }
 
 /// A host with 2048 addresses, 10.250.104.0 to 10.250.111.255.
@@ -99,17 +81,9 @@ mod tests {
 
     #[test]
     fn names_outside_all_zones() {
-        assert_eq!(
-            special("2.test.again.dns", "A").map(|r| (r.status, r.delay)),
-            Some((2, 2000))
-        );
-        assert_eq!(
-            special("test.fail.dns", "MX").map(|r| r.status),
-            Some(NO_RECOVERY)
-        );
-        let many = special("manyhome.test.ex", "A")
-            .map(|r| r.packet)
-            .unwrap_or_default();
+        assert_eq!(special("2.test.again.dns", "A").map(|r| (r.status, r.delay)), Some((2, 2000)));
+        assert_eq!(special("test.fail.dns", "MX").map(|r| r.status), Some(NO_RECOVERY));
+        let many = special("manyhome.test.ex", "A").map(|r| r.packet).unwrap_or_default();
         assert_eq!(many.len(), 12 + 2048 * 32);
         assert!(many.ends_with(&[10, 250, 111, 255]));
         assert!(special("manyhome.test.ex", "MX").is_none());

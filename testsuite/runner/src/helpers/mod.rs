@@ -14,18 +14,8 @@ mod zone;
 use std::process::ExitCode;
 
 /// The names laid out in a test directory's `bin/`.
-pub const NAMES: [&str; 10] = [
-    "client",
-    "client-ssl",
-    "client-anytls",
-    "server",
-    "fakens",
-    "mtpscript",
-    "fd",
-    "iefbr14",
-    "showids",
-    "checkaccess",
-];
+pub const NAMES: [&str; 10] =
+    ["client", "client-ssl", "client-anytls", "server", "fakens", "mtpscript", "fd", "iefbr14", "showids", "checkaccess"];
 
 /// Run the helper of this name, if there is one.
 pub fn run(name: &str, args: &[String]) -> Option<ExitCode> {

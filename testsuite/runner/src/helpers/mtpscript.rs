@@ -54,11 +54,7 @@ fn read_line() -> io::Result<Line> {
         }
         let mut byte = [0];
         if io::Read::read(&mut input, &mut byte)? == 0 {
-            return Ok(if line.is_empty() {
-                Line::End
-            } else {
-                Line::Text(line)
-            });
+            return Ok(if line.is_empty() { Line::End } else { Line::Text(line) });
         }
         if byte[0] == b'\n' {
             return Ok(Line::Text(line.trim_ascii_end().to_vec()));
@@ -68,11 +64,7 @@ fn read_line() -> io::Result<Line> {
 }
 
 fn converse(script: &[u8], log: &mut File) -> io::Result<ExitCode> {
-    for line in script
-        .strip_suffix(b"\n")
-        .unwrap_or(script)
-        .split(|&b| b == b'\n')
-    {
+    for line in script.strip_suffix(b"\n").unwrap_or(script).split(|&b| b == b'\n') {
         let line = line.trim_ascii_end();
         if line.first().is_some_and(u8::is_ascii_digit) {
             log.write_all(&[line, b"\n"].concat())?;

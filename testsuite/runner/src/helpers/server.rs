@@ -82,11 +82,7 @@ pub fn main(args: &[String]) -> ExitCode {
 }
 
 fn options(args: &[String]) -> Result<Options, String> {
-    let mut options = Options {
-        limit: Duration::from_secs(5),
-        count: 1,
-        ..Options::default()
-    };
+    let mut options = Options { limit: Duration::from_secs(5), count: 1, ..Options::default() };
     let mut args = args.iter();
     let mut positional = Vec::new();
     while let Some(arg) = args.next() {
@@ -126,10 +122,7 @@ fn listen(options: &Options) -> io::Result<Vec<Listener>> {
         fs::set_permissions(&options.place, fs::Permissions::from_mode(0o777))?;
         return Ok(vec![Listener::Unix(socket)]);
     }
-    let port: u16 = options
-        .place
-        .parse()
-        .map_err(|_| io::Error::other("bad port"))?;
+    let port: u16 = options.place.parse().map_err(|_| io::Error::other("bad port"))?;
     let mut listeners = Vec::new();
     if !options.no_ipv6 {
         if options.debug {
@@ -160,10 +153,9 @@ fn serve(options: &Options) -> io::Result<bool> {
         fs::write(path, format!("{}\n", std::process::id()))?;
     }
     let tls = match &options.tls {
-        Some((certificate, key)) => Some(
-            tls::server_context(certificate, key)
-                .map_err(|_| io::Error::other("unusable certificate or key"))?,
-        ),
+        Some((certificate, key)) => {
+            Some(tls::server_context(certificate, key).map_err(|_| io::Error::other("unusable certificate or key"))?)
+        }
         None => None,
     };
     let mut session = Session::new(read_script(&mut io::stdin().lock())?);
@@ -178,19 +170,10 @@ fn serve(options: &Options) -> io::Result<bool> {
     result
 }
 
-fn connections(
-    options: &Options,
-    listeners: &[Listener],
-    tls: Option<&SslContext>,
-    session: &mut Session,
-) -> io::Result<bool> {
+fn connections(options: &Options, listeners: &[Listener], tls: Option<&SslContext>, session: &mut Session) -> io::Result<bool> {
     let fds: Vec<RawFd> = listeners.iter().map(Listener::fd).collect();
     let unix = options.place.starts_with('/');
-    let what = if unix {
-        options.place.clone()
-    } else {
-        format!("port {}", options.place)
-    };
+    let what = if unix { options.place.clone() } else { format!("port {}", options.place) };
     for _ in 0..options.count {
         say(format!("Listening on {what} ... ").as_bytes());
         let Some(ready) = sys::wait_readable(&fds, options.limit)? else {
@@ -272,14 +255,7 @@ struct Session {
 impl Session {
     fn new(script: Vec<Vec<u8>>) -> Session {
         let unbuffered = script.iter().any(|line| line.starts_with(b">>"));
-        Session {
-            script,
-            at: 0,
-            unbuffered,
-            output: Vec::new(),
-            content: None,
-            debug: false,
-        }
+        Session { script, at: 0, unbuffered, output: Vec::new(), content: None, debug: false }
     }
 
     /// One connection; false when the time was over.
@@ -394,10 +370,7 @@ impl Session {
         };
         let line = line.trim_ascii_end();
         say(&[mark, line, b"\n"].concat());
-        if let Some(length) = line
-            .strip_prefix(b"Content-length: ")
-            .filter(|_| !mark.is_empty())
-        {
+        if let Some(length) = line.strip_prefix(b"Content-length: ").filter(|_| !mark.is_empty()) {
             self.content = Some(number(length));
         }
         compared(line, text)
@@ -539,10 +512,7 @@ mod tests {
     #[test]
     fn a_conversation() {
         let mut session = session("220 hi\nEHLO\n250 ok\n.\n>bye\n*eof\n");
-        assert_eq!(
-            converse(&mut session, "EHLO x\r\na\r\n.\r\n"),
-            "220 hi\r\n250 ok\r\nbye\r\n"
-        );
+        assert_eq!(converse(&mut session, "EHLO x\r\na\r\n.\r\n"), "220 hi\r\n250 ok\r\nbye\r\n");
         assert_eq!(session.at, 6);
     }
 

@@ -30,11 +30,8 @@ pub fn fd(args: &[String]) -> ExitCode {
 /// How many descriptors a process may have.
 fn limit() -> u64 {
     let limits = fs::read_to_string("/proc/self/limits").unwrap_or_default();
-    let line = limits
-        .lines()
-        .find(|line| line.starts_with("Max open files"));
-    line.and_then(|l| l.split_whitespace().nth(3)?.parse().ok())
-        .unwrap_or(1024)
+    let line = limits.lines().find(|line| line.starts_with("Max open files"));
+    line.and_then(|l| l.split_whitespace().nth(3)?.parse().ok()).unwrap_or(1024)
 }
 
 fn describe(fd: i32, with_status: bool) -> Option<String> {
@@ -75,11 +72,7 @@ pub fn checkaccess(args: &[String]) -> ExitCode {
     let Some(gid) = accounts::look_up_group(group) else {
         return ExitCode::from(2);
     };
-    let who = Identity {
-        uid: user.uid,
-        gid,
-        groups: Vec::new(),
-    };
+    let who = Identity { uid: user.uid, gid, groups: Vec::new() };
     ExitCode::from(match sys::become_user(&who) {
         Err(Refused::Groups(_)) => 4,
         Err(Refused::Group(_)) => 5,

@@ -5,8 +5,8 @@ use std::net::TcpStream;
 use openssl::error::ErrorStack;
 use openssl::ocsp::{OcspFlag, OcspResponse, OcspResponseStatus};
 use openssl::ssl::{
-    Error, ErrorCode, HandshakeError, Ssl, SslContext, SslContextBuilder, SslFiletype, SslMethod,
-    SslOptions, SslRef, SslStream, SslVerifyMode, StatusType,
+    Error, ErrorCode, HandshakeError, Ssl, SslContext, SslContextBuilder, SslFiletype, SslMethod, SslOptions, SslRef, SslStream,
+    SslVerifyMode, StatusType,
 };
 use openssl::stack::Stack;
 use openssl::x509::X509;
@@ -19,37 +19,23 @@ pub enum Unusable {
     Context(ErrorStack),
 }
 
-fn load(
-    context: &mut SslContextBuilder,
-    certificate: Option<&str>,
-    key: Option<&str>,
-) -> Result<(), Unusable> {
+fn load(context: &mut SslContextBuilder, certificate: Option<&str>, key: Option<&str>) -> Result<(), Unusable> {
     if let Some(file) = certificate {
-        context
-            .set_certificate_chain_file(file)
-            .map_err(Unusable::Certificate)?;
+        context.set_certificate_chain_file(file).map_err(Unusable::Certificate)?;
     }
     if let Some(file) = key {
-        context
-            .set_private_key_file(file, SslFiletype::PEM)
-            .map_err(Unusable::Key)?;
+        context.set_private_key_file(file, SslFiletype::PEM).map_err(Unusable::Key)?;
     }
     Ok(())
 }
 
-pub fn client_context(
-    certificate: Option<&str>,
-    key: Option<&str>,
-    ocsp: Option<&str>,
-) -> Result<SslContext, Unusable> {
+pub fn client_context(certificate: Option<&str>, key: Option<&str>, ocsp: Option<&str>) -> Result<SslContext, Unusable> {
     let mut context = SslContextBuilder::new(SslMethod::tls_client()).map_err(Unusable::Context)?;
     context.set_verify(SslVerifyMode::NONE);
     load(&mut context, certificate, key)?;
     if let Some(file) = ocsp {
         let file = file.to_string();
-        context
-            .set_status_callback(move |ssl| Ok(check_status(ssl, &file)))
-            .map_err(Unusable::Context)?;
+        context.set_status_callback(move |ssl| Ok(check_status(ssl, &file))).map_err(Unusable::Context)?;
     }
     Ok(context.build())
 }
@@ -61,23 +47,15 @@ pub fn server_context(certificate: &str, key: &str) -> Result<SslContext, Unusab
     Ok(context.build())
 }
 
-pub fn connect(
-    context: &SslContext,
-    socket: TcpStream,
-    ocsp: bool,
-) -> Result<SslStream<TcpStream>, Vec<String>> {
+pub fn connect(context: &SslContext, socket: TcpStream, ocsp: bool) -> Result<SslStream<TcpStream>, Vec<String>> {
     let mut ssl = Ssl::new(context).map_err(|e| long_errors(&e))?;
     if ocsp {
-        ssl.set_status_type(StatusType::OCSP)
-            .map_err(|e| long_errors(&e))?;
+        ssl.set_status_type(StatusType::OCSP).map_err(|e| long_errors(&e))?;
     }
     ssl.connect(socket).map_err(handshake_errors)
 }
 
-pub fn accept(
-    context: &SslContext,
-    socket: TcpStream,
-) -> Result<SslStream<TcpStream>, Vec<String>> {
+pub fn accept(context: &SslContext, socket: TcpStream) -> Result<SslStream<TcpStream>, Vec<String>> {
     let ssl = Ssl::new(context).map_err(|e| long_errors(&e))?;
     ssl.accept(socket).map_err(handshake_errors)
 }
@@ -93,9 +71,7 @@ fn handshake_errors(error: HandshakeError<TcpStream>) -> Vec<String> {
 
 /// The peer closed the connection: not an error of the TLS library.
 fn is_end(error: &openssl::error::Error) -> bool {
-    error
-        .reason()
-        .is_some_and(|reason| reason == "unexpected eof while reading")
+    error.reason().is_some_and(|reason| reason == "unexpected eof while reading")
 }
 
 /// The library's errors as its own programs print them.
@@ -106,12 +82,7 @@ fn long_errors(stack: &ErrorStack) -> Vec<String> {
         let (code, line) = (e.code(), e.line());
         format!("0000:error:{code:08X}:{library}:ssl3_read_bytes:{reason}:{file}:{line}:{data}")
     };
-    stack
-        .errors()
-        .iter()
-        .filter(|e| !is_end(e))
-        .map(line)
-        .collect()
+    stack.errors().iter().filter(|e| !is_end(e)).map(line).collect()
 }
 
 /// The errors of a failed read, without places and data.
@@ -165,7 +136,5 @@ fn verify_status(response: &[u8], file: &str, ssl: &SslRef) -> Result<bool, Erro
         certificates.push(certificate.to_owned())?;
     }
     let basic = response.basic()?;
-    Ok(basic
-        .verify(&certificates, &store.build(), OcspFlag::empty())
-        .is_ok())
+    Ok(basic.verify(&certificates, &store.build(), OcspFlag::empty()).is_ok())
 }

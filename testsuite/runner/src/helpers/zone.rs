@@ -19,10 +19,7 @@ const TYPES: [(&str, u16); 11] = [
 ];
 
 pub fn type_number(name: &str) -> Option<u16> {
-    TYPES
-        .iter()
-        .find(|(known, _)| *known == name)
-        .map(|(_, number)| *number)
+    TYPES.iter().find(|(known, _)| *known == name).map(|(_, number)| *number)
 }
 
 /// A file, and the domain it serves (lower case, without dots at its ends).
@@ -41,10 +38,7 @@ pub fn zones(directory: &Path) -> io::Result<(Vec<Zone>, Option<String>)> {
         if let Some(domain) = name.strip_prefix("qualify.") {
             suffix = Some(domain.to_ascii_lowercase());
         } else if let Some(domain) = domain_of(&name) {
-            zones.push(Zone {
-                domain: domain.to_ascii_lowercase(),
-                file: entry.path(),
-            });
+            zones.push(Zone { domain: domain.to_ascii_lowercase(), file: entry.path() });
         }
     }
     Ok((zones, suffix))
@@ -62,8 +56,7 @@ fn domain_of(file: &str) -> Option<String> {
 
 /// Is the name in the domain?
 pub fn serves(domain: &str, name: &str) -> bool {
-    name.strip_suffix(domain)
-        .is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
+    name.strip_suffix(domain).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -156,10 +149,7 @@ fn setting<'a>(text: &'a [u8], name: &[u8]) -> Option<(u64, &'a [u8])> {
 
 /// The text up to the next blank, and what follows.
 pub fn word(text: &[u8]) -> (&[u8], &[u8]) {
-    let end = text
-        .iter()
-        .position(u8::is_ascii_whitespace)
-        .unwrap_or(text.len());
+    let end = text.iter().position(u8::is_ascii_whitespace).unwrap_or(text.len());
     text.split_at(end)
 }
 
@@ -179,10 +169,7 @@ mod tests {
     fn files_and_their_domains() {
         assert_eq!(domain_of("db.test.ex").as_deref(), Some("test.ex"));
         assert_eq!(domain_of("db.ip4.10").as_deref(), Some("10.in-addr.arpa"));
-        assert_eq!(
-            domain_of("db.ip6.0.0.f.f").as_deref(),
-            Some("0.0.f.f.ip6.arpa")
-        );
+        assert_eq!(domain_of("db.ip6.0.0.f.f").as_deref(), Some("0.0.f.f.ip6.arpa"));
         assert_eq!(domain_of("other"), None);
         assert!(serves("test.ex", "a.test.ex") && serves("test.ex", "test.ex"));
         assert!(!serves("test.ex", "atest.ex"));
@@ -194,21 +181,10 @@ mod tests {
             x# A 1.2.3.4\n  PASS ON NOT FOUND\n";
         let content = parse(text, "test.ex");
         assert!(content.pass_on);
-        let [a, mx, c, x] = &content.records[..] else {
-            panic!("{content:?}")
-        };
-        assert_eq!(
-            (&a.name[..], a.kind, a.secure, a.authoritative),
-            (&b"a.test.ex"[..], 1, true, true)
-        );
-        assert_eq!(
-            (&mx.name[..], mx.kind, &mx.data[..]),
-            (&b"a.test.ex"[..], 15, &b"5 b"[..])
-        );
-        assert_eq!(
-            (&c.name[..], c.ttl, c.delay, c.hidden),
-            (&b"c"[..], 2, 500, true)
-        );
+        let [a, mx, c, x] = &content.records[..] else { panic!("{content:?}") };
+        assert_eq!((&a.name[..], a.kind, a.secure, a.authoritative), (&b"a.test.ex"[..], 1, true, true));
+        assert_eq!((&mx.name[..], mx.kind, &mx.data[..]), (&b"a.test.ex"[..], 15, &b"5 b"[..]));
+        assert_eq!((&c.name[..], c.ttl, c.delay, c.hidden), (&b"c"[..], 2, 500, true));
         assert_eq!(x.name, b"x#.test.ex");
     }
 }

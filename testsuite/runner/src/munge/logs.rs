@@ -23,10 +23,7 @@ pub fn rules(b: &mut Builder) {
     b.drop(" Berkeley DB error: ");
     b.drop(r"TLS error \(SSL_read\): .*unexpected eof while reading");
     b.drop("<dns:fail> <DNS_(?:NOMATCH|AGAIN):.*:AAAA>$");
-    b.first(
-        r#"(=>.* K (?:DKIM=\S+ )?C="250- )\d+( byte chunk, total )\d+"#,
-        "${1}3nn${2}3nn",
-    );
+    b.first(r#"(=>.* K (?:DKIM=\S+ )?C="250- )\d+( byte chunk, total )\d+"#, "${1}3nn${2}3nn");
     b.call(r"(DKIM: d=.* t=)(\d+) x=(\d+) \[", |found, line, _, _| {
         if let (Some(from), Some(to)) = (number(&found[2]), number(&found[3])) {
             let times = format!("T x=T+{} [", to - from);
@@ -43,36 +40,18 @@ pub fn rules(b: &mut Builder) {
 }
 
 fn wording(b: &mut Builder) {
-    b.first(
-        r"(session: )\((?:SSL_connect|gnutls_handshake)\): timed out",
-        "${1}(tls lib connect fn): timed out",
-    );
-    b.first(
-        r"\((?:SSL_accept|gnutls_handshake)\): timed out",
-        "(tls lib accept fn): timed out",
-    );
+    b.first(r"(session: )\((?:SSL_connect|gnutls_handshake)\): timed out", "${1}(tls lib connect fn): timed out");
+    b.first(r"\((?:SSL_accept|gnutls_handshake)\): timed out", "(tls lib accept fn): timed out");
     b.first(
         r"\(gnutls_handshake\): The TLS connection was non-properly terminated\.",
         "(tls lib accept fn): TCP connection closed by peer",
     );
-    b.first(
-        r"\(SSL_accept\): TCP connection closed by peer",
-        "(tls lib accept fn): TCP connection closed by peer",
-    );
+    b.first(r"\(SSL_accept\): TCP connection closed by peer", "(tls lib accept fn): TCP connection closed by peer");
     b.first(
         r"\((?:SSL_connect|gnutls_handshake)\): .*(?:no application protocol|No common application protocol).*",
         "(tls lib connect): error: <<ALPN>>",
     );
-    b.first(
-        r"(ARC: .*|arc.*)error:[0-9A-F]{8}:(?:PEM|DECODER) routines:.*",
-        "${1}error:1E08010C:DECODER routines::unsupported",
-    );
-    b.first(
-        r"error:[0-9A-Fa-f]{8}(:system library:fopen:)",
-        "error:xxxxxxxx${1}",
-    );
-    b.first(
-        "(EVDATA: )\\(?SSL_accept\\)?: .*unexpected eof.*",
-        "${1}SSL_accept: TCP connection closed by peer",
-    );
+    b.first(r"(ARC: .*|arc.*)error:[0-9A-F]{8}:(?:PEM|DECODER) routines:.*", "${1}error:1E08010C:DECODER routines::unsupported");
+    b.first(r"error:[0-9A-Fa-f]{8}(:system library:fopen:)", "error:xxxxxxxx${1}");
+    b.first("(EVDATA: )\\(?SSL_accept\\)?: .*unexpected eof.*", "${1}SSL_accept: TCP connection closed by peer");
 }

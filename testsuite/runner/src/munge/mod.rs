@@ -136,14 +136,7 @@ impl Munger {
     }
 
     /// What becomes of a line: usually one line.
-    fn line(
-        &self,
-        raw: &[u8],
-        kind: Kind,
-        flags: &Flags,
-        state: &mut State,
-        cache: &mut Cache,
-    ) -> Vec<Vec<u8>> {
+    fn line(&self, raw: &[u8], kind: Kind, flags: &Flags, state: &mut State, cache: &mut Cache) -> Vec<Vec<u8>> {
         let mut line = raw.to_vec();
         if flags.no_munge {
             apply(&self.no_munge, &mut line, state, cache);

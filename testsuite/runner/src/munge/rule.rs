@@ -41,11 +41,7 @@ impl Rule {
         if !self.pattern.is_match(line) {
             return Verdict::Keep;
         }
-        if self
-            .only_on
-            .as_ref()
-            .is_some_and(|pattern| !pattern.is_match(line))
-        {
+        if self.only_on.as_ref().is_some_and(|pattern| !pattern.is_match(line)) {
             return Verdict::Keep;
         }
         match &self.action {
@@ -60,9 +56,7 @@ impl Rule {
                 return Verdict::Drop;
             }
             Action::Sequence(base, counter, all) => {
-                let replacer = |found: &Captures| {
-                    replace_group(found, "key", |old| cache.replace(old, base, *counter))
-                };
+                let replacer = |found: &Captures| replace_group(found, "key", |old| cache.replace(old, base, *counter));
                 let most = if *all { 0 } else { 1 };
                 *line = self.pattern.replacen(line, most, replacer).into_owned();
             }
@@ -91,18 +85,11 @@ fn replace_group(found: &Captures, group: &str, new: impl FnOnce(&[u8]) -> Vec<u
         return Vec::new();
     };
     let (before, after) = (part.start() - all.start(), part.end() - all.start());
-    [
-        &all.as_bytes()[..before],
-        &new(part.as_bytes()),
-        &all.as_bytes()[after..],
-    ]
-    .concat()
+    [&all.as_bytes()[..before], &new(part.as_bytes()), &all.as_bytes()[after..]].concat()
 }
 
 fn port_name(digits: &[u8]) -> Vec<u8> {
-    let number = std::str::from_utf8(digits)
-        .ok()
-        .and_then(|text| text.parse::<u16>().ok());
+    let number = std::str::from_utf8(digits).ok().and_then(|text| text.parse::<u16>().ok());
     let known = facts::PORTS.iter().find(|(_, port)| Some(*port) == number);
     known.map_or(digits.to_vec(), |(name, _)| name.as_bytes().to_vec())
 }
@@ -130,10 +117,7 @@ impl Builder {
             ("DATETIME", day),
             ("SEP", sep),
             ("IP4", &dotted(4)),
-            (
-                "IP",
-                &format!("(?:{}|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*)", dotted(4)),
-            ),
+            ("IP", &format!("(?:{}|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*)", dotted(4))),
             ("TPID", r"(?:\d\d:\d\d:\d\d\s+)?p?\d+\s"),
             ("ANYPORT", r"(?<port>122[3-8])"),
         ]
@@ -162,19 +146,12 @@ impl Builder {
         ] {
             words.push((format!("%{word}%"), regex::escape(value)));
         }
-        Builder {
-            words,
-            rules: Vec::new(),
-        }
+        Builder { words, rules: Vec::new() }
     }
 
     fn add(&mut self, pattern: &str, action: Action) {
         let pattern = self.regex(pattern);
-        self.rules.push(Rule {
-            pattern,
-            action,
-            only_on: None,
-        });
+        self.rules.push(Rule { pattern, action, only_on: None });
     }
 
     fn regex(&self, pattern: &str) -> Regex {
@@ -241,13 +218,6 @@ fn reversed4(address: &str) -> String {
 
 /// The nibbles of the address, last first.
 pub fn reversed6(address: &str) -> String {
-    let full = address
-        .split(':')
-        .map(|group| format!("{group:0>4}"))
-        .collect::<String>();
-    full.chars()
-        .rev()
-        .map(String::from)
-        .collect::<Vec<_>>()
-        .join(".")
+    let full = address.split(':').map(|group| format!("{group:0>4}")).collect::<String>();
+    full.chars().rev().map(String::from).collect::<Vec<_>>().join(".")
 }

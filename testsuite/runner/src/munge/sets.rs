@@ -11,9 +11,7 @@ pub struct Sets {
 type Table = (&'static str, Kind, fn(&mut Builder));
 
 const TABLES: &[Table] = &[
-    ("dnssec", Kind::Stderr, |b| {
-        b.drop("Reverse DNS security status: unverified")
-    }),
+    ("dnssec", Kind::Stderr, |b| b.drop("Reverse DNS security status: unverified")),
     ("gnutls_unexpected", Kind::MainLog, |b| {
         b.drop(r"\(recv\): A TLS packet with unexpected length was received\.");
     }),
@@ -29,9 +27,7 @@ const TABLES: &[Table] = &[
             "(gnutls_handshake): The peer did not send any certificate.",
         );
     }),
-    ("optional_events", Kind::Stdout, |b| {
-        b.drop("event_action =")
-    }),
+    ("optional_events", Kind::Stdout, |b| b.drop("event_action =")),
     ("optional_ocsp", Kind::Stderr, |b| {
         b.drop(r"127\.0\.0\.1 in hosts_requ(?:ire|est)_ocsp");
     }),
@@ -114,10 +110,7 @@ fn any_cipher(b: &mut Builder) {
 }
 
 fn synchronization(b: &mut Builder) {
-    b.first(
-        r"(SMTP protocol synchronization error .*next input=.{8}).*",
-        "${1}<suppressed>",
-    );
+    b.first(r"(SMTP protocol synchronization error .*next input=.{8}).*", "${1}<suppressed>");
 }
 
 impl Sets {
@@ -127,17 +120,12 @@ impl Sets {
             rules(&mut builder);
             (*name, *kind, builder.rules)
         };
-        Sets {
-            sets: TABLES.iter().map(build).collect(),
-        }
+        Sets { sets: TABLES.iter().map(build).collect() }
     }
 
     pub fn rules(&self, name: Option<&str>, kind: Kind) -> &[Rule] {
         let Some(name) = name else { return &[] };
         let wanted = |(set, of, _): &&(&str, Kind, Vec<Rule>)| *set == name && *of == kind;
-        self.sets
-            .iter()
-            .find(wanted)
-            .map_or(&[], |(_, _, rules)| rules)
+        self.sets.iter().find(wanted).map_or(&[], |(_, _, rules)| rules)
     }
 }

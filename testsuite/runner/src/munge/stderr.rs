@@ -13,10 +13,7 @@ pub fn rules(b: &mut Builder) {
     ipv6(b);
     lists(b);
     tls(b);
-    b.first(
-        r"\b(?:gethostbyname2?|getipnodebyname)\b(?:\(af=inet\))?",
-        "get[host|ipnode]byname[2]",
-    );
+    b.first(r"\b(?:gethostbyname2?|getipnodebyname)\b(?:\(af=inet\))?", "get[host|ipnode]byname[2]");
     ports(b);
     replacements(b);
     times(b);
@@ -25,12 +22,7 @@ pub fn rules(b: &mut Builder) {
 /// A process id at the start of a line, unless it is a number of something else.
 fn leading_pid(b: &mut Builder) {
     b.call(r"^\s*(\d{4,})\s(.*)$", |found, line, _, cache| {
-        const OTHER: [&[u8]; 4] = [
-            b"previous message",
-            b"in ",
-            b"bytes remain in",
-            b"SMTP accept process running",
-        ];
+        const OTHER: [&[u8]; 4] = [b"previous message", b"in ", b"bytes remain in", b"SMTP accept process running"];
         if !OTHER.iter().any(|text| found[2].starts_with(text)) {
             let pid = cache.replace(&found[1], "p%", Counter::Pid);
             splice(found, line, &[&pid, &b" "[..], &found[2]].concat());
@@ -167,11 +159,7 @@ fn lists(b: &mut Builder) {
     drop_list(b, r" in hosts_try_fastopen\?");
     b.call("", |_, line, state, _| {
         state.in_list &= super::contains(line, b"list element:");
-        if state.in_list {
-            Verdict::Drop
-        } else {
-            Verdict::Keep
-        }
+        if state.in_list { Verdict::Drop } else { Verdict::Keep }
     });
 }
 
@@ -217,36 +205,21 @@ fn ports(b: &mut Builder) {
 }
 
 fn replacements(b: &mut Builder) {
-    b.first(
-        r"^(\s+(?:closing )?)[0-Z](TESTSUITE/aux-fixed/)",
-        "${1}0${2}",
-    );
-    b.first(
-        r"(Connection request from 127\.0\.0\.1 port )\d{1,5}",
-        "${1}sssss",
-    );
+    b.first(r"^(\s+(?:closing )?)[0-Z](TESTSUITE/aux-fixed/)", "${1}0${2}");
+    b.first(r"(Connection request from 127\.0\.0\.1 port )\d{1,5}", "${1}sssss");
     b.first("Operation timed out", "Connection timed out");
     b.first(
         r"(unexpected disconnection while reading SMTP command from \[127\.0\.0\.1\] )\(error: Connection reset by peer\) ",
         "${1}",
     );
-    b.first(
-        r"((?:writing|update) neg-cache entry for .*)-[0-9a-f]+, ttl",
-        "${1}-xxxx, ttl",
-    );
+    b.first(r"((?:writing|update) neg-cache entry for .*)-[0-9a-f]+, ttl", "${1}-xxxx, ttl");
     b.first("^(time on queue = )1s", "${1}0s");
-    b.first(
-        r"(unspool_mbox\(\): unlinking 'TESTSUITE/spool/scan/[^/]*/)[^']*",
-        "${1}FFFFFFFFF",
-    );
+    b.first(r"(unspool_mbox\(\): unlinking 'TESTSUITE/spool/scan/[^/]*/)[^']*", "${1}FFFFFFFFF");
     b.first(r" @(\S*/spool/exim_daemon_notify)", " ${1}");
     b.first(r"^\s*cmd buf flush \d+ bytes", "cmd buf flush ddd bytes");
     b.first(r"(dbfn_write: key=.* datalen )\d{1,3}$", "${1}nn");
     b.first(r"(dbfn_read: size )\d{1,3}( return)$", "${1}nn${2}");
-    b.first(
-        r"((?:spool|log) directory space = )\d+K( inodes = )\d+",
-        "${1}nnnnnK${2}nnnnn",
-    );
+    b.first(r"((?:spool|log) directory space = )\d+K( inodes = )\d+", "${1}nnnnnK${2}nnnnn");
     b.first(r"(returned from EXIM_DBOPEN: )\S+", "${1}0xAAAAAAAA");
     b.first(r"^(sending )\d+( nonTFO early-data)", "${1}dd${2}");
     b.first(r"^(\s*errno = )\d+$", "${1}EEE");

@@ -3,43 +3,20 @@
 use super::rule::Builder;
 
 pub fn rules(b: &mut Builder) {
-    b.first(
-        r"^(\s+by \S+ with .* ) \(TLS1(?:\.[0-3])?\) tls TLS_.*?([^_]+)_WITH.*$",
-        "${1}(TLS1.x:ke-${2}-AES256-SHAnnn:xxx)",
-    );
-    b.first(
-        r"^(\s+by \S+ with .* ) \(TLS1(?:\.[0-3])?\) tls TLS_.*$",
-        "${1}(TLS1.x:ke-RSA-AES256-SHAnnn:xxx)",
-    );
-    b.first(
-        r" cipher_ TLS_.*?([^_]+)_WITH.*",
-        " cipher_ TLS1.x:ke_${1}_WITH_ci_mac",
-    );
+    b.first(r"^(\s+by \S+ with .* ) \(TLS1(?:\.[0-3])?\) tls TLS_.*?([^_]+)_WITH.*$", "${1}(TLS1.x:ke-${2}-AES256-SHAnnn:xxx)");
+    b.first(r"^(\s+by \S+ with .* ) \(TLS1(?:\.[0-3])?\) tls TLS_.*$", "${1}(TLS1.x:ke-RSA-AES256-SHAnnn:xxx)");
+    b.first(r" cipher_ TLS_.*?([^_]+)_WITH.*", " cipher_ TLS1.x:ke_${1}_WITH_ci_mac");
     b.first(r" cipher_ TLS_.*", " cipher_ TLS1.x:ke_RSA_WITH_ci_mac");
     b.all(r"((?:\b|\s)[(=]|\s)TLS1(?:\.[123])?:", "${1}TLS1.x:");
-    ciphers(
-        b,
-        r"AES(?:128|256)",
-        r"GCM-SHA256|GCM-SHA384|SHA",
-        "128|256",
-    );
-    b.all(
-        r"TLS_AES(?:_256)?_GCM_SHA384([^:]|$)",
-        "ke-RSA-AES256-SHAnnn${1}",
-    );
-    b.all(
-        r":TLS_AES(?:_256)?_GCM_SHA384:256(?::[^\s*]+)?",
-        ":ke-RSA-AES256-SHAnnn:xxx",
-    );
+    ciphers(b, r"AES(?:128|256)", r"GCM-SHA256|GCM-SHA384|SHA", "128|256");
+    b.all(r"TLS_AES(?:_256)?_GCM_SHA384([^:]|$)", "ke-RSA-AES256-SHAnnn${1}");
+    b.all(r":TLS_AES(?:_256)?_GCM_SHA384:256(?::[^\s*]+)?", ":ke-RSA-AES256-SHAnnn:xxx");
     b.all(r"(^|[^-])AES256-GCM-SHA384", "${1}RSA-AES256-GCM-SHA384");
     b.all("AEAD-AES256-GCM-SHA384", "RSA-AES256-GCM-SHA384");
     ciphers(b, "AES256|CHACHA20", "GCM-SHA384|POLY1305", "256");
     b.all(r"\bDHE_RSA_AES_128_CBC_SHA1:128", "RSA-AES256-SHA1:256");
     gnutls_cipher(b);
-    b.all(
-        r"TLS1\.2:RSA__CAMELLIA_256_GCM(?:_SHA384)?:256",
-        "TLS1.2:RSA_CAMELLIA_256_GCM-SHAnnn:256",
-    );
+    b.all(r"TLS1\.2:RSA__CAMELLIA_256_GCM(?:_SHA384)?:256", "TLS1.2:RSA_CAMELLIA_256_GCM-SHAnnn:256");
     b.all(r"\bECDHE-(RSA|ECDSA)-AES256-SHA\b", "ke-${1}-AES256-SHAnnn");
     b.all(r"\bDHE-RSA-AES256-SHA256\b", "ke--AES256-SHAnnn");
     b.first(r"(ver:    )TLS1(?:\.\d)?$", "${1}TLS1.x");
@@ -52,22 +29,19 @@ pub fn rules(b: &mut Builder) {
 /// replaced already looks like another, but for the `ke-` before it.
 fn ciphers(b: &mut Builder, cipher: &str, mac: &str, strength: &str) {
     let more = format!(r"(?<more>:(?:{strength})(?::[^\s*]+)?)?(?<colon>:)?");
-    b.all_with(
-        &format!("(?<done>ke-)?(?:(?:EC)?DHE-)?(?<auth>RSA|ECDSA)-(?:{cipher})-(?:{mac}){more}"),
-        |found| {
-            let colon = found.name("colon");
-            let auth = found.name("auth").map_or(&b""[..], |auth| auth.as_bytes());
-            match found.name("more") {
-                _ if found.name("done").is_some() => found[0].to_vec(),
-                Some(_) => {
-                    let colon = colon.map_or(&b""[..], |colon| colon.as_bytes());
-                    [b"ke-", auth, b"-AES256-SHAnnn:xxx", colon].concat()
-                }
-                None if colon.is_some() => found[0].to_vec(),
-                None => [b"ke-", auth, b"-AES256-SHAnnn"].concat(),
+    b.all_with(&format!("(?<done>ke-)?(?:(?:EC)?DHE-)?(?<auth>RSA|ECDSA)-(?:{cipher})-(?:{mac}){more}"), |found| {
+        let colon = found.name("colon");
+        let auth = found.name("auth").map_or(&b""[..], |auth| auth.as_bytes());
+        match found.name("more") {
+            _ if found.name("done").is_some() => found[0].to_vec(),
+            Some(_) => {
+                let colon = colon.map_or(&b""[..], |colon| colon.as_bytes());
+                [b"ke-", auth, b"-AES256-SHAnnn:xxx", colon].concat()
             }
-        },
-    );
+            None if colon.is_some() => found[0].to_vec(),
+            None => [b"ke-", auth, b"-AES256-SHAnnn"].concat(),
+        }
+    });
 }
 
 fn gnutls_cipher(b: &mut Builder) {
@@ -78,10 +52,7 @@ fn gnutls_cipher(b: &mut Builder) {
 }
 
 fn wording(b: &mut Builder) {
-    b.all(
-        "No certificate was found|Certificate is required",
-        "The peer did not send any certificate",
-    );
+    b.all("No certificate was found|Certificate is required", "The peer did not send any certificate");
     b.all(
         r"\(gnutls_priority_set\): No or insufficient priorities were set",
         "(gnutls_handshake): Could not negotiate a supported cipher suite",

@@ -36,35 +36,21 @@ fn exim_user(b: &mut Builder) {
     b.first(r"\b%EXIMUSER%(@|\.lock\.)", "EXIMUSER${1}");
     b.all(r"uid=%EXIMUID%\b", "uid=EXIM_UID");
     b.all(r"gid=%EXIMGID%\b", "gid=EXIM_GID");
-    b.first(
-        r"^%EXIMUSER% %EXIMUID% %EXIMGID%",
-        "EXIMUSER EXIM_UID EXIM_GID",
-    );
+    b.first(r"^%EXIMUSER% %EXIMUID% %EXIMGID%", "EXIMUSER EXIM_UID EXIM_GID");
 }
 
 fn process_ids(b: &mut Builder) {
-    b.sequence_all(
-        r"\b(?:pid=|pid\s|PID:\s|Process\s|child\s)(?<key>\d+)",
-        "p%",
-        Counter::Pid,
-    );
+    b.sequence_all(r"\b(?:pid=|pid\s|PID:\s|Process\s|child\s)(?<key>\d+)", "p%", Counter::Pid);
     b.sequence_all(r"Ci=(?<key>\d+)", "p%", Counter::Pid);
 }
 
 fn more_process_ids(b: &mut Builder) {
     b.first(r"(set_process_info:)\s+\d+", "${1} pppp");
-    b.first(
-        r"(process )\d+( (?:running as|writing to) transport filter)",
-        "${1}pppp${2}",
-    );
+    b.first(r"(process )\d+( (?:running as|writing to) transport filter)", "${1}pppp${2}");
     b.first(r"(reading pipe for subprocess )\d+", "${1}pppp");
     b.first(r"(remote delivery process )\d+( ended)", "${1}pppp${2}");
     b.first(r"(test-mail/(?:subdir/)?temp\.)\d+\.", "${1}pppp.");
-    b.sequence(
-        r"^%DATETIME%(?:\.\d{3})?(?:\s[-+]\d{4})?(?<key>\s\[\d+\])",
-        " [%]",
-        Counter::Pid,
-    );
+    b.sequence(r"^%DATETIME%(?:\.\d{3})?(?:\s[-+]\d{4})?(?<key>\s\[\d+\])", " [%]", Counter::Pid);
     b.sequence(
         r"^SYSLOG:\s'(?:\d{4}-\d\d-\d\d\s)?(?:\d\d:\d\d:\d\d(?:\.\d{3})?\s)?(?:[-+]\d{4}\s)?(?<key>\[\d+\])",
         "[%]",
