@@ -110,7 +110,10 @@ impl Router for Queryprogram {
                 Ok(routed) => routed,
                 Err(message) => common::defer(addr, message),
             },
-            _ => common::defer(addr, format!("{} router: bad command yield: {} {}", router.name, line[..end].as_bstr(), rest.as_bstr())),
+            _ => common::defer(
+                addr,
+                format!("{} router: bad command yield: {} {}", router.name, line[..end].as_bstr(), rest.as_bstr()),
+            ),
         }
     }
 }
@@ -224,7 +227,14 @@ impl Queryprogram {
     }
 
     /// `REDIRECT`: the rest is a list of addresses.
-    fn redirect(&self, ctx: &mut Context, router: &RouterInstance, addr: &mut Address, purpose: RoutePurpose, list: &[u8]) -> Routed {
+    fn redirect(
+        &self,
+        ctx: &mut Context,
+        router: &RouterInstance,
+        addr: &mut Address,
+        purpose: RoutePurpose,
+        list: &[u8],
+    ) -> Routed {
         let options = ForwardOptions {
             allow_fail: true,
             allow_defer: true,
@@ -238,21 +248,28 @@ impl Queryprogram {
         };
         match parse_forward_list(&options, list) {
             Ok(found) if found.items.is_empty() => Routed::Decline,
-            Ok(found) => redirect::children::make(ctx, router, &RedirectOptions::default(), addr, purpose, &found.items, Taint::Tainted),
+            Ok(found) => {
+                redirect::children::make(ctx, router, &RedirectOptions::default(), addr, purpose, &found.items, Taint::Tainted)
+            }
             Err(ForwardEnd::Blackhole) => Routed::Discard,
             Err(ForwardEnd::Fail(m)) => {
                 addr.failure.message = Some(Text::tainted(m));
                 Routed::Fail
             }
             Err(ForwardEnd::Defer(m)) => common::defer(addr, m),
-            Err(ForwardEnd::IncludeFailed(m) | ForwardEnd::Error(m)) => {
-                common::defer(addr, format!("error in alias list: {m}"))
-            }
+            Err(ForwardEnd::IncludeFailed(m) | ForwardEnd::Error(m)) => common::defer(addr, format!("error in alias list: {m}")),
         }
     }
 
     /// `ACCEPT`, with what follows it.
-    fn accept(&self, ctx: &mut Context, router: &RouterInstance, addr: &mut Address, purpose: RoutePurpose, rest: &[u8]) -> Result<Routed, String> {
+    fn accept(
+        &self,
+        ctx: &mut Context,
+        router: &RouterInstance,
+        addr: &mut Address,
+        purpose: RoutePurpose,
+        rest: &[u8],
+    ) -> Result<Routed, String> {
         let fields = fields(rest);
         let field = |name: &[u8]| fields.iter().find(|(n, _)| n == name).map(|(_, v)| v.clone()).filter(|v| !v.is_empty());
         if let Some(data) = field(b"data") {
