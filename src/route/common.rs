@@ -16,6 +16,14 @@ use crate::transports::TransportInstance;
 
 /// `debug_print` of a driver: shown when debugging or `-v` is on.
 pub fn debug_print(ctx: &mut Context, what: &str, name: &BString, template: &Template) {
+    if ctx.run.host_checking {
+        match expand::expand(ctx, template) {
+            Ok(t) if t.is_empty() => {}
+            Ok(t) => crate::verify::hplain!(ctx, ROUTE, "{}", t.trim_end().as_bstr()),
+            Err(_) => {}
+        }
+        return;
+    }
     if !ctx.run.verbose {
         return;
     }

@@ -10,7 +10,7 @@ use crate::context::Context;
 use crate::dns::{self, Outcome, Query, RecordType};
 use crate::expand::{self, ExpandError, Template};
 use crate::log::{self, Selector, Which, hdebug};
-use crate::matching::{self, Match};
+use crate::matching;
 use crate::parse::list;
 use crate::sys::time::unix_time;
 use crate::text::Text;
@@ -209,8 +209,7 @@ fn check_key(ctx: &mut Context, item: &Item, key: &[u8], on_defer: Verdict) -> V
 fn look_up(ctx: &mut Context, domain: &BString, key: &[u8], prefix: &BString, item: Option<&Item>, on_defer: Verdict) -> Verdict {
     let query = BString::from(format!("{prefix}.{domain}"));
     if query.len() > MAX_QUERY {
-        let shown = query.get(..100).unwrap_or(&query).as_bstr();
-        let line = format!("dnslist query is too long (ignored): {shown}...");
+        let line = format!("dnslist query is too long (ignored): {query}...");
         log::write(ctx, None, Which::MAIN.and(Which::PANIC), line.as_bytes());
         return Verdict::Fail;
     }
@@ -300,15 +299,10 @@ fn ask(ctx: &mut Context, query: &BString, now: i64) -> Entry {
         Outcome::Found if addresses.is_empty() => (Outcome::NoData, MAX_TTL),
         Outcome::Found => (Outcome::Found, answer.ttl().map_or(MAX_TTL, i64::from)),
         Outcome::NoMatch | Outcome::NoData => (answer.outcome, answer.negative_ttl().map_or(MAX_TTL, i64::from)),
-        Outcome::Again if again_is_nonexistent(ctx, &answer.asked) => (Outcome::NoMatch, MAX_TTL),
+        Outcome::Again if matching::again_means_nonexist(ctx, &answer.asked) => (Outcome::NoMatch, MAX_TTL),
         other => (other, MAX_TTL),
     };
     Entry { outcome, addresses, text: None, expires: now.saturating_add(ttl.clamp(0, MAX_TTL)) }
-}
-
-fn again_is_nonexistent(ctx: &mut Context, name: &[u8]) -> bool {
-    let Some(list) = ctx.config.main.dns_again_means_nonexist.get().cloned() else { return false };
-    matching::match_domain_named(ctx, "dns_again_means_nonexist", &Text::tainted(name), &list) == Match::Yes
 }
 
 #[cfg(test)]

@@ -157,7 +157,6 @@ impl Redirect {
                 Routed::Discard
             }
             Err(ForwardEnd::Fail(text)) => {
-                let text = if text.is_empty() { BString::from("forced rejection") } else { text };
                 addr.failure.message = Some(Text::tainted(text.clone()));
                 addr.failure.user_message = Some(Text::tainted(text));
                 addr.flags.user_message_given = true;
