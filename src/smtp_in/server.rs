@@ -183,7 +183,7 @@ impl Server {
         loop {
             self.last_was_rcpt = std::mem::take(&mut self.was_rcpt);
             self.last_was_rejected_mail = std::mem::take(&mut self.was_rejected_mail);
-            let next = match self.read_command(ctx, true) {
+            let next = match self.read_command(ctx, !self.pipe_connect_acceptable) {
                 Ok(Command::Known(known)) => self.obey(ctx, known),
                 Ok(Command::Unknown) => self.unknown_command(ctx),
                 Ok(Command::Nul) => {

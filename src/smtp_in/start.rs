@@ -269,9 +269,10 @@ fn limits(ctx: &mut Context, server: &mut Server) -> Result<(), ()> {
 
 /// A connection that begins with TLS is refused before the handshake: nothing can be said to it.
 fn tls_drop(ctx: &mut Context, log_message: Option<&[u8]>) {
+    let Some(which) = ctx.acl.log_reject_target.unwrap_or(Some(Which::MAIN.and(Which::REJECT))) else { return };
     let why = log_message.map(|m| format!(": {}", m.as_bstr())).unwrap_or_default();
     let line = format!("{} dropped by 'connect' ACL{why}", host_and_ident(ctx, true));
-    log::write(ctx, Some(Selector::ConnectionReject), Which::MAIN.and(Which::REJECT), line.as_bytes());
+    log::write(ctx, Some(Selector::ConnectionReject), which, line.as_bytes());
 }
 
 fn banner(ctx: &mut Context, server: &mut Server, message: Option<crate::text::Text>) -> Result<(), ()> {
