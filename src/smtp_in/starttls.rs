@@ -46,7 +46,7 @@ impl Server {
         }
         self.abandon(ctx, "STARTTLS");
         self.free.starttls = false;
-        match self.begin_tls(ctx, false) {
+        match self.begin_tls(ctx, false, None) {
             Ok(()) => {
                 self.tls_begun(ctx);
                 Next::Command
@@ -64,8 +64,8 @@ impl Server {
     }
 
     /// TLS from the first byte (`tls_on_connect_ports`, `-tls-on-connect`). False when it failed; that is logged.
-    pub fn tls_on_connect(&mut self, ctx: &mut Context) -> bool {
-        match self.begin_tls(ctx, true) {
+    pub fn tls_on_connect(&mut self, ctx: &mut Context, banner: Option<&[u8]>) -> bool {
+        match self.begin_tls(ctx, true, banner) {
             Ok(()) => true,
             Err(Trouble::Ours(why) | Trouble::Handshake(why, _)) => {
                 log_failure(ctx, &why);
@@ -116,7 +116,7 @@ impl Server {
         super::helo::set_protocol(ctx);
     }
 
-    fn begin_tls(&mut self, ctx: &mut Context, on_connect: bool) -> Result<(), Trouble> {
+    fn begin_tls(&mut self, ctx: &mut Context, on_connect: bool, banner: Option<&[u8]>) -> Result<(), Trouble> {
         let params = parameters(ctx).map_err(Trouble::Ours)?;
         let cache = ctx.services.tls.clone();
         let context = cache.server(&params).map_err(|e| {
@@ -136,12 +136,14 @@ impl Server {
         let copy = crate::sys::fd::duplicate(socket.as_fd()).ok();
         let peer_address = ctx.session.host_address.as_ref().map_or(String::new(), |a| a.display().into_owned());
         let mut hooks = Hooks { ctx, cache: &cache };
-        let options = AcceptOptions { peer_address, timeout, early_banner: None, hooks: &mut hooks };
+        let early_banner = banner.map(<[u8]>::to_vec);
+        let options = AcceptOptions { peer_address, timeout, early_banner, hooks: &mut hooks };
         match tls_openssl::accept(socket, &context, options) {
             Ok(stream) => {
                 ctx.session.tls_in = facts(stream.facts(), on_connect);
-                let m = &ctx.config.main;
-                ctx.session.tls_in.verification_configured = m.tls_verify_hosts.is_set() || m.tls_try_verify_hosts.is_set();
+                ctx.session.tls_in.verification_configured = params.verify != VerifyMode::None;
+                self.banner_sent = stream.facts().banner_sent;
+                self.tls_auth_due = true;
                 if let Some(w) = ctx.session.wire.as_mut() {
                     w.secured(Box::new(Encrypted(stream)));
                 }
