@@ -336,9 +336,11 @@ fn verify_sender(ctx: &mut Context, address: Text, fake: bool, parsed: &Parsed) 
 fn recipient(ctx: &mut Context, run: &mut Run, parsed: &Parsed, m: &mut Messages) -> Result<Verdict, String> {
     let Some(mut item) = run.addr.clone() else { return Err("cannot verify recipient: there is none".into()) };
     let saved = ctx.address.clone();
+    let lists = ctx.services.lists.of_address();
     let options = verify::VerifyOptions { recipient: true, ..parsed.options.clone() };
     let result = verify::verify_address(ctx, &mut item, &options);
     hdebug!(ctx, ACL, "----------- end verify ------------");
+    ctx.services.lists.leave_address(lists);
     ctx.address = saved;
     run.errno = item.failure.basic_errno;
     m.log = item.failure.message.clone();

@@ -109,6 +109,13 @@ fn testing(ctx: &mut Context, o: &Options, test: &Test) -> Result<i32, Refusal> 
 
 /// `-bt`, `-bv`, `-bvs`
 fn verify(ctx: &mut Context, o: &Options, command: Command) -> Result<i32, Refusal> {
+    // Routers see a sender: the one given, or else the caller.
+    if ctx.message.sender.is_none() {
+        ctx.message.sender = Some(match &o.sender {
+            Some(s) => crate::text::Text::clean(s.to_vec()),
+            None => crate::text::Text::clean(format!("{}@{}", ctx.run.login, ctx.config.site.qualify_domain)),
+        });
+    }
     let result = command::run(ctx, command, &o.arguments, &mut std::io::stdin().lock(), &mut std::io::stdout().lock());
     result.map_err(|e| refuse(crate::sys::error_text(&e)))
 }

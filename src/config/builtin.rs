@@ -159,6 +159,10 @@ pub fn macros() -> Vec<Macro> {
     }
     t.options("_OPT_TRANSPORTS", "transport", "", &with_driver(crate::transports::options::TransportOptions::default().names()));
     t.options("_OPT_MAIN", "", "", MainOptions::default().names());
+    // The values that openssl_options knows; the end keeps one name from being the beginning of another.
+    for name in crate::tls_openssl::option_names() {
+        t.add(format!("_OPT_OPENSSL_{}_X", name.to_ascii_uppercase()), "y");
+    }
     t.add("_CRYPTO_HASH_SHA3".into(), "y");
     t.add("_CRYPTO_SIGN_ED25519".into(), "y");
     for name in have() {

@@ -521,7 +521,7 @@ options! {
         /// Default database file for sqlite lookups.
         sqlite_dbfile: Str = Str::unset(),
         /// Wait for SQLite locks.
-        sqlite_lock_timeout: Time = Time(5),
+        sqlite_lock_timeout: Int = Int(5),
         /// Undefined ACL variable reference is an error.
         strict_acl_vars: bool = false,
         /// Accept and remove doubled angle brackets.

@@ -13,10 +13,16 @@ const MAX_REFERENCES: usize = 12;
 
 /// Hands in a message whose header names its recipients (`To:`, `Bcc:`), with an empty envelope sender. The error is the
 /// exit value that a submission would have had.
-pub fn send(ctx: &mut Context, text: &[u8]) -> Result<(), i32> {
+pub(super) fn send(ctx: &mut Context, text: &[u8]) -> Result<(), i32> {
+    send_as(ctx, text, false)
+}
+
+/// The same; `as_process`: the log names the user that this process runs as.
+pub fn send_as(ctx: &mut Context, text: &[u8], as_process: bool) -> Result<(), i32> {
     let authenticated = ctx.config.main.bounce_sender_authentication.raw().map(|a| Text::clean(a.to_vec()));
     let message = Generated {
         text: text.to_vec(),
+        as_process,
         reference: (!ctx.message.id.is_empty()).then(|| ctx.message.id.clone()),
         authenticated_sender: authenticated,
         ..Generated::default()

@@ -146,12 +146,18 @@ fn failure(ctx: &mut Context, d: &Delivery<'_>, addr: &Address, stage: Stage, qu
     let routing = stage == Stage::Router && addr.router.is_none();
     let noted = if routing { [b"routing failed for ", text.as_slice()].concat() } else { text.to_vec() };
     d.msglog(ctx, &noted);
+    let data = addr.failure.message.clone().unwrap_or_default();
+    // The routers' failures tell of themselves before the line is written, those of transports after it.
+    let internal = addr.transport.is_none();
+    if internal {
+        event::of_address(ctx, addr, "msg:fail:internal", &data, 0);
+    }
     if !quiet {
         log::write(ctx, None, Which::MAIN, &[b"** ", text.as_slice()].concat());
     }
-    let data = addr.failure.message.clone().unwrap_or_default();
-    let name = if addr.transport.is_some() { "msg:fail:delivery" } else { "msg:fail:internal" };
-    event::of_address(ctx, addr, name, &data, 0);
+    if !internal {
+        event::of_address(ctx, addr, "msg:fail:delivery", &data, 0);
+    }
 }
 
 /// The output of a command, kept in a file, is logged or kept for a bounce as the transport's options say; it may

@@ -67,5 +67,5 @@ pub(super) fn quota_warning(ctx: &mut Context, text: &[u8]) {
     }
     out.extend_from_slice(text);
     // The mailbox is nearly full; that the owner is not told changes nothing for this delivery.
-    let _ = generated::send(ctx, &out);
+    let _ = generated::send_as(ctx, &out, true);
 }

@@ -160,6 +160,29 @@ fn connect(dir: &Dir, path: &Path, id: FileId, mode: Mode, file_mode: u32) -> st
 }
 
 fn open_connection(path: &Path) -> rusqlite::Result<Connection> {
+    match open_to_write(path) {
+        Err(e) if e.sqlite_error_code() == Some(ErrorCode::ReadOnly) => open_to_look(path),
+        other => other,
+    }
+}
+
+/// For those who may read the file but write nothing beside it (an administrator's `exim_dumpdb`): a look at it as it is
+/// on the disk, without locks.
+fn open_to_look(path: &Path) -> rusqlite::Result<Connection> {
+    let mut uri = String::from("file:");
+    for c in path.as_os_str().as_bytes() {
+        match c {
+            b'/' | b'.' | b'-' | b'_' => uri.push(char::from(*c)),
+            c if c.is_ascii_alphanumeric() => uri.push(char::from(*c)),
+            c => uri.push_str(&format!("%{c:02x}")),
+        }
+    }
+    uri.push_str("?immutable=1");
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_URI;
+    Connection::open_with_flags(uri, flags)
+}
+
+fn open_to_write(path: &Path) -> rusqlite::Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let conn = Connection::open_with_flags(path, flags)?;
     conn.busy_handler(Some(|tries| {

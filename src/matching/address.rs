@@ -165,7 +165,8 @@ impl<'a> AddressTest<'a> {
                 item.piece(item.get(begin..).unwrap_or_default())
             }
         };
-        let wanted = Wanted { caseless: true, partial: true, at_is_special: true };
+        // `+caseful` makes the pattern's domain caseful too; the subject's is in lower case.
+        let wanted = Wanted { caseless: self.caseless, partial: true, at_is_special: true };
         let mut test = StringTest::new(domain, wanted, self.captures);
         test.capture_from(first);
         let mut scan = Scan::new(Some(ListKind::Domain), Tester::String(test), domain.display().into_owned());

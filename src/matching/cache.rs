@@ -24,7 +24,7 @@ pub struct ListCache {
 }
 
 /// What was known of another address, kept while one is handled.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Outer(Results);
 
 impl ListCache {
@@ -36,6 +36,11 @@ impl ListCache {
     /// The address before that is handled again.
     pub fn leave_address(&mut self, outer: Outer) {
         self.address = outer.0;
+    }
+
+    /// A copy of what is known of the address in hand, to be given back after it was handled for another purpose.
+    pub fn of_address(&self) -> Outer {
+        Outer(self.address.clone())
     }
 
     /// Another message begins.

@@ -114,6 +114,9 @@ fn verify(ctx: &mut Context, ip: IpAddr, names: &[Vec<u8>]) -> Match {
                     let same = unmapped(address) == unmapped(ip);
                     log::hdebug!(ctx, HOST_LOOKUP, "  {address}{}", if same { " OK" } else { "" });
                     ok |= same;
+                    if ok {
+                        break;
+                    }
                 }
                 match ok {
                     true => good.push(name),

@@ -60,6 +60,8 @@ pub enum Subject<'a> {
     Domain(&'a Text),
     /// A local part; case does not matter unless the list says `+caseful`.
     LocalPart(&'a Text),
+    /// A local part whose case matters (`caseful_local_part` of routers).
+    CasefulLocalPart(&'a Text),
     /// A whole address; may be empty.
     Address {
         /// The address.
@@ -120,6 +122,17 @@ pub fn match_option(
     data: Option<&mut Option<Text>>,
 ) -> Match {
     test(ctx, &Request { subject, list: List::Expand(list), single: false, captures: false, label: Some(option) }, data)
+}
+
+/// The same for `domains` and `local_parts` of routers, which set `$1` and so on for the router's other options.
+pub fn match_router_list(
+    ctx: &mut Context,
+    option: &str,
+    subject: Subject<'_>,
+    list: &Template,
+    data: Option<&mut Option<Text>>,
+) -> Match {
+    test(ctx, &Request { subject, list: List::Expand(list), single: false, captures: true, label: Some(option) }, data)
 }
 
 /// For the trace: the option has no value, so nothing is in its list.

@@ -73,7 +73,9 @@ pub(super) struct Scan<'a> {
 /// What is looked for, as traces have it.
 pub(super) fn shown(subject: &Subject<'_>) -> String {
     match subject {
-        Subject::String { text, .. } | Subject::Domain(text) | Subject::LocalPart(text) => text.display().into_owned(),
+        Subject::String { text, .. } | Subject::Domain(text) | Subject::LocalPart(text) | Subject::CasefulLocalPart(text) => {
+            text.display().into_owned()
+        }
         Subject::Address { address, .. } => address.display().into_owned(),
         Subject::SessionHost => "host".into(),
         Subject::Host { address: Some(ip), .. } => ip.to_string(),
@@ -103,6 +105,10 @@ pub(super) fn run(ctx: &mut Context, request: &Request<'_>, data: &mut Option<Te
         }
         Subject::LocalPart(text) => {
             let wanted = Wanted { caseless: true, partial: true, at_is_special: false };
+            (Some(ListKind::LocalPart), Tester::String(StringTest::new(text, wanted, request.captures)))
+        }
+        Subject::CasefulLocalPart(text) => {
+            let wanted = Wanted { caseless: false, partial: true, at_is_special: false };
             (Some(ListKind::LocalPart), Tester::String(StringTest::new(text, wanted, request.captures)))
         }
         Subject::Address { address, caseless } => {
@@ -142,7 +148,11 @@ impl Scan<'_> {
                 };
                 match expand_list(ctx, template, subject) {
                     Ok(Some(t)) => t,
-                    Ok(None) => return Match::No,
+                    Ok(None) => {
+                        let raw = template.raw().as_bstr();
+                        log::hdebug!(ctx, LISTS, "expansion of \"{raw}\" forced failure: assume not in this list");
+                        return Match::No;
+                    }
                     Err(m) => return Match::Defer(m),
                 }
             }
@@ -434,7 +444,11 @@ fn expand_list(ctx: &mut Context, template: &crate::expand::Template, domain: Op
     }
     match result {
         Ok(text) => Ok(Some(text)),
-        Err(ExpandError::Forced(_)) => Ok(None),
+        Err(ExpandError::Forced(_)) => {
+            let raw = template.raw().as_bstr();
+            log::hdebug!(ctx, LISTS, "expansion of \"{raw}\" forced failure: assume not in this list");
+            Ok(None)
+        }
         Err(e) => {
             let text = format!("failed to expand \"{}\" while checking a list: {e}", template.raw().as_bstr());
             log::write(ctx, None, Which::MAIN.and(Which::PANIC), text.as_bytes());

@@ -101,7 +101,7 @@ fn hosts() {
         ("+ignore_unknown : 10.1.2 : 10.1.2.3", true),
         (":", false),
         ("*", true),
-        ("::ffff:10.1.2.3", true),
+        ("<; ::ffff:10.1.2.3", true),
     ] {
         let subject = Subject::Host { name: &name, address: Some(ip) };
         let got = match_ready(ctx, subject, &list(items), None);

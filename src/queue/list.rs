@@ -106,7 +106,9 @@ fn message(ctx: &mut Context, options: &ListOptions, id: &[u8], out: &mut impl W
         }
     }
     if options.generated {
-        for (_, _, name) in m.nonrecipients.preorder() {
+        let mut names: Vec<_> = m.nonrecipients.preorder().into_iter().map(|(_, _, name)| name).collect();
+        names.sort_unstable();
+        for name in names {
             if !m.recipients.iter().any(|r| r.address.as_bytes() == name.as_bytes()) {
                 writeln!(out, "       +D {name}")?;
             }

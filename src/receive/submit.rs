@@ -17,6 +17,8 @@ pub struct Generated {
     pub text: Vec<u8>,
     /// For AUTH= when it is sent on (`bounce_sender_authentication`).
     pub authenticated_sender: Option<Text>,
+    /// The log names the user that this process runs as (`U=root`), not Exim's own.
+    pub as_process: bool,
     /// The message that it is about (`R=` in the log).
     pub reference: Option<bstr::BString>,
 }
@@ -25,7 +27,8 @@ pub struct Generated {
 pub fn submit(parent: &Context, message: Generated) -> Result<Option<Accepted>, i32> {
     let mut run = (*parent.run).clone();
     let site = &parent.config.site;
-    let user = crate::sys::users::user_by_id(site.exim_uid).ok().flatten();
+    let user =
+        crate::sys::users::user_by_id(if message.as_process { crate::sys::ids::geteuid() } else { site.exim_uid }).ok().flatten();
     run.login = user.map_or_else(|| "exim".into(), |u| u.name);
     run.real_uid = site.exim_uid;
     run.real_gid = site.exim_gid;

@@ -138,6 +138,7 @@ pub fn set_errors_address(
         Err(ExpandError::Forced(_)) => return Ok(()),
         Err(e) => return Err(format!("{} router failed to expand \"{}\": {e}", router.name, t.raw().as_bstr())),
     };
+    let text = crate::rewrite::qualify(ctx, &text, true);
     if text.trim().is_empty() || text.trim() == b"<>" {
         addr.errors_to = Some(Text::new());
         addr.flags.errors_to_set = true;

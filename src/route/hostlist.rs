@@ -83,8 +83,11 @@ impl HostFailure {
 
     fn routed(self, addr: &mut Address) -> Routed {
         match self {
-            Self::Decline => Routed::Decline,
-            Self::Pass => Routed::Pass,
+            // What the next routers say counts, not what was wrong here.
+            Self::Decline | Self::Pass => {
+                addr.failure = Default::default();
+                if self == Self::Pass { Routed::Pass } else { Routed::Decline }
+            }
             Self::Fail => Routed::Fail,
             Self::Freeze => {
                 addr.flags.freeze = true;

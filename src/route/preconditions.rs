@@ -27,8 +27,8 @@ pub fn check(ctx: &mut Context, router: &RouterInstance, addr: &mut Address, pur
     let verifying = matches!(purpose, RoutePurpose::VerifyRecipient | RoutePurpose::VerifySender);
     let skip = match purpose {
         RoutePurpose::Test => !g.address_test,
-        RoutePurpose::VerifySender => !g.verify_sender,
-        RoutePurpose::VerifyRecipient => !g.verify_recipient,
+        RoutePurpose::VerifySender => !(g.verify && g.verify_sender),
+        RoutePurpose::VerifyRecipient => !(g.verify && g.verify_recipient),
         RoutePurpose::Expn => !g.expn,
         RoutePurpose::Deliver => false,
     };
@@ -37,7 +37,7 @@ pub fn check(ctx: &mut Context, router: &RouterInstance, addr: &mut Address, pur
     }
     if let Some(list) = g.domains.get() {
         let domain = addr.domain.clone();
-        match matching::match_option(ctx, "domains", Subject::Domain(&domain), list, Some(&mut addr.domain_data)) {
+        match matching::match_router_list(ctx, "domains", Subject::Domain(&domain), list, Some(&mut addr.domain_data)) {
             Match::Yes => ctx.address.domain_data = addr.domain_data.clone(),
             Match::No => return Verdict::Skip,
             Match::Defer(_) => return Verdict::Defer("domains check lookup or other defer".into()),
@@ -45,7 +45,11 @@ pub fn check(ctx: &mut Context, router: &RouterInstance, addr: &mut Address, pur
     }
     if let Some(list) = g.local_parts.get() {
         let local = addr.local_part.clone();
-        match matching::match_option(ctx, "local_parts", Subject::LocalPart(&local), list, Some(&mut addr.local_part_data)) {
+        let subject = match g.caseful_local_part {
+            true => Subject::CasefulLocalPart(&local),
+            false => Subject::LocalPart(&local),
+        };
+        match matching::match_router_list(ctx, "local_parts", subject, list, Some(&mut addr.local_part_data)) {
             Match::Yes => ctx.address.local_part_data = addr.local_part_data.clone(),
             Match::No => return Verdict::Skip,
             Match::Defer(_) => return Verdict::Defer("local_parts check lookup or other defer".into()),

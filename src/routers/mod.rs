@@ -68,5 +68,6 @@ pub static DRIVERS: &[RouterType] = &[
     RouterType { name: "dnslookup", make: || Box::<dnslookup::Dnslookup>::default() },
     RouterType { name: "ipliteral", make: || Box::<ipliteral::Ipliteral>::default() },
     RouterType { name: "manualroute", make: || Box::<manualroute::Manualroute>::default() },
+    RouterType { name: "queryprogram", make: || Box::<queryprogram::Queryprogram>::default() },
     RouterType { name: "redirect", make: || Box::<redirect::Redirect>::default() },
 ];

@@ -256,8 +256,7 @@ impl Server {
         }
         self.note_pipelining(ctx);
         let prdr = if ctx.message.prdr { ", PRDR Requested" } else { "" };
-        let (verdict, message, logged) =
-            result.map_or((Verdict::Ok, None, None), |r| (r.verdict, r.user_message, r.log_message));
+        let (verdict, message, logged) = result.map_or((Verdict::Ok, None, None), |r| (r.verdict, r.user_message, r.log_message));
         match message {
             None => self.reply(ctx, format!("250 OK{prdr}")),
             Some(mut m) => {

@@ -348,7 +348,10 @@ fn greet(ctx: &mut Context, plan: &Plan<'_>, opened: &mut Opened, name: &[u8]) -
     let mut refused = None;
     if !avoid || c.lmtp {
         match c.ehlo(name) {
-            Ok(()) => return Ok(()),
+            Ok(()) => {
+                let said = c.helo_response.clone();
+                return event(ctx, plan, "smtp:ehlo", &said);
+            }
             Err(Fault::Refused(r)) if !c.lmtp => refused = Some(r),
             Err(f) => return Err(server(c, f)),
         }

@@ -286,7 +286,7 @@ fn show_all(ctx: &mut Context, address: &[u8], lists: &RouteLists, all_ok: bool,
     }
     let mut seen = std::collections::BTreeSet::new();
     for addr in lists.local.iter().chain(&lists.remote) {
-        let duplicate = addr.kind == AddressKind::Mail && !seen.insert(addr.unique.clone());
+        let duplicate = addr.kind == AddressKind::Mail && !seen.insert(addr.address.to_lower());
         report.delivered(ctx, addr, duplicate);
     }
 }

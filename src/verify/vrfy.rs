@@ -45,7 +45,7 @@ pub fn expn(ctx: &mut Context, address: &Text) -> Vec<BString> {
     };
     let mut lists = RouteLists::default();
     match route_address(ctx, addr, RoutePurpose::Expn, &mut lists) {
-        RouteOutcome::Fail => vec![format!("553 {shown} failed to verify").into()],
+        RouteOutcome::Fail => vec![format!("553 {shown} is undeliverable").into()],
         RouteOutcome::Defer | RouteOutcome::Error => vec![format!("553 {shown} cannot be resolved at this time").into()],
         _ => {
             let count = lists.new.len();

@@ -139,7 +139,7 @@ fn special_child(
     if purpose != RoutePurpose::Deliver && purpose != RoutePurpose::Test {
         return Ok(child);
     }
-    if forbidden {
+    if forbidden && is_pipe {
         // The delivery code says so, in the words for pipes and files.
         child.failure.basic_errno = errno;
         return Ok(child);
@@ -152,6 +152,10 @@ fn special_child(
         ("file_transport", &o.file_transport)
     };
     let Some(t) = template.get() else {
+        if forbidden {
+            child.failure.basic_errno = errno;
+            return Ok(child);
+        }
         child.failure.basic_errno = errors::BAD_TRANSPORT;
         child.failure.message = Some(Text::clean(format!("{option} unset in {} router", router.name)));
         return Ok(child);
@@ -162,7 +166,12 @@ fn special_child(
     ctx.address.address_pipe = None;
     ctx.address.address_file = None;
     match found {
-        Ok(transport) => child.transport = Some(transport),
+        Ok(transport) => {
+            child.transport = Some(transport);
+            if forbidden {
+                child.failure.basic_errno = errno;
+            }
+        }
         Err(message) => return Err(common::defer(addr, message)),
     }
     Ok(child)
@@ -211,7 +220,7 @@ pub fn mail_syntax_errors(ctx: &mut Context, router: &RouterInstance, o: &Redire
         text.extend_from_slice(rest.as_bytes());
     }
     // The redirection goes on whether anybody hears of its errors or not.
-    let _ = crate::deliver::generated::send(ctx, &text);
+    let _ = crate::deliver::generated::send_as(ctx, &text, true);
 }
 
 /// Results cross a pipe as fields, each with its length.

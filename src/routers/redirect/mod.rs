@@ -1,6 +1,6 @@
 //! The `redirect` router (manual chapter 22): aliases, `.forward` files, filters.
 
-mod children;
+pub mod children;
 mod options;
 mod source;
 

@@ -88,6 +88,7 @@ fn read_checked(o: &RedirectOptions, addr: &Address, name: &[u8]) -> Result<Opti
             return match e.kind() {
                 ErrorKind::NotFound => match parent_is_there(name) {
                     Ok(()) => Ok(None),
+                    Err(_) if o.ignore_enotdir => Ok(None),
                     Err(message) => Err(message.into()),
                 },
                 ErrorKind::NotADirectory if o.ignore_enotdir => Ok(None),
