@@ -67,6 +67,9 @@ pub fn receive(ctx: &mut Context, submission: &Submission, from: From) -> Result
     if ctx.session.received_protocol.is_none() {
         ctx.session.received_protocol = Some("local".into());
     }
+    if ctx.session.connection_id.is_empty() {
+        ctx.session.connection_id = crate::smtp_in::start::connection_id().into();
+    }
     let size_limit = super::size_limit(ctx).map_err(|text| {
         log::write(ctx, None, Which::MAIN.and(Which::PANIC), text.as_bytes());
         1

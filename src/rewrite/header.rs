@@ -122,6 +122,10 @@ fn change(ctx: &mut Context, how: &How<'_>, found: &parse::Extracted) -> Option<
         How::Rules(rules, target) => {
             let is_recipient = !matches!(target, Target::Sender | Target::From | Target::ReplyTo);
             let given = Text::tainted(found.address.clone());
+            let may = if is_recipient { ctx.session.allow_unqualified_recipient } else { ctx.session.allow_unqualified_sender };
+            if !found.is_qualified() && !may {
+                return None;
+            }
             let qualified = qualify(ctx, &given, is_recipient);
             let new = one::rewrite(ctx, rules, &qualified, *target, true, &mut Vec::new());
             let changed = new.changed || qualified != given;

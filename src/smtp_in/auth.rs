@@ -106,6 +106,24 @@ impl Server {
         Next::Command
     }
 
+    /// `tls` authenticators: tried once when TLS has begun, if the client has shown a certificate.
+    pub fn tls_auth(&mut self, ctx: &mut Context) {
+        if !std::mem::take(&mut self.tls_auth_due) || ctx.session.tls_in.peer_cert.is_none() {
+            return;
+        }
+        let config = ctx.config.clone();
+        let Some(auth) = config.auths.iter().find(|a| a.driver_name == "tls" && a.server) else { return };
+        if let Some(list) = config.main.acl_smtp_auth.get()
+            && acl::check(ctx, Where::Auth, None, list).verdict != Verdict::Ok
+        {
+            return;
+        }
+        let outcome = run(ctx, auth, b"", &mut Dialogue { ended: None });
+        if !outcome.ok {
+            log::debug!(ctx, AUTH, "tls auth not succeeded: {}", outcome.logged);
+        }
+    }
+
     /// The event `auth:fail`. What its action gives is logged instead of our line.
     fn fail_event(&self, ctx: &mut Context, authenticator: BString, logged: &[u8]) -> Option<BString> {
         let config = ctx.config.clone();

@@ -197,14 +197,18 @@ pub fn set_protocol(ctx: &mut Context) {
     if s.host_address.is_none() {
         name.push_str("local-");
     }
-    name.push_str(match s.input {
-        Input::BatchedSmtp => "bsmtp",
-        _ if s.esmtp => "esmtp",
-        _ => "smtp",
+    // With the selector tls_on_connect such sessions are told apart: `essmtp`.
+    let secure = s.tls_in.cipher.is_some();
+    let on_connect = secure && s.tls_in.on_connect && ctx.config.site.log.selectors.has(log::Selector::TlsOnConnect);
+    name.push_str(match (s.input, s.esmtp, on_connect) {
+        (Input::BatchedSmtp, ..) => "bsmtp",
+        (_, true, true) => "essmtp",
+        (_, true, false) => "esmtp",
+        (_, false, true) => "ssmtp",
+        (_, false, false) => "smtp",
     });
-    if s.tls_in.cipher.is_some() {
-        let capital = s.tls_in.on_connect && ctx.config.site.log.selectors.has(log::Selector::TlsOnConnect);
-        name.push(if capital { 'S' } else { 's' });
+    if secure && !on_connect {
+        name.push('s');
     }
     if s.authenticated_by.is_some() {
         name.push('a');

@@ -1,6 +1,6 @@
 //! The small commands: RSET, NOOP, QUIT, HELP, WELLKNOWN, ATRN.
 
-use bstr::BString;
+use bstr::{BString, ByteSlice};
 
 use super::server::Server;
 use super::{Next, host_in, report};
@@ -107,16 +107,18 @@ impl Server {
         let Some(body) = ctx.acl.wellknown_response.take() else {
             return self.refuse(ctx, Where::Wellknown, acl::AclResult { verdict: Verdict::Fail, ..result });
         };
-        // xtext, in lines of the size that SMTP allows.
-        let coded = crate::parse::xtext::encode(&body);
+        // xtext, one line of the answer for each line of the text.
         let mut out = BString::from(format!("250-SIZE={}\r\n", body.len()));
-        for piece in coded.chunks(80) {
-            out.extend_from_slice(b"250-");
-            out.extend_from_slice(piece);
+        let lines: Vec<&[u8]> = body.lines_with_terminator().collect();
+        for (i, line) in lines.iter().enumerate() {
+            out.extend_from_slice(if i + 1 < lines.len() { b"250-" } else { b"250 " });
+            out.extend_from_slice(&crate::parse::xtext::encode(line));
             out.extend_from_slice(b"\r\n");
         }
-        out.extend_from_slice(b"250 ");
-        self.reply(ctx, out);
+        if lines.is_empty() {
+            out.extend_from_slice(b"250 \r\n");
+        }
+        super::answer::put(ctx, &out);
         Next::Command
     }
 

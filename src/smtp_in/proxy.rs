@@ -42,6 +42,8 @@ pub fn read(ctx: &mut Context, server: &mut Server) -> bool {
     let kept = wire.timeout.replace(Duration::from_secs(limit));
     let result = take(wire);
     wire.timeout = kept;
+    // A header that did not come is no end of the connection.
+    wire.forgive_timeout();
     match result {
         Ok(None) => true,
         Ok(Some(ends)) => {
@@ -70,10 +72,8 @@ fn apply(ctx: &mut Context, ends: Ends, server: &mut Server) {
     s.host_aliases.clear();
     ctx.services.lists = Default::default();
     let _ = server;
-    let option = ctx.config.main.host_lookup.clone();
-    if host_is_in(ctx, "host_lookup", &option) || option.is_set() {
-        crate::matching::host_name_lookup(ctx);
-    }
+    // The client's name was not looked up when the connection was made.
+    crate::matching::host_name_lookup(ctx);
 }
 
 /// Takes one header from the line: `None` for LOCAL and UNKNOWN.

@@ -104,6 +104,10 @@ pub struct Server {
     pub(super) was_rejected_mail: bool,
     /// The line about a session without mail is not to be written (hosts_connection_nolog and such).
     pub no_mail_line_off: bool,
+    /// The banner went out within the TLS handshake.
+    pub banner_sent: bool,
+    /// TLS has begun, and `tls` authenticators have not been tried since.
+    pub tls_auth_due: bool,
     /// Messages accepted in this session.
     pub accepted: u64,
     /// Batched SMTP: the error that ended the message in hand.
@@ -148,6 +152,8 @@ impl Server {
             was_rcpt: false,
             was_rejected_mail: false,
             no_mail_line_off: false,
+            banner_sent: false,
+            tls_auth_due: false,
             accepted: 0,
             batch_error: None,
             proxy_failed: false,
@@ -181,9 +187,15 @@ impl Server {
     /// Obeys commands until message data is to come, or the session ends.
     fn until_message(&mut self, ctx: &mut Context) -> Result<super::Envelope, SessionEnd> {
         loop {
+            self.tls_auth(ctx);
             self.last_was_rcpt = std::mem::take(&mut self.was_rcpt);
             self.last_was_rejected_mail = std::mem::take(&mut self.was_rejected_mail);
-            let next = match self.read_command(ctx, true) {
+            let next = match self.read_command(ctx, !self.pipe_connect_acceptable) {
+                Ok(Command::Known(known)) if !self.proxy_failed || known.verb == Verb::Quit => self.obey(ctx, known),
+                Ok(_) if self.proxy_failed => {
+                    self.reply(ctx, "503 Command refused, required Proxy negotiation failed");
+                    Next::Command
+                }
                 Ok(Command::Known(known)) => self.obey(ctx, known),
                 Ok(Command::Unknown) => self.unknown_command(ctx),
                 Ok(Command::Nul) => {
@@ -207,10 +219,6 @@ impl Server {
     }
 
     fn obey(&mut self, ctx: &mut Context, known: &'static Known) -> Next {
-        if self.proxy_failed && known.verb != Verb::Quit {
-            self.reply(ctx, "503 Command refused, required Proxy negotiation failed");
-            return Next::Command;
-        }
         self.short = known.short;
         match known.verb {
             Verb::Helo => self.helo(ctx, false),

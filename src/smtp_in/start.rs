@@ -57,10 +57,23 @@ fn session(ctx: &mut Context) -> Result<Server, ()> {
         }
         message = result.user_message;
     }
-    if ctx.session.tls_in.on_connect && !server.tls_on_connect(ctx) {
-        return Err(());
+    if ctx.session.tls_in.on_connect {
+        // With tls_early_banner_hosts it is sent in the handshake, where it costs no round trip.
+        let option = ctx.config.main.tls_early_banner_hosts.clone();
+        let mut early = None;
+        if option.is_set() && host_is_in(ctx, "tls_early_banner_hosts", &option) {
+            early = Some(banner(ctx, message.clone())?);
+        }
+        if !server.tls_on_connect(ctx, early.as_deref()) {
+            return Err(());
+        }
+        if server.banner_sent {
+            seen(ctx);
+            return Ok(server);
+        }
     }
-    banner(ctx, &mut server, message)?;
+    let out = banner(ctx, message)?;
+    greet(ctx, &mut server, &out)?;
     Ok(server)
 }
 
@@ -81,6 +94,21 @@ pub fn connection_id() -> String {
         .ok()
         .and_then(|p| p.file_name().map(|n| n.to_string_lossy().into_owned()))
         .unwrap_or_else(|| std::process::id().to_string())
+}
+
+/// For tests: does a client that got its banner early speak at once?
+fn seen(ctx: &mut Context) {
+    if !ctx.run.test_harness {
+        return;
+    }
+    let until = std::time::Instant::now() + Duration::from_millis(100);
+    while std::time::Instant::now() < until && ctx.session.wire.as_mut().is_some_and(|w| !w.input_waiting()) {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    let seen = ctx.session.wire.as_mut().is_some_and(|w| w.input_waiting());
+    let what = if seen { "appears to have seen" } else { "appears to have NOT SEEN" };
+    let line = format!("Ci={} SMTP peer {what} our banner", ctx.session.connection_id);
+    log::write(ctx, None, Which::MAIN, line.as_bytes());
 }
 
 /// The facts that a session starts with.
@@ -269,12 +297,14 @@ fn limits(ctx: &mut Context, server: &mut Server) -> Result<(), ()> {
 
 /// A connection that begins with TLS is refused before the handshake: nothing can be said to it.
 fn tls_drop(ctx: &mut Context, log_message: Option<&[u8]>) {
+    let Some(which) = ctx.acl.log_reject_target.unwrap_or(Some(Which::MAIN.and(Which::REJECT))) else { return };
     let why = log_message.map(|m| format!(": {}", m.as_bstr())).unwrap_or_default();
     let line = format!("{} dropped by 'connect' ACL{why}", host_and_ident(ctx, true));
-    log::write(ctx, Some(Selector::ConnectionReject), Which::MAIN.and(Which::REJECT), line.as_bytes());
+    log::write(ctx, Some(Selector::ConnectionReject), which, line.as_bytes());
 }
 
-fn banner(ctx: &mut Context, server: &mut Server, message: Option<crate::text::Text>) -> Result<(), ()> {
+/// The lines of the banner.
+fn banner(ctx: &mut Context, message: Option<crate::text::Text>) -> Result<Vec<u8>, ()> {
     let mut code = BString::from("220");
     let text = match message {
         Some(mut m) => {
@@ -302,6 +332,11 @@ fn banner(ctx: &mut Context, server: &mut Server, message: Option<crate::text::T
         out.extend_from_slice(l);
         out.extend_from_slice(b"\r\n");
     }
+    Ok(out)
+}
+
+/// Puts the banner on the line, if nothing has come before its time.
+fn greet(ctx: &mut Context, server: &mut Server, out: &[u8]) -> Result<(), ()> {
     let option = ctx.config.main.pipelining_connect_advertise_hosts.clone();
     server.pipe_connect_acceptable =
         ctx.session.host_address.is_some() && host_is_in(ctx, "pipelining_connect_advertise_hosts", &option);
@@ -322,7 +357,7 @@ fn banner(ctx: &mut Context, server: &mut Server, message: Option<crate::text::T
             return Err(());
         }
     }
-    answer::put(ctx, &out);
+    answer::put(ctx, out);
     Ok(())
 }
 

@@ -3,6 +3,7 @@
 //! What the peer sent before the handshake is thrown away (RFC 3207), and so is what it told us. A handshake that
 //! fails ends the session: clear text is never read again on that connection.
 
+use std::os::fd::{AsFd, OwnedFd};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -10,6 +11,7 @@ use bstr::{BString, ByteSlice};
 
 use super::server::Server;
 use super::tls_stream::Encrypted;
+use super::wire::InputEnd;
 use super::{Next, host_is_in, report};
 use crate::acl::{self, Verdict, Where};
 use crate::config::options::Str;
@@ -24,8 +26,8 @@ use crate::tls_openssl::{self, AcceptOptions, CertSource, HandshakeHooks, Openss
 enum Trouble {
     /// Our configuration: the session may go on without TLS.
     Ours(String),
-    /// The handshake: the session is over.
-    Handshake(String),
+    /// The handshake: the session is over. The socket, for the end.
+    Handshake(String, Option<OwnedFd>),
 }
 
 impl Server {
@@ -44,7 +46,7 @@ impl Server {
         }
         self.abandon(ctx, "STARTTLS");
         self.free.starttls = false;
-        match self.begin_tls(ctx, false) {
+        match self.begin_tls(ctx, false, None) {
             Ok(()) => {
                 self.tls_begun(ctx);
                 Next::Command
@@ -54,26 +56,47 @@ impl Server {
                 self.reply(ctx, "454 TLS currently unavailable");
                 Next::Command
             }
-            Err(Trouble::Handshake(why)) => {
+            Err(Trouble::Handshake(why, socket)) => {
                 log_failure(ctx, &why);
-                report::closed(ctx, "by EOF");
-                self.not_quit(ctx, Some("tls-failed"), None);
-                Next::End
+                self.after_failure(ctx, socket)
             }
         }
     }
 
     /// TLS from the first byte (`tls_on_connect_ports`, `-tls-on-connect`). False when it failed; that is logged.
-    pub fn tls_on_connect(&mut self, ctx: &mut Context) -> bool {
-        match self.begin_tls(ctx, true) {
+    pub fn tls_on_connect(&mut self, ctx: &mut Context, banner: Option<&[u8]>) -> bool {
+        match self.begin_tls(ctx, true, banner) {
             Ok(()) => true,
-            Err(Trouble::Ours(why) | Trouble::Handshake(why)) => {
+            Err(Trouble::Ours(why) | Trouble::Handshake(why, _)) => {
                 log_failure(ctx, &why);
                 report::closed(ctx, "by EOF");
                 self.not_quit(ctx, Some("tls-failed"), None);
                 false
             }
         }
+    }
+
+    /// A handshake has failed: everything but the end of the connection is refused unread.
+    fn after_failure(&mut self, ctx: &mut Context, socket: Option<OwnedFd>) -> Next {
+        const MOST: usize = 20;
+        let again = socket.and_then(|s| ctx.session.wire.as_mut().map(|w| w.clear_again(s)));
+        if matches!(again, Some(Ok(()))) {
+            for _ in 0..MOST {
+                let Some(wire) = ctx.session.wire.as_mut() else { break };
+                match wire.fill() {
+                    Ok(()) => {
+                        let n = wire.unread().len();
+                        wire.consume(n);
+                        self.reply(ctx, "554 Security failure");
+                    }
+                    Err(InputEnd::TimedOut) => return self.input_ended(ctx, &InputEnd::TimedOut),
+                    Err(_) => break,
+                }
+            }
+        }
+        report::closed(ctx, "by EOF");
+        self.not_quit(ctx, Some("tls-failed"), None);
+        Next::End
     }
 
     fn tls_begun(&mut self, ctx: &mut Context) {
@@ -93,7 +116,7 @@ impl Server {
         super::helo::set_protocol(ctx);
     }
 
-    fn begin_tls(&mut self, ctx: &mut Context, on_connect: bool) -> Result<(), Trouble> {
+    fn begin_tls(&mut self, ctx: &mut Context, on_connect: bool, banner: Option<&[u8]>) -> Result<(), Trouble> {
         let params = parameters(ctx).map_err(Trouble::Ours)?;
         let cache = ctx.services.tls.clone();
         let context = cache.server(&params).map_err(|e| {
@@ -107,16 +130,20 @@ impl Server {
         }
         let timeout = ctx.session.wire.as_ref().and_then(|w| w.timeout);
         let Some(socket) = ctx.session.wire.as_mut().and_then(|w| w.take_socket()) else {
-            return Err(Trouble::Handshake("there is no socket to start TLS on".into()));
+            return Err(Trouble::Handshake("there is no socket to start TLS on".into(), None));
         };
+        // Only to wait for the peer's end if the handshake fails: nothing that comes in clear is obeyed any more.
+        let copy = crate::sys::fd::duplicate(socket.as_fd()).ok();
         let peer_address = ctx.session.host_address.as_ref().map_or(String::new(), |a| a.display().into_owned());
         let mut hooks = Hooks { ctx, cache: &cache };
-        let options = AcceptOptions { peer_address, timeout, early_banner: None, hooks: &mut hooks };
+        let early_banner = banner.map(<[u8]>::to_vec);
+        let options = AcceptOptions { peer_address, timeout, early_banner, hooks: &mut hooks };
         match tls_openssl::accept(socket, &context, options) {
             Ok(stream) => {
                 ctx.session.tls_in = facts(stream.facts(), on_connect);
-                let m = &ctx.config.main;
-                ctx.session.tls_in.verification_configured = m.tls_verify_hosts.is_set() || m.tls_try_verify_hosts.is_set();
+                ctx.session.tls_in.verification_configured = params.verify != VerifyMode::None;
+                self.banner_sent = stream.facts().banner_sent;
+                self.tls_auth_due = true;
                 if let Some(w) = ctx.session.wire.as_mut() {
                     w.secured(Box::new(Encrypted(stream)));
                 }
@@ -125,7 +152,7 @@ impl Server {
             Err(failure) => {
                 ctx.session.tls_in = facts(&failure.facts, on_connect);
                 ctx.session.tls_in.cipher = None;
-                Err(Trouble::Handshake(failure.error.to_string()))
+                Err(Trouble::Handshake(failure.error.to_string(), copy))
             }
         }
     }

@@ -169,6 +169,13 @@ impl Wire {
         Err(end)
     }
 
+    /// Goes on after a time-out: input may still come.
+    pub fn forgive_timeout(&mut self) {
+        if self.end == Some(InputEnd::TimedOut) {
+            self.end = None;
+        }
+    }
+
     /// The next byte, waiting for it if there is none.
     pub fn next_byte(&mut self) -> Result<u8, InputEnd> {
         loop {

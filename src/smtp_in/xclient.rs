@@ -23,7 +23,7 @@ impl Server {
             return self.mistake(
                 ctx,
                 Selector::SmtpProtocolError,
-                if ctx.run.host_checking { 501 } else { 550 },
+                501,
                 None,
                 "XCLIENT command used when not advertised",
             );
