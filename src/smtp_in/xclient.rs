@@ -20,13 +20,7 @@ impl Server {
             return self.xclient_mistake(ctx, "no HELO/EHLO given", 503, "HELO or EHLO required");
         }
         if !self.xclient_advertised {
-            return self.mistake(
-                ctx,
-                Selector::SmtpProtocolError,
-                501,
-                None,
-                "XCLIENT command used when not advertised",
-            );
+            return self.mistake(ctx, Selector::SmtpProtocolError, 501, None, "XCLIENT command used when not advertised");
         }
         if ctx.message.sender.is_some() {
             return self.xclient_mistake(ctx, "mail transaction in progress", 503, "mail transaction in progress");
