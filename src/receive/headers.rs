@@ -52,6 +52,8 @@ pub struct Section {
     pub zeros: u64,
     /// The longest line.
     pub longest: u64,
+    /// A bare LF ended the section where lines end with CRLF: a space stands for it, and the body begins with that.
+    pub space: bool,
     /// The "From " line that came first, if such lines are looked for.
     pub from_line: Option<BString>,
 }
@@ -92,6 +94,7 @@ pub fn read(
         line_count: 0,
         zeros: 0,
         longest: 0,
+        space: false,
         from_line: None,
     };
     let mut r = Reader { section, pushed: None, limits, text: Vec::new(), line_start: 0, zeros: 0, first: true };
@@ -100,7 +103,25 @@ pub fn read(
         let text = std::mem::take(&mut r.text);
         r.section.lines.push(text.into());
     }
+    r.section.space = r.pushed.is_some();
     (r.section, result)
+}
+
+impl Section {
+    /// How the rest of the message is to be read, after `trouble` or after the whole section.
+    pub fn rest(&self, trouble: Option<&Trouble>) -> Rest {
+        let line_start = !self.space && matches!(trouble, None | Some(Trouble::LineTooLong | Trouble::NotCrlf));
+        Rest { crlf: self.crlf, line_start }
+    }
+}
+
+/// The state in which the rest of a message that is given up is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rest {
+    /// How lines end.
+    pub crlf: Option<bool>,
+    /// Is the next byte the first of a line?
+    pub line_start: bool,
 }
 
 struct Reader<'l> {
@@ -310,6 +331,9 @@ mod tests {
         assert_eq!(s.lines, [BString::from("A: b\n"), "C: d\n E: f\n".into()]);
         let (s, _) = section(b"A: b\n.\nrest");
         assert_eq!((s.ended, s.lines.len()), (Ended::Dot, 1));
+        // A bare LF does not make a dot the first byte of a line where lines end with CRLF.
+        let (s, _) = section(b"A: b\r\n\n.\r\nrest");
+        assert_eq!((s.ended, s.space, s.rest(None).line_start), (Ended::BodyFollows, true, false));
         assert_eq!(section(&[b'a'; 300]).1, Err(Trouble::TooLong));
         assert_eq!(section(&[&[b'a'; 120][..], b"\n"].concat()).1, Err(Trouble::LineTooLong));
         assert_eq!(section(b"").0.ended, Ended::Input);

@@ -8,6 +8,7 @@ use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::{Duration, Instant};
 
+use super::headers::Rest;
 use crate::context::Context;
 use crate::smtp_in::Server;
 use crate::smtp_in::data::{Chunk, NextChunk};
@@ -184,7 +185,7 @@ impl Input<'_> {
     }
 
     /// Reads the rest of the message and drops it, so that the answer to it is not taken for that of another command.
-    pub fn swallow(&mut self, ctx: &mut Context, at_line_start: bool) -> Result<(), End> {
+    pub fn swallow(&mut self, ctx: &mut Context, rest: Rest) -> Result<(), End> {
         match self {
             Input::File(_) => Ok(()),
             Input::Chunks { .. } => loop {
@@ -197,8 +198,8 @@ impl Input<'_> {
                 }
             },
             Input::Data(_) => {
-                let mut body = super::body::Data::new(None);
-                if !at_line_start {
+                let mut body = super::body::Data::new(rest.crlf);
+                if !rest.line_start {
                     body.not_at_line_start();
                 }
                 loop {

@@ -162,7 +162,7 @@ fn stopped(ctx: &mut Context, submission: &Submission, input: &mut Input<'_>, op
     let errors = &submission.errors;
     let headers: Vec<Header> = ctx.message.headers.iter().filter(|h| !h.text.is_empty()).cloned().collect();
     match stop {
-        Stop::Header(t) => {
+        Stop::Header(t, _) => {
             let whole = t == Trouble::TooLong;
             super::smtp::log_long_header(ctx, whole);
             let fault = if whole { Fault::LongHeader } else { Fault::LongHeaderLine };

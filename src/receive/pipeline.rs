@@ -8,7 +8,7 @@ use bstr::{BString, ByteSlice};
 use super::body::{Chunked, Data, Fed, Local, Sink, Wireformat};
 use super::extract::{self, Bad};
 use super::fixup::{self, Found};
-use super::headers::{self, Ended, Limits, Section, Trouble};
+use super::headers::{self, Ended, Limits, Rest, Section, Trouble};
 use super::input::{End, Input};
 use super::{Accepted, checks, queueing, received};
 use crate::context::{Context, Header, HeaderKind};
@@ -60,7 +60,7 @@ pub enum Stop {
     /// See above.
     Abandoned,
     /// The header is not acceptable.
-    Header(Trouble),
+    Header(Trouble, Rest),
     /// `-t` found too many.
     TooManyRecipients,
     /// `-t` found bad ones or none; good ones may be among the recipients.
@@ -114,7 +114,10 @@ pub fn take(ctx: &mut Context, input: &mut Input<'_>, options: &Options) -> Resu
     match result {
         Ok(()) => {}
         Err(Trouble::Input(end)) => return Err(end.into()),
-        Err(t) => return Err(Stop::Header(t)),
+        Err(t) => {
+            let rest = section.rest(Some(&t));
+            return Err(Stop::Header(t, rest));
+        }
     }
     if options.smtp && section.ended == Ended::Input && !input.is_chunked() {
         return Err(Stop::Lost(if section.lines.is_empty() && section.size == 0 { " (header)" } else { " (after header)" }));
@@ -130,7 +133,15 @@ pub fn take(ctx: &mut Context, input: &mut Input<'_>, options: &Options) -> Resu
     let raw_recipients: Vec<BString> = ctx.message.recipients.iter().map(|r| BString::from(r.address.as_bytes())).collect();
     let raw_sender = ctx.message.sender.clone().unwrap_or_default();
     fix_up(ctx, &mut found);
-    let data = open_data(ctx)?;
+    let data = match open_data(ctx) {
+        Ok(data) => data,
+        Err(stop) => {
+            if options.smtp && section.ended == Ended::BodyFollows {
+                swallow(ctx, input, section.rest(None));
+            }
+            return Err(stop);
+        }
+    };
     let mut data = read_body(ctx, input, options, section, data)?;
     if options.extract && (!bad.is_empty() || ctx.message.recipients.is_empty()) {
         let what = if bad.is_empty() { "no recipients" } else { "bad addresses" };
@@ -276,7 +287,11 @@ fn read_body(
     let mut machine = if input.is_chunked() {
         if wire { Machine::Wire(Wireformat::default()) } else { Machine::Chunked(Chunked::default()) }
     } else if options.smtp {
-        Machine::Data(Data::new(section.crlf))
+        let mut data = Data::new(section.crlf);
+        if section.space {
+            data.not_at_line_start();
+        }
+        Machine::Data(data)
     } else {
         Machine::Local(Local::new(options.dot_ends))
     };
@@ -288,6 +303,9 @@ fn read_body(
             sink.zeros += section.zeros;
             // It was counted with the header already.
             sink.size = 0;
+        }
+        if section.space {
+            sink.put_line(b" ");
         }
         let limit = u64::try_from(options.size_limit).unwrap_or(0);
         let already = section.size;
@@ -403,8 +421,8 @@ fn body_trouble(
 }
 
 /// Reads the rest of a message that is not wanted; trouble on the way is seen by whoever reads next.
-pub fn swallow(ctx: &mut Context, input: &mut Input<'_>) {
-    let _ = input.swallow(ctx, false);
+pub fn swallow(ctx: &mut Context, input: &mut Input<'_>, rest: Rest) {
+    let _ = input.swallow(ctx, rest);
 }
 
 /// ` H=... U=...` as lines about rejected sizes have it.

@@ -1,8 +1,9 @@
 //! The reception of a message over SMTP: takes it in, and answers.
 
+use super::Accepted;
+use super::headers::{Rest, Trouble};
 use super::input::Input;
 use super::pipeline::{self, Done, Finished, Options, Stop};
-use super::{Accepted, headers::Trouble};
 use crate::context::Context;
 use crate::context::message::FakeResponse;
 use crate::context::names::connection_info;
@@ -165,8 +166,8 @@ fn stopped(ctx: &mut Context, input: &mut Input<'_>, stop: Stop, batched: bool) 
             Received::Close(SessionEnd::Done)
         }
         Stop::Abandoned => Received::Refused,
-        Stop::Header(trouble) => {
-            header_trouble(ctx, input, &trouble);
+        Stop::Header(trouble, rest) => {
+            header_trouble(ctx, input, &trouble, rest);
             let text = match trouble {
                 Trouble::TooLong => "552 Message header is ridiculously long",
                 Trouble::LineTooLong => "552 A message header line is too long",
@@ -232,11 +233,11 @@ fn bomb_out(ctx: &mut Context, input: &mut Input<'_>, reason: &str, text: &str, 
     server.not_quit(ctx, Some(reason), Some(("421", &text)));
 }
 
-fn header_trouble(ctx: &mut Context, input: &mut Input<'_>, trouble: &Trouble) {
+fn header_trouble(ctx: &mut Context, input: &mut Input<'_>, trouble: &Trouble, rest: Rest) {
     match trouble {
         Trouble::TooLong | Trouble::LineTooLong => {
             log_long_header(ctx, trouble == &Trouble::TooLong);
-            pipeline::swallow(ctx, input);
+            pipeline::swallow(ctx, input, rest);
         }
         Trouble::NotCrlf => {
             let line = format!(
@@ -245,7 +246,7 @@ fn header_trouble(ctx: &mut Context, input: &mut Input<'_>, trouble: &Trouble) {
                 pipeline::host_fields(ctx)
             );
             log::write(ctx, Some(Selector::SizeReject), Which::MAIN.and(Which::REJECT), line.as_bytes());
-            pipeline::swallow(ctx, input);
+            pipeline::swallow(ctx, input, rest);
         }
         Trouble::Input(_) => {}
     }
