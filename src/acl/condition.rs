@@ -121,13 +121,8 @@ pub fn test(ctx: &mut Context, run: &mut Run, verb: Verb, item: &Item, arg: &Tex
 
 /// The domain's list; what its wild cards match is in `$0`, `$1`...
 fn captured(ctx: &mut Context, domain: &Text, list: &Template, data: &mut Option<Text>) -> Match {
-    let request = Request {
-        subject: Subject::Domain(domain),
-        list: List::Expand(list),
-        single: false,
-        captures: true,
-        label: None,
-    };
+    let request =
+        Request { subject: Subject::Domain(domain), list: List::Expand(list), single: false, captures: true, label: None };
     matching::test(ctx, &request, Some(data))
 }
 
