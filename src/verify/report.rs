@@ -115,7 +115,7 @@ impl Report {
 
     /// An address with its router, transport and hosts.
     pub fn delivered(&mut self, ctx: &Context, addr: &Address) {
-        let duplicate = addr.kind == AddressKind::Mail && !self.seen.insert(addr.address.to_ascii_lowercase().into());
+        let duplicate = addr.kind == AddressKind::Mail && !self.seen.insert(addr.unique.clone());
         self.put(&addr.address);
         if duplicate {
             self.put("   [duplicate, would not be delivered]");
