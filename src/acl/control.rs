@@ -106,7 +106,8 @@ If it was a legitimate message, it may still be delivered to the target recipien
 /// Obeys a control. `arg` is the whole expanded value.
 pub fn obey(ctx: &mut Context, run: &mut Run, arg: &Text, m: &mut Messages) -> Verdict {
     match try_obey(ctx, run, arg) {
-        Ok(()) => Verdict::Ok,
+        Ok(Done::Yes) => Verdict::Ok,
+        Ok(Done::No) => Verdict::Fail,
         Err(text) => {
             m.set_log(Text::clean(text));
             Verdict::Error
@@ -114,7 +115,13 @@ pub fn obey(ctx: &mut Context, run: &mut Run, arg: &Text, m: &mut Messages) -> V
     }
 }
 
-fn try_obey(ctx: &mut Context, run: &mut Run, arg: &Text) -> Result<(), String> {
+/// Whether a control could be obeyed: a file that is not there fails the condition.
+enum Done {
+    Yes,
+    No,
+}
+
+fn try_obey(ctx: &mut Context, run: &mut Run, arg: &Text) -> Result<Done, String> {
     let syntax = || format!("syntax error in \"control={arg}\"");
     let end = arg.find_byte(b'/').unwrap_or(arg.len());
     let (name, rest) = arg.split_at_checked(end).unwrap_or((arg, b""));
@@ -181,20 +188,26 @@ fn try_obey(ctx: &mut Context, run: &mut Run, arg: &Text) -> Result<(), String> 
         Control::CutthroughDelivery | Control::Debug | Control::DmarcEnableForensic | Control::NoMboxUnspool => return missing(),
         Control::Wellknown => {
             let path = arg.piece(rest.get(1..).unwrap_or_default());
-            ctx.acl.wellknown_response = Some(well_known(ctx, &path)?);
+            return well_known(ctx, &path);
         }
     }
-    Ok(())
+    Ok(Done::Yes)
 }
 
-/// The file whose content the client gets.
-fn well_known(ctx: &mut Context, path: &Text) -> Result<Text, String> {
+/// Reads the file whose content the client gets.
+fn well_known(ctx: &mut Context, path: &Text) -> Result<Done, String> {
     if path.is_tainted() {
         let line = format!("Tainted filename '{path}'");
         log::write(ctx, None, Which::MAIN.and(Which::PANIC), line.as_bytes());
         return Err("internal configuration error".into());
     }
-    super::run::read_file(path).map(Text::tainted)
+    Ok(match super::run::read_file(path) {
+        Ok(content) => {
+            ctx.acl.wellknown_response = Some(Text::tainted(content));
+            Done::Yes
+        }
+        Err(_) => Done::No,
+    })
 }
 
 fn options(rest: &[u8]) -> impl Iterator<Item = BString> + '_ {

@@ -28,7 +28,7 @@ fn helo_is_own_literal(helo: &[u8], ip: Option<IpAddr>, address: &[u8]) -> bool 
     let Some(inner) = helo.strip_prefix(b"[") else { return false };
     let inner = inner.strip_suffix(b"]").unwrap_or(inner);
     let inner = match inner.get(..5) {
-        Some(p) if p.eq_ignore_ascii_case(b"ipv6:") => &inner[5..],
+        Some(p) if p.eq_ignore_ascii_case(b"ipv6:") || p.eq_ignore_ascii_case(b"ipv4:") => &inner[5..],
         _ => inner,
     };
     if inner == address {

@@ -121,6 +121,9 @@ impl Logger {
                 return;
             }
             which = Which(which.0 & !Which::MAIN.0);
+            if run.host_checking {
+                return;
+            }
         }
         if run.host_checking {
             self.stderr(&[b"LOG: ", Line::new(settings, message, false, false).entry(&text).as_slice()].concat());

@@ -74,6 +74,12 @@ impl<'f> Sink<'f> {
         }
     }
 
+    /// From here on only counts.
+    pub fn stop_writing(&mut self) {
+        self.out = None;
+        self.buffer = Vec::new();
+    }
+
     /// Hands everything on.
     pub fn flush(&mut self) {
         if self.error.is_none()

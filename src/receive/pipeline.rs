@@ -291,8 +291,11 @@ fn read_body(
         }
         let limit = u64::try_from(options.size_limit).unwrap_or(0);
         let already = section.size;
-        let result =
-            if section.ended == Ended::BodyFollows { pump(ctx, input, &mut machine, &mut sink, limit, already) } else { Ok(()) };
+        let result = if section.ended == Ended::BodyFollows {
+            pump(ctx, input, &mut machine, &mut sink, limit, already, options.smtp)
+        } else {
+            Ok(())
+        };
         if result.is_ok() {
             machine.finish(&mut sink);
         }
@@ -330,7 +333,8 @@ enum Pump {
     Stop(Stop),
 }
 
-/// Moves the input through the state machine until the message ends.
+/// Moves the input through the state machine until the message ends. What an SMTP client still sends when no more is
+/// wanted is read all the same, up to the end of the message and not beyond: commands come after it.
 fn pump(
     ctx: &mut Context,
     input: &mut Input<'_>,
@@ -338,20 +342,27 @@ fn pump(
     sink: &mut Sink<'_>,
     limit: u64,
     already: u64,
+    smtp: bool,
 ) -> Result<(), Pump> {
+    let mut too_big = false;
+    let outcome = |too_big| if too_big { Err(Pump::TooBig) } else { Ok(()) };
     loop {
         let fed = machine.feed(input.unread(ctx), sink);
         input.consume(ctx, fed.used);
         if limit > 0 && already + sink.size > limit {
-            return Err(Pump::TooBig);
+            too_big = true;
         }
-        if fed.ended || sink.error.is_some() {
-            return Ok(());
+        let no_more = too_big || sink.error.is_some();
+        if fed.ended || (no_more && !smtp) {
+            return outcome(too_big);
+        }
+        if no_more {
+            sink.stop_writing();
         }
         match input.fill(ctx) {
             Ok(()) => {}
-            Err(End::LastChunk) => return Ok(()),
-            Err(End::Eof) if matches!(input, Input::File(_)) => return Ok(()),
+            Err(End::LastChunk) => return outcome(too_big),
+            Err(End::Eof) if matches!(input, Input::File(_)) => return outcome(too_big),
             Err(e) => return Err(Pump::Stop(e.into())),
         }
     }
@@ -368,15 +379,13 @@ fn body_trouble(
 ) -> Stop {
     match pump {
         Pump::TooBig => {
-            if options.smtp {
-                swallow(ctx, input);
-            }
+            // Of local messages, as of the byte that was one too many.
+            let read =
+                if options.smtp { ctx.message.size } else { u64::try_from(options.size_limit).unwrap_or(0).max(header_size) + 1 };
             let line = format!(
-                "rejected from <{}>{}: message too big: read={} max={}",
+                "rejected from <{}>{}: message too big: read={read} max={}",
                 ctx.message.sender.clone().unwrap_or_default(),
                 host_fields(ctx),
-                // As of the byte that was one too many.
-                u64::try_from(options.size_limit).unwrap_or(0).max(header_size) + 1,
                 options.size_limit
             );
             log::write(ctx, Some(Selector::SizeReject), Which::MAIN.and(Which::REJECT), line.as_bytes());
@@ -387,9 +396,6 @@ fn body_trouble(
             let what = if reading { "Input read" } else { "Spool write" };
             let text = format!("{what} error ({text}) while receiving message from {}", from.unwrap_or_default());
             log::write(ctx, None, Which::MAIN, format!("Message abandoned: {text}").as_bytes());
-            if options.smtp && !reading {
-                swallow(ctx, input);
-            }
             Stop::Io(reading, text, Some(Box::new(data)))
         }
         Pump::Stop(other) => other,

@@ -29,6 +29,8 @@ fn rules() {
 #[test]
 fn header_lines() {
     let ctx = &mut context(&["a@b a-new@b h", "w@b \"Long Name <w-new@b> (c)\" hw"]);
+    ctx.session.allow_unqualified_sender = true;
+    ctx.session.allow_unqualified_recipient = true;
     let mut one = |text: &str, kind| {
         let header = Header { kind, text: format!("{text}\n").into() };
         header_line(ctx, &header).map(|t| t.to_string())

@@ -157,6 +157,8 @@ impl Server {
         if self.verify_helo == VerifyHelo::No {
             return None;
         }
+        // The line about it has the host as it was known before.
+        let host = host_and_ident(ctx, false);
         let result = verify::helo::verify(ctx);
         if result == Outcome::Ok || self.verify_helo == VerifyHelo::Try {
             if result != Outcome::Ok {
@@ -167,11 +169,7 @@ impl Server {
         let temporary = result == Outcome::Defer;
         self.reply(ctx, format!("{} {hello} argument does not match calling host", if temporary { "451" } else { "550" }));
         let name = ctx.session.helo_name.clone().unwrap_or_default();
-        let line = format!(
-            "{}rejected \"{hello} {name}\" from {}",
-            if temporary { "temporarily " } else { "" },
-            host_and_ident(ctx, false)
-        );
+        let line = format!("{}rejected \"{hello} {name}\" from {host}", if temporary { "temporarily " } else { "" });
         log::write(ctx, None, Which::MAIN.and(Which::REJECT), line.as_bytes());
         ctx.session.helo_verified = was_verified;
         Some(Next::Command)
@@ -182,7 +180,7 @@ impl Server {
 pub fn valid_name(name: &[u8], allowed: &[u8]) -> bool {
     if let Some(inner) = name.strip_prefix(b"[").and_then(|n| n.strip_suffix(b"]")) {
         let inner = match inner.get(..5) {
-            Some(p) if p.eq_ignore_ascii_case(b"ipv6:") => inner.get(5..).unwrap_or_default(),
+            Some(p) if p.eq_ignore_ascii_case(b"ipv6:") || p.eq_ignore_ascii_case(b"ipv4:") => inner.get(5..).unwrap_or_default(),
             _ => inner,
         };
         return inner.to_str().is_ok_and(|s| s.parse::<std::net::IpAddr>().is_ok());

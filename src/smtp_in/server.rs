@@ -441,7 +441,7 @@ impl Server {
                 if ctx.message.sender.is_some() || !ctx.message.recipients.is_empty() {
                     let what = if ctx.session.host_address.is_none() { "EOF" } else { "disconnection" };
                     let line =
-                        format!("unexpected {what} while reading SMTP command from {}{why} D={took}", host_and_ident(ctx, true));
+                        format!("unexpected {what} while reading SMTP command from {}{why} D={took}", host_and_ident(ctx, false));
                     log::write(ctx, Some(Selector::LostIncomingConnection), Which::MAIN, line.as_bytes());
                 } else {
                     let line = format!("{} lost{why} D={took}", connection_info(ctx));
