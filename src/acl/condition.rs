@@ -7,7 +7,8 @@ use super::messages::Messages;
 use super::run::Run;
 use super::{Verdict, control, delay, headers, logs, nested, ratelimit, seen, udpsend, verify};
 use crate::context::Context;
-use crate::matching::{self, Match};
+use crate::expand::Template;
+use crate::matching::{self, List, Match, Request, Subject};
 use crate::text::Text;
 
 /// Tests a condition, or obeys a modifier. `arg` is the expanded argument, for those whose argument is expanded whole.
@@ -31,7 +32,7 @@ pub fn test(ctx: &mut Context, run: &mut Run, verb: Verb, item: &Item, arg: &Tex
         Kind::Domains => {
             let Some(domain) = run.addr.as_ref().map(|a| a.domain.clone()) else { return Verdict::Fail };
             let mut data = None;
-            let v = listed(ctx, m, |ctx| matching::match_domain(ctx, &domain, &item.arg, Some(&mut data)));
+            let v = listed(ctx, m, |ctx| captured(ctx, &domain, &item.arg, &mut data));
             if v == Verdict::Ok {
                 ctx.address.domain_data = data;
             }
@@ -116,6 +117,13 @@ pub fn test(ctx: &mut Context, run: &mut Run, verb: Verb, item: &Item, arg: &Tex
         // Dealt with by the caller, or refused by the parser.
         Kind::Endpass | Kind::LogMessage | Kind::Message | Kind::Missing => Verdict::Ok,
     }
+}
+
+/// The domain's list; what its wild cards match is in `$0`, `$1`...
+fn captured(ctx: &mut Context, domain: &Text, list: &Template, data: &mut Option<Text>) -> Match {
+    let request =
+        Request { subject: Subject::Domain(domain), list: List::Expand(list), single: false, captures: true, label: None };
+    matching::test(ctx, &request, Some(data))
 }
 
 /// Turns what a list says into a verdict.

@@ -131,7 +131,9 @@ fn try_obey(ctx: &mut Context, run: &mut Run, arg: &Text) -> Result<Done, String
         .find(|r| r.name.as_bytes().eq_ignore_ascii_case(name) && (r.options || rest.is_empty()))
         .ok_or_else(syntax)?;
     if !row.places.has(run.place) {
-        return Err(format!("cannot use \"control={arg}\" in {} ACL", run.place.name()));
+        // The older name is not used in messages.
+        let name = if row.control == Control::Queue { "queue" } else { row.name };
+        return Err(format!("cannot use \"control={name}\" in {} ACL", run.place.name()));
     }
     let missing = || Err(format!("control={} is not implemented", row.name));
     match row.control {

@@ -46,7 +46,9 @@ pub fn write(ctx: &mut Context, place: Where, arg: &Text) -> Verdict {
             names = names.strip_prefix(b",").unwrap_or(names);
         }
     }
-    let line = log::escape::printing(text.trim_start(), log_topbit(ctx));
+    // Tabs stay as they are.
+    let pieces = text.trim_start().split(|c| *c == b'\t');
+    let line = bstr::join(b"\t", pieces.map(|p| log::escape::printing(p, log_topbit(ctx))));
     log::write(ctx, None, logs.unwrap_or(Which::MAIN), &line);
     Verdict::Ok
 }

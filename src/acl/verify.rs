@@ -314,6 +314,10 @@ fn verify_sender(ctx: &mut Context, address: Text, fake: bool, parsed: &Parsed) 
         hdebug!(ctx, ACL, "----------- end verify ------------");
         ctx.services.lists.leave_address(lists);
         ctx.address = saved;
+        if !fake && ctx.message.raw_sender.is_none() {
+            // Rewriting has been done: it is not to be done again when the message comes.
+            ctx.message.raw_sender = Some(address.clone());
+        }
         verified.outcome = result.outcome;
         verified.routed = result.routed;
         verified.postmaster_failed = result.postmaster_failed;

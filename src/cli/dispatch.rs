@@ -15,6 +15,7 @@ use crate::daemon::{self, DaemonOptions};
 use crate::log::{self, Which};
 use crate::queue::{actions, list, run, view};
 use crate::sys::exec;
+use crate::text::Text;
 use crate::verify::command::{self, Command};
 
 /// A mode whose room is not there yet.
@@ -109,6 +110,10 @@ fn testing(ctx: &mut Context, o: &Options, test: &Test) -> Result<i32, Refusal> 
 
 /// `-bt`, `-bv`, `-bvs`
 fn verify(ctx: &mut Context, o: &Options, command: Command) -> Result<i32, Refusal> {
+    if ctx.message.sender.is_none() {
+        let own = format!("{}@{}", ctx.run.login, ctx.config.site.qualify_domain);
+        ctx.message.sender = Some(o.sender.clone().map_or_else(|| Text::clean(own), Text::tainted));
+    }
     // Routers see a sender: the one given, or else the caller.
     if ctx.message.sender.is_none() {
         ctx.message.sender = Some(match &o.sender {

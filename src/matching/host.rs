@@ -172,7 +172,10 @@ impl<'a> HostTest<'a> {
                     return string::check(ctx, &Text::new(), pattern, NAMES, None);
                 }
                 Ok(_) => {}
-                Err(m) => return string::broken(ctx, format!("{m} in host list item \"{pattern}\"")),
+                Err(m) => {
+                    ctx.scratch.search_error = Some(m.clone());
+                    return string::broken(ctx, format!("{m} in host list item \"{pattern}\""));
+                }
             }
         }
         if !matches!(ctx.session.host_name, HostName::Found(_)) {

@@ -148,11 +148,7 @@ impl Scan<'_> {
                 };
                 match expand_list(ctx, template, subject) {
                     Ok(Some(t)) => t,
-                    Ok(None) => {
-                        let raw = template.raw().as_bstr();
-                        log::hdebug!(ctx, LISTS, "expansion of \"{raw}\" forced failure: assume not in this list");
-                        return Match::No;
-                    }
+                    Ok(None) => return Match::No,
                     Err(m) => return Match::Defer(m),
                 }
             }
@@ -450,6 +446,7 @@ fn expand_list(ctx: &mut Context, template: &crate::expand::Template, domain: Op
             Ok(None)
         }
         Err(e) => {
+            ctx.scratch.search_error = Some(e.to_string());
             let text = format!("failed to expand \"{}\" while checking a list: {e}", template.raw().as_bstr());
             log::write(ctx, None, Which::MAIN.and(Which::PANIC), text.as_bytes());
             Err(text)

@@ -256,10 +256,11 @@ fn if_declined(ctx: &mut Context, router: &RouterInstance, addr: &mut Address) -
 fn unrouteable(ctx: &mut Context, addr: &mut Address, last: Option<&RouterInstance>) -> RouteOutcome {
     outer(ctx, format_args!("no more routers"));
     if addr.failure.message.is_none() || addr.failure.user_message.is_none() {
-        let custom = last.and_then(|r| r.generic.cannot_route_message.get()).or_else(|| {
-            let name = addr.router.as_ref()?;
-            ctx.config.routers.iter().find(|r| r.name == *name)?.generic.cannot_route_message.get()
-        });
+        // The last one that was considered, be it skipped.
+        let custom = match last {
+            Some(r) => r.generic.cannot_route_message.get(),
+            None => ctx.config.routers.last().and_then(|r| r.generic.cannot_route_message.get()),
+        };
         if let Some(template) = custom.cloned() {
             match expand::expand(ctx, &template) {
                 Ok(text) => {

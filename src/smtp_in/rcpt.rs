@@ -46,7 +46,11 @@ impl Server {
         let mut dsn = Dsn::default();
         if ctx.session.esmtp {
             match self.rcpt_parameters(ctx, &argument, &mut dsn) {
-                Ok(end) => argument.truncate(end),
+                Ok(end) => {
+                    argument.truncate(end);
+                    // Log lines show the address, not its parameters.
+                    self.line.argument.truncate(end);
+                }
                 Err(text) => return self.mistake(ctx, Selector::SmtpSyntaxError, 501, None, text),
             }
         }
@@ -169,6 +173,9 @@ impl Server {
         text.extend_from_slice(argument);
         text.extend_from_slice(b": recipient address must contain a domain");
         self.reply(ctx, text);
+        if tag == "verify" {
+            return None;
+        }
         let line = format!("unqualified {tag} rejected: <{address}> {}{}", host_and_ident(ctx, true), host_lookup_text(ctx));
         log::write(ctx, Some(Selector::SmtpSyntaxError), Which::MAIN.and(Which::REJECT), line.as_bytes());
         None

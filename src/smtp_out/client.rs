@@ -57,6 +57,8 @@ pub struct Client {
     waiting: usize,
     command: BString,
     history: String,
+    /// How deep what `-v` shows is indented: callouts are within something.
+    indent: usize,
     run: Arc<Run>,
 }
 
@@ -79,6 +81,7 @@ impl Client {
             waiting: 0,
             command: "initial connection".into(),
             history: String::new(),
+            indent: ctx.scratch.debug_level as usize,
             run: ctx.run.clone(),
         }
     }
@@ -103,7 +106,7 @@ impl Client {
 
     /// Shows text as part of the dialogue.
     pub fn say(&self, text: &str) {
-        say(&self.run, text);
+        say(&self.run, &format!("{:1$}{text}", "", self.indent));
     }
 
     /// Words a fault of the present command.

@@ -10,6 +10,7 @@ use std::time::Duration;
 use super::client::say;
 use super::socks::{self, Proxy};
 use crate::context::Context;
+use crate::log::{self, Which};
 use crate::sys::net::{self, Family};
 use crate::sys::sockopt;
 
@@ -71,13 +72,14 @@ pub enum ConnectError {
 /// Connects.
 pub fn connect(ctx: &Context, to: &Target<'_>, how: &How) -> Result<Connected, ConnectError> {
     use bstr::ByteSlice;
+    let indent = " ".repeat(ctx.scratch.debug_level as usize);
     let via = how.interface.map_or(String::new(), |i| format!(" from {i}"));
-    say(&ctx.run, &format!("Connecting to {} [{}]:{}{via} ...", to.name.as_bstr(), to.ip, to.port));
+    say(&ctx.run, &format!("{indent}Connecting to {} [{}]:{}{via} ...", to.name.as_bstr(), to.ip, to.port));
     let result = attempt(ctx, to, how);
     match &result {
-        Ok(_) => say(&ctx.run, "connected"),
-        Err(ConnectError::System(e)) => say(&ctx.run, &format!(" sock_connect failed: {}", crate::sys::error_text(e))),
-        Err(ConnectError::Proxy(e)) => say(&ctx.run, &format!(" {e}")),
+        Ok(_) => say(&ctx.run, &format!("{indent}connected")),
+        Err(ConnectError::System(e)) => say(&ctx.run, &format!("{indent} sock_connect failed: {}", crate::sys::error_text(e))),
+        Err(ConnectError::Proxy(e)) => say(&ctx.run, &format!("{indent} {e}")),
     }
     result
 }
@@ -87,7 +89,7 @@ fn attempt(ctx: &Context, to: &Target<'_>, how: &How) -> Result<Connected, Conne
         return socks::connect(ctx, to, how);
     }
     let address = SocketAddr::new(to.ip, to.port);
-    let socket = prepared(to.ip, how).map_err(ConnectError::System)?;
+    let socket = prepared(ctx, to.ip, how).map_err(ConnectError::System)?;
     let mut fast_open = None;
     let mut early_sent = 0;
     let result = if how.early_data.is_empty() {
@@ -115,7 +117,7 @@ fn as_timeout(ctx: &Context, how: &How, e: io::Error) -> io::Error {
 }
 
 /// A socket with its options, bound to our address.
-pub(super) fn prepared(ip: IpAddr, how: &How) -> io::Result<OwnedFd> {
+pub(super) fn prepared(ctx: &Context, ip: IpAddr, how: &How) -> io::Result<OwnedFd> {
     let socket = net::tcp_socket(Family::of(&ip))?;
     // Options that cannot be set are no reason not to connect.
     let _ = sockopt::nodelay(socket.as_fd(), true);
@@ -123,7 +125,12 @@ pub(super) fn prepared(ip: IpAddr, how: &How) -> io::Result<OwnedFd> {
         let _ = sockopt::set_tos(socket.as_fd(), tos);
     }
     if let Some(own) = how.interface.filter(|i| i.is_ipv4() == ip.is_ipv4()) {
-        net::bind(socket.as_fd(), &SocketAddr::new(own, 0))?;
+        net::bind(socket.as_fd(), &SocketAddr::new(own, 0)).inspect_err(|e| {
+            log::write(ctx, None, Which::MAIN, format!("bind of [{own}]:0 failed").as_bytes());
+            let indent = " ".repeat(ctx.scratch.debug_level as usize);
+            let why = crate::sys::error_text(e);
+            say(&ctx.run, &format!("{indent}unable to bind outgoing SMTP call to {own}: {why}"));
+        })?;
     }
     if how.keepalive {
         let _ = sockopt::keepalive(socket.as_fd(), true);

@@ -101,7 +101,7 @@ fn order(ctx: &Context, proxies: &[Proxy]) -> Vec<Proxy> {
 pub(super) fn connect(ctx: &Context, to: &Target<'_>, how: &How) -> Result<Connected, ConnectError> {
     let mut last = ConnectError::Proxy("no usable socks proxy".into());
     for p in order(ctx, &how.proxies) {
-        match through(to, how, &p) {
+        match through(ctx, to, how, &p) {
             Ok(c) => return Ok(c),
             Err(e) => last = e,
         }
@@ -109,10 +109,10 @@ pub(super) fn connect(ctx: &Context, to: &Target<'_>, how: &How) -> Result<Conne
     Err(last)
 }
 
-fn through(to: &Target<'_>, how: &How, p: &Proxy) -> Result<Connected, ConnectError> {
+fn through(ctx: &Context, to: &Target<'_>, how: &How, p: &Proxy) -> Result<Connected, ConnectError> {
     let proxy_error = |m: String| ConnectError::Proxy(format!("proxy session: {m}"));
     let limit = Duration::from_secs(p.timeout.max(1));
-    let socket = prepared(p.ip, how).map_err(ConnectError::System)?;
+    let socket = prepared(ctx, p.ip, how).map_err(ConnectError::System)?;
     net::connect(socket.as_fd(), &SocketAddr::new(p.ip, p.port), Some(limit)).map_err(ConnectError::System)?;
     let deadline = Some(Instant::now() + limit);
     let write = |bytes: &[u8]| fd::write_all_deadline(socket.as_fd(), bytes, deadline);

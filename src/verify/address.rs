@@ -22,7 +22,6 @@ const MAX_GENERATED: usize = 10_000;
 pub fn split_address(ctx: &mut Context, address: &Text) -> Result<Address, String> {
     let mut addr = unquoted(Address::new(address.clone()));
     let Some(list) = ctx.config.main.percent_hack_domains.get().cloned() else { return Ok(addr) };
-    let mut changed = false;
     loop {
         let domain = addr.domain.clone();
         match matching::match_domain_named(ctx, "percent_hack_domains", &domain, &list) {
@@ -37,10 +36,8 @@ pub fn split_address(ctx: &mut Context, address: &Text) -> Result<Address, Strin
         }
         let original = Arc::new(addr.clone());
         addr = unquoted(Address::new(original.address.piece(text)));
-        if !changed {
-            addr.parent = Some(original);
-        }
-        changed = true;
+        // Only the address that was given is shown as its parent.
+        addr.parent = original.parent.clone().or(Some(original));
     }
     Ok(addr)
 }
@@ -266,6 +263,7 @@ fn copy_result(vaddr: &mut Address, addr: &Address) {
     vaddr.address_data = addr.address_data.clone();
     vaddr.router = addr.router.clone();
     vaddr.flags.pass_message = addr.flags.pass_message;
+    vaddr.flags.user_message_given = addr.flags.user_message_given;
 }
 
 /// `$sender_verify_failure`, `$recipient_verify_failure`
@@ -284,9 +282,7 @@ fn show_all(ctx: &mut Context, address: &[u8], lists: &RouteLists, all_ok: bool,
         report.put(" is discarded\n");
         return;
     }
-    let mut seen = std::collections::BTreeSet::new();
     for addr in lists.local.iter().chain(&lists.remote) {
-        let duplicate = addr.kind == AddressKind::Mail && !seen.insert(addr.address.to_lower());
-        report.delivered(ctx, addr, duplicate);
+        report.delivered(ctx, addr);
     }
 }

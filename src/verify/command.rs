@@ -32,15 +32,18 @@ pub fn run(
     output: &mut dyn Write,
 ) -> io::Result<i32> {
     let mut status = 0;
+    let testing = command == Command::Test;
+    // `-bt` always tells everything; `-bv` does with `-v` or debugging.
+    let mut report = Report::for_command(testing, testing || ctx.run.debug != 0 || ctx.run.verbose);
     for text in arguments {
-        argument(ctx, command, text, &mut status, output)?;
+        argument(ctx, command, &mut report, text, &mut status, output)?;
     }
     if arguments.is_empty() {
         loop {
             output.write_all(b"> ")?;
             output.flush()?;
             let Some(line) = crate::cli::expand_test::read_line(input)? else { break };
-            one(ctx, command, &line, &mut status, output)?;
+            one(ctx, command, &mut report, &line, &mut status, output)?;
         }
         output.write_all(b"\n")?;
     }
@@ -49,37 +52,48 @@ pub fn run(
 }
 
 /// An argument may hold several addresses, separated by commas.
-fn argument(ctx: &mut Context, command: Command, text: &[u8], status: &mut i32, output: &mut dyn Write) -> io::Result<()> {
+fn argument(
+    ctx: &mut Context,
+    command: Command,
+    report: &mut Report,
+    text: &[u8],
+    status: &mut i32,
+    output: &mut dyn Write,
+) -> io::Result<()> {
     let mut rest = text;
     while !rest.is_empty() {
         let end = crate::parse::find_address_end(rest, false).min(rest.len());
         let (address, after) = rest.split_at(end);
-        one(ctx, command, address, status, output)?;
+        one(ctx, command, report, address, status, output)?;
         let skip = after.iter().take_while(|c| c.is_ascii_whitespace() || **c == b',').count();
         rest = after.get(skip..).unwrap_or_default();
     }
     Ok(())
 }
 
-fn one(ctx: &mut Context, command: Command, text: &[u8], status: &mut i32, output: &mut dyn Write) -> io::Result<()> {
-    let (printed, code) = single(ctx, command, text);
+fn one(
+    ctx: &mut Context,
+    command: Command,
+    report: &mut Report,
+    text: &[u8],
+    status: &mut i32,
+    output: &mut dyn Write,
+) -> io::Result<()> {
+    let (printed, code) = single(ctx, command, report, text);
     *status = (*status).max(code);
     output.write_all(&printed)?;
     output.flush()
 }
 
-fn single(ctx: &mut Context, command: Command, text: &[u8]) -> (BString, i32) {
-    let testing = command == Command::Test;
+fn single(ctx: &mut Context, command: Command, report: &mut Report, text: &[u8]) -> (BString, i32) {
     let mut rules = Rules::new(&ctx.config.main);
     let found = match extract_with(&mut rules, text) {
         Ok(f) => f,
         Err(e) => return (format!("syntax error: {e}\n").into(), 2),
     };
-    // `-bt` always tells everything; `-bv` does with `-v` or debugging.
-    let mut report = Report::for_command(testing, testing || ctx.run.debug != 0 || ctx.run.verbose);
     let mut addr = Address::new(Text::tainted(found.address));
     let options = VerifyOptions { recipient: command != Command::VerifySender, qualify: true, ..VerifyOptions::default() };
-    let result = address::run(ctx, &mut addr, &options, &mut report);
+    let result = address::run(ctx, &mut addr, &options, report);
     let code = match result.outcome {
         Outcome::Ok => 0,
         Outcome::Defer => 1,

@@ -198,7 +198,7 @@ fn check_one(
         if ctx.config.main.smtp_return_error_details {
             let why = failure.message.unwrap_or_default();
             let mut text = BString::from("Rejected after DATA: could not verify \"");
-            for part in [name, b"\" header address\n", &address, b": ", &why] {
+            for part in [name, b":\" header address\n", &address, b": ", &why] {
                 text.extend_from_slice(part);
             }
             result.user_message = Some(Text::tainted(text));

@@ -13,6 +13,8 @@ pub struct Report {
     pub full: bool,
     /// `-bt`
     pub testing: bool,
+    /// Addresses shown so far, by what makes a delivery unique.
+    seen: std::collections::BTreeSet<BString>,
 }
 
 impl Report {
@@ -23,7 +25,7 @@ impl Report {
 
     /// For a command.
     pub fn for_command(testing: bool, full: bool) -> Self {
-        Report { text: Some(BString::default()), full, testing }
+        Report { text: Some(BString::default()), full, testing, ..Report::default() }
     }
 
     /// Is anything written?
@@ -112,7 +114,8 @@ impl Report {
     }
 
     /// An address with its router, transport and hosts.
-    pub fn delivered(&mut self, ctx: &Context, addr: &Address, duplicate: bool) {
+    pub fn delivered(&mut self, ctx: &Context, addr: &Address) {
+        let duplicate = addr.kind == AddressKind::Mail && !self.seen.insert(addr.unique.clone());
         self.put(&addr.address);
         if duplicate {
             self.put("   [duplicate, would not be delivered]");

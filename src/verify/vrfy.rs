@@ -38,6 +38,9 @@ pub fn expn(ctx: &mut Context, address: &Text) -> Vec<BString> {
     if crate::rewrite::find_at(&address).is_none() {
         address = crate::rewrite::qualify(ctx, &address, true);
     }
+    if !ctx.config.rewrite.is_empty() {
+        address = crate::rewrite::envelope(ctx, &address, true, false);
+    }
     let shown = address.clone();
     let addr = match split_address(ctx, &address) {
         Ok(a) => a,

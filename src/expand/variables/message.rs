@@ -1,5 +1,7 @@
 //! Variables of the message: envelope, sizes, counts, headers.
 
+use bstr::ByteSlice;
+
 use super::{VarDef, named, num, own, v, yes_no};
 use crate::acl::Where;
 use crate::context::Context;
@@ -83,7 +85,9 @@ fn headers_added(c: &Context) -> Option<Text> {
         if !out.is_empty() {
             out.push_bytes(b"\n");
         }
-        out.push_with(h.text.strip_suffix(b"\n").unwrap_or(&h.text), crate::text::Taint::Tainted);
+        // A line break within a header line is doubled.
+        let text = h.text.strip_suffix(b"\n").unwrap_or(&h.text).replace(b"\n", b"\n\n");
+        out.push_with(&text, crate::text::Taint::Tainted);
     }
     Some(out)
 }

@@ -157,12 +157,14 @@ impl Redirect {
                 Routed::Discard
             }
             Err(ForwardEnd::Fail(text)) => {
+                let text = self.without_code(text);
                 addr.failure.message = Some(Text::tainted(text.clone()));
                 addr.failure.user_message = Some(Text::tainted(text));
                 addr.flags.user_message_given = true;
                 Routed::Fail
             }
             Err(ForwardEnd::Defer(text)) => {
+                let text = self.without_code(text);
                 let text = if text.is_empty() { BString::from("forced defer") } else { text };
                 addr.failure.basic_errno = errors::UNKNOWN;
                 addr.failure.message = Some(Text::tainted(text.clone()));
@@ -178,6 +180,14 @@ impl Redirect {
                 addr.failure.basic_errno = errors::BAD_REDIRECT;
                 common::defer(addr, format!("error in {what}: {message}"))
             }
+        }
+    }
+
+    /// `forbid_smtp_code`: a code at the start of a text goes.
+    fn without_code(&self, text: BString) -> BString {
+        match crate::smtp_in::answer::code_length(&text) {
+            Some(n) if self.options.forbid_smtp_code => text.get(n..).unwrap_or_default().into(),
+            _ => text,
         }
     }
 

@@ -145,6 +145,9 @@ fn ask(ctx: &mut Context, plan: &Plan<'_>, host: &HostItem, no_tls: bool, asked:
     let mut opened = match opened {
         Ok(o) => o,
         Err(e) => {
+            if e.greeting.is_empty() {
+                smtp_out::client::say(&ctx.run, "cmdlog: (unset)");
+            }
             if e.kind == Kind::Tls && !no_tls && o.tls_tempfail_tryclear && !in_hosts(ctx, &o.hosts_require_tls, host) {
                 let name = &plan.transport.name;
                 let line =
@@ -157,11 +160,13 @@ fn ask(ctx: &mut Context, plan: &Plan<'_>, host: &HostItem, no_tls: bool, asked:
     };
     let step = converse(ctx, plan, host, &mut opened, asked);
     let dead = opened.client.wire_ref().is_dead();
-    if dead {
-        opened.client.close()
-    } else {
-        opened.client.quit()
+    let client = &mut opened.client;
+    if !dead && client.send(Send::Now, b"QUIT").is_ok() {
+        // Nothing depends on the answer.
+        let _ = client.read(Some(Duration::from_secs(1)));
     }
+    client.close();
+    smtp_out::client::say(&ctx.run, &format!("cmdlog: {}", client.history()));
     Ok(step)
 }
 
@@ -313,6 +318,7 @@ fn postmaster(
     full: bool,
     asked: &mut Asked,
 ) -> Step {
+    hdebug!(ctx, V, "Cutthrough cancelled by presence of postmaster verify");
     if let Err(f) = opened.client.command_ok(b"RSET") {
         return broken(ctx, host, opened, f, asked);
     }
