@@ -338,7 +338,7 @@ fn read_body(
         Ok(()) => Ok(data),
         Err(pump) => {
             data.unlink();
-            Err(body_trouble(ctx, input, options, data, pump, section.size))
+            Err(body_trouble(ctx, options, data, pump, section.size))
         }
     }
 }
@@ -387,14 +387,7 @@ fn pump(
 }
 
 /// Logs what went wrong; the data file has been unlinked.
-fn body_trouble(
-    ctx: &mut Context,
-    input: &mut Input<'_>,
-    options: &Options,
-    data: DataFile,
-    pump: Pump,
-    header_size: u64,
-) -> Stop {
+fn body_trouble(ctx: &mut Context, options: &Options, data: DataFile, pump: Pump, header_size: u64) -> Stop {
     match pump {
         Pump::TooBig => {
             // Of local messages, as of the byte that was one too many.
