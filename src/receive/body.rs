@@ -128,13 +128,13 @@ enum State {
 #[derive(Debug)]
 pub struct Data {
     state: State,
-    strict: bool,
+    strict: Option<bool>,
 }
 
 impl Data {
-    /// At the start of the body. `crlf`: how the first header line ended; `None` if there was none.
+    /// At the start of the body. `crlf`: how the first header line ended; `None` if no line has ended yet.
     pub fn new(crlf: Option<bool>) -> Self {
-        Data { state: State::LineStart, strict: crlf == Some(true) }
+        Data { state: State::LineStart, strict: crlf }
     }
 
     /// The input begins in the middle of a line.
@@ -158,7 +158,11 @@ impl Data {
             if byte == 0 {
                 sink.zeros += 1;
             }
-            let byte = if byte == b'\n' && self.strict && !matches!(self.state, State::Cr | State::DotCr) { b' ' } else { byte };
+            let after_cr = matches!(self.state, State::Cr | State::DotCr);
+            let byte = match byte {
+                b'\n' if *self.strict.get_or_insert(after_cr) && !after_cr => b' ',
+                other => other,
+            };
             match (self.state, byte) {
                 (State::LineStart, b'.') => self.state = State::Dot,
                 (State::LineStart | State::Middle, b'\r') => self.state = State::Cr,
@@ -391,6 +395,14 @@ mod tests {
             assert!(!data(smuggled, strict).2, "{smuggled:?}");
         }
         assert_eq!(data(b"a\nb\r\n.\r\n", strict).0, b"a b\n");
+    }
+
+    #[test]
+    fn the_first_line_end_decides_if_the_header_had_none() {
+        for smuggled in [&b"aaa\r\n\r\nb\n.\nMAIL\r\n"[..], b"aaa\r\n\nb\n.\r\nMAIL\r\n", b"aaa\r\n.\nMAIL\r\n"] {
+            assert!(!data(smuggled, None).2, "{smuggled:?}");
+        }
+        assert_eq!(data(b"aaa\r\n.\r\nQUIT", None), (b"aaa\n".to_vec(), 8, true));
     }
 
     #[test]
