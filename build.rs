@@ -11,6 +11,8 @@ struct Known {
     name: String,
     kind: String,
     default: String,
+    /// Nothing but the default is implemented.
+    fixed: bool,
 }
 
 fn fail(message: &str) -> ! {
@@ -61,7 +63,9 @@ fn main() {
         .map(|l| {
             let mut f = l.split('\t').map(str::to_string);
             let mut next = || f.next().unwrap_or_default();
-            Known { name: next(), kind: next(), default: next() }
+            let (name, kind, default) = (next(), next(), next());
+            let free = kind.strip_prefix("fixed ").map(str::to_string);
+            Known { name, fixed: free.is_some(), kind: free.unwrap_or(kind), default }
         })
         .collect();
     let root = PathBuf::from(std::env::var("CARGO_MANIFEST_DIR").unwrap_or_default());
@@ -103,6 +107,9 @@ fn main() {
     let mut out = String::new();
     for k in &known {
         let (line, value) = values.get(&k.name).cloned().unwrap_or((0, k.default.clone()));
+        if k.fixed && !value.trim().eq_ignore_ascii_case(&k.default) {
+            fail(&format!("{shown}, line {line}: {}={value} is not implemented: only {} is", k.name, k.default));
+        }
         let wrong = |what: &str| -> ! { fail(&format!("{shown}, line {line}: {} must be {what}, not \"{value}\"", k.name)) };
         match k.kind.as_str() {
             "text" => writeln!(out, "pub const {}: &str = {value:?};", k.name),

@@ -8,7 +8,7 @@ pub fn show(what: &[u8]) -> i32 {
             0
         }
         b"dscp" if crate::build_options::SUPPORT_DSCP => {
-            for name in DSCP {
+            for name in crate::smtp_out::dscp::names() {
                 println!("{name}");
             }
             0
@@ -34,28 +34,6 @@ exim -bI:help    this information\n  \
 exim -bI:dscp    list of known dscp value keywords\n  \
 exim -bI:modules list of loadable modules\n  \
 exim -bI:sieve   list of supported sieve extensions\n";
-
-/// Names for DSCP values (RFC 2474, 2597, 3246, 8622) and the old TOS ones.
-const DSCP: &[&str] = &[
-    "af11",
-    "af12",
-    "af13",
-    "af21",
-    "af22",
-    "af23",
-    "af31",
-    "af32",
-    "af33",
-    "af41",
-    "af42",
-    "af43",
-    "ef",
-    "lowcost",
-    "lowdelay",
-    "mincost",
-    "reliability",
-    "throughput",
-];
 
 /// Extensions that `require` accepts.
 const SIEVE: &[&str] =

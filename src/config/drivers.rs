@@ -120,7 +120,11 @@ fn option<K: Kind>(draft: &mut Draft<K>, line: &[u8]) -> Result<(), String> {
             format!("option \"{word}\" unknown")
         });
     };
-    if let Some(text) = pending::driver(K::NAME, driver_name, &done.name) {
+    let value = match driver {
+        Some((_, d)) => generic.option(&done.name).or_else(|| K::private(d).option(&done.name)),
+        None => generic.option(&done.name),
+    };
+    if let Some(text) = pending::driver(K::NAME, driver_name, &done.name, value) {
         return Err(text);
     }
     if done.hidden {

@@ -1,12 +1,26 @@
 //! Options whose behaviour does not exist (yet): setting one is an error that names it, so that nothing is accepted
-//! and ignored. The table shrinks as the behaviour arrives.
+//! and ignored. Such an option may still be switched off. The tables shrink as the behaviour arrives.
+
+use bstr::ByteSlice;
+
+use super::options::OptionValue;
 
 /// Main options, in alphabetical order.
-pub static MAIN: &[&str] = &[
+static MAIN: &[&str] = &[
+    "av_scanner",
     "daemon_modules_load",
     "dcc_direct_add_header",
     "dccifd_address",
     "dccifd_options",
+    "debug_store",
+    "disable_fsync",
+    "dkim_verify_hashes",
+    "dkim_verify_keytypes",
+    "dkim_verify_min_keysizes",
+    "dkim_verify_minimal",
+    "dmarc_forensic_sender",
+    "dmarc_history_file",
+    "dmarc_tld_file",
     "gnutls_allow_auto_pkcs11",
     "gnutls_compat_mode",
     "ldap_ca_cert_dir",
@@ -18,29 +32,105 @@ pub static MAIN: &[&str] = &[
     "ldap_require_cert",
     "ldap_start_tls",
     "ldap_version",
+    "local_scan_timeout",
+    "log_ports",
+    "max_username_length",
     "mysql_servers",
+    "notifier_socket",
     "oracle_servers",
+    "panic_coredump",
     "perl_at_start",
     "perl_startup",
     "perl_taintmode",
     "pgsql_servers",
+    "queue_fast_ramp",
+    "redis_servers",
+    "slow_lookup_log",
+    "smtp_backlog_monitor",
+    "spamd_address",
+    "spf_smtp_comment_template",
 ];
 
 /// Options of drivers: driver kind (`router`, `transport`, `authenticator`), driver (or "" for generic ones), option.
-pub static DRIVER: &[(&str, &str, &str)] = &[("transport", "smtp", "gnutls_compat_mode")];
+static DRIVER: &[(&str, &str, &str)] = &[
+    ("transport", "smtp", "arc_sign"),
+    ("transport", "smtp", "dkim_canon"),
+    ("transport", "smtp", "dkim_domain"),
+    ("transport", "smtp", "dkim_hash"),
+    ("transport", "smtp", "dkim_identity"),
+    ("transport", "smtp", "dkim_private_key"),
+    ("transport", "smtp", "dkim_selector"),
+    ("transport", "smtp", "dkim_sign_headers"),
+    ("transport", "smtp", "dkim_strict"),
+    ("transport", "smtp", "dkim_timestamps"),
+    ("transport", "smtp", "gnutls_compat_mode"),
+    ("transport", "smtp", "hosts_pipe_connect"),
+    ("transport", "smtp", "hosts_try_fastopen"),
+];
 
-/// The message, if the option is not to be used.
-pub fn main(name: &str) -> Option<String> {
-    MAIN.contains(&name).then(|| format!("option \"{name}\" is not implemented"))
+/// Does the main option do what it is for?
+pub fn main_works(name: &str) -> bool {
+    !MAIN.contains(&name)
 }
 
 /// The same for a driver's option.
-pub fn driver(kind: &str, driver: &str, name: &str) -> Option<String> {
-    if name == "translate_ip_address" && !crate::build_options::SUPPORT_TRANSLATE_IP_ADDRESS {
+pub fn driver_works(kind: &str, driver: &str, name: &str) -> bool {
+    let unknown = name == "translate_ip_address" && !crate::build_options::SUPPORT_TRANSLATE_IP_ADDRESS;
+    let pending = DRIVER.iter().any(|(k, d, n)| *k == kind && (*d == driver || d.is_empty()) && *n == name);
+    !(unknown || pending)
+}
+
+/// Does `-bP` list a driver's option? Those of a part that this build leaves out are not, as in the reference; one of
+/// the default build that is not written yet is.
+pub fn driver_listed(kind: &str, driver: &str, name: &str) -> bool {
+    driver_works(kind, driver, name) || name == "hosts_try_fastopen"
+}
+
+/// The message, if a main option was given a value that cannot be had.
+pub fn main(name: &str, value: Option<&dyn OptionValue>) -> Option<String> {
+    (!main_works(name) && !is_off(name, value)).then(|| format!("option \"{name}\" is not implemented"))
+}
+
+/// The same for a driver's option.
+pub fn driver(kind: &str, driver: &str, name: &str, value: Option<&dyn OptionValue>) -> Option<String> {
+    if driver_works(kind, driver, name) {
+        return None;
+    }
+    if name == "translate_ip_address" {
         return Some(format!("option \"{name}\" unknown"));
     }
-    DRIVER
-        .iter()
-        .any(|(k, d, n)| *k == kind && (*d == driver || d.is_empty()) && *n == name)
-        .then(|| format!("option \"{name}\" of the {driver} {kind} is not implemented"))
+    (!is_off(name, value)).then(|| format!("option \"{name}\" of the {driver} {kind} is not implemented"))
+}
+
+/// Is that the value by which an option does nothing: false, 0, an empty string or list?
+fn is_off(name: &str, value: Option<&dyn OptionValue>) -> bool {
+    let shown = value.map(|v| v.show(name)).unwrap_or_default();
+    let shown = shown.to_str_lossy();
+    shown == format!("no_{name}") || shown.split_once('=').is_some_and(|(_, v)| matches!(v.trim(), "" | ":" | "0" | "0s"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::options::{OptionSet, Str};
+
+    #[test]
+    fn only_off_is_taken() {
+        let value = |s: &str| main("notifier_socket", Some(&Str::from_bytes(s.as_bytes())));
+        assert_eq!(value(""), None);
+        assert_eq!(value("/run/x").as_deref(), Some("option \"notifier_socket\" is not implemented"));
+        assert_eq!(main("queue_fast_ramp", Some(&false)), None);
+        assert!(main("queue_fast_ramp", Some(&true)).is_some());
+        assert_eq!(main("primary_hostname", Some(&Str::fixed("x"))), None);
+        assert!(driver("transport", "smtp", "hosts_pipe_connect", Some(&Str::fixed("*"))).is_some());
+        assert_eq!(driver("transport", "smtp", "hosts_pipe_connect", Some(&Str::fixed(":"))), None);
+    }
+
+    #[test]
+    fn names_exist() {
+        let options = crate::config::main_options::MainOptions::default();
+        for name in MAIN {
+            assert!(options.option(name).is_some(), "{name}");
+        }
+    }
 }

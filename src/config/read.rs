@@ -9,6 +9,7 @@ use bstr::{BString, ByteSlice};
 use super::error::ConfigError;
 use super::lines::Lines;
 use super::macros::{Macros, split_definition};
+use super::options::OptionSet as _;
 use super::{Config, ListKind, Macro, NamedList, drivers, pending, setting, site, source};
 use crate::context::{Run, Services};
 use crate::expand::Template;
@@ -156,7 +157,7 @@ fn main_section(config: &mut Config, lines: &mut Lines) -> Result<Option<BString
         let Some(done) = found else {
             return Err(lines.error(format!("main option \"{}\" unknown", parts.word.as_bstr())));
         };
-        if let Some(text) = pending::main(&done.name) {
+        if let Some(text) = pending::main(&done.name, config.main.option(&done.name)) {
             return Err(lines.error(text));
         }
         if done.hidden {

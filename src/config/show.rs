@@ -74,7 +74,7 @@ impl Printer<'_> {
     fn all_main(&self, out: &mut Shown) {
         let mut names = self.config.main.names().to_vec();
         names.sort_unstable();
-        for name in names.into_iter().filter(|n| !UNLISTED.contains(n) && super::pending::main(n).is_none()) {
+        for name in names.into_iter().filter(|n| !UNLISTED.contains(n) && super::pending::main_works(n)) {
             self.option(out, &self.config.main, name, &self.config.hidden);
         }
     }
@@ -227,7 +227,7 @@ impl Printer<'_> {
 
     fn driver(&self, out: &mut Shown, kind: &str, driver_name: &str, generic: &dyn OptionSet, private: &dyn OptionSet) {
         let hidden = &self.hidden_of(kind, driver_name);
-        let usable = |n: &&str| !UNLISTED.contains(n) && super::pending::driver(kind, driver_name, n).is_none();
+        let usable = |n: &&str| !UNLISTED.contains(n) && super::pending::driver_listed(kind, driver_name, n);
         let mut names: Vec<&str> = generic.names().iter().copied().filter(usable).collect();
         names.push("driver");
         names.sort_unstable();

@@ -174,8 +174,6 @@ pub struct Message {
     pub smtputf8: bool,
     /// Downconversion: 0 no, 1 yes, -1 if needed; unset `None`.
     pub utf8_downconvert: Option<i8>,
-    /// `REQUIRETLS` was given.
-    pub requiretls: bool,
     /// PRDR was given.
     pub prdr: bool,
     /// ENVID.
@@ -190,8 +188,6 @@ pub struct Message {
     pub freeze_requested: bool,
     /// `control = freeze/no_tell`: nobody is told of it.
     pub freeze_no_tell: bool,
-    /// `control = no_delivery` and -odq.
-    pub deliver_force: bool,
     /// `control = fakereject`.
     pub fake_response: FakeResponse,
     /// Its text.

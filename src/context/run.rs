@@ -53,8 +53,6 @@ pub struct Run {
     pub fudged_queue_times: Vec<i64>,
     /// The program's own path, to start children.
     pub exim_path: BString,
-    /// Sequence number and such for `-MC` continued deliveries are in the delivery code.
-    pub background_daemon: bool,
     /// This delivery was started by a queue runner (the condition `queue_running`).
     pub queue_running: bool,
 }

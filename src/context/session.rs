@@ -150,10 +150,6 @@ pub struct Session {
     pub allow_unqualified_sender: bool,
     /// See above.
     pub allow_unqualified_recipient: bool,
-    /// Sockets' dscp, fast open and similar log tags: `TFO`, `TFO*`.
-    pub tfo: bool,
-    /// The file descriptor of the connection in the process that owns it, if any (ident, dscp, keepalive).
-    pub socket_fd: Option<i32>,
     /// `$queue_name` (ACL `queue =`, `-qG`, `-MCG`).
     pub queue_name: BString,
     /// `SMTP connection from` when it began, microseconds since 1970 (D= and QT= in log lines).
@@ -243,11 +239,6 @@ pub struct Proxy {
 }
 
 impl Session {
-    /// `TFO` for the log lines of a connection that used TCP fast open.
-    pub fn tfo_flag(&self) -> Option<&'static [u8]> {
-        self.tfo.then_some(b"TFO")
-    }
-
     /// The message is said to come from a host: what was known of the local caller does not hold for it.
     pub fn caller_is_host(&mut self) {
         self.caller.sender_local = false;

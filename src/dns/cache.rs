@@ -60,8 +60,4 @@ impl Cache {
         }
         map.insert(key, (Instant::now() + life.min(LONGEST), answer.clone()));
     }
-
-    pub(super) fn clear(&self) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clear();
-    }
 }

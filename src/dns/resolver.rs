@@ -92,11 +92,6 @@ impl Resolver {
         self.settings.test.is_some()
     }
 
-    /// Forgets all answers.
-    pub fn clear_cache(&self) {
-        self.cache.clear();
-    }
-
     /// Asks, following CNAMEs: the reply's own chain, and up to `dns_cname_loops` times beyond it.
     /// For CNAME and ANY questions nothing is followed.
     pub fn lookup(&self, query: &Query<'_>) -> Answer {

@@ -146,13 +146,6 @@ impl RData {
             _ => None,
         }
     }
-    /// All strings of a TXT record joined without anything between (SPF, DKIM).
-    pub fn joined_text(&self) -> Option<BString> {
-        match self {
-            Self::Text(parts) => Some(parts.iter().flat_map(|p| p.iter().copied()).collect::<Vec<u8>>().into()),
-            _ => None,
-        }
-    }
 }
 
 /// One record.

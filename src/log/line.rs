@@ -63,8 +63,6 @@ pub struct RemoteLog {
     pub proxy: Option<(IpAddr, u16)>,
     /// Our end of the connection.
     pub interface: Option<(IpAddr, u16)>,
-    /// TCP fast open was used; `true` if data went with it.
-    pub fast_open: Option<bool>,
     /// `PS=`.
     pub protocol_detail: BString,
     /// Authenticator, id and sender.
@@ -131,9 +129,6 @@ pub fn arrival(ctx: &Context, a: &Arrival<'_>) -> BString {
     }
     if selected(ctx, Selector::ConnectionId) && !s.connection_id.is_empty() {
         b.field("Ci", &s.connection_id);
-    }
-    if let Some(tfo) = s.tfo_flag() {
-        b.item(tfo);
     }
     if let Some(p) = &s.received_protocol {
         b.field("P", p);
@@ -286,7 +281,7 @@ fn same_address(a: &[u8], b: &[u8]) -> bool {
     a.len() == b.len() && a.eq_ignore_ascii_case(b) && a.get(..at) == b.get(..at)
 }
 
-/// ` H=name DS [ip]:port* PRX= I= TFO PS=`.
+/// ` H=name DS [ip]:port* PRX= I= PS=`.
 fn host(ctx: &Context, b: &mut LineBuilder, host: &HostItem, log: &RemoteLog) {
     b.field("H", &host.name);
     if selected(ctx, Selector::Dnssec) && host.dnssec_address == Some(true) {
@@ -303,9 +298,6 @@ fn host(ctx: &Context, b: &mut LineBuilder, host: &HostItem, log: &RemoteLog) {
         b.field("PRX", format!("[{ip}]:{port}").as_bytes());
     }
     our_end(ctx, b, log);
-    if let Some(data) = log.fast_open {
-        b.item(if data { b"TFO*" } else { b"TFO" });
-    }
     if !log.protocol_detail.is_empty() && selected(ctx, Selector::ProtocolDetail) {
         b.field("PS", &log.protocol_detail);
     }

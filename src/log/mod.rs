@@ -73,11 +73,6 @@ struct State {
 }
 
 impl Logger {
-    /// A process that has no user at its stderr says so: panic lines are no longer copied there.
-    pub fn quiet_stderr(&self) {
-        self.quiet.store(true, Ordering::Relaxed);
-    }
-
     /// Closes the files: before the process becomes another user, or runs another program.
     pub fn close(&self) {
         if let Ok(mut state) = self.state.lock() {

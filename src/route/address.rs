@@ -222,8 +222,6 @@ pub struct Address {
 /// Flags of an address.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct AddressFlags {
-    /// Local part and domain came from a quoted pipe or file name in a list (`allow_file` etc. have been checked).
-    pub from_filter: bool,
     /// The bounce may show the child's address or not (`hide_child_in_errmsg`).
     pub hide_child: bool,
     /// The local part must keep its case.
@@ -260,8 +258,6 @@ pub struct AddressFlags {
     pub routing_retry_exists: bool,
     /// There is a local delivery retry record, to be deleted when the delivery works.
     pub delivery_retry_exists: bool,
-    /// SMTPUTF8 address that was down-converted.
-    pub utf8_downconverted: bool,
 }
 
 /// A retry record that a delivery wants to be written (or deleted).

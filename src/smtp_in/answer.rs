@@ -270,7 +270,7 @@ impl Server {
                     argument = argument.get(..end).unwrap_or_default();
                 }
                 let _ = ctx;
-                let mut out = BString::from(name(place));
+                let mut out = BString::from(place.name());
                 out.push(b' ');
                 out.extend_from_slice(argument.get(..100).unwrap_or(argument));
                 return out;
@@ -364,35 +364,6 @@ pub fn sender_for_log(ctx: &Context) -> BString {
     }
     out.push(b' ');
     out
-}
-
-fn name(place: Where) -> &'static str {
-    match place {
-        Where::Connect => "connection",
-        Where::Helo => "EHLO or HELO",
-        Where::Auth => "AUTH",
-        Where::StartTls => "STARTTLS",
-        Where::Mail => "MAIL",
-        Where::Mailauth => "MAILAUTH",
-        Where::Rcpt => "RCPT",
-        Where::Predata => "PREDATA",
-        Where::Data => "DATA",
-        Where::Prdr => "PRDR",
-        Where::Mime => "MIME",
-        Where::Dkim => "DKIM",
-        Where::Etrn => "ETRN",
-        Where::Expn => "EXPN",
-        Where::Vrfy => "VRFY",
-        Where::Quit => "QUIT",
-        Where::Notquit => "NOTQUIT",
-        Where::NotSmtp => "non-SMTP",
-        Where::NotSmtpMime => "non-SMTP-MIME",
-        Where::NotSmtpStart => "non-SMTP-start",
-        Where::Delivery => "delivery",
-        Where::Wellknown => "WELLKNOWN",
-        Where::Atrn => "ATRN",
-        Where::Unknown => "unknown",
-    }
 }
 
 fn default_code(place: Where) -> &'static str {

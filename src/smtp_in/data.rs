@@ -1,9 +1,9 @@
 //! DATA and BDAT: from the envelope to the message, and the chunks in between.
 
+use super::Next;
 use super::command::Verb;
 use super::server::{Command, Server};
 use super::wire::InputEnd;
-use super::{Next, answer};
 use crate::acl::{self, Verdict, Where};
 use crate::context::Context;
 use crate::log::Selector;
@@ -215,13 +215,6 @@ impl Server {
                 return NextChunk::Ended(Some(end));
             }
         }
-    }
-
-    /// The answer to a chunk at the end of a refused message: the peer gets one answer for each chunk it sends.
-    pub fn answer_line(&mut self, ctx: &mut Context, text: &[u8]) {
-        let mut line = text.to_vec();
-        line.extend_from_slice(b"\r\n");
-        answer::put(ctx, &line);
     }
 }
 

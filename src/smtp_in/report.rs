@@ -88,9 +88,6 @@ pub fn no_mail(ctx: &Context, server: &Server) {
         return;
     }
     let mut line = BString::from("no MAIL in ");
-    if let Some(tfo) = ctx.session.tfo.then_some("TFO ") {
-        line.extend_from_slice(tfo.as_bytes());
-    }
     line.extend_from_slice(b"SMTP connection from ");
     line.extend_from_slice(&host_and_ident(ctx, false));
     line.extend_from_slice(format!(" D={}", duration(ctx)).as_bytes());

@@ -17,13 +17,6 @@ use crate::expand::{self, ExpandError};
 use crate::log::{self, Selector, Which};
 use crate::matching::Match;
 
-/// Counters that the daemon keeps over all connections.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Load {
-    /// Connections now, this one included.
-    pub connections: u32,
-}
-
 /// Does everything up to the banner. `None`: the session is over; all has been said.
 pub fn begin(ctx: &mut Context) -> Option<Server> {
     session(ctx).ok()

@@ -129,11 +129,6 @@ impl Wire {
         self.socket
     }
 
-    /// Why the last output could not be written, if it could not.
-    pub fn write_error(&self) -> Option<&str> {
-        self.write_failed.as_deref()
-    }
-
     fn deadline(&self) -> Option<Instant> {
         self.timeout.and_then(|t| Instant::now().checked_add(t))
     }

@@ -41,8 +41,6 @@ pub struct How {
     pub tos: Option<u8>,
     /// `socks_proxy`: proxies to go through, one of them.
     pub proxies: Vec<Proxy>,
-    /// Commands that may go out with the SYN (early pipelining over TCP fast open).
-    pub early_data: Vec<u8>,
 }
 
 /// A connection.
@@ -54,10 +52,6 @@ pub struct Connected {
     pub local: Option<SocketAddr>,
     /// Our end of the connection to the proxy, if there is one.
     pub proxy: Option<SocketAddr>,
-    /// TCP fast open was used; `true`: with data.
-    pub fast_open: Option<bool>,
-    /// How much of the early data has gone.
-    pub early_sent: usize,
 }
 
 /// Why there is none.
@@ -90,21 +84,9 @@ fn attempt(ctx: &Context, to: &Target<'_>, how: &How) -> Result<Connected, Conne
     }
     let address = SocketAddr::new(to.ip, to.port);
     let socket = prepared(ctx, to.ip, how).map_err(ConnectError::System)?;
-    let mut fast_open = None;
-    let mut early_sent = 0;
-    let result = if how.early_data.is_empty() {
-        net::connect(socket.as_fd(), &address, how.timeout)
-    } else {
-        net::connect_fast_open(socket.as_fd(), &address, &how.early_data, how.timeout).map(|f| {
-            if let net::FastOpen::Sent(n) = f {
-                fast_open = Some(true);
-                early_sent = n;
-            }
-        })
-    };
-    result.map_err(|e| ConnectError::System(as_timeout(ctx, how, e)))?;
+    net::connect(socket.as_fd(), &address, how.timeout).map_err(|e| ConnectError::System(as_timeout(ctx, how, e)))?;
     let local = net::local_address(socket.as_fd()).ok().flatten();
-    Ok(Connected { socket, local, proxy: None, fast_open, early_sent })
+    Ok(Connected { socket, local, proxy: None })
 }
 
 /// In the test harness a refusal may stand for a time-out.

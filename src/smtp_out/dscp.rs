@@ -30,6 +30,7 @@ pub fn lookup(value: &[u8]) -> Option<u8> {
     if value.first().is_some_and(u8::is_ascii_digit) {
         let n: u8 = match value.strip_prefix(b"0x").or_else(|| value.strip_prefix(b"0X")) {
             Some(hex) => u8::from_str_radix(hex.to_str().ok()?, 16).ok()?,
+            None if value.len() > 1 && value.starts_with(b"0") => u8::from_str_radix(value.to_str().ok()?, 8).ok()?,
             None => value.to_str().ok()?.parse().ok()?,
         };
         return (n < 64).then_some(n << 2);
@@ -40,4 +41,16 @@ pub fn lookup(value: &[u8]) -> Option<u8> {
 /// All names, for `-bI:dscp`.
 pub fn names() -> impl Iterator<Item = &'static str> {
     NAMES.iter().map(|(n, _)| *n)
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn values() {
+        assert_eq!(super::lookup(b"EF"), Some(0xb8));
+        assert_eq!(super::lookup(b"0x3f"), Some(0xfc));
+        assert_eq!(super::lookup(b"010"), Some(0x20));
+        assert_eq!(super::lookup(b"64"), None);
+        assert_eq!(super::lookup(b"x"), None);
+    }
 }

@@ -61,8 +61,6 @@ pub struct Opened {
     pub local: Option<SocketAddr>,
     /// Our end at the proxy.
     pub proxy: Option<SocketAddr>,
-    /// TCP fast open.
-    pub fast_open: Option<bool>,
     /// DANE is in use.
     pub dane: bool,
     /// Messages sent on this connection.
@@ -168,7 +166,6 @@ pub fn open(ctx: &mut Context, plan: &Plan<'_>) -> Result<Opened, Box<SetupError
         auth: None,
         local: connected.local,
         proxy: connected.proxy,
-        fast_open: connected.fast_open,
         dane: matches!(dane, Dane::Yes(_)),
         messages: 0,
         needs_reset: false,

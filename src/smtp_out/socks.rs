@@ -175,7 +175,7 @@ fn through(ctx: &Context, to: &Target<'_>, how: &How, p: &Proxy) -> Result<Conne
         Err(_) => <[u8; 16]>::try_from(bound.get(..size).unwrap_or_default()).ok().map(IpAddr::from),
     };
     let local = net::local_address(socket.as_fd()).ok().flatten();
-    Ok(Connected { socket, local, proxy: outer.map(|ip| SocketAddr::new(ip, port)), fast_open: None, early_sent: 0 })
+    Ok(Connected { socket, local, proxy: outer.map(|ip| SocketAddr::new(ip, port)) })
 }
 
 /// Words for the codes of RFC 1928.

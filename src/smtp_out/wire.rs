@@ -4,7 +4,7 @@
 //! error or the peer's end of file the wire stays dead. Knows nothing of replies or of mail.
 
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, OwnedFd};
 use std::time::{Duration, Instant};
 
 use crate::sys::{fd, net};
@@ -84,15 +84,6 @@ impl Wire {
         Wire { ends: Ends::Dead, input: Vec::new(), at: 0, over: true }
     }
 
-    /// The socket, for its options and addresses.
-    pub fn as_socket(&self) -> Option<BorrowedFd<'_>> {
-        match &self.ends {
-            Ends::Socket(s) => Some(s.as_fd()),
-            Ends::Tls(t) => Some(t.as_fd()),
-            Ends::Pipes { .. } | Ends::Dead => None,
-        }
-    }
-
     /// The encrypted stream, if the connection is encrypted.
     pub fn tls(&self) -> Option<&TlsStream> {
         match &self.ends {
@@ -104,19 +95,6 @@ impl Wire {
     /// The connection has ended or broken.
     pub fn is_dead(&self) -> bool {
         self.over || matches!(self.ends, Ends::Dead)
-    }
-
-    /// Something has come that nobody has read yet.
-    pub fn has_input(&self) -> bool {
-        if self.at < self.input.len() {
-            return true;
-        }
-        match &self.ends {
-            Ends::Socket(s) => crate::sys::poll::readable_now(s.as_fd()).unwrap_or(false),
-            Ends::Pipes { from, .. } => crate::sys::poll::readable_now(from.as_fd()).unwrap_or(false),
-            Ends::Tls(t) => t.pending() > 0 || crate::sys::poll::readable_now(t.as_fd()).unwrap_or(false),
-            Ends::Dead => false,
-        }
     }
 
     /// Bytes that came in clear and are still in the buffer.

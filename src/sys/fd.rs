@@ -54,15 +54,6 @@ pub fn is_open(fd: RawFd) -> bool {
     unsafe { libc::fcntl(fd, libc::F_GETFD) != -1 }
 }
 
-/// Takes a descriptor that another program left open for us under a known number (inetd, `-MC`).
-/// The number must not be owned by anything else in this process; returns an error if it is closed.
-pub fn adopt(fd: RawFd) -> io::Result<OwnedFd> {
-    // SAFETY: F_GETFD only asks.
-    check(unsafe { libc::fcntl(fd, libc::F_GETFD) })?;
-    // SAFETY: open, and by contract not owned by anything else.
-    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
-}
-
 /// A second descriptor for the same open file, close-on-exec, numbered 3 or more.
 pub fn duplicate(fd: BorrowedFd<'_>) -> io::Result<OwnedFd> {
     // SAFETY: F_DUPFD_CLOEXEC gives a new descriptor.
@@ -87,12 +78,6 @@ pub fn set_nonblocking(fd: BorrowedFd<'_>, on: bool) -> io::Result<()> {
         check(unsafe { libc::fcntl(fd.as_raw_fd(), libc::F_SETFL, new) })?;
     }
     Ok(())
-}
-
-/// Sets or clears close-on-exec.
-pub fn set_close_on_exec(fd: BorrowedFd<'_>, on: bool) -> io::Result<()> {
-    // SAFETY: integers only.
-    check(unsafe { libc::fcntl(fd.as_raw_fd(), libc::F_SETFD, if on { libc::FD_CLOEXEC } else { 0 }) }).map(drop)
 }
 
 /// One read(2), begun again after signals. 0 is end of file.

@@ -75,12 +75,6 @@ pub fn priority() -> io::Result<i32> {
     }
 }
 
-/// Sets the nice value.
-pub fn set_priority(value: i32) -> io::Result<()> {
-    // SAFETY: integers only.
-    check(unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, value) }).map(drop)
-}
-
 /// Resources used by this process and by its ended children.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Usage {

@@ -74,18 +74,6 @@ fn region_lock(fd: BorrowedFd<'_>, kind: Kind, region: Region, wait: Wait, now: 
     waiting(wait, |blocking| check(unsafe { libc::fcntl(fd.as_raw_fd(), if blocking { block } else { now }, &l) }).map(drop))
 }
 
-/// Who holds a classic lock that conflicts with an exclusive one on the region (`None`: nobody).
-pub fn fcntl_holder(fd: BorrowedFd<'_>, region: Region) -> io::Result<Option<i32>> {
-    // SAFETY: plain integers.
-    let mut l: libc::flock = unsafe { std::mem::zeroed() };
-    l.l_type = libc::F_WRLCK as libc::c_short;
-    l.l_start = region.start;
-    l.l_len = region.len;
-    // SAFETY: l is valid for the call.
-    check(unsafe { libc::fcntl(fd.as_raw_fd(), libc::F_GETLK, &mut l) })?;
-    Ok((l.l_type != libc::F_UNLCK as libc::c_short).then_some(l.l_pid))
-}
-
 /// flock(2) on the whole file.
 pub fn flock(fd: BorrowedFd<'_>, kind: Kind, wait: Wait) -> io::Result<()> {
     let op = match kind {

@@ -180,39 +180,6 @@ fn finish_connect(fd: BorrowedFd<'_>, deadline: Option<Instant>) -> io::Result<(
     }
 }
 
-/// How a connect with data in the SYN went.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum FastOpen {
-    /// We had a cookie: this many bytes went out with the SYN; the connection is being made.
-    Sent(usize),
-    /// A cookie was only asked for, or TFO is off: the connection is made, no data was taken.
-    Plain,
-}
-
-/// Connects with TCP fast open, giving `data` along if the kernel has a cookie for the host.
-/// A refusal may then be seen only at the first read.
-pub fn connect_fast_open(fd: BorrowedFd<'_>, addr: &SocketAddr, data: &[u8], timeout: Option<Duration>) -> io::Result<FastOpen> {
-    let a = RawAddr::new(addr);
-    let deadline = timeout.map(|t| Instant::now() + t);
-    super::fd::set_nonblocking(fd, true)?;
-    let flags = libc::MSG_FASTOPEN | libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL;
-    // SAFETY: data and address with their lengths.
-    let sent = check_size(unsafe { libc::sendto(fd.as_raw_fd(), data.as_ptr().cast(), data.len(), flags, a.ptr(), a.len()) });
-    let result = match sent {
-        Ok(n) => Ok(FastOpen::Sent(n)),
-        Err(e) => match e.raw_os_error() {
-            Some(libc::EINPROGRESS) => finish_connect(fd, deadline).map(|()| FastOpen::Plain),
-            Some(libc::EOPNOTSUPP | libc::ENOTCONN | libc::EPIPE) => {
-                super::fd::set_nonblocking(fd, false)?;
-                return connect(fd, addr, timeout).map(|()| FastOpen::Plain);
-            }
-            _ => Err(e),
-        },
-    };
-    super::fd::set_nonblocking(fd, false)?;
-    result
-}
-
 /// Our end's address; `None` if it is no IP socket.
 pub fn local_address(fd: BorrowedFd<'_>) -> io::Result<Option<SocketAddr>> {
     let mut a = RawAddr::empty();

@@ -115,14 +115,6 @@ pub fn wait(pid: Pid) -> io::Result<WaitStatus> {
     }
 }
 
-/// As [`wait`], but an interrupting signal gives `Interrupted` to the caller, who may look at flags.
-pub fn wait_interruptible(pid: Pid) -> io::Result<(Pid, WaitStatus)> {
-    let mut status = 0;
-    // SAFETY: status is a valid place for the result.
-    let got = check(unsafe { libc::waitpid(pid, &mut status, 0) })?;
-    Ok((got, WaitStatus::from_raw(status)))
-}
-
 /// Waits for this child until the deadline; `None` means that it still runs then.
 pub fn wait_until(pid: Pid, deadline: Instant) -> io::Result<Option<WaitStatus>> {
     let pidfd = pidfd_open(pid).ok();
@@ -190,18 +182,6 @@ pub fn getpgrp() -> Pid {
 pub fn umask(mask: u32) -> u32 {
     // SAFETY: cannot fail.
     unsafe { libc::umask(mask as libc::mode_t) as u32 }
-}
-
-/// Asks the kernel to send us `signal` when our parent ends (Linux).
-pub fn signal_on_parent_death(signal: i32) -> io::Result<()> {
-    // SAFETY: PR_SET_PDEATHSIG takes a signal number.
-    check(unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, signal as libc::c_ulong, 0, 0, 0) }).map(drop)
-}
-
-/// Whether core dumps are allowed for this process.
-pub fn set_dumpable(on: bool) -> io::Result<()> {
-    // SAFETY: PR_SET_DUMPABLE takes 0 or 1.
-    check(unsafe { libc::prctl(libc::PR_SET_DUMPABLE, libc::c_ulong::from(on), 0, 0, 0) }).map(drop)
 }
 
 #[cfg(test)]

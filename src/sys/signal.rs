@@ -137,10 +137,6 @@ pub fn block_all() -> Mask {
     unsafe { libc::sigfillset(&mut all.0) };
     change(libc::SIG_SETMASK, &all)
 }
-/// Unblocks these signals for this thread; returns the mask before.
-pub fn unblock(signals: &[i32]) -> Mask {
-    change(libc::SIG_UNBLOCK, &Mask::of(signals))
-}
 /// Sets the mask of this thread back.
 pub fn restore(mask: &Mask) {
     change(libc::SIG_SETMASK, mask);
@@ -167,17 +163,6 @@ pub fn signalfd(signals: &[i32]) -> io::Result<OwnedFd> {
     let fd = check(unsafe { libc::signalfd(-1, &set.0, libc::SFD_CLOEXEC | libc::SFD_NONBLOCK) })?;
     // SAFETY: new and ours.
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
-}
-
-/// The next signal of a [`signalfd`], `None` if there is none now.
-pub fn read_signal(fd: BorrowedFd<'_>) -> io::Result<Option<i32>> {
-    let mut buf = [0u8; size_of::<libc::signalfd_siginfo>()];
-    match super::fd::read(fd, &mut buf) {
-        Ok(n) if n >= 4 => Ok(Some(i32::from_ne_bytes([buf[0], buf[1], buf[2], buf[3]]))),
-        Ok(_) => Ok(None),
-        Err(e) if e.kind() == io::ErrorKind::WouldBlock => Ok(None),
-        Err(e) => Err(e),
-    }
 }
 
 /// SIGALRM after this many seconds (0: never).

@@ -32,49 +32,13 @@ pub fn keepalive(fd: BorrowedFd<'_>, on: bool) -> io::Result<()> {
 pub fn reuse_address(fd: BorrowedFd<'_>, on: bool) -> io::Result<()> {
     set(fd, libc::SOL_SOCKET, libc::SO_REUSEADDR, &i32::from(on))
 }
-/// SO_REUSEPORT
-pub fn reuse_port(fd: BorrowedFd<'_>, on: bool) -> io::Result<()> {
-    set(fd, libc::SOL_SOCKET, libc::SO_REUSEPORT, &i32::from(on))
-}
 /// IPV6_V6ONLY
 pub fn v6_only(fd: BorrowedFd<'_>, on: bool) -> io::Result<()> {
     set(fd, libc::IPPROTO_IPV6, libc::IPV6_V6ONLY, &i32::from(on))
 }
-/// IP_FREEBIND: bind to an address that is not up yet (`listen` option /freebind).
-pub fn free_bind(fd: BorrowedFd<'_>, on: bool) -> io::Result<()> {
-    set(fd, libc::IPPROTO_IP, libc::IP_FREEBIND, &i32::from(on))
-}
-/// TCP_CORK
-pub fn cork(fd: BorrowedFd<'_>, on: bool) -> io::Result<()> {
-    set(fd, libc::IPPROTO_TCP, libc::TCP_CORK, &i32::from(on))
-}
-/// TCP_QUICKACK
-pub fn quick_ack(fd: BorrowedFd<'_>, on: bool) -> io::Result<()> {
-    set(fd, libc::IPPROTO_TCP, libc::TCP_QUICKACK, &i32::from(on))
-}
 /// TCP_FASTOPEN on a listening socket: the number of pending requests allowed.
 pub fn fast_open_server(fd: BorrowedFd<'_>, backlog: i32) -> io::Result<()> {
     set(fd, libc::IPPROTO_TCP, libc::TCP_FASTOPEN, &backlog)
-}
-/// TCP_FASTOPEN_CONNECT: connect returns at once and the first write goes with the SYN.
-pub fn fast_open_connect(fd: BorrowedFd<'_>, on: bool) -> io::Result<()> {
-    set(fd, libc::IPPROTO_TCP, libc::TCP_FASTOPEN_CONNECT, &i32::from(on))
-}
-/// SO_BINDTODEVICE: only this network interface.
-pub fn bind_to_interface(fd: BorrowedFd<'_>, name: &[u8]) -> io::Result<()> {
-    let name = super::cstr(name)?;
-    let bytes = name.as_bytes_with_nul();
-    // SAFETY: the name and its length belong together.
-    check(unsafe {
-        libc::setsockopt(
-            fd.as_raw_fd(),
-            libc::SOL_SOCKET,
-            libc::SO_BINDTODEVICE,
-            bytes.as_ptr().cast(),
-            bytes.len() as libc::socklen_t,
-        )
-    })
-    .map(drop)
 }
 /// SO_LINGER
 pub fn linger(fd: BorrowedFd<'_>, time: Option<Duration>) -> io::Result<()> {
@@ -119,11 +83,6 @@ pub fn take_error(fd: BorrowedFd<'_>) -> io::Result<i32> {
     get_int(fd, libc::SOL_SOCKET, libc::SO_ERROR)
 }
 
-/// Is it a listening socket?
-pub fn is_listening(fd: BorrowedFd<'_>) -> io::Result<bool> {
-    get_int(fd, libc::SOL_SOCKET, libc::SO_ACCEPTCONN).map(|v| v != 0)
-}
-
 /// IP options the peer sent with its connection (source routing and such); empty if none.
 pub fn ip_options(fd: BorrowedFd<'_>) -> io::Result<Vec<u8>> {
     let mut buf = vec![0u8; 64];
@@ -154,32 +113,4 @@ pub fn tcp_state(fd: BorrowedFd<'_>) -> io::Result<TcpState> {
     // SAFETY: the place and its size belong together.
     check(unsafe { libc::getsockopt(fd.as_raw_fd(), libc::IPPROTO_TCP, libc::TCP_INFO, (&raw mut info).cast(), &mut len) })?;
     Ok(TcpState { syn_data: info.tcpi_options & TCPI_OPT_SYN_DATA != 0, state: info.tcpi_state, unacked: info.tcpi_unacked })
-}
-
-/// The kernel's listen queue of this socket: waiting connections and the most allowed (Linux; for
-/// `smtp_backlog_monitor`).
-pub fn listen_queue(fd: BorrowedFd<'_>) -> io::Result<(u32, u32)> {
-    // SAFETY: tcp_info is plain integers; zero is valid.
-    let mut info: libc::tcp_info = unsafe { std::mem::zeroed() };
-    let mut len = size_of::<libc::tcp_info>() as libc::socklen_t;
-    // SAFETY: the place and its size belong together.
-    check(unsafe { libc::getsockopt(fd.as_raw_fd(), libc::IPPROTO_TCP, libc::TCP_INFO, (&raw mut info).cast(), &mut len) })?;
-    Ok((info.tcpi_unacked, info.tcpi_sacked))
-}
-
-/// The address a transparently redirected connection was meant for (SO_ORIGINAL_DST), IPv4 or IPv6.
-pub fn original_destination(fd: BorrowedFd<'_>) -> io::Result<Option<std::net::SocketAddr>> {
-    const SO_ORIGINAL_DST: i32 = 80;
-    let level = match family(fd)? {
-        Some(Family::V4) => libc::IPPROTO_IP,
-        Some(Family::V6) => libc::IPPROTO_IPV6,
-        None => return Ok(None),
-    };
-    // SAFETY: plain bytes; zero is valid.
-    let mut s: libc::sockaddr_storage = unsafe { std::mem::zeroed() };
-    let mut len = size_of::<libc::sockaddr_storage>() as libc::socklen_t;
-    // SAFETY: the place and its size belong together.
-    check(unsafe { libc::getsockopt(fd.as_raw_fd(), level, SO_ORIGINAL_DST, (&raw mut s).cast(), &mut len) })?;
-    // SAFETY: the kernel wrote a whole address into the storage.
-    Ok(unsafe { super::net::decode((&raw const s).cast()) })
 }

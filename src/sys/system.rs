@@ -37,12 +37,6 @@ pub fn processors() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
 }
 
-/// The most command line and environment bytes an exec takes.
-pub fn arg_max() -> usize {
-    // SAFETY: only asks.
-    usize::try_from(unsafe { libc::sysconf(libc::_SC_ARG_MAX) }).unwrap_or(131_072)
-}
-
 /// The current directory, `None` if it has none any more.
 pub fn current_directory() -> Option<BString> {
     use std::os::unix::ffi::OsStringExt;

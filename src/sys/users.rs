@@ -161,11 +161,6 @@ pub fn group_list(user: &[u8], gid: u32) -> io::Result<Vec<u32>> {
     }
 }
 
-/// Is the user (by name and main group) a member of this group?
-pub fn in_group(user: &User, gid: u32) -> io::Result<bool> {
-    Ok(user.gid == gid || group_list(&user.name, user.gid)?.contains(&gid))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -84,14 +84,6 @@ impl Transport for Smtp {
         if o.command_timeout.0 <= 0 || o.data_timeout.0 <= 0 || o.final_timeout.0 <= 0 {
             return Err(format!("command, data, or final timeout value is zero for {name} transport"));
         }
-        // Mail must not go out unsigned where the administrator wants it signed.
-        for (option, value) in
-            [("dkim_domain", &o.dkim_domain), ("dkim_private_key", &o.dkim_private_key), ("arc_sign", &o.arc_sign)]
-        {
-            if value.is_set() {
-                return Err(format!("{option} is not implemented"));
-            }
-        }
         if !set.iter().any(|s| s == "retry_use_local_part") {
             generic.retry_use_local_part = false;
         }

@@ -227,7 +227,6 @@ impl Transaction<'_, '_, '_, '_> {
             continued: self.continued || o.messages > 0,
             proxy: o.proxy.map(|a| (a.ip(), a.port())),
             interface: o.local.map(|a| (a.ip(), a.port())),
-            fast_open: o.fast_open,
             protocol_detail: o.client.actions.as_str().into(),
             ..RemoteLog::default()
         }
@@ -633,7 +632,6 @@ impl Transaction<'_, '_, '_, '_> {
             auth: None,
             local: None,
             proxy: None,
-            fast_open: None,
             dane: false,
             messages: 0,
             needs_reset: false,

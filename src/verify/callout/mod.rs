@@ -33,8 +33,6 @@ pub struct CalloutOptions {
     pub use_tptsender: bool,
     /// Ask for `postmaster` without a domain too.
     pub fullpostmaster: bool,
-    /// Keep the connection for further use.
-    pub hold: bool,
     /// MAIL FROM for header senders.
     pub mailfrom: Option<Text>,
     /// Ask for the postmaster, with this MAIL FROM.
@@ -53,7 +51,6 @@ impl Default for CalloutOptions {
             use_postmaster: false,
             use_tptsender: false,
             fullpostmaster: false,
-            hold: false,
             mailfrom: None,
             postmaster_mailfrom: None,
         }
