@@ -142,7 +142,7 @@ fn deliver_one(ctx: &mut Context, id: &[u8], options: &DeliverOptions, kept: &mu
         }
     }
     let mut wrapper_failed = false;
-    if !d.local.is_empty() || !d.remote.is_empty() {
+    if needs_journal(&d) {
         start::open_journal(ctx, &mut d);
     }
     if options.continued.is_some() {
@@ -174,6 +174,14 @@ fn deliver_one(ctx: &mut Context, id: &[u8], options: &DeliverOptions, kept: &mu
     // What is logged from here on is not about this message.
     ctx.message = Default::default();
     outcome
+}
+
+/// The journal says what is done while other work goes on. If a single delivery is all that there is, nothing comes between
+/// its success and the removal of the message: making, syncing and removing a third file would only cost.
+fn needs_journal(d: &state::Delivery<'_>) -> bool {
+    let deliveries = d.local.len() + d.remote.len();
+    let wants_dsn = d.local.iter().chain(&d.remote).any(|a| a.dsn_flags != 0);
+    deliveries > 1 || deliveries == 1 && (wants_dsn || !d.deferred.is_empty() || !d.failed.is_empty())
 }
 
 /// `-N`, now or when the message was submitted: nothing is really delivered.
