@@ -188,30 +188,17 @@ pub fn routes(ctx: &mut Context, address: &Text) -> bool {
     ok
 }
 
-/// `headers_add` and `headers_remove`, added to what the address has.
+/// `headers_add` and `headers_remove`, added to what the address has: those of a nearer router come last.
 pub fn set_headers(ctx: &mut Context, router: &RouterInstance, addr: &mut Address) -> Result<(), String> {
-    for (option, values) in
-        [("headers_add", &router.generic.headers_add.values), ("headers_remove", &router.generic.headers_remove.values)]
-    {
-        for t in values {
-            let text = match expand::expand(ctx, t) {
-                Ok(text) => text,
-                Err(ExpandError::Forced(_)) => continue,
-                Err(e) => return Err(format!("{} router failed to expand \"{}\": {e}", router.name, t.raw().as_bstr())),
-            };
-            if text.is_empty() {
-                continue;
-            }
-            if option == "headers_add" {
-                let mut line = text.into_bytes();
-                if !line.ends_with(b"\n") {
-                    line.push(b'\n');
-                }
-                // Headers of a nearer router come after those that it inherited.
-                addr.headers_add.push(line.into());
-            } else {
-                addr.headers_remove.push(text.into_bytes().into());
-            }
+    let g = &router.generic;
+    for (what, values, separator, to) in [
+        ("add", &g.headers_add.values, b'\n', &mut addr.headers_add),
+        ("remove", &g.headers_remove.values, b':', &mut addr.headers_remove),
+    ] {
+        for value in values {
+            let items = expand::list::each(ctx, value.raw(), separator)
+                .map_err(|(item, e)| format!("{} router failed to expand {what}_headers item \"{item}\": {e}", router.name))?;
+            to.extend(items.into_iter().map(|t| BString::from(t.into_bytes())));
         }
     }
     Ok(())

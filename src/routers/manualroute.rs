@@ -10,6 +10,7 @@ use crate::config::Config;
 use crate::config::options::*;
 use crate::context::Context;
 use crate::expand::{self, ExpandError, Template};
+use crate::log::{self, Which};
 use crate::matching::{self, Match};
 use crate::options;
 use crate::parse::list::items_with;
@@ -159,7 +160,9 @@ impl Manualroute {
             if transport.is_none_or(|t| t.driver.option_is_set("hosts")) {
                 return Ok(Routed::Accept);
             }
-            return Err(format!("error in {} router: no host(s) specified for domain {}", router.name, addr.domain));
+            let text = format!("error in {} router: no host(s) specified for domain {}", router.name, addr.domain);
+            log::write(ctx, None, Which::MAIN, text.as_bytes());
+            return Err(text);
         }
         addr.hosts = hosts;
         let find = Find {
