@@ -236,6 +236,7 @@ pub(super) fn make_addresses(ctx: &mut Context, d: &mut Delivery<'_>, mode: &Mod
             Mode::Fail(text) => {
                 a.failure.message = message(text);
                 a.failure.user_message = message(text);
+                super::event::of_failure(ctx, &a);
                 d.failed.push_front(a);
             }
             Mode::Loop => {

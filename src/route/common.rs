@@ -73,14 +73,13 @@ pub fn set_user(ctx: &mut Context, router: &RouterInstance, addr: &mut Address) 
         let (uid, user) = find_user(ctx, &router.name, "user", t)?;
         addr.uid = Some(uid);
         addr.flags.uid_set = true;
-        if let Some(u) = user {
-            addr.gid = Some(u.gid);
-        } else if g.group.get().is_none() {
-            addr.gid = None;
-        }
+        addr.gid = user.map(|u| u.gid);
     }
     if let Some(t) = g.group.get() {
         addr.gid = Some(find_group(ctx, &router.name, t)?);
+    }
+    if addr.uid.is_some() && addr.gid.is_none() {
+        return Err(format!("user set without group for {} router", router.name));
     }
     addr.initgroups = g.initgroups;
     if let Some(t) = g.transport_home_directory.get() {
@@ -106,7 +105,7 @@ pub fn find_user(ctx: &mut Context, owner: &BString, option: &str, t: &Template)
     let name = expand::expand(ctx, t)
         .map_err(|e| format!("failed to expand {option} string \"{}\" for {owner} router: {e}", t.raw().as_bstr()))?;
     if let Some(uid) = number(&name) {
-        return Ok((uid, users::user_by_id(uid).ok().flatten()));
+        return Ok((uid, None));
     }
     match users::user_by_name(&name) {
         Ok(Some(u)) => Ok((u.uid, Some(u))),

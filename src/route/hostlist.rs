@@ -111,13 +111,14 @@ pub struct Find {
 /// Builds host items from a list. `+` begins a new group; with `randomize` each group is shuffled.
 pub fn build(ctx: &mut Context, list: &[u8], randomize: bool) -> Vec<HostItem> {
     let mut out: Vec<HostItem> = Vec::new();
-    let mut group = -1i64;
+    // Groups have ranks below "no preference"; within a list that is not randomized the order alone counts.
+    let mut group = if randomize { -2 } else { -1i64 };
     for item in items(list) {
         if item.is_empty() {
             continue;
         }
         if item == "+" {
-            group -= 1;
+            group -= i64::from(randomize);
             continue;
         }
         let sort_key = if randomize { -group * 1000 + i64::from(ctx.services.random.below(1000)) } else { 0 };
