@@ -101,6 +101,15 @@ pub enum FakeResponse {
     Fail,
 }
 
+/// The data file of a message, for whoever wants a piece of its body.
+#[derive(Clone, Debug)]
+pub enum BodySource {
+    /// To be opened by name.
+    Path(BString),
+    /// Open already: a process that has become the recipient could not open it.
+    Open(std::sync::Arc<std::fs::File>),
+}
+
 /// One message.
 #[derive(Clone, Debug, Default)]
 pub struct Message {
@@ -236,8 +245,8 @@ pub struct Message {
     pub subdir: Option<u8>,
     /// Queue it lies in; empty is the default one.
     pub queue_name: BString,
-    /// Body text for `$message_body` in the process that has it: path of the -D file.
-    pub data_path: Option<BString>,
+    /// Where `$message_body` is read from.
+    pub body: Option<BodySource>,
     /// `$message_exim_id` for bounces etc. is `id`; `$recipients_max` are the session's.
     pub bounce_recipient: Option<Text>,
     /// Unknown `-name` lines of a spool file, kept so that they are written back.

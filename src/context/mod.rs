@@ -15,7 +15,7 @@ use std::sync::Arc;
 use crate::config::Config;
 
 pub use address_vars::AddressVars;
-pub use message::{Header, HeaderKind, Message, Recipient};
+pub use message::{BodySource, Header, HeaderKind, Message, Recipient};
 pub use run::{Run, Services};
 pub use scratch::{AclVars, Scratch, SenderVerifyFailed};
 pub use session::{Session, TlsFacts};

@@ -11,7 +11,7 @@ use super::fixup::{self, Found};
 use super::headers::{self, Ended, Limits, Rest, Section, Trouble};
 use super::input::{End, Input};
 use super::{Accepted, checks, queueing, received};
-use crate::context::{Context, Header, HeaderKind};
+use crate::context::{BodySource, Context, Header, HeaderKind};
 use crate::log::{self, Selector, Which};
 use crate::spool::DataFile;
 use crate::text::Text;
@@ -152,7 +152,7 @@ pub fn take(ctx: &mut Context, input: &mut Input<'_>, options: &Options) -> Resu
         }
     }
     received::generate(ctx);
-    ctx.message.data_path = Some(data.path());
+    ctx.message.body = Some(BodySource::Path(data.path()));
     let body_size = data.body_size().map_err(|e| Stop::Io(false, e.to_string(), None))?;
     ctx.message.body_size = body_size;
     checks::add_headers(ctx);

@@ -189,6 +189,9 @@ pub fn groups() -> impl Iterator<Item = &'static VarDef> {
 
 /// Adds to the message of an unknown variable what may be wrong with its name.
 pub fn unknown(message: String, name: &[u8]) -> String {
+    if let Some(hint) = crate::event::renamed_variable(name) {
+        return format!("{message} ({hint})");
+    }
     let Some(rest) = name.strip_prefix(b"acl_") else { return message };
     let why = match rest {
         [b'c' | b'm', c, ..] if c.is_ascii_alphabetic() => {

@@ -510,11 +510,15 @@ impl Transaction<'_, '_, '_, '_> {
             a.host_used = None;
             return Ok(());
         }
-        Blame { errno: errors::RCPT_4XX, ..Blame::of(&t, State::Deferred, Some(&host)) }.apply_one(a, &mut self.run.states[i]);
+        // Whatever it is that the answer's first digit means.
+        Blame { errno: errors::RCPT_4XX, more: t.code << 8, ..Blame::of(&t, State::Deferred, Some(&host)) }
+            .apply_one(a, &mut self.run.states[i]);
         note_in_message_log(ctx, &host, a);
         let copy = a.clone();
         result::defer_event(ctx, transport, &copy, self.attempt.host, self.attempt.port, "msg:rcpt:host:defer");
-        if !self.attempt.last {
+        if self.attempt.last {
+            result::defer_event(ctx, transport, &copy, self.attempt.host, self.attempt.port, "msg:rcpt:defer");
+        } else {
             let mut line = result::host_for_log(ctx, self.attempt.host, self.attempt.port);
             line.push(b' ');
             line.extend_from_slice(&t.message.unwrap_or_default());
