@@ -81,6 +81,8 @@ pub struct Services {
     pub hints: Arc<dyn crate::hints::HintsStore>,
     /// Who delivers messages that this process receives.
     pub handoff: crate::daemon::Handoff,
+    /// What this process must finish before it ends.
+    pub work: crate::daemon::Work,
     /// TLS contexts, kept for all connections of the process.
     pub tls: Arc<crate::tls_openssl::ContextCache>,
     /// The spool directories.

@@ -57,6 +57,9 @@ impl Which {
 
 /// Longest entry that is written; the rest is cut (CVE-2010-4344).
 const MAX_ENTRY: usize = 128 * 1024;
+/// Header lines of a rejected message are cut where its entry in the reject log is as long as this.
+const MAX_REJECTED: usize = 8192;
+const TRUNCATED: &[u8] = b"*** truncated ***\n";
 
 /// Open log files of this process, shared by its threads.
 #[derive(Debug, Default)]
@@ -309,16 +312,21 @@ fn rejected_header(out: &mut BString, m: &Message) {
             out.extend_from_slice(b">\n");
         }
     }
+    let start = out.len();
     for h in m.headers.iter().filter(|h| !h.text.is_empty()) {
-        if out.len() > MAX_ENTRY {
-            out.extend_from_slice(b"*** truncated ***\n");
-            break;
-        }
         out.push(header_letter(h.kind));
         out.push(b' ');
         out.extend_from_slice(&h.text);
         if !h.text.ends_with_str("\n") {
             out.push(b'\n');
+        }
+        if out.len() > MAX_REJECTED {
+            out.truncate(start.max(MAX_REJECTED - TRUNCATED.len()));
+            if !out.ends_with_str("\n") {
+                out.push(b'\n');
+            }
+            out.extend_from_slice(TRUNCATED);
+            break;
         }
     }
 }
