@@ -51,6 +51,7 @@ pub fn run(ctx: &mut Context, listeners: &[Listener], ends: &Ends, counters: &Co
             break;
         }
         for (listener, _) in listeners.iter().zip(&ready[1..]).filter(|(_, r)| **r) {
+            backlog(ctx, listener);
             match net::accept(listener.socket.as_fd()) {
                 Ok((socket, peer)) => connection(ctx, listener, socket, peer, counters),
                 Err(e) if e.kind() == std::io::ErrorKind::WouldBlock => {}
@@ -64,6 +65,20 @@ pub fn run(ctx: &mut Context, listeners: &[Listener], ends: &Ends, counters: &Co
     }
     ctx.services.work.wait(Duration::from_secs(600));
     0
+}
+
+/// `smtp_backlog_monitor`: tells when more connections than that wait to be accepted.
+fn backlog(ctx: &Context, listener: &Listener) {
+    let limit = u32::try_from(ctx.config.main.smtp_backlog_monitor.0).unwrap_or(0);
+    if limit == 0 {
+        return;
+    }
+    // For a listening socket the kernel counts them there.
+    let waiting = sockopt::tcp_state(listener.socket.as_fd()).map_or(0, |s| s.unacked);
+    if waiting > limit {
+        let line = format!("listen backlog {waiting} I=[{}]:{}", listener.endpoint.address, listener.endpoint.port);
+        log::write(ctx, None, Which::MAIN, line.as_bytes());
+    }
 }
 
 /// A new connection gets a thread and a context of its own.

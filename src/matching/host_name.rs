@@ -9,7 +9,7 @@ use super::Match;
 use super::net::unmapped;
 use crate::context::Context;
 use crate::context::session::HostName;
-use crate::dns::{ByName, Outcome, RecordType};
+use crate::dns::{self, ByName, Outcome, Query, RecordType};
 use crate::log::{self, Selector, Which};
 use crate::parse::list::items;
 use crate::route::HostItem;
@@ -75,7 +75,8 @@ pub fn host_name_lookup(ctx: &mut Context) -> Match {
 // `Err`: temporary.
 fn by_dns(ctx: &mut Context, ip: IpAddr) -> Result<Vec<Vec<u8>>, ()> {
     let dnssec = ctx.config.main.dns_dnssec_ok.0 != 0;
-    let answer = ctx.services.dns.clone().reverse(ip, dnssec);
+    let name = dns::reverse_name(ip);
+    let answer = dns::note::lookup(ctx, &Query::new(name.as_bytes(), RecordType::Ptr).dnssec(dnssec));
     match answer.outcome {
         Outcome::Found => {}
         Outcome::Again => {
