@@ -59,7 +59,7 @@ fn try_run() -> Result<i32, Refusal> {
     let mut run = facts(&o, argv)?;
     if run.debug & trace::ANY != 0 {
         trace::early(
-            run.debug,
+            &run,
             format_args!(
                 "Exim version {} uid={} gid={} pid={} D={:x}\n{}",
                 crate::version::version(),

@@ -39,6 +39,8 @@ pub struct Run {
     pub log_testing: bool,
     /// Debug categories switched on (`-d`, `-v`), see `log::trace`.
     pub debug: u32,
+    /// `control = debug`: debug output goes there, not to stderr.
+    pub debug_log: Option<Arc<crate::log::debuglog::DebugLog>>,
     /// `-od...`: when messages that this process receives are delivered.
     pub delivery: crate::receive::queueing::Mode,
     /// `-N`: no real delivery.

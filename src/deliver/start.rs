@@ -67,6 +67,7 @@ pub(super) fn open<'a>(ctx: &mut Context, id: &[u8], options: &'a DeliverOptions
         return None;
     }
     ctx.message.queue_name = options.queue_name.clone();
+    log::debuglog::resume(ctx);
     ctx.message.data_path = Some(data.path());
     measure(ctx, data.body_size().unwrap_or(0));
     debug!(ctx, V, "delivering {shown}");
