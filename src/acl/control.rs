@@ -8,7 +8,8 @@ use super::run::Run;
 use super::{Verdict, dscp};
 use crate::context::Context;
 use crate::context::message::{FakeResponse, Submission};
-use crate::log::{self, Which};
+use crate::log::debuglog::{self, Wanted};
+use crate::log::{self, Which, trace};
 use crate::parse;
 use crate::text::Text;
 
@@ -140,6 +141,7 @@ fn try_obey(ctx: &mut Context, run: &mut Run, arg: &Text) -> Result<Done, String
         Control::AllowAuthUnadvertised => ctx.session.allow_auth_unadvertised = true,
         Control::CasefulLocalPart => local_part_case(ctx, run, true),
         Control::CaselowerLocalPart => local_part_case(ctx, run, false),
+        Control::Debug => debug_control(ctx, arg, rest)?,
         Control::DkimDisableVerify => ctx.message.dkim_disable_verify = true,
         Control::DmarcDisableVerify => ctx.message.dmarc_disable_verify = true,
         Control::Dscp => dscp::set(ctx, arg, rest.get(1..).unwrap_or_default())?,
@@ -185,7 +187,7 @@ fn try_obey(ctx: &mut Context, run: &mut Run, arg: &Text) -> Result<Done, String
                 _ => return Err("bad option value for control=utf8_downconvert".into()),
             });
         }
-        Control::CutthroughDelivery | Control::Debug | Control::DmarcEnableForensic | Control::NoMboxUnspool => return missing(),
+        Control::CutthroughDelivery | Control::DmarcEnableForensic | Control::NoMboxUnspool => return missing(),
         Control::Wellknown => {
             let path = arg.piece(rest.get(1..).unwrap_or_default());
             return well_known(ctx, &path);
@@ -212,6 +214,46 @@ fn well_known(ctx: &mut Context, path: &Text) -> Result<Done, String> {
 
 fn options(rest: &[u8]) -> impl Iterator<Item = BString> + '_ {
     rest.split(|c| *c == b'/').skip(1).map(BString::from)
+}
+
+/// `control = debug`
+fn debug_control(ctx: &mut Context, arg: &Text, rest: &[u8]) -> Result<(), String> {
+    let (mut tag, mut selector, mut pretrigger) = (BString::default(), trace::default_categories(), None);
+    let (mut on_panic, mut now) = (false, false);
+    for option in options(rest) {
+        let (name, value) = option.split_once_str("=").map_or((option.as_slice(), None), |(n, v)| (n, Some(v)));
+        let bad = || format!("bad option \"{option}\" in \"control={arg}\"");
+        match (name, value) {
+            (b"stop", None) => {
+                debuglog::stop(ctx, false);
+                return Ok(());
+            }
+            (b"kill", None) => {
+                debuglog::stop(ctx, true);
+                return Ok(());
+            }
+            (b"tag", Some(v)) => tag = v.into(),
+            (b"opts", Some(v)) => selector = trace::parse(v)?,
+            (b"pretrigger", Some(v)) => {
+                let size = v.to_str().ok().and_then(|v| v.parse().ok()).ok_or_else(bad)?;
+                pretrigger = Some(size).filter(|n: &usize| *n > 0);
+            }
+            (b"trigger", Some(b"paniclog")) => on_panic = true,
+            (b"trigger", Some(b"now")) => now = true,
+            _ => return Err(bad()),
+        }
+    }
+    match &ctx.run.debug_log {
+        Some(log) if now => log.trigger(),
+        Some(_) => {}
+        None => {
+            let path = debuglog::path(ctx, &tag)?;
+            // With a trigger that has come nothing needs to wait.
+            let pretrigger = pretrigger.filter(|_| !now);
+            debuglog::start(ctx, Wanted { path, selector, pretrigger, on_panic: on_panic && !now });
+        }
+    }
+    Ok(())
 }
 
 /// What `$local_part` and `local_parts` see from here on.

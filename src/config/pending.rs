@@ -33,8 +33,6 @@ static MAIN: &[&str] = &[
     "ldap_start_tls",
     "ldap_version",
     "local_scan_timeout",
-    "log_ports",
-    "max_username_length",
     "mysql_servers",
     "notifier_socket",
     "oracle_servers",
@@ -45,8 +43,6 @@ static MAIN: &[&str] = &[
     "pgsql_servers",
     "queue_fast_ramp",
     "redis_servers",
-    "slow_lookup_log",
-    "smtp_backlog_monitor",
     "spamd_address",
     "spf_smtp_comment_template",
 ];

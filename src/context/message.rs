@@ -251,6 +251,8 @@ pub struct Message {
     pub bounce_recipient: Option<Text>,
     /// Unknown `-name` lines of a spool file, kept so that they are written back.
     pub unknown_spool_lines: Vec<BString>,
+    /// The debug log that was being written when it was received.
+    pub debug_log: Option<crate::log::debuglog::Wanted>,
 }
 
 /// `control = submission` and its options.

@@ -65,6 +65,7 @@ impl Context {
             tls: Default::default(),
             spool: Arc::new(crate::spool::Spool::new(&config)),
             handoff: Default::default(),
+            work: Default::default(),
             lookups: Default::default(),
             lists: Default::default(),
             random: Default::default(),

@@ -125,7 +125,15 @@ pub fn deliver_message(ctx: &mut Context, id: &[u8], options: &DeliverOptions) -
     outcome
 }
 
+/// Delivers one message; its debug log ends with it.
 fn deliver_one(ctx: &mut Context, id: &[u8], options: &DeliverOptions, kept: &mut Vec<remote::Kept>) -> DeliverOutcome {
+    let run = ctx.run.clone();
+    let outcome = attempt(ctx, id, options, kept);
+    ctx.run = run;
+    outcome
+}
+
+fn attempt(ctx: &mut Context, id: &[u8], options: &DeliverOptions, kept: &mut Vec<remote::Kept>) -> DeliverOutcome {
     ctx.services.random.reseed(0);
     let Some((mut d, mode)) = start::open(ctx, id, options) else {
         ctx.message = Default::default();

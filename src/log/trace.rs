@@ -5,7 +5,7 @@
 use std::fmt;
 use std::io::Write as _;
 
-use crate::context::Context;
+use crate::context::{Context, Run};
 
 macro_rules! categories {
     ($($(#[$doc:meta])* $const:ident = $bit:literal, $name:literal, $default:literal;)*) => {
@@ -103,7 +103,7 @@ pub fn parse(value: &[u8]) -> Result<u32, String> {
 pub fn message(ctx: &Context, host_trace: bool, text: fmt::Arguments<'_>) {
     let prefix = if host_trace && ctx.run.debug & ANY == 0 { ">>> " } else { "" };
     write_lines(
-        ctx.run.debug,
+        &ctx.run,
         prefix,
         ctx.scratch.debug_level,
         ctx.config.site.log.selectors.has(super::Selector::Millisec),
@@ -112,11 +112,23 @@ pub fn message(ctx: &Context, host_trace: bool, text: fmt::Arguments<'_>) {
 }
 
 /// The same where there is no context yet.
-pub fn early(debug: u32, text: fmt::Arguments<'_>) {
-    write_lines(debug, "", 0, false, &text.to_string());
+pub fn early(run: &Run, text: fmt::Arguments<'_>) {
+    write_lines(run, "", 0, false, &text.to_string());
 }
 
-fn write_lines(debug: u32, prefix: &str, level: u32, millisec: bool, text: &str) {
+/// Writes whole lines where debug output goes.
+pub(super) fn put(run: &Run, text: &[u8]) {
+    match &run.debug_log {
+        Some(log) => log.write(text),
+        // Nobody can be told when stderr has gone.
+        None => {
+            let _ = std::io::stderr().write_all(text);
+        }
+    }
+}
+
+fn write_lines(run: &Run, prefix: &str, level: u32, millisec: bool, text: &str) {
+    let debug = run.debug;
     let mut start = String::from(prefix);
     if debug & TIMESTAMP != 0 {
         start.push_str(&super::stamp::clock(crate::sys::time::now(), millisec));
@@ -138,8 +150,7 @@ fn write_lines(debug: u32, prefix: &str, level: u32, millisec: bool, text: &str)
         out.push_str(line);
         out.push('\n');
     }
-    // Nobody can be told when stderr has gone.
-    let _ = std::io::stderr().write_all(out.as_bytes());
+    put(run, out.as_bytes());
 }
 
 /// Writes a debug message if the category is on: `debug!(ctx, DNS, "looking up {name}")`. No newline at the end.

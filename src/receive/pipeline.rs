@@ -57,6 +57,8 @@ pub enum Stop {
     Terminated(i32),
     /// The session is over, or the message given up: answered already.
     SessionOver,
+    /// The same, for the peer's mistakes: logged as well.
+    Dropped,
     /// See above.
     Abandoned,
     /// The header is not acceptable.
@@ -83,6 +85,7 @@ impl From<End> for Stop {
             End::Eof | End::LastChunk => Stop::Lost(""),
             End::Abandoned => Stop::Abandoned,
             End::SessionOver => Stop::SessionOver,
+            End::Dropped => Stop::Dropped,
             End::TimedOut => Stop::TimedOut,
             End::Failed(text) => Stop::Io(true, text, None),
             End::Terminated(s) => Stop::Terminated(s),

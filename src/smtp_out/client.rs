@@ -334,7 +334,7 @@ pub fn say(run: &Run, text: &str) {
     let wanted = run.verbose || run.debug & (trace::V | trace::TRANSPORT | trace::ACL) != 0;
     if wanted || run.host_checking {
         let prefix = if run.host_checking && run.debug & trace::ANY == 0 { ">>> " } else { "" };
-        trace::early(run.debug, format_args!("{prefix}{text}"));
+        trace::early(run, format_args!("{prefix}{text}"));
     }
 }
 

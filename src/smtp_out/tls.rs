@@ -61,7 +61,7 @@ pub fn dane(ctx: &mut Context, smtp: &Smtp, host: &HostItem, port: u16) -> Dane 
         return Dane::No;
     }
     let name = format!("_{port}._tcp.{}", host.name);
-    let answer = ctx.services.dns.lookup(&Query::new(name.as_bytes(), RecordType::Tlsa).dnssec(true));
+    let answer = crate::dns::note::lookup(ctx, &Query::new(name.as_bytes(), RecordType::Tlsa).dnssec(true));
     match answer.outcome {
         Outcome::Found if answer.is_secure(&mut |_| false) => {
             let records: Vec<TlsaRecord> = answer
