@@ -354,7 +354,17 @@ pub struct Delivered<'a> {
 
 /// A delivery line, whole: `=> address ...`. `flag` is `=>`, `->`, `>>` or `*>`.
 pub fn delivery(ctx: &Context, flag: &str, addr: &Address, d: &Delivered<'_>) -> BString {
-    let mut b = LineBuilder::new(flag);
+    delivery_line(ctx, LineBuilder::new(flag), addr, d, None)
+}
+
+/// The line about an onward host that refused a message during its reception (cutthrough delivery).
+pub fn refused_onward(ctx: &Context, addr: &Address, what: &str, d: &Delivered<'_>) -> BString {
+    let mut b = LineBuilder::default();
+    b.raw(&host_and_ident(ctx, true));
+    delivery_line(ctx, b, addr, d, Some(what))
+}
+
+fn delivery_line(ctx: &Context, mut b: LineBuilder, addr: &Address, d: &Delivered<'_>, what: Option<&str>) -> BString {
     let is_local = addr.transport.as_ref().is_none_or(|t| matches!(t.driver.kind(), crate::transports::Kind::Local(_)));
     b.item(&match d.instead {
         Some(text) => {
@@ -370,7 +380,10 @@ pub fn delivery(ctx: &Context, flag: &str, addr: &Address, d: &Delivered<'_>) ->
         }
         None => address(ctx, addr, is_local),
     });
-    envelope(ctx, &mut b, d.return_path, false);
+    envelope(ctx, &mut b, d.return_path, what.is_some());
+    if let Some(what) = what {
+        b.item(what.as_bytes());
+    }
     router_and_transport(&mut b, addr);
     if addr.transport.is_some() && selected(ctx, Selector::DeliverySize) {
         b.field("S", d.size.to_string().as_bytes());

@@ -86,6 +86,11 @@ impl Client {
         }
     }
 
+    /// From now on the dialogue is shown as part of what is going on.
+    pub fn set_indent(&mut self, ctx: &Context) {
+        self.indent = ctx.scratch.debug_level as usize;
+    }
+
     /// The wire itself.
     pub fn wire(&mut self) -> &mut Wire {
         &mut self.wire
@@ -105,8 +110,8 @@ impl Client {
     }
 
     /// Shows text as part of the dialogue.
-    pub fn say(&self, text: &str) {
-        say(&self.run, &format!("{:1$}{text}", "", self.indent));
+    pub fn say(&self, text: impl AsRef<[u8]>) {
+        say(&self.run, [" ".repeat(self.indent).as_bytes(), text.as_ref()].concat());
     }
 
     /// Words a fault of the present command.
@@ -145,7 +150,7 @@ impl Client {
             Send::Later => '|',
             Send::More => '+',
         };
-        self.say(&format!("  {}{mark}> {}", self.protocol, shown.as_bstr()));
+        self.say([format!("  {}{mark}> ", self.protocol).as_bytes(), shown].concat());
         let word = shown.split(|c| *c == b' ' || *c == b':').next().unwrap_or_default();
         self.note(&word.as_bstr().to_string());
         match how {
@@ -164,6 +169,10 @@ impl Client {
     }
 
     fn flush(&mut self) -> Result<usize, Fault> {
+        // The trace of a verification shows this too.
+        if self.run.host_checking && self.indent > 0 {
+            self.say(format!("cmd buf flush {} bytes", self.out.len()));
+        }
         let out = std::mem::take(&mut self.out);
         self.wire.write(&out, self.command_timeout).map_err(|e| write_fault(&e))?;
         Ok(std::mem::take(&mut self.waiting))
@@ -196,7 +205,7 @@ impl Client {
                 Err(e) => {
                     let fault = read_fault(e, &text);
                     if fault == Fault::Closed {
-                        self.say(&format!("  {}(closed)<<", self.protocol));
+                        self.say(format!("  {}(closed)<<", self.protocol));
                     }
                     return Err(fault);
                 }
@@ -204,7 +213,7 @@ impl Client {
             let line = line.trim_end();
             let first = text.is_empty();
             let lead = if first { format!("  {}<< ", self.protocol) } else { "         ".to_string() };
-            self.say(&format!("{lead}{}", line.as_bstr()));
+            self.say([lead.as_bytes(), line].concat());
             let Some(more) = check_line(line) else {
                 let mut bad = text;
                 if !first {
@@ -330,11 +339,11 @@ impl Client {
 }
 
 /// Shows a line of the dialogue with `-v`, `-d+transport`, `-d+acl` or `-bh`.
-pub fn say(run: &Run, text: &str) {
+pub fn say(run: &Run, text: impl AsRef<[u8]>) {
     let wanted = run.verbose || run.debug & (trace::V | trace::TRANSPORT | trace::ACL) != 0;
     if wanted || run.host_checking {
-        let prefix = if run.host_checking && run.debug & trace::ANY == 0 { ">>> " } else { "" };
-        trace::early(run.debug, format_args!("{prefix}{text}"));
+        let prefix: &[u8] = if run.host_checking && run.debug & trace::ANY == 0 { b">>> " } else { b"" };
+        trace::early_bytes(run.debug, &[prefix, text.as_ref()].concat());
     }
 }
 

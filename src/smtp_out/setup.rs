@@ -17,6 +17,7 @@ use super::{dscp, in_hosts, socks};
 use crate::context::{Context, TlsFacts};
 use crate::deliver::raise_event;
 use crate::expand::{self, ExpandError};
+use crate::log::line::RemoteLog;
 use crate::retry::errors;
 use crate::route::HostItem;
 use crate::text::Text;
@@ -67,6 +68,33 @@ pub struct Opened {
     pub messages: u64,
     /// The last transaction did not end well: RSET before the next one.
     pub needs_reset: bool,
+    /// A callout has given MAIL and these recipients already, and the server has accepted them.
+    pub accepted: Vec<BString>,
+}
+
+impl Opened {
+    /// What lines about deliveries show of the connection.
+    pub fn log_facts(&self) -> RemoteLog {
+        RemoteLog {
+            continued: self.messages > 0,
+            proxy: self.proxy.map(|a| (a.ip(), a.port())),
+            interface: self.local.map(|a| (a.ip(), a.port())),
+            protocol_detail: self.client.actions.as_str().into(),
+            ..RemoteLog::default()
+        }
+    }
+
+    /// AUTH as log lines show it; `sender` is what MAIL said with AUTH=.
+    pub fn log_auth(&self, sender: Option<&Text>) -> Option<(BString, Option<BString>, Option<BString>)> {
+        self.auth.as_ref().map(|auth| (auth.by.clone(), auth.id.clone(), sender.map(|s| BString::from(s.as_bytes()))))
+    }
+}
+
+/// Keeps the TLS session of a connection that is about to end, if the transport's options say so.
+pub fn keep_session(ctx: &Context, opened: &Opened) {
+    if let (Some(key), Some(stream)) = (&opened.session_key, opened.client.wire_ref().tls()) {
+        tls::keep_session(ctx, stream, key);
+    }
 }
 
 /// What kind of failure it was.
@@ -169,6 +197,7 @@ pub fn open(ctx: &mut Context, plan: &Plan<'_>) -> Result<Opened, Box<SetupError
         dane: matches!(dane, Dane::Yes(_)),
         messages: 0,
         needs_reset: false,
+        accepted: Vec::new(),
     };
     match converse(ctx, plan, &mut opened, &dane) {
         Ok(()) => Ok(opened),
@@ -308,7 +337,7 @@ fn converse(ctx: &mut Context, plan: &Plan<'_>, opened: &mut Opened, dane: &Dane
         }
     }
     if opened.tls.is_none() {
-        let required = matches!(dane, Dane::Yes(_)) || in_hosts(ctx, &o.hosts_require_tls, plan.host);
+        let required = matches!(dane, Dane::Yes(_)) || in_hosts(ctx, "hosts_require_tls", &o.hosts_require_tls, plan.host);
         if required {
             let why = if offered { "an attempt to start TLS failed" } else { "the server did not offer TLS support" };
             let trouble = Trouble::local(errors::TLS_REQUIRED, format!("a TLS session is required, but {why}"));
@@ -332,14 +361,14 @@ fn converse(ctx: &mut Context, plan: &Plan<'_>, opened: &mut Opened, dane: &Dane
 /// May STARTTLS be tried?
 fn wants_tls(ctx: &mut Context, plan: &Plan<'_>) -> bool {
     let o = &plan.smtp.options;
-    let avoided =
-        in_hosts(ctx, &o.hosts_avoid_tls, plan.host) || (plan.verify && in_hosts(ctx, &o.hosts_verify_avoid_tls, plan.host));
+    let avoided = in_hosts(ctx, "hosts_avoid_tls", &o.hosts_avoid_tls, plan.host)
+        || (plan.verify && in_hosts(ctx, "hosts_verify_avoid_tls", &o.hosts_verify_avoid_tls, plan.host));
     !plan.no_tls && !avoided
 }
 
 /// EHLO, or HELO if that is all the server knows.
 fn greet(ctx: &mut Context, plan: &Plan<'_>, opened: &mut Opened, name: &[u8]) -> Result<(), Box<SetupError>> {
-    let avoid = in_hosts(ctx, &plan.smtp.options.hosts_avoid_esmtp, plan.host);
+    let avoid = in_hosts(ctx, "hosts_avoid_esmtp", &plan.smtp.options.hosts_avoid_esmtp, plan.host);
     let c = &mut opened.client;
     let server = |c: &Client, f: Fault| SetupError::new(c.trouble(f), Kind::Server);
     let mut refused = None;
