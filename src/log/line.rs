@@ -88,8 +88,6 @@ pub struct Arrival<'a> {
     pub id_created: bool,
     /// The decoded subject.
     pub subject: Option<&'a [u8]>,
-    /// `PIPELINING`: `L`, `L-`, `L.`, `L*`.
-    pub pipelining: Option<&'static str>,
     /// `DKIM=... ARC SPF... DMARC...`, built by the mail_auth code, or empty.
     pub mail_auth: &'a [u8],
     /// Recipients before rewriting (`received_recipients`).
@@ -133,6 +131,16 @@ pub fn arrival(ctx: &Context, a: &Arrival<'_>) -> BString {
     if let Some(p) = &s.received_protocol {
         b.field("P", p);
     }
+    if s.pipelining_advertised && selected(ctx, Selector::Pipelining) {
+        // A dot: early pipelining was offered; a star: it was used. A dash: not even common pipelining was used.
+        b.item(b"L");
+        b.raw(match (s.early_pipe_used, s.early_pipe_advertised) {
+            (true, _) => b"*",
+            (false, true) => b".",
+            (false, false) => b"",
+        });
+        b.raw(if s.pipelining_used { b"" } else { b"-" });
+    }
     tls(ctx, &mut b, &s.tls_in);
     if selected(ctx, Selector::TlsSni)
         && let Some(sni) = &s.tls_in.sni
@@ -153,9 +161,6 @@ pub fn arrival(ctx: &Context, a: &Arrival<'_>) -> BString {
     }
     if let Some(p) = s.proxy.as_ref().filter(|_| selected(ctx, Selector::Proxy)) {
         b.field("PRX", &p.local_address);
-    }
-    if let Some(l) = a.pipelining.filter(|_| selected(ctx, Selector::Pipelining)) {
-        b.item(l.as_bytes());
     }
     if m.chunked {
         b.item(b"K");

@@ -572,20 +572,11 @@ fn arrival(ctx: &mut Context, logged: &Logged, kept: bool) {
                 .or(Some(value.into()))
         })
         .flatten();
-    let s = &ctx.session;
-    let pipelining = match (s.pipelining_used, s.pipelining_advertised, s.early_pipe_used, s.early_pipe_advertised) {
-        (_, _, true, _) => Some("L*"),
-        (true, _, _, _) => Some("L"),
-        (false, true, _, true) => Some("L."),
-        (false, true, _, false) => Some("L-"),
-        _ => None,
-    };
     let mail_auth = crate::mail_auth::arrival_fields(ctx);
     let facts = log::line::Arrival {
         message_id: id.as_ref().map(|i| i.as_slice()),
         id_created: logged.found.id_created,
         subject: subject.as_ref().map(|t| t.as_slice()),
-        pipelining,
         mail_auth: &mail_auth,
         recipients: &logged.raw_recipients,
         raw_sender: Some(&logged.raw_sender),

@@ -3,6 +3,7 @@
 //! Used by the smtp and lmtp transports, by callouts and by cutthrough delivery. It knows no addresses, no options and
 //! no hints; `-v` and `-d` show what goes over the wire.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -27,6 +28,24 @@ pub enum Send {
     Later,
     /// At once, but more will follow soon (QUIT before the end of writing).
     More,
+}
+
+/// An answer that commands are sent ahead of (early pipelining).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ahead {
+    /// The banner.
+    Banner,
+    /// The answer to EHLO.
+    Hello,
+}
+
+/// Which answers have come after all.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Settled {
+    /// The banner.
+    pub banner: bool,
+    /// The answer to EHLO.
+    pub hello: bool,
 }
 
 /// A connection to a server, and what it has said.
@@ -54,6 +73,8 @@ pub struct Client {
     /// `PS=`: letters for what was done, in order: s TLS, e EHLO, h HELO, l LHLO, a AUTH.
     pub actions: String,
     out: Vec<u8>,
+    ahead: VecDeque<Ahead>,
+    settled: Settled,
     waiting: usize,
     command: BString,
     history: String,
@@ -78,6 +99,8 @@ impl Client {
             written: 0,
             actions: String::new(),
             out: Vec::new(),
+            ahead: VecDeque::new(),
+            settled: Settled::default(),
             waiting: 0,
             command: "initial connection".into(),
             history: String::new(),
@@ -196,8 +219,61 @@ impl Client {
         Ok(())
     }
 
-    /// Reads one reply, whatever it says.
+    /// Reads one reply, whatever it says. Answers that commands were sent ahead of come first.
     pub fn read(&mut self, limit: Option<Duration>) -> Result<Reply, Fault> {
+        self.settle()?;
+        self.read_one(limit)
+    }
+
+    /// Reads the answers that commands were sent ahead of; both must be 2xx.
+    pub fn settle(&mut self) -> Result<(), Fault> {
+        while let Some(what) = self.ahead.pop_front() {
+            let reply = self.read_one(self.command_timeout)?;
+            match what {
+                Ahead::Banner => {
+                    self.greeting = reply.text.clone();
+                    self.settled.banner = true;
+                }
+                Ahead::Hello => {
+                    self.helo_response = reply.text.clone();
+                    self.settled.hello = reply.is_ok();
+                    if reply.is_ok() {
+                        self.features = Features::parse(&reply);
+                    }
+                }
+            }
+            if !reply.is_ok() {
+                self.ahead.clear();
+                return Err(Fault::Refused(reply));
+            }
+        }
+        Ok(())
+    }
+
+    /// What has been read ahead of other answers since the last time that this was asked.
+    pub fn take_settled(&mut self) -> Option<Settled> {
+        let settled = std::mem::take(&mut self.settled);
+        (settled != Settled::default()).then_some(settled)
+    }
+
+    /// The banner will be read later.
+    pub fn banner_later(&mut self) {
+        self.ahead.push_back(Ahead::Banner);
+    }
+
+    /// EHLO or LHLO goes out with what follows, its answer is read later. Until then the server is taken to offer these.
+    pub fn ehlo_later(&mut self, name: &[u8], believed: Features) -> Result<(), Fault> {
+        let verb: &[u8] = if self.lmtp { b"LHLO " } else { b"EHLO " };
+        self.actions.push(if self.lmtp { 'l' } else { 'e' });
+        self.send(Send::Later, &[verb, name].concat())?;
+        // It is not among the answers that the sender of the next commands counts.
+        self.waiting = self.waiting.saturating_sub(1);
+        self.ahead.push_back(Ahead::Hello);
+        self.features = believed;
+        Ok(())
+    }
+
+    fn read_one(&mut self, limit: Option<Duration>) -> Result<Reply, Fault> {
         let mut text = BString::default();
         loop {
             let line = match self.wire.read_line(limit) {

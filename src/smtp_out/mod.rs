@@ -10,6 +10,7 @@ pub mod connect;
 pub mod dscp;
 pub mod features;
 pub mod options;
+pub mod pipe_connect;
 pub mod reply;
 pub mod setup;
 pub mod socks;

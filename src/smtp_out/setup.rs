@@ -10,6 +10,7 @@ use bstr::BString;
 use super::auth::{self, Authenticated};
 use super::client::Client;
 use super::connect::{self, ConnectError, How, Target};
+use super::pipe_connect::{self, Early};
 use super::tls::{self, Dane};
 use super::trouble::{Fault, Trouble};
 use super::wire::Wire;
@@ -62,6 +63,8 @@ pub struct Opened {
     pub local: Option<SocketAddr>,
     /// Our end at the proxy.
     pub proxy: Option<SocketAddr>,
+    /// What is believed of the server, if early pipelining is used with it.
+    pub early: Option<Early>,
     /// DANE is in use.
     pub dane: bool,
     /// Messages sent on this connection.
@@ -82,6 +85,11 @@ impl Opened {
             protocol_detail: self.client.actions.as_str().into(),
             ..RemoteLog::default()
         }
+    }
+
+    /// The first message of the connection went out on the strength of what the server said before.
+    pub fn early_used(&self) -> bool {
+        self.messages == 0 && self.early.as_ref().is_some_and(|e| e.active)
     }
 
     /// AUTH as log lines show it; `sender` is what MAIL said with AUTH=.
@@ -192,6 +200,7 @@ pub fn open(ctx: &mut Context, plan: &Plan<'_>) -> Result<Opened, Box<SetupError
         tls: None,
         session_key: None,
         auth: None,
+        early: None,
         local: connected.local,
         proxy: connected.proxy,
         dane: matches!(dane, Dane::Yes(_)),
@@ -287,7 +296,6 @@ fn event(ctx: &mut Context, plan: &Plan<'_>, name: &str, data: &[u8]) -> Result<
 }
 
 fn converse(ctx: &mut Context, plan: &Plan<'_>, opened: &mut Opened, dane: &Dane) -> Result<(), Box<SetupError>> {
-    let o = &plan.smtp.options;
     let on_connect = plan.smtp.protocol == Protocol::Smtps || plan.host.tls_on_connect;
     event(ctx, plan, "tcp:connect", b"")?;
     let server = |c: &Client, f: Fault| SetupError::new(c.trouble(f), Kind::Server);
@@ -296,6 +304,46 @@ fn converse(ctx: &mut Context, plan: &Plan<'_>, opened: &mut Opened, dane: &Dane
         opened.client.set_command("TLS-on-connect");
         start_tls(ctx, plan, opened, dane)?;
     }
+    if !plan.smtp.options.hosts_avoid_esmtp.is_set() {
+        opened.early = Early::begin(ctx, plan, on_connect);
+    }
+    let early = opened.early.as_ref().filter(|e| e.active).map(|e| e.believed(ctx, on_connect));
+    if let Some(believed) = early {
+        let c = &mut opened.client;
+        c.banner_later();
+        c.ehlo_later(&name, believed).map_err(|f| server(c, f))?;
+    } else {
+        banner_and_ehlo(ctx, plan, opened, &name, on_connect)?;
+    }
+    starttls(ctx, plan, opened, &name, dane)?;
+    let result = auth::authenticate(ctx, plan.smtp, plan.host, &mut opened.client);
+    pipe_connect::note(ctx, plan.transport, opened);
+    if let (Err(_), Some(e)) = (&result, opened.early.as_ref().filter(|e| e.active)) {
+        e.remove(ctx);
+    }
+    opened.auth = result.map_err(|t| {
+        let kind = match t.errno {
+            errors::AUTH_FAIL => Kind::Auth,
+            errors::AUTH_PROBLEM => Kind::Before,
+            _ => Kind::Server,
+        };
+        SetupError::new(t, kind)
+    })?;
+    if opened.auth.is_some() {
+        opened.client.actions.push('a');
+    }
+    Ok(())
+}
+
+/// The banner, and what the server offers.
+fn banner_and_ehlo(
+    ctx: &mut Context,
+    plan: &Plan<'_>,
+    opened: &mut Opened,
+    name: &[u8],
+    on_connect: bool,
+) -> Result<(), Box<SetupError>> {
+    let server = |c: &Client, f: Fault| SetupError::new(c.trouble(f), Kind::Server);
     let c = &mut opened.client;
     let greeting = match c.read_greeting() {
         Ok(g) => g,
@@ -307,13 +355,24 @@ fn converse(ctx: &mut Context, plan: &Plan<'_>, opened: &mut Opened, dane: &Dane
         }
     };
     event(ctx, plan, "smtp:connect", &greeting.text)?;
-    greet(ctx, plan, opened, &name)?;
-    let c = &mut opened.client;
-    let mut offered = c.features.starttls;
+    greet(ctx, plan, opened, name)?;
+    if let Some(e) = &mut opened.early {
+        e.learn(ctx, &opened.client.features, on_connect);
+    }
+    Ok(())
+}
+
+/// STARTTLS, if it is offered and wanted; an error if it is needed and cannot be had.
+fn starttls(ctx: &mut Context, plan: &Plan<'_>, opened: &mut Opened, name: &[u8], dane: &Dane) -> Result<(), Box<SetupError>> {
+    let o = &plan.smtp.options;
+    let server = |c: &Client, f: Fault| SetupError::new(c.trouble(f), Kind::Server);
+    let mut offered = opened.client.features.starttls;
     if offered && opened.tls.is_none() && wants_tls(ctx, plan) {
         let c = &mut opened.client;
-        let reply = c.send(super::client::Send::Now, b"STARTTLS").and_then(|_| c.read(c.command_timeout));
-        match reply {
+        let reply = c.send(super::client::Send::Now, b"STARTTLS");
+        pipe_connect::settle(ctx, plan.transport, opened).map_err(|t| SetupError::new(t, Kind::Server))?;
+        let c = &mut opened.client;
+        match reply.and_then(|_| c.read(c.command_timeout)) {
             Ok(r) if r.is_ok() => {
                 if c.wire_ref().buffered() > 0 {
                     // What follows the answer in clear was put there by somebody (CVE-2021-38371).
@@ -327,7 +386,7 @@ fn converse(ctx: &mut Context, plan: &Plan<'_>, opened: &mut Opened, dane: &Dane
                     return Err(SetupError::new(trouble, Kind::Tls));
                 }
                 start_tls(ctx, plan, opened, dane)?;
-                second_ehlo(opened, &name)?;
+                second_ehlo(ctx, opened, name)?;
                 offered = true;
             }
             Ok(r) if r.class() == b'4' && !o.tls_tempfail_tryclear => return Err(server(c, Fault::Refused(r))),
@@ -343,17 +402,6 @@ fn converse(ctx: &mut Context, plan: &Plan<'_>, opened: &mut Opened, dane: &Dane
             let trouble = Trouble::local(errors::TLS_REQUIRED, format!("a TLS session is required, but {why}"));
             return Err(SetupError::new(trouble, Kind::Server));
         }
-    }
-    opened.auth = auth::authenticate(ctx, plan.smtp, plan.host, &mut opened.client).map_err(|t| {
-        let kind = match t.errno {
-            errors::AUTH_FAIL => Kind::Auth,
-            errors::AUTH_PROBLEM => Kind::Before,
-            _ => Kind::Server,
-        };
-        SetupError::new(t, kind)
-    })?;
-    if opened.auth.is_some() {
-        opened.client.actions.push('a');
     }
     Ok(())
 }
@@ -398,9 +446,18 @@ fn greet(ctx: &mut Context, plan: &Plan<'_>, opened: &mut Opened, name: &[u8]) -
 }
 
 /// The second EHLO, over TLS.
-fn second_ehlo(opened: &mut Opened, name: &[u8]) -> Result<(), Box<SetupError>> {
+fn second_ehlo(ctx: &mut Context, opened: &mut Opened, name: &[u8]) -> Result<(), Box<SetupError>> {
+    let believed = opened.early.as_ref().filter(|e| e.active && e.believed_after_tls()).map(|e| e.believed(ctx, true));
     let c = &mut opened.client;
-    c.ehlo(name).map_err(|f| SetupError::new(c.trouble(f), Kind::Server))
+    let server = |c: &Client, f: Fault| SetupError::new(c.trouble(f), Kind::Server);
+    if let Some(believed) = believed {
+        return c.ehlo_later(name, believed).map_err(|f| server(c, f));
+    }
+    c.ehlo(name).map_err(|f| server(c, f))?;
+    if let Some(e) = &mut opened.early {
+        e.learn(ctx, &opened.client.features, true);
+    }
+    Ok(())
 }
 
 fn start_tls(ctx: &mut Context, plan: &Plan<'_>, opened: &mut Opened, dane: &Dane) -> Result<(), Box<SetupError>> {

@@ -222,7 +222,7 @@ impl Transaction<'_, '_, '_, '_> {
         let id = o.log_auth(self.uses.auth_sender.as_ref());
         let log = RemoteLog {
             auth: id,
-            pipelining: self.uses.pipelining.then_some(false),
+            pipelining: self.uses.pipelining.then_some(o.early_used()),
             prdr: self.uses.prdr,
             chunking: self.uses.chunking,
             confirmation: Some(reply.text.clone()),

@@ -18,6 +18,7 @@ use crate::log::{self, Which};
 use crate::retry::{self, errors};
 use crate::route::{Address, HostItem};
 use crate::smtp_out::client::write_fault;
+use crate::smtp_out::pipe_connect;
 use crate::smtp_out::setup::{self, Kind, limit};
 use crate::smtp_out::{Client, Fault, Opened, Plan, Send, Trouble, in_hosts, waiting};
 
@@ -456,6 +457,9 @@ impl Transaction<'_, '_, '_, '_> {
 
     /// Reads so many of the awaited answers.
     pub(super) fn answers(&mut self, ctx: &mut Context, count: usize) -> Result<(), Abort> {
+        if count > 0 {
+            pipe_connect::settle(ctx, self.run.job.transport, &mut self.opened)?;
+        }
         for _ in 0..count {
             let Some(what) = self.awaited.pop_front() else { break };
             match what {
@@ -675,6 +679,7 @@ impl Transaction<'_, '_, '_, '_> {
             messages: 0,
             needs_reset: false,
             accepted: Vec::new(),
+            early: None,
         };
         let opened = std::mem::replace(&mut self.opened, empty);
         *continued.connection.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(Box::new(opened));
