@@ -29,7 +29,7 @@ mod write_body;
 mod write_filter;
 mod write_headers;
 
-pub use event::raise_event;
+pub use event::{delivery_event, raise_event};
 pub use generated::{references, write_from};
 pub use tell::tell_someone;
 
@@ -73,6 +73,8 @@ pub struct Continued {
     pub address: BString,
     /// How many messages have gone before, plus one.
     pub sequence: u32,
+    /// Left open by a callout for the very message: used if that suits, and no more.
+    pub after_callout: bool,
     /// The connection; a transport that uses it takes it out.
     pub connection: OpenConnection,
 }
@@ -153,7 +155,7 @@ fn attempt(ctx: &mut Context, id: &[u8], options: &DeliverOptions, kept: &mut Ve
     if needs_journal(&d) {
         start::open_journal(ctx, &mut d);
     }
-    if options.continued.is_some() {
+    if options.continued.as_ref().is_some_and(|c| !c.after_callout) {
         // A process with a connection waiting has no time for local deliveries.
         let waiting: Vec<_> = d.local.drain(..).collect();
         d.deferred.extend(waiting);

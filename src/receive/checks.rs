@@ -86,7 +86,7 @@ fn discard(ctx: &mut Context, verdict: &mut Verdict, by: &str, message: Option<T
     ctx.message.recipients.clear();
     verdict.blackholed_by = Some(by.into());
     verdict.blackhole_message = message;
-    crate::verify::end_cutthrough(ctx);
+    crate::verify::cutthrough::end(ctx, "message discarded");
 }
 
 /// The MIME ACL, for each part.
