@@ -13,6 +13,7 @@ use super::input::{End, Input};
 use super::{Accepted, checks, queueing, received};
 use crate::context::{Context, Header, HeaderKind};
 use crate::log::{self, Selector, Which};
+use crate::mail_auth::Ends;
 use crate::spool::DataFile;
 use crate::text::Text;
 
@@ -121,6 +122,9 @@ pub fn take(ctx: &mut Context, input: &mut Input<'_>, options: &Options) -> Resu
     }
     if options.smtp && section.ended == Ended::Input && !input.is_chunked() {
         return Err(Stop::Lost(if section.lines.is_empty() && section.size == 0 { " (header)" } else { " (after header)" }));
+    }
+    if options.smtp && !options.batched {
+        crate::mail_auth::begin_message(ctx, &section.lines);
     }
     let mut found = fixup::scan(ctx, options.smtp);
     let mut bad = Vec::new();
@@ -296,8 +300,12 @@ fn read_body(
         Machine::Local(Local::new(options.dot_ends))
     };
     let mut file = data.file();
+    let mut arriving = ctx.message.auth.arriving.take();
     let result = {
-        let mut sink = Sink::new(&mut file);
+        let mut sink = Sink::new(&mut file).watched(arriving.as_mut().map(|a| {
+            a.watch.set_ends(if wire { Ends::Crlf } else { Ends::Lf });
+            &mut a.watch
+        }));
         if let Some(line) = &section.first_body_line {
             sink.put_line(line);
             sink.zeros += section.zeros;
@@ -330,6 +338,7 @@ fn read_body(
             (r, _) => r,
         }
     };
+    ctx.message.auth.arriving = arriving;
     let result = match result {
         Ok(()) => data.sync().map_err(|e| Pump::Stop(Stop::Io(false, e.to_string(), None))),
         other => other,
