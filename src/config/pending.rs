@@ -14,10 +14,6 @@ static MAIN: &[&str] = &[
     "dccifd_options",
     "debug_store",
     "disable_fsync",
-    "dkim_verify_hashes",
-    "dkim_verify_keytypes",
-    "dkim_verify_min_keysizes",
-    "dkim_verify_minimal",
     "dmarc_forensic_sender",
     "dmarc_history_file",
     "dmarc_tld_file",
@@ -50,15 +46,6 @@ static MAIN: &[&str] = &[
 /// Options of drivers: driver kind (`router`, `transport`, `authenticator`), driver (or "" for generic ones), option.
 static DRIVER: &[(&str, &str, &str)] = &[
     ("transport", "smtp", "arc_sign"),
-    ("transport", "smtp", "dkim_canon"),
-    ("transport", "smtp", "dkim_domain"),
-    ("transport", "smtp", "dkim_hash"),
-    ("transport", "smtp", "dkim_identity"),
-    ("transport", "smtp", "dkim_private_key"),
-    ("transport", "smtp", "dkim_selector"),
-    ("transport", "smtp", "dkim_sign_headers"),
-    ("transport", "smtp", "dkim_strict"),
-    ("transport", "smtp", "dkim_timestamps"),
     ("transport", "smtp", "gnutls_compat_mode"),
     ("transport", "smtp", "hosts_try_fastopen"),
 ];

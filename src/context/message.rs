@@ -207,6 +207,8 @@ pub struct Message {
     pub dkim_disable_verify: bool,
     /// `control = dmarc_disable_verify`.
     pub dmarc_disable_verify: bool,
+    /// Signatures, SPF and the like: who vouches for the message.
+    pub auth: crate::mail_auth::MessageAuth,
     /// `local_scan`'s data.
     pub local_scan_data: Option<Text>,
     /// `$spam_score` and friends as kept in the spool.

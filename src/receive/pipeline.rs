@@ -13,6 +13,7 @@ use super::input::{End, Input};
 use super::{Accepted, checks, queueing, received};
 use crate::context::{BodySource, Context, Header, HeaderKind};
 use crate::log::{self, Selector, Which};
+use crate::mail_auth::Ends;
 use crate::spool::DataFile;
 use crate::text::Text;
 use crate::verify::cutthrough::{self, Answer, Passing, Tee};
@@ -128,6 +129,9 @@ pub fn take(ctx: &mut Context, input: &mut Input<'_>, options: &Options) -> Resu
     }
     if options.smtp && section.ended == Ended::Input && !input.is_chunked() {
         return Err(Stop::Lost(if section.lines.is_empty() && section.size == 0 { " (header)" } else { " (after header)" }));
+    }
+    if options.smtp && !options.batched {
+        crate::mail_auth::begin_message(ctx, &section.lines);
     }
     let mut found = fixup::scan(ctx, options.smtp);
     let mut bad = Vec::new();
@@ -321,11 +325,16 @@ fn read_body(
     let mut same_file = data.file();
     let mut onward = passing.map(Passing::onward);
     let mut tee = onward.as_mut().map(|o| Tee::new(&mut same_file, o));
+    let mut arriving = ctx.message.auth.arriving.take();
     let result = {
-        let mut sink = match tee.as_mut() {
+        let sink = match tee.as_mut() {
             Some(tee) => Sink::new(tee),
             None => Sink::new(&mut file),
         };
+        let mut sink = sink.watched(arriving.as_mut().map(|a| {
+            a.watch.set_ends(if wire { Ends::Crlf } else { Ends::Lf });
+            &mut a.watch
+        }));
         if let Some(line) = &section.first_body_line {
             sink.put_line(line);
             sink.zeros += section.zeros;
@@ -362,6 +371,7 @@ fn read_body(
         // Trouble on the way onward is remembered there.
         let _ = tee.finish();
     }
+    ctx.message.auth.arriving = arriving;
     let result = match result {
         Ok(()) => data.sync().map_err(|e| Pump::Stop(Stop::Io(false, e.to_string(), None))),
         other => other,

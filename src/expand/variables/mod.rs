@@ -182,6 +182,7 @@ pub fn groups() -> impl Iterator<Item = &'static VarDef> {
         site::VARIABLES,
         times::VARIABLES,
         tls::VARIABLES,
+        crate::mail_auth::variables::VARIABLES,
     ]
     .into_iter()
     .flatten()
@@ -203,7 +204,8 @@ pub fn unknown(message: String, name: &[u8]) -> String {
     format!("{message} ({why})")
 }
 
-const fn v(name: &'static str, f: VarFn) -> VarDef {
+/// A row with a function.
+pub const fn v(name: &'static str, f: VarFn) -> VarDef {
     VarDef { name, kind: Kind::Value(f) }
 }
 

@@ -104,6 +104,8 @@ pub(super) struct Transaction<'r, 'a, 'b, 'h> {
     pub(super) continued: bool,
     /// The present transaction has delivered to somebody.
     pub(super) any_delivered: bool,
+    /// The message of the present transaction was signed: domains and selectors.
+    pub(super) dkim: BString,
 }
 
 /// Sends the message to the pending addresses of a run.
@@ -148,6 +150,7 @@ pub(super) fn deliver(ctx: &mut Context, run: &mut Run<'_, '_>, attempt: &mut At
         next: 0,
         continued,
         any_delivered: false,
+        dkim: BString::default(),
     };
     t.mark_addresses();
     let (rc, alive) = t.all(ctx);
@@ -244,6 +247,7 @@ impl Transaction<'_, '_, '_, '_> {
     fn one(&mut self, ctx: &mut Context) -> Result<(), Abort> {
         self.seen = Seen::default();
         self.any_delivered = false;
+        self.dkim.clear();
         self.choose(ctx)?;
         if !self.envelope_is_there(ctx) {
             if self.opened.needs_reset {
