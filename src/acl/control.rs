@@ -158,6 +158,7 @@ fn try_obey(ctx: &mut Context, run: &mut Run, arg: &Text) -> Result<Done, String
         }
         Control::NoCalloutFlush => ctx.session.no_callout_flush = true,
         Control::NoDelayFlush => ctx.session.no_delay_flush = true,
+        Control::NoMboxUnspool => ctx.message.scan.keep = true,
         Control::NoMultilineResponses => ctx.session.no_multiline_responses = true,
         Control::NoPipelining => ctx.session.pipelining_enabled = false,
         Control::Queue => {
@@ -185,7 +186,7 @@ fn try_obey(ctx: &mut Context, run: &mut Run, arg: &Text) -> Result<Done, String
                 _ => return Err("bad option value for control=utf8_downconvert".into()),
             });
         }
-        Control::CutthroughDelivery | Control::Debug | Control::DmarcEnableForensic | Control::NoMboxUnspool => return missing(),
+        Control::CutthroughDelivery | Control::Debug | Control::DmarcEnableForensic => return missing(),
         Control::Wellknown => {
             let path = arg.piece(rest.get(1..).unwrap_or_default());
             return well_known(ctx, &path);

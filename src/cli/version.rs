@@ -62,27 +62,6 @@ fn support() -> Vec<&'static str> {
     .collect()
 }
 
-fn malware() -> Vec<&'static str> {
-    [
-        ("f-protd", build::DISABLE_MAL_FFROTD),
-        ("f-prot6d", build::DISABLE_MAL_FFROT6D),
-        ("drweb", build::DISABLE_MAL_DRWEB),
-        ("fsecure", build::DISABLE_MAL_FSECURE),
-        ("sophie", build::DISABLE_MAL_SOPHIE),
-        ("clamd", build::DISABLE_MAL_CLAM),
-        ("avast", build::DISABLE_MAL_AVAST),
-        ("sock", build::DISABLE_MAL_SOCK),
-        ("cmdline", build::DISABLE_MAL_CMDLINE),
-        ("aveserver", build::DISABLE_MAL_AVE),
-        ("kavdaemon", build::DISABLE_MAL_KAV),
-        ("mksd", build::DISABLE_MAL_MKS),
-    ]
-    .into_iter()
-    .filter(|(_, off)| !*off)
-    .map(|(name, _)| name)
-    .collect()
-}
-
 /// What is built in. `all`: with compiler and libraries, as debugging shows it.
 pub fn facts(all: bool) -> String {
     let mut s = String::new();
@@ -104,7 +83,7 @@ pub fn facts(all: bool) -> String {
         transports.join(" "),
     );
     if build::WITH_CONTENT_SCAN {
-        let _ = writeln!(s, "Malware: {}", malware().join(" "));
+        let _ = writeln!(s, "Malware: {}", crate::scan::malware::types().collect::<Vec<_>>().join(" "));
     }
     if !fixed.is_empty() {
         let _ = writeln!(s, "Fixed never_users: {}", fixed.join(":"));

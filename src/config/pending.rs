@@ -7,7 +7,6 @@ use super::options::OptionValue;
 
 /// Main options, in alphabetical order.
 static MAIN: &[&str] = &[
-    "av_scanner",
     "daemon_modules_load",
     "dcc_direct_add_header",
     "dccifd_address",
@@ -47,7 +46,6 @@ static MAIN: &[&str] = &[
     "redis_servers",
     "slow_lookup_log",
     "smtp_backlog_monitor",
-    "spamd_address",
     "spf_smtp_comment_template",
 ];
 

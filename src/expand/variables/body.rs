@@ -1,5 +1,6 @@
 //! `$message_body` and `$message_body_end`: read from the data file of the message when they are asked for.
 
+use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::os::fd::OwnedFd;
 
@@ -54,9 +55,10 @@ fn body(ctx: &Context, end: bool) -> Option<Text> {
     Some(Text::tainted(printable(ctx, data)))
 }
 
-fn read(path: &[u8], visible: usize, end: bool) -> std::io::Result<Vec<u8>> {
+/// Opens a data file, to be read from where the body begins.
+pub fn open(path: &[u8]) -> std::io::Result<File> {
     let fd: OwnedFd = file::open(path, file::Flags::READ, 0)?;
-    let mut f = std::fs::File::from(fd);
+    let mut f = File::from(fd);
     let mut head = [0u8; MAX_FIRST_LINE];
     let mut got = 0;
     while got < head.len() {
@@ -66,6 +68,13 @@ fn read(path: &[u8], visible: usize, end: bool) -> std::io::Result<Vec<u8>> {
         }
     }
     let first = head.iter().take(got).position(|c| *c == b'\n').map_or(0, |n| n + 1) as u64;
+    f.seek(SeekFrom::Start(first))?;
+    Ok(f)
+}
+
+fn read(path: &[u8], visible: usize, end: bool) -> std::io::Result<Vec<u8>> {
+    let mut f = open(path)?;
+    let first = f.stream_position()?;
     let size = f.seek(SeekFrom::End(0))?;
     let body = size.saturating_sub(first);
     let wanted = body.min(visible as u64);
