@@ -94,6 +94,7 @@ pub enum Kind {
     Condition,
     Continue,
     Control,
+    Dcc,
     Decode,
     Delay,
     Dnslists,

@@ -28,6 +28,7 @@ pub fn test(ctx: &mut Context, run: &mut Run, verb: Verb, item: &Item, arg: &Tex
         Kind::Condition => condition(arg, m),
         Kind::Continue => Verdict::Ok,
         Kind::Control => control::obey(ctx, run, arg, m),
+        Kind::Dcc => scanned(scan::dcc::test(ctx, arg), m),
         Kind::Decode => scan::mime::decode::test(ctx, arg),
         Kind::Delay => delay::obey(ctx, arg, m),
         Kind::Dnslists => crate::verify::dnslists::check(ctx, run.place, &item.arg, m),

@@ -70,7 +70,7 @@ pub static TABLE: &[Info] = &[
     condition("condition", Kind::Condition, true, Places::ALL),
     modifier("continue", Kind::Continue, true, Places::ALL),
     modifier("control", Kind::Control, true, Places::ALL),
-    missing("dcc"),
+    condition("dcc", Kind::Dcc, true, WITH_CONTENT),
     condition("decode", Kind::Decode, true, Places::only(&[Where::Mime])),
     modifier("delay", Kind::Delay, true, Places::except(&[Where::Notquit])),
     missing("dkim_signers"),

@@ -8,9 +8,6 @@ use super::options::OptionValue;
 /// Main options, in alphabetical order.
 static MAIN: &[&str] = &[
     "daemon_modules_load",
-    "dcc_direct_add_header",
-    "dccifd_address",
-    "dccifd_options",
     "debug_store",
     "disable_fsync",
     "dkim_verify_hashes",

@@ -30,18 +30,20 @@ pub struct Mbox {
     pub path: BString,
     /// Its size.
     pub size: u64,
+    /// It is to be written again.
+    stale: bool,
 }
 
 /// The message in scan form, made if it does not exist. The error says what could not be done.
 pub fn get(ctx: &mut Context) -> Result<Mbox, String> {
-    if let Some(mbox) = &ctx.message.scan.mbox {
+    if let Some(mbox) = ctx.message.scan.mbox.as_ref().filter(|m| !m.stale) {
         return Ok(mbox.clone());
     }
     let directory = directory(ctx)?;
     let name = file_name(ctx);
     let spool = ctx.config.main.spool_directory.raw().unwrap_or_default();
     let path = bstr::join("/", [spool, b"scan", &ctx.message.id]);
-    let mut mbox = Mbox { path: bstr::join("/", [&path[..], &name]).into(), directory: path.into(), size: 0 };
+    let mut mbox = Mbox { path: bstr::join("/", [&path[..], &name]).into(), directory: path.into(), size: 0, stale: false };
     let flags = Flags::WRITE | Flags::CREATE | Flags::TRUNCATE;
     let failed = |e: std::io::Error| format!("scan file creation error: {}: {}", mbox.path, crate::sys::error_text(&e));
     let fd = directory.open_at(&name, flags, FILE_MODE).map_err(failed)?;
@@ -67,6 +69,13 @@ pub fn open(ctx: &mut Context) -> Result<File, String> {
     let mbox = get(ctx)?;
     let fd = directory(ctx)?.open_at(&file_name(ctx), Flags::READ, 0);
     fd.map(File::from).map_err(|e| format!("cannot open {}: {}", mbox.path, crate::sys::error_text(&e)))
+}
+
+/// A header line has been added: the next scanner is to see it.
+pub fn make_anew(ctx: &mut Context) {
+    if let Some(mbox) = &mut ctx.message.scan.mbox {
+        mbox.stale = true;
+    }
 }
 
 /// Removes the directory and all files in it, unless they are to be kept.

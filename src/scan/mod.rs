@@ -5,6 +5,7 @@
 //! ([`State`], `ctx.message.scan`) and goes with it. Nothing here decides what becomes of a message: that is the ACLs'.
 
 pub mod conditions;
+pub mod dcc;
 mod link;
 pub mod malware;
 mod mbox;
@@ -30,6 +31,8 @@ pub struct State {
     pub spam: spam::State,
     /// The MIME part in hand.
     pub mime: mime::State,
+    /// What DCC said.
+    pub dcc: dcc::State,
     /// Captures and expression of the last `regex` or `mime_regex` that matched.
     pub regex: regex::State,
 }
