@@ -126,13 +126,13 @@ fn deferral(ctx: &mut Context, d: &Delivery<'_>, addr: &Address, stage: Stage, p
     if ctx.message.first_delivery || !waiting {
         d.msglog(ctx, &text);
     }
+    let data = addr.failure.message.clone().unwrap_or_default();
+    event::of_address(ctx, addr, "msg:defer", &data, addr.failure.basic_errno);
     if !quiet {
         let full = [b"== ", text.as_slice()].concat();
         let which = if panic { Which::MAIN.and(Which::PANIC) } else { Which::MAIN };
         log::write(ctx, waiting.then_some(Selector::RetryDefer), which, &full);
     }
-    let data = addr.failure.message.clone().unwrap_or_default();
-    event::of_address(ctx, addr, "msg:defer", &data, addr.failure.basic_errno);
 }
 
 fn failure(ctx: &mut Context, d: &Delivery<'_>, addr: &Address, stage: Stage, quiet: bool) {

@@ -7,6 +7,7 @@
 pub mod auth;
 pub mod client;
 pub mod connect;
+pub mod dane;
 pub mod dscp;
 pub mod features;
 pub mod options;

@@ -10,13 +10,15 @@ use bstr::BString;
 use super::auth::{self, Authenticated};
 use super::client::Client;
 use super::connect::{self, ConnectError, How, Target};
-use super::tls::{self, Dane};
+use super::dane::{self, Dane};
+use super::tls;
 use super::trouble::{Fault, Trouble};
 use super::wire::Wire;
 use super::{dscp, in_hosts, socks};
 use crate::context::{Context, TlsFacts};
 use crate::deliver::raise_event;
 use crate::expand::{self, ExpandError};
+use crate::log::{self, Which};
 use crate::retry::errors;
 use crate::route::HostItem;
 use crate::text::Text;
@@ -95,6 +97,8 @@ pub struct SetupError {
     pub connect_timeout: bool,
     /// What is known of TLS.
     pub tls: Option<Box<TlsFacts>>,
+    /// It must not be tried again in clear.
+    pub no_clear: bool,
     /// Greeting and answer to EHLO, as far as they came.
     pub greeting: BString,
     /// See above.
@@ -108,6 +112,7 @@ impl SetupError {
             kind,
             connect_timeout: false,
             tls: None,
+            no_clear: false,
             greeting: BString::default(),
             helo_response: BString::default(),
         })
@@ -127,14 +132,10 @@ pub fn open(ctx: &mut Context, plan: &Plan<'_>) -> Result<Opened, Box<SetupError
     let Some(ip) = plan.host.address else {
         return Err(SetupError::new(Trouble::local(errors::UNKNOWN_HOST, "no address for host"), Kind::Before));
     };
-    let dane = if plan.no_tls || plan.smtp.protocol == Protocol::Lmtp {
-        Dane::No
-    } else {
-        tls::dane(ctx, plan.smtp, plan.host, plan.port)
-    };
-    if let Dane::Broken(message, definite) = &dane {
+    let dane = if plan.no_tls { Dane::No } else { dane::wanted(ctx, plan.smtp, plan.host, plan.port) };
+    if let Dane::Broken { message, definite, result } = &dane {
         let action = plan.transport.generic.event_action.get().cloned();
-        raise_event(ctx, action.as_ref(), "dane:fail", if *definite { b"dane-required" } else { b"tlsa-lookup" }, 0);
+        raise_event(ctx, action.as_ref(), "dane:fail", result.as_bytes(), 0);
         let trouble = Trouble::local(errors::DNS_DEFER, message.as_str());
         return Err(SetupError::new(trouble, if *definite { Kind::Definite } else { Kind::Before }));
     }
@@ -166,7 +167,7 @@ pub fn open(ctx: &mut Context, plan: &Plan<'_>) -> Result<Opened, Box<SetupError
         auth: None,
         local: connected.local,
         proxy: connected.proxy,
-        dane: matches!(dane, Dane::Yes(_)),
+        dane: dane.is_used(),
         messages: 0,
         needs_reset: false,
     };
@@ -176,6 +177,7 @@ pub fn open(ctx: &mut Context, plan: &Plan<'_>) -> Result<Opened, Box<SetupError
             let c = &mut opened.client;
             e.greeting = c.greeting.clone();
             e.helo_response = c.helo_response.clone();
+            e.no_clear = dane.is_used();
             if e.tls.is_none() {
                 e.tls = opened.tls.map(Box::new);
             }
@@ -194,7 +196,7 @@ pub fn set_host_variables(ctx: &mut Context, host: &HostItem, port: u16) {
     ctx.address.host = Some(host.name.clone());
     ctx.address.host_address = Some(Text::tainted(host.address_text.to_vec()));
     ctx.address.host_port = port;
-    ctx.address.lookup_dnssec = host.dnssec_address;
+    ctx.address.lookup_dnssec = host.dnssec;
 }
 
 fn how(ctx: &mut Context, plan: &Plan<'_>) -> Result<How, Box<SetupError>> {
@@ -308,7 +310,7 @@ fn converse(ctx: &mut Context, plan: &Plan<'_>, opened: &mut Opened, dane: &Dane
         }
     }
     if opened.tls.is_none() {
-        let required = matches!(dane, Dane::Yes(_)) || in_hosts(ctx, &o.hosts_require_tls, plan.host);
+        let required = dane.is_used() || in_hosts(ctx, &o.hosts_require_tls, plan.host);
         if required {
             let why = if offered { "an attempt to start TLS failed" } else { "the server did not offer TLS support" };
             let trouble = Trouble::local(errors::TLS_REQUIRED, format!("a TLS session is required, but {why}"));
@@ -389,9 +391,12 @@ fn start_tls(ctx: &mut Context, plan: &Plan<'_>, opened: &mut Opened, dane: &Dan
             Ok(())
         }
         Err((message, facts)) => {
-            let action = plan.transport.generic.event_action.get().cloned();
-            raise_event(ctx, action.as_ref(), "tls:fail:connect", message.as_bytes(), 0);
-            if matches!(dane, Dane::Yes(_)) {
+            if dane.is_used() {
+                let line =
+                    format!("DANE attempt failed; TLS connection to {} [{}]: {message}", plan.host.name, plan.host.address_text);
+                log::write(ctx, None, Which::MAIN, line.as_bytes());
+                ctx.session.tls_out = (*facts).clone();
+                let action = plan.transport.generic.event_action.get().cloned();
                 raise_event(ctx, action.as_ref(), "dane:fail", b"validation-failure", 0);
             }
             let trouble = Trouble { can_quit: false, ..Trouble::local(errors::TLS_FAILURE, format!("TLS session: {message}")) };

@@ -148,10 +148,15 @@ fn ask(ctx: &mut Context, plan: &Plan<'_>, host: &HostItem, no_tls: bool, asked:
             if e.greeting.is_empty() {
                 smtp_out::client::say(&ctx.run, "cmdlog: (unset)");
             }
-            if e.kind == Kind::Tls && !no_tls && o.tls_tempfail_tryclear && !in_hosts(ctx, &o.hosts_require_tls, host) {
-                let name = &plan.transport.name;
+            if e.kind == Kind::Tls
+                && !no_tls
+                && !e.no_clear
+                && o.tls_tempfail_tryclear
+                && !in_hosts(ctx, &o.hosts_require_tls, host)
+            {
+                let why = e.trouble.message.unwrap_or_default();
                 let line =
-                    format!("{name}: callout unencrypted to {} [{}] (not in hosts_require_tls)", host.name, host.address_text);
+                    format!("{why}: callout unencrypted to {} [{}] (not in hosts_require_tls)", host.name, host.address_text);
                 log::write(ctx, None, Which::MAIN, line.as_bytes());
                 return Err(());
             }
