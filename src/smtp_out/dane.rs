@@ -4,6 +4,7 @@
 //! The records are judged by `crate::tls_openssl`; nothing here connects.
 
 use super::in_hosts;
+use super::requiretls::{self, Wish};
 use crate::context::Context;
 use crate::dns::{Outcome, Query, RData, RecordType};
 use crate::log::{self, Which};
@@ -57,7 +58,11 @@ pub fn is_wanted(ctx: &mut Context, smtp: &Smtp, host: &HostItem, port: u16) -> 
 
 fn in_either_list(ctx: &mut Context, smtp: &Smtp, host: &HostItem) -> bool {
     let o = &smtp.options;
-    smtp.protocol != Protocol::Lmtp && (in_hosts(ctx, &o.hosts_require_dane, host) || in_hosts(ctx, &o.hosts_try_dane, host))
+    // `TLS-Required: No` asks to do without what the recipient's domain wants, but not without what this host's
+    // administrator does.
+    let try_it = requiretls::wish(ctx) != Wish::Relaxed;
+    smtp.protocol != Protocol::Lmtp
+        && (in_hosts(ctx, &o.hosts_require_dane, host) || (try_it && in_hosts(ctx, &o.hosts_try_dane, host)))
 }
 
 /// Looks for TLSA records as `hosts_try_dane` and `hosts_require_dane` say.

@@ -12,6 +12,7 @@ pub mod dscp;
 pub mod features;
 pub mod options;
 pub mod reply;
+pub mod requiretls;
 pub mod setup;
 pub mod socks;
 pub mod tls;

@@ -11,6 +11,7 @@ use super::auth::{self, Authenticated};
 use super::client::Client;
 use super::connect::{self, ConnectError, How, Target};
 use super::dane::{self, Dane};
+use super::requiretls::{self, Wish};
 use super::tls;
 use super::trouble::{Fault, Trouble};
 use super::wire::Wire;
@@ -46,6 +47,18 @@ pub struct Plan<'a> {
     pub connect_timeout: Option<Duration>,
     /// In place of `command_timeout` (callouts).
     pub command_timeout: Option<Duration>,
+}
+
+impl Plan<'_> {
+    /// What the message asks of the connection; callouts carry none.
+    pub(super) fn wish(&self, ctx: &Context) -> Wish {
+        if self.verify { Wish::None } else { requiretls::wish(ctx) }
+    }
+}
+
+/// The server does not do for a REQUIRETLS message: that is for good.
+fn refusal(text: impl Into<BString>) -> Trouble {
+    Trouble { class: b'5', ..Trouble::local(errors::TLS_REQUIRED, text) }
 }
 
 /// A server that is ready.
@@ -132,6 +145,10 @@ pub fn open(ctx: &mut Context, plan: &Plan<'_>) -> Result<Opened, Box<SetupError
     let Some(ip) = plan.host.address else {
         return Err(SetupError::new(Trouble::local(errors::UNKNOWN_HOST, "no address for host"), Kind::Before));
     };
+    let requiretls = plan.wish(ctx) == Wish::Required;
+    if let Some(text) = requiretls::host_refusal(plan.host).filter(|_| requiretls) {
+        return Err(SetupError::new(refusal(text), Kind::Server));
+    }
     let dane = if plan.no_tls { Dane::No } else { dane::wanted(ctx, plan.smtp, plan.host, plan.port) };
     if let Dane::Broken { message, definite, result } = &dane {
         let action = plan.transport.generic.event_action.get().cloned();
@@ -177,7 +194,7 @@ pub fn open(ctx: &mut Context, plan: &Plan<'_>) -> Result<Opened, Box<SetupError
             let c = &mut opened.client;
             e.greeting = c.greeting.clone();
             e.helo_response = c.helo_response.clone();
-            e.no_clear = dane.is_used();
+            e.no_clear = dane.is_used() || requiretls;
             if e.tls.is_none() {
                 e.tls = opened.tls.map(Box::new);
             }
@@ -309,6 +326,11 @@ fn converse(ctx: &mut Context, plan: &Plan<'_>, opened: &mut Opened, dane: &Dane
             Err(f) => return Err(server(c, f)),
         }
     }
+    if plan.wish(ctx) == Wish::Required
+        && let Some(text) = requiretls::session_refusal(opened.tls.as_ref(), &opened.client.features)
+    {
+        return Err(SetupError::new(refusal(text), Kind::Server));
+    }
     if opened.tls.is_none() {
         let required = dane.is_used() || in_hosts(ctx, &o.hosts_require_tls, plan.host);
         if required {
@@ -381,7 +403,7 @@ fn start_tls(ctx: &mut Context, plan: &Plan<'_>, opened: &mut Opened, dane: &Dan
     let Some(socket) = opened.client.wire().take_socket() else {
         return Err(SetupError::new(Trouble::local(errors::TLS_FAILURE, "TLS session: no socket"), Kind::Tls));
     };
-    match tls::start(ctx, plan.transport, plan.smtp, plan.host, plan.port, socket, dane, timeout) {
+    match tls::start(ctx, plan, socket, dane, timeout) {
         Ok(started) => {
             opened.client.wire().encrypted(started.stream);
             opened.client.actions.push('s');

@@ -10,6 +10,8 @@ use bstr::{BString, ByteSlice};
 
 use super::dane::Dane;
 use super::in_hosts;
+use super::requiretls::Wish;
+use super::setup::Plan;
 use crate::config::options::Str;
 use crate::context::{Context, TlsFacts};
 use crate::expand::{self, ExpandError};
@@ -23,7 +25,6 @@ use crate::tls_openssl::{
     self as tls, CertSource, ClientParams, ClientSetup, DaneParams, HandshakeHooks, OcspWish, OpensslOptions, SavedSession,
     TlsStream, VerifyMode,
 };
-use crate::transports::TransportInstance;
 use crate::transports::smtp::Smtp;
 
 /// An encrypted stream that has just begun.
@@ -60,17 +61,14 @@ fn path(name: &str, v: Option<Text>) -> Result<Option<PathBuf>, String> {
 }
 
 /// Does the handshake on a connected socket. The error is the text after `TLS session: `; facts may be known all the same.
-#[allow(clippy::too_many_arguments)]
 pub fn start(
     ctx: &mut Context,
-    transport: &TransportInstance,
-    smtp: &Smtp,
-    host: &HostItem,
-    port: u16,
+    plan: &Plan<'_>,
     socket: OwnedFd,
     dane: &Dane,
     timeout: Option<Duration>,
 ) -> Result<Started, (String, Box<TlsFacts>)> {
+    let Plan { transport, smtp, host, port, .. } = *plan;
     let plain = |m: String| (m, Box::default());
     let o = &smtp.options;
     let uses_dane = dane.is_used();
@@ -89,7 +87,12 @@ pub fn start(
     let private_key = option(ctx, "tls_privatekey", &o.tls_privatekey).and_then(|v| path("tls_privatekey", v)).map_err(plain)?;
     let crl = option(ctx, "tls_crl", &o.tls_crl).and_then(|v| path("tls_crl", v)).map_err(plain)?;
     let anchors = text(option(ctx, "tls_verify_certificates", &o.tls_verify_certificates).map_err(plain)?);
-    let verify = verify_mode(ctx, smtp, host, anchors.is_some());
+    let wish = plan.wish(ctx);
+    let verify = match verify_mode(ctx, smtp, host, anchors.is_some()) {
+        _ if wish == Wish::Required => VerifyMode::Require,
+        VerifyMode::Require if wish == Wish::Relaxed && !o.tls_verify_hosts.is_set() => VerifyMode::Try,
+        mode => mode,
+    };
     let config = ctx.config.clone();
     let options = text(option(ctx, "openssl_options", &config.main.openssl_options).map_err(plain)?).unwrap_or_default();
     let options = OpensslOptions::parse(&options).map_err(|e| plain(e.to_string()))?;
@@ -118,7 +121,7 @@ pub fn start(
     } else {
         OcspWish::No
     };
-    let check_name = in_hosts(ctx, &o.tls_verify_cert_hostnames, host);
+    let check_name = wish == Wish::Required || in_hosts(ctx, &o.tls_verify_cert_hostnames, host);
     let extra_names: Vec<String> = host.cert_name.iter().map(|n| n.display().into_owned()).collect();
     let name = host.cert_name.as_ref().unwrap_or(&host.name).display().into_owned();
     let no_validity = ctx.run.test_harness && std::env::var_os("EXIM_TESTHARNESS_DISABLE_OCSPVALIDITYCHECK").is_some();

@@ -19,6 +19,7 @@ use crate::retry::{self, errors};
 use crate::route::{Address, HostItem};
 use crate::smtp_out::client::write_fault;
 use crate::smtp_out::dane;
+use crate::smtp_out::requiretls::{self, Wish};
 use crate::smtp_out::setup::{self, Kind, limit};
 use crate::smtp_out::{Client, Fault, Opened, Plan, Send, Trouble, in_hosts, waiting};
 
@@ -105,7 +106,10 @@ pub(super) fn deliver(ctx: &mut Context, run: &mut Run<'_, '_>, attempt: &mut At
     let mut kept = run.job.continued.filter(|_| run.on_continued(attempt.host)).and_then(Continued::take);
     // One that was not verified by DANE is none for this, and one that was has another SNI than this may have.
     if let Some(o) = kept.as_mut()
-        && o.dane != dane::is_wanted(ctx, run.smtp, attempt.host, attempt.port)
+        && (o.dane != dane::is_wanted(ctx, run.smtp, attempt.host, attempt.port)
+            || (requiretls::wish(ctx) == Wish::Required
+                && (requiretls::host_refusal(attempt.host).is_some()
+                    || requiretls::session_refusal(o.tls.as_ref(), &o.client.features).is_some())))
     {
         o.client.quit();
         kept = None;
