@@ -61,6 +61,8 @@ pub struct Scratch {
     pub search_error: Option<String>,
     /// What expansions may not do just now: bits of `expand::forbid`, set while a user's filter runs.
     pub expand_forbid: u32,
+    /// `dns_again_means_nonexist` is being tested: its own lookups must not ask it again.
+    pub again_list_running: bool,
     /// A filter file is being obeyed: `$n0`... and `$sn0`... exist.
     pub filter_running: bool,
     /// Answers that `${readsocket}` may use again, by place, request and options.

@@ -18,6 +18,7 @@ mod manager;
 mod pid_file;
 mod sockets;
 mod ticker;
+mod work;
 mod worker;
 
 use std::io;
@@ -34,6 +35,7 @@ use crate::tls_openssl::{ContextCache, TicketKeys};
 pub use children::{own_command, run_detached};
 pub use handoff::{Handoff, queue_delivery};
 pub use ticker::Schedule;
+pub use work::Work;
 
 /// How the daemon was asked for.
 #[derive(Clone, Debug, Default)]

@@ -12,6 +12,7 @@ mod cache;
 mod fakens;
 mod host;
 mod name;
+pub mod note;
 mod parse;
 mod resolver;
 mod servers;

@@ -6,7 +6,7 @@
 use super::in_hosts;
 use super::requiretls::{self, Wish};
 use crate::context::Context;
-use crate::dns::{Outcome, Query, RData, RecordType};
+use crate::dns::{Outcome, Query, RData, RecordType, note};
 use crate::log::{self, Which};
 use crate::matching;
 use crate::route::HostItem;
@@ -62,7 +62,8 @@ fn in_either_list(ctx: &mut Context, smtp: &Smtp, host: &HostItem) -> bool {
     // administrator does.
     let try_it = requiretls::wish(ctx) != Wish::Relaxed;
     smtp.protocol != Protocol::Lmtp
-        && (in_hosts(ctx, &o.hosts_require_dane, host) || (try_it && in_hosts(ctx, &o.hosts_try_dane, host)))
+        && (in_hosts(ctx, "hosts_require_dane", &o.hosts_require_dane, host)
+            || (try_it && in_hosts(ctx, "hosts_try_dane", &o.hosts_try_dane, host)))
 }
 
 /// Looks for TLSA records as `hosts_try_dane` and `hosts_require_dane` say.
@@ -70,7 +71,7 @@ pub fn wanted(ctx: &mut Context, smtp: &Smtp, host: &HostItem, port: u16) -> Dan
     if !in_either_list(ctx, smtp, host) {
         return Dane::No;
     }
-    let required = in_hosts(ctx, &smtp.options.hosts_require_dane, host);
+    let required = in_hosts(ctx, "hosts_require_dane", &smtp.options.hosts_require_dane, host);
     let broken = |what: &str, definite: bool| Dane::Broken {
         message: format!("DANE error: {what}"),
         definite,
@@ -94,7 +95,7 @@ pub fn wanted(ctx: &mut Context, smtp: &Smtp, host: &HostItem, port: u16) -> Dan
 
 fn look_up(ctx: &mut Context, host: &HostItem, port: u16) -> Tlsa {
     let name = format!("_{port}._tcp.{}", host.name);
-    let answer = ctx.services.dns.lookup(&Query::new(name.as_bytes(), RecordType::Tlsa).dnssec(true));
+    let answer = note::lookup(ctx, &Query::new(name.as_bytes(), RecordType::Tlsa).dnssec(true));
     match answer.outcome {
         Outcome::Found => {}
         Outcome::NoMatch | Outcome::NoData => return Tlsa::None,

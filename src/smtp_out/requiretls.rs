@@ -40,14 +40,14 @@ pub fn wish(ctx: &Context) -> Wish {
 /// Why a host may not even be connected to: MX records that DNSSEC does not vouch for lead anywhere.
 pub fn host_refusal(host: &HostItem) -> Option<String> {
     (host.mx >= 0 && host.dnssec != Some(true))
-        .then(|| "REQUIRETLS: the MX lookup that led to the server was not DNSSEC-secured".to_string())
+        .then(|| "REQUIRETLS is required, but the MX lookup that led to the server was not DNSSEC-secured".to_string())
 }
 
 /// Why a session does not do, after EHLO.
 pub fn session_refusal(tls: Option<&TlsFacts>, offered: &Features) -> Option<&'static str> {
     match tls {
-        None => Some("REQUIRETLS: there is no TLS session with the server"),
-        Some(t) if !t.certificate_verified => Some("REQUIRETLS: the certificate of the server was not verified"),
+        None => Some("REQUIRETLS is required, but there is no TLS session with the server"),
+        Some(t) if !t.certificate_verified => Some("REQUIRETLS is required, but the certificate of the server was not verified"),
         Some(_) if !offered.requiretls => Some("REQUIRETLS support is required from the server but it was not offered"),
         Some(_) => None,
     }

@@ -76,7 +76,7 @@ pub fn start(
         // Options may depend on it.
         ctx.session.tls_out.tlsa_usage = records.iter().filter(|r| r.usage < 8).fold(0, |bits, r| bits | 1 << r.usage);
     }
-    let resumption = in_hosts(ctx, &o.tls_resumption_hosts, host);
+    let resumption = in_hosts(ctx, "tls_resumption_hosts", &o.tls_resumption_hosts, host);
     let ciphers = match o.dane_require_tls_ciphers.is_set() && uses_dane {
         true => option(ctx, "dane_require_tls_ciphers", &o.dane_require_tls_ciphers),
         false => option(ctx, "tls_require_ciphers", &o.tls_require_ciphers),
@@ -109,11 +109,11 @@ pub fn start(
     let context = smtp.contexts.client(&setup).map_err(|e| plain(e.to_string()))?;
     let sni = text(option(ctx, "tls_sni", &o.tls_sni).map_err(plain)?);
     let alpn = option(ctx, "tls_alpn", &o.tls_alpn).map_err(plain)?;
-    let alpn_required = in_hosts(ctx, &o.hosts_require_alpn, host);
-    let ocsp = if in_hosts(ctx, &o.hosts_require_ocsp, host) {
+    let alpn_required = in_hosts(ctx, "hosts_require_alpn", &o.hosts_require_alpn, host);
+    let ocsp = if in_hosts(ctx, "hosts_require_ocsp", &o.hosts_require_ocsp, host) {
         OcspWish::Require
     } else if match o.hosts_request_ocsp.is_set() {
-        true => in_hosts(ctx, &o.hosts_request_ocsp, host),
+        true => in_hosts(ctx, "hosts_request_ocsp", &o.hosts_request_ocsp, host),
         // With DANE-EE the record says all that a proof could say.
         false => matches!(ctx.session.tls_out.tlsa_usage, 0 | 4),
     } {
@@ -121,7 +121,7 @@ pub fn start(
     } else {
         OcspWish::No
     };
-    let check_name = wish == Wish::Required || in_hosts(ctx, &o.tls_verify_cert_hostnames, host);
+    let check_name = wish == Wish::Required || in_hosts(ctx, "tls_verify_cert_hostnames", &o.tls_verify_cert_hostnames, host);
     let extra_names: Vec<String> = host.cert_name.iter().map(|n| n.display().into_owned()).collect();
     let name = host.cert_name.as_ref().unwrap_or(&host.name).display().into_owned();
     let no_validity = ctx.run.test_harness && std::env::var_os("EXIM_TESTHARNESS_DISABLE_OCSPVALIDITYCHECK").is_some();
@@ -167,14 +167,14 @@ fn verify_mode(ctx: &mut Context, smtp: &Smtp, host: &HostItem, anchors: bool) -
     // Two empty lists mean that every server is verified (manual section 42.6): `:` is how an empty one is written.
     let no_try = matches!(o.tls_try_verify_hosts.raw().unwrap_or_default().trim(), b"" | b":");
     let no_must = o.tls_verify_hosts.raw().unwrap_or_default().is_empty();
-    if in_hosts(ctx, &o.tls_verify_hosts, host) {
+    if in_hosts(ctx, "tls_verify_hosts", &o.tls_verify_hosts, host) {
         VerifyMode::Require
     } else if !anchors {
         // Without certificates to verify by there is nothing to try.
         VerifyMode::None
     } else if no_must && no_try {
         VerifyMode::Require
-    } else if in_hosts(ctx, &o.tls_try_verify_hosts, host) {
+    } else if in_hosts(ctx, "tls_try_verify_hosts", &o.tls_try_verify_hosts, host) {
         VerifyMode::Try
     } else {
         VerifyMode::None

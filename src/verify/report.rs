@@ -106,7 +106,7 @@ impl Report {
             self.put("\n*** Error in setting up pipe, file, or autoreply:\n");
             self.put(addr.failure.message.as_deref().unwrap_or_default());
             self.put("\n");
-        } else if let Some(t) = &addr.transport {
+        } else if let Some(t) = addr.transport.as_ref().filter(|_| addr.failure.basic_errno == 0) {
             self.put(format!("\n  transport = {}\n", t.name));
         } else {
             self.put(" *** forbidden ***\n");

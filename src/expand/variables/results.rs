@@ -8,9 +8,6 @@ fn acl_arg(c: &Context, n: usize) -> Option<Text> {
     c.acl.args.get(n).cloned()
 }
 
-/// What a signature without an expiry or a body limit shows.
-const NEVER: &str = "9999999999999";
-
 /// This group.
 pub static VARIABLES: &[VarDef] = &[
     v("acl_arg1", |c| acl_arg(c, 0)),
@@ -32,28 +29,6 @@ pub static VARIABLES: &[VarDef] = &[
     v("csa_status", |c| c.scratch.csa_status.as_ref().and_then(own)),
     v("dcc_header", |c| named(c, "dcc_header", "")),
     v("dcc_result", |c| named(c, "dcc_result", "")),
-    v("dkim_algo", |c| named(c, "dkim_algo", "")),
-    v("dkim_bodylength", |c| named(c, "dkim_bodylength", NEVER)),
-    v("dkim_canon_body", |c| named(c, "dkim_canon_body", "")),
-    v("dkim_canon_headers", |c| named(c, "dkim_canon_headers", "")),
-    v("dkim_copiedheaders", |c| named(c, "dkim_copiedheaders", "")),
-    v("dkim_created", |c| named(c, "dkim_created", "0")),
-    v("dkim_cur_signer", |c| named(c, "dkim_cur_signer", "")),
-    v("dkim_domain", |c| named(c, "dkim_domain", "")),
-    v("dkim_expires", |c| named(c, "dkim_expires", NEVER)),
-    v("dkim_headernames", |c| named(c, "dkim_headernames", "")),
-    v("dkim_identity", |c| named(c, "dkim_identity", "")),
-    v("dkim_key_granularity", |c| named(c, "dkim_key_granularity", "")),
-    v("dkim_key_length", |c| named(c, "dkim_key_length", "0")),
-    v("dkim_key_nosubdomains", |c| named(c, "dkim_key_nosubdomains", "0")),
-    v("dkim_key_notes", |c| named(c, "dkim_key_notes", "")),
-    v("dkim_key_srvtype", |c| named(c, "dkim_key_srvtype", "")),
-    v("dkim_key_testing", |c| named(c, "dkim_key_testing", "0")),
-    v("dkim_selector", |c| named(c, "dkim_selector", "")),
-    v("dkim_signers", |c| named(c, "dkim_signers", "")),
-    v("dkim_verify_reason", |c| named(c, "dkim_verify_reason", "")),
-    v("dkim_verify_signers", |c| c.config.main.dkim_verify_signers.raw().map(Text::clean)),
-    v("dkim_verify_status", |c| named(c, "dkim_verify_status", "")),
     v("dmarc_alignment_dkim", |c| named(c, "dmarc_alignment_dkim", "")),
     v("dmarc_alignment_spf", |c| named(c, "dmarc_alignment_spf", "")),
     v("dmarc_domain_policy", |c| named(c, "dmarc_domain_policy", "")),

@@ -24,7 +24,7 @@ use crate::expand::{self, Template};
 use crate::route::HostItem;
 use crate::smtp_out::dane;
 use crate::tls_openssl::ContextCache;
-pub use envelope::rcpt_address;
+pub use envelope::{International, international, on_the_wire, rcpt_address};
 pub use options::SmtpOptions;
 
 /// `protocol`
