@@ -35,6 +35,7 @@ enum Control {
     NoMboxUnspool,
     NoMultilineResponses,
     NoPipelining,
+    RequireTls,
     Queue,
     Submission,
     SuppressLocalFixups,
@@ -90,6 +91,7 @@ static ROWS: &[Row] = &[
     row("no_pipelining", Control::NoPipelining, false, SMTP),
     row("queue", Control::Queue, true, MESSAGE),
     row("queue_only", Control::Queue, true, MESSAGE),
+    row("requiretls", Control::RequireTls, false, MESSAGE),
     row("submission", Control::Submission, true, Places::only(&[Where::Mail, Where::Rcpt, Where::Predata])),
     row(
         "suppress_local_fixups",
@@ -167,6 +169,11 @@ fn try_obey(ctx: &mut Context, run: &mut Run, arg: &Text) -> Result<Done, String
         Control::NoDelayFlush => ctx.session.no_delay_flush = true,
         Control::NoMboxUnspool => ctx.message.scan.keep = true,
         Control::NoMultilineResponses => ctx.session.no_multiline_responses = true,
+        Control::RequireTls => {
+            ctx.message.requiretls = true;
+            // The connection of a callout was not made for that.
+            cutthrough::end(ctx, "REQUIRETLS");
+        }
         Control::NoPipelining => ctx.session.pipelining_enabled = false,
         Control::Queue => {
             let mut first_pass = false;

@@ -55,6 +55,7 @@ fn support() -> Vec<&'static str> {
         ("Experimental_DCC", build::EXPERIMENTAL_DCC),
         ("Experimental_DSN_info", build::EXPERIMENTAL_DSN_INFO),
         ("Experimental_QUEUEFILE", build::EXPERIMENTAL_QUEUEFILE),
+        ("Experimental_REQUIRETLS", build::EXPERIMENTAL_REQUIRETLS),
         ("Experimental_SRV_smtps", build::EXPERIMENTAL_SRV_SMTPS),
         ("Experimental_XCLIENT", build::EXPERIMENTAL_XCLIENT),
     ]

@@ -55,6 +55,7 @@ fn have() -> Vec<&'static str> {
         ("TLS_RESUME", tls && !build::DISABLE_TLS_RESUME),
         ("ESMTP_LIMITS", !build::DISABLE_ESMTP_LIMITS),
         ("WELLKNOWN", !build::DISABLE_WELLKNOWN),
+        ("REQTLS", tls && build::EXPERIMENTAL_REQUIRETLS),
         ("XCLIENT", build::EXPERIMENTAL_XCLIENT),
         ("QUEUE_RAMP", !build::DISABLE_QUEUE_RAMP),
         ("SRV_SMTPS", build::EXPERIMENTAL_SRV_SMTPS),

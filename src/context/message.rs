@@ -179,6 +179,8 @@ pub struct Message {
     pub dont_deliver: bool,
     /// The message was received by BDAT.
     pub chunked: bool,
+    /// It may only go on over verified TLS, to servers that promise the same (REQUIRETLS, RFC 8689).
+    pub requiretls: bool,
     /// `SMTPUTF8` was given.
     pub smtputf8: bool,
     /// Downconversion: 0 no, 1 yes, -1 if needed; unset `None`.

@@ -49,9 +49,11 @@ pub(crate) fn of_address(ctx: &mut Context, addr: &Address, name: &str, data: &[
         ctx.address.host = Some(h.name.clone());
         ctx.address.host_address = Some(Text::tainted(h.address_text.to_vec()));
         ctx.address.host_port = h.port.unwrap_or(0);
-        ctx.address.lookup_dnssec = h.dnssec_address;
+        ctx.address.lookup_dnssec = h.dnssec;
     }
+    let tls = std::mem::replace(&mut ctx.session.tls_out, addr.tls.clone());
     raise_event(ctx, action, name, data, errno);
+    ctx.session.tls_out = tls;
     ctx.address = saved;
 }
 

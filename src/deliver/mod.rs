@@ -88,6 +88,10 @@ impl Continued {
     pub fn take(&self) -> Option<Box<crate::smtp_out::Opened>> {
         self.connection.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take()
     }
+    /// Was the server verified by DANE?
+    pub fn uses_dane(&self) -> bool {
+        self.connection.lock().unwrap_or_else(std::sync::PoisonError::into_inner).as_ref().is_some_and(|o| o.dane)
+    }
     /// Is it still there?
     pub fn is_open(&self) -> bool {
         self.connection.lock().unwrap_or_else(std::sync::PoisonError::into_inner).is_some()

@@ -284,7 +284,7 @@ fn next_group(
     }
     let remote = driver(&transport)?;
     let multi = match multi_domain(ctx, remote, &transport) {
-        Ok(m) => m,
+        Ok(m) => m && !first.hosts.first().is_some_and(|h| remote.single_domain(ctx, h)),
         Err(text) => return give_up(ctx, d, vec![first], (errors::EXPAND_FAIL, text, false), Outcome::Panic),
     };
     let max = match max_rcpt(ctx, remote, &transport) {
@@ -341,7 +341,7 @@ fn next_group(
             a.fallback_hosts = remote.fallback_hosts(ctx);
         }
     }
-    if d.options.continued.as_ref().is_some_and(|c| !fits_connection(c, &transport, &batch[0], fallback)) {
+    if d.options.continued.as_ref().is_some_and(|c| !fits_connection(ctx, c, &transport, &batch[0], fallback)) {
         // Another connection is not made now; fallback hosts may be the ones that are connected.
         limits::leave(ctx, place.as_ref());
         for mut a in batch {
@@ -359,9 +359,13 @@ fn next_group(
 }
 
 /// Can the addresses go down the connection that is open?
-fn fits_connection(c: &super::Continued, transport: &TransportInstance, a: &Address, fallback: bool) -> bool {
-    c.transport == transport.name
-        && ((a.hosts.is_empty() && !fallback) || a.hosts.iter().any(|h| h.name.eq_ignore_ascii_case(&c.host)))
+fn fits_connection(ctx: &mut Context, c: &super::Continued, transport: &TransportInstance, a: &Address, fallback: bool) -> bool {
+    let Some(driver) = driver(transport).filter(|_| c.transport == transport.name) else { return false };
+    // A transport that uses its own hosts does not look at those of the address.
+    if (a.hosts.is_empty() || driver.overrides_hosts()) && !fallback {
+        return true;
+    }
+    a.hosts.iter().any(|h| h.name.eq_ignore_ascii_case(&c.host) && driver.can_continue(ctx, c, h))
 }
 
 /// A group that cannot be tried.
@@ -437,7 +441,7 @@ fn same_hosts(a: &[HostItem], b: &[HostItem]) -> bool {
     if a.len() != b.len() {
         return false;
     }
-    let key = |h: &HostItem| (h.name.to_ascii_lowercase(), h.port);
+    let key = |h: &HostItem| (h.name.to_ascii_lowercase(), h.port, h.dnssec);
     if a.iter().zip(b).all(|(x, y)| key(x) == key(y)) {
         return true;
     }

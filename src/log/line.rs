@@ -294,7 +294,7 @@ fn same_address(a: &[u8], b: &[u8]) -> bool {
 /// ` H=name DS [ip]:port* PRX= I= PS=`.
 fn host(ctx: &Context, b: &mut LineBuilder, host: &HostItem, log: &RemoteLog) {
     b.field("H", &host.name);
-    if selected(ctx, Selector::Dnssec) && host.dnssec_address == Some(true) {
+    if selected(ctx, Selector::Dnssec) && host.dnssec == Some(true) {
         b.item(b"DS");
     }
     b.item(b"[").raw(&host.address_text).raw(b"]");

@@ -608,6 +608,8 @@ fn arrival(ctx: &mut Context, logged: &Logged, kept: bool) {
         log::write(ctx, Some(Selector::DelayDelivery), Which::MAIN, waits.as_bytes());
     }
     if kept && ctx.config.main.message_logs {
+        // The message log does without the envelope.
+        let text = log::line::arrival(ctx, &log::line::Arrival { recipients: &[], raw_sender: None, ..facts });
         log::msglog::append(ctx, &[b"Received from ", text.as_slice()].concat());
         if frozen {
             log::msglog::append(ctx, b"frozen by ACL");

@@ -18,7 +18,9 @@ use crate::log::{self, Which};
 use crate::retry::{self, errors};
 use crate::route::{Address, HostItem};
 use crate::smtp_out::client::write_fault;
+use crate::smtp_out::dane;
 use crate::smtp_out::pipe_connect;
+use crate::smtp_out::requiretls::{self, Wish};
 use crate::smtp_out::setup::{self, Kind, limit};
 use crate::smtp_out::{Client, Fault, Opened, Plan, Send, Trouble, in_hosts, waiting};
 
@@ -34,16 +36,10 @@ pub(super) struct Attempt<'h> {
     pub(super) last: bool,
     /// STARTTLS failed before: in clear.
     pub(super) no_tls: bool,
+    /// It must not be tried in clear.
+    pub(super) no_clear: bool,
     /// The host works, but the message was put off.
     pub(super) message_defer: bool,
-}
-
-impl Attempt<'_> {
-    /// DANE forbids falling back to clear text.
-    pub(super) fn uses_dane(&self, ctx: &mut Context, run: &Run<'_, '_>) -> bool {
-        self.host.dnssec_address == Some(true)
-            && !matches!(crate::smtp_out::tls::dane(ctx, run.smtp, self.host, self.port), crate::smtp_out::tls::Dane::No)
-    }
 }
 
 /// How an attempt ended.
@@ -110,7 +106,17 @@ pub(super) struct Transaction<'r, 'a, 'b, 'h> {
 
 /// Sends the message to the pending addresses of a run.
 pub(super) fn deliver(ctx: &mut Context, run: &mut Run<'_, '_>, attempt: &mut Attempt<'_>) -> HostResult {
-    let kept = run.job.continued.filter(|_| run.on_continued(attempt.host)).and_then(Continued::take);
+    let mut kept = run.job.continued.filter(|_| run.on_continued(attempt.host)).and_then(Continued::take);
+    // One that was not verified by DANE is none for this, and one that was has another SNI than this may have.
+    if let Some(o) = kept.as_mut()
+        && (o.dane != dane::is_wanted(ctx, run.smtp, attempt.host, attempt.port)
+            || (requiretls::wish(ctx) == Wish::Required
+                && (requiretls::host_refusal(attempt.host).is_some()
+                    || requiretls::session_refusal(o.tls.as_ref(), &o.client.features).is_some())))
+    {
+        o.client.quit();
+        kept = None;
+    }
     let continued = kept.is_some() && run.job.continuing().is_some();
     let opened = match kept {
         Some(o) => {
@@ -134,6 +140,7 @@ pub(super) fn deliver(ctx: &mut Context, run: &mut Run<'_, '_>, attempt: &mut At
                 Ok(o) => o,
                 Err(e) => {
                     show_history(ctx, "(unset)");
+                    attempt.no_clear = e.no_clear;
                     return setup_failed(run, attempt, &e);
                 }
             }
@@ -638,6 +645,10 @@ impl Transaction<'_, '_, '_, '_> {
         {
             return;
         }
+        if let Some(stream) = self.opened.client.wire_ref().tls() {
+            // Since TLS 1.3 tickets come after the handshake.
+            ctx.session.tls_out.resumption = u32::from(stream.resumption_now());
+        }
         setup::keep_session(ctx, &self.opened);
         let c = &mut self.opened.client;
         if dead {
@@ -654,10 +665,8 @@ impl Transaction<'_, '_, '_, '_> {
     fn keep(&mut self, ctx: &mut Context) -> bool {
         let o = &self.run.smtp.options;
         let host = self.attempt.host;
-        if self.opened.tls.is_some()
-            && (in_hosts(ctx, "hosts_nopass_tls", &o.hosts_nopass_tls, host)
-                || in_hosts(ctx, "hosts_noproxy_tls", &o.hosts_noproxy_tls, host))
-        {
+        // hosts_noproxy_tls has nothing to forbid: this process sends the next message itself, there is no proxy.
+        if self.opened.tls.is_some() && in_hosts(ctx, "hosts_nopass_tls", &o.hosts_nopass_tls, host) {
             return false;
         }
         let name = self.run.job.transport.name.clone();
