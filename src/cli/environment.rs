@@ -7,6 +7,7 @@ use bstr::ByteSlice;
 
 use crate::config::ids::items;
 use crate::context::Context;
+use crate::expand::Template;
 use crate::log::{self, Which};
 use crate::matching::{self, Match};
 use crate::sys::{env, exec};
@@ -14,7 +15,8 @@ use crate::text::Text;
 
 /// Replaces the environment. `warn`: an administrator who has said nothing about it is told.
 pub fn clean(ctx: &mut Context, warn: bool) -> Result<(), String> {
-    let keep = ctx.config.main.keep_environment.get().cloned();
+    // The list is not expanded: what stands in it may need its backslashes.
+    let keep = ctx.config.main.keep_environment.raw().map(Template::literal);
     let (m, any) = (&ctx.config.main, !exec::current_environment().is_empty());
     if warn && any && !m.keep_environment.is_set() && !m.add_environment.is_set() {
         log::write(ctx, None, Which::MAIN, b"Warning: purging the environment.\n Suggested action: use keep_environment.");

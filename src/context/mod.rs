@@ -67,6 +67,7 @@ impl Context {
             handoff: Default::default(),
             lookups: Default::default(),
             lists: Default::default(),
+            perl: Default::default(),
             random: Default::default(),
         };
         Context::new(config, run, services)
