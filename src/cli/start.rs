@@ -112,6 +112,9 @@ fn try_run() -> Result<i32, Refusal> {
     if o.test.is_none() && o.show.is_none() {
         log_arguments(&ctx);
     }
+    if o.perl_at_start.unwrap_or(ctx.config.main.perl_at_start) && ctx.config.main.perl_startup.is_set() {
+        crate::expand::perl::start(&mut ctx).map_err(|e| parse::refuse(e.to_string()))?;
+    }
     dispatch::dispatch(&mut ctx, o)
 }
 
@@ -312,6 +315,7 @@ pub fn services(config: &Config, run: &Run) -> Services {
         spool: Arc::new(crate::spool::Spool::new(config)),
         lookups: crate::lookups::Cache::default(),
         lists: crate::matching::ListCache::default(),
+        perl: crate::expand::perl::Perl::default(),
         random: crate::random::Random::new(run.test_harness),
     }
 }

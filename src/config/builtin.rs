@@ -35,6 +35,7 @@ fn have() -> Vec<&'static str> {
         ("MOVE_FROZEN_MESSAGES", build::SUPPORT_MOVE_FROZEN_MESSAGES),
         ("CONTENT_SCANNING", build::WITH_CONTENT_SCAN),
         ("DCC", build::EXPERIMENTAL_DCC),
+        ("PERL", build::EXIM_PERL),
         ("DKIM", !build::DISABLE_DKIM),
         ("DNSSEC", !build::DISABLE_DNSSEC),
         ("EVENT", !build::DISABLE_EVENT),
