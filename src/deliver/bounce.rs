@@ -149,6 +149,9 @@ fn build(ctx: &mut Context, d: &Delivery<'_>, to: &Text, batch: VecDeque<Address
     for a in &handled {
         r.fields(a, "failed", "5.0.0");
         r.remote(a);
+        if crate::build_options::EXPERIMENTAL_DSN_INFO && a.host_used.is_none() {
+            r.diagnostic(a);
+        }
         r.put("\n");
     }
     let (headers_only, note) = what_to_return(ctx, d);
