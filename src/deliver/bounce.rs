@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use bstr::{BString, ByteSlice};
 
 use super::generated;
+use super::post::{Stage, is_quiet};
 use super::report::Report;
 use super::state::Delivery;
 use super::template::Items;
@@ -50,7 +51,9 @@ fn ignore(ctx: &mut Context, d: &mut Delivery<'_>, a: &Address, plain: bool) {
     if !plain {
         line.extend_from_slice(b": RFC 3461 DSN, failure notify not requested");
     }
-    log::write(ctx, None, Which::MAIN, &line);
+    if !is_quiet(a, Stage::Transport) {
+        log::write(ctx, None, Which::MAIN, &line);
+    }
     d.done(ctx, a);
     d.write_header(ctx);
 }
