@@ -207,6 +207,8 @@ pub struct Message {
     pub dkim_disable_verify: bool,
     /// `control = dmarc_disable_verify`.
     pub dmarc_disable_verify: bool,
+    /// Signatures, SPF and the like: who vouches for the message.
+    pub auth: crate::mail_auth::MessageAuth,
     /// `local_scan`'s data.
     pub local_scan_data: Option<Text>,
     /// `$spam_score` and friends as kept in the spool.
@@ -219,6 +221,8 @@ pub struct Message {
     pub spam_report: Option<Text>,
     /// See above.
     pub spam_action: Option<Text>,
+    /// What content scanning knows of it.
+    pub scan: crate::scan::State,
     /// Message-ID of the message that this one answers (bounces), for log line `R=`.
     pub references_id: Option<BString>,
     /// Header lines added by ACLs, not yet put in.
@@ -251,6 +255,8 @@ pub struct Message {
     pub bounce_recipient: Option<Text>,
     /// Unknown `-name` lines of a spool file, kept so that they are written back.
     pub unknown_spool_lines: Vec<BString>,
+    /// The debug log that was being written when it was received.
+    pub debug_log: Option<crate::log::debuglog::Wanted>,
 }
 
 /// `control = submission` and its options.

@@ -18,6 +18,7 @@ mod manager;
 mod pid_file;
 mod sockets;
 mod ticker;
+mod work;
 mod worker;
 
 use std::io;
@@ -33,6 +34,7 @@ use crate::sys::{fd, poll, signal};
 pub use children::{own_command, run_detached};
 pub use handoff::{Handoff, queue_delivery};
 pub use ticker::Schedule;
+pub use work::Work;
 
 /// How the daemon was asked for.
 #[derive(Clone, Debug, Default)]

@@ -73,6 +73,11 @@ pub(crate) fn deferral_text(addr: &Address) -> Vec<u8> {
     }
 }
 
+/// An address was delivered: also for cutthrough, which delivers during reception. `said` is the server's answer.
+pub fn delivery_event(ctx: &mut Context, addr: &Address, said: &[u8]) {
+    of_address(ctx, addr, "msg:delivery", said, 0);
+}
+
 /// An event of the whole message.
 pub(crate) fn of_message(ctx: &mut Context, name: &str) {
     let config = ctx.config.clone();

@@ -115,7 +115,7 @@ fn succeeded(ctx: &mut Context, d: &mut Delivery<'_>, addr: Address, quiet: bool
         log::write(ctx, None, Which::MAIN, &text);
     }
     let data = addr.remote_log.as_ref().and_then(|l| l.confirmation.clone()).unwrap_or_default();
-    event::of_address(ctx, &addr, "msg:delivery", &data, 0);
+    event::delivery_event(ctx, &addr, &data);
     d.succeeded.push_front(addr);
 }
 

@@ -70,6 +70,7 @@ pub(super) fn open<'a>(ctx: &mut Context, id: &[u8], options: &'a DeliverOptions
     }
     ctx.message.queue_name = options.queue_name.clone();
     ctx.message.body = data.file().try_clone().ok().map(|f| BodySource::Open(Arc::new(f)));
+    log::debuglog::resume(ctx);
     measure(ctx, data.body_size().unwrap_or(0));
     debug!(ctx, V, "delivering {shown}");
     let age = match ctx.run.fudged_queue_times.first() {

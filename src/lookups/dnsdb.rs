@@ -267,6 +267,7 @@ impl Question<'_> {
             Kind::ZoneNs => resolver.enclosing_zone(&query),
             _ => resolver.lookup(&query),
         };
+        crate::dns::note::note(ctx, domain, rtype, &answer);
         let secure = dnssec && is_secure(ctx, &answer);
         ctx.address.lookup_dnssec = dnssec.then_some(secure);
         match answer.outcome {

@@ -183,7 +183,8 @@ fn wanted(ctx: &mut Context, options: &RunOptions, id: &[u8], recipient: Option<
 
 /// One delivery, with a context of its own. A fault in it ends this attempt, not the run.
 fn attempt(ctx: &mut Context, options: &RunOptions, id: &[u8], first_phase: bool, forced: bool) {
-    let mut own = Context::new(ctx.config.clone(), ctx.run.clone(), ctx.services.clone());
+    let run = crate::context::Run { queue_running: true, ..(*ctx.run).clone() };
+    let mut own = Context::new(ctx.config.clone(), std::sync::Arc::new(run), ctx.services.clone());
     let deliver = DeliverOptions {
         queue_name: options.queue_name.clone(),
         force_retry: options.force || options.force_frozen || forced,

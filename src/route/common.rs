@@ -107,7 +107,7 @@ pub fn find_user(ctx: &mut Context, owner: &BString, option: &str, t: &Template)
     if let Some(uid) = number(&name) {
         return Ok((uid, None));
     }
-    match users::user_by_name(&name) {
+    match ctx.config.user_by_name(&name) {
         Ok(Some(u)) => Ok((u.uid, Some(u))),
         _ => Err(format!("failed to find user \"{name}\" from expanded string \"{}\" for the {owner} router", t.raw().as_bstr())),
     }

@@ -111,9 +111,8 @@ impl Server {
         (code.get(..3).unwrap_or(b"250").into(), text)
     }
 
-    /// Takes the name from the command if its syntax will do.
+    /// Takes the name from the command if its syntax will do; else an earlier one stays.
     fn take_name(&mut self, ctx: &mut Context) -> bool {
-        ctx.session.helo_name = None;
         let name = self.line.argument.trim();
         let allowed = ctx.config.main.helo_allow_chars.raw().unwrap_or_default();
         let good = !name.is_empty() && (self.helo_accept_junk || valid_name(name, allowed));

@@ -180,7 +180,9 @@ fn host_checks(ctx: &mut Context, server: &mut Server) -> bool {
     if ctx.session.host_name == HostName::Unknown && host_is_in(ctx, "host_lookup", &m.host_lookup) {
         crate::matching::host_name_lookup(ctx);
     }
-    crate::verify::ident(ctx);
+    if !ctx.session.sender_host_notsocket {
+        crate::verify::ident(ctx);
+    }
     if let Some(options) = ip_options(ctx) {
         let line = format!("connection from {} refused (IP options)", host_and_ident(ctx, false));
         log::write(ctx, None, Which::MAIN.and(Which::REJECT), line.as_bytes());

@@ -10,6 +10,7 @@ use super::{SpoolError, tree};
 use crate::context::message::DsnRet;
 use crate::context::session::HostName;
 use crate::context::{Context, HeaderKind, Recipient};
+use crate::log::debuglog;
 use crate::sys::file::{Flags, fchmod, fchown, fsync};
 use crate::text::{Taint, Text};
 
@@ -238,10 +239,23 @@ fn tls_lines(w: &mut Writer, ctx: &Context) {
         DsnRet::Full => w.number("dsn_ret", 1),
         DsnRet::Headers => w.number("dsn_ret", 2),
     }
+    debug_log(w, ctx);
     for line in &m.unknown_spool_lines {
         w.one_line(line);
         w.raw(b"\n");
     }
+}
+
+/// `control = debug` holds for the message as long as it is on the queue.
+fn debug_log(w: &mut Writer, ctx: &Context) {
+    let Some(d) = debuglog::kept(&ctx.run).or(ctx.message.debug_log.as_ref()) else { return };
+    w.raw(format!("-debug_selector 0x{:x}\n-debuglog_name ", d.selector).as_bytes());
+    w.one_line(&d.path);
+    w.raw(b"\n");
+    if let Some(n) = d.pretrigger {
+        w.number("debuglog_pretrigger", n);
+    }
+    w.flag("debuglog_panic", d.on_panic);
 }
 
 /// A certificate on one line: newlines are written as `\n`.

@@ -44,9 +44,7 @@ fn check(ctx: &mut Context) -> Outcome {
         return Outcome::Ok;
     }
     if ctx.session.host_name == HostName::Unknown {
-        let level = std::mem::take(&mut ctx.scratch.debug_level);
         host_name_lookup(ctx);
-        ctx.scratch.debug_level = level;
     }
     let temporary = ctx.session.host_name == HostName::Deferred;
     if let HostName::Found(found) = &ctx.session.host_name {

@@ -109,7 +109,7 @@ impl VarRef {
                 };
             }
             VarRef::Auth(n) => return Ok(ctx.session.auth_vars.get(*n).cloned().flatten()),
-            VarRef::Regex(n) => return Ok(ctx.scratch.regex.get(*n).cloned().flatten()),
+            VarRef::Regex(n) => return Ok(ctx.message.scan.regex.captures.get(*n).cloned().flatten()),
             VarRef::Numeric(n) => return Ok(ctx.scratch.numeric.get(*n).cloned().flatten()),
             VarRef::AclConnection(name) => (ctx.acl.connection.get(name), "acl_c", name),
             VarRef::AclMessage(name) => (ctx.acl.message.get(name), "acl_m", name),
@@ -182,6 +182,7 @@ pub fn groups() -> impl Iterator<Item = &'static VarDef> {
         site::VARIABLES,
         times::VARIABLES,
         tls::VARIABLES,
+        crate::mail_auth::variables::VARIABLES,
     ]
     .into_iter()
     .flatten()
@@ -203,7 +204,8 @@ pub fn unknown(message: String, name: &[u8]) -> String {
     format!("{message} ({why})")
 }
 
-const fn v(name: &'static str, f: VarFn) -> VarDef {
+/// A row with a function.
+pub const fn v(name: &'static str, f: VarFn) -> VarDef {
     VarDef { name, kind: Kind::Value(f) }
 }
 

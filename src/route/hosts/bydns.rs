@@ -145,7 +145,7 @@ fn ask(ctx: &mut Context, name: &[u8], rtype: RecordType, options: &LookupOption
         search_parents: options.search_parents,
         dnssec: dnssec.request || dnssec.require,
     };
-    ctx.services.dns.lookup(&query)
+    crate::dns::note::lookup(ctx, &query)
 }
 
 type Srv = (u16, u16, u16, BString);

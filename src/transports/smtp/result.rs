@@ -112,7 +112,7 @@ pub(super) fn prepare(batch: &mut [Address], states: &mut [State], host: &HostIt
 /// `H=name [address]:port`, as lines about hosts show it.
 pub(super) fn host_for_log(ctx: &Context, host: &HostItem, port: u16) -> BString {
     let mut s = BString::from(format!("H={} [{}]", host.name, host.address_text));
-    if log::selected(ctx, Selector::OutgoingPort) {
+    if log::selected(ctx, Selector::OutgoingPort) && crate::context::names::port_logged(ctx, port) {
         s.extend_from_slice(format!(":{port}").as_bytes());
     }
     s
