@@ -77,6 +77,10 @@ pub struct RemoteLog {
     pub dkim: Option<BString>,
     /// The answer to the end of the message.
     pub confirmation: Option<BString>,
+    /// What the server said first, and to EHLO or HELO: for bounces with extra fields.
+    pub greeting: BString,
+    /// See above.
+    pub helo_response: BString,
 }
 
 /// What only reception knows of an arriving message.

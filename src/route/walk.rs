@@ -137,6 +137,7 @@ fn try_router(
     }
     addr.router = Some(router.name.clone());
     addr.flags.caseful = g.caseful_local_part;
+    addr.flags.no_log = g.disable_logging;
     if let Err(outcome) = set_data(ctx, router, addr) {
         return outcome;
     }
