@@ -62,6 +62,8 @@ pub fn complete(
     warnings: &mut Vec<String>,
 ) -> Result<(), ConfigError> {
     users(config)?;
+    // A safety net that nobody can cut through: every address is tried at least once a day.
+    config.main.retry_interval_max.0 = config.main.retry_interval_max.0.min(24 * 60 * 60);
     names(config, run);
     config.site.spool_directory = config.main.spool_directory.raw().unwrap_or(build::SPOOL_DIRECTORY.as_bytes()).into();
     config.site.log = early_log(config);

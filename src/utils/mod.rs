@@ -1,17 +1,46 @@
 //! The utilities that come with Exim (manual chapter 54): sub-programs of one binary, by the name they are called by.
 
+pub mod checkaccess;
+pub mod dbmbuild;
 pub mod dumpdb;
+pub mod exicyclog;
+pub mod exigrep;
+pub mod eximstats;
 pub mod exinext;
+pub mod exipick;
 pub mod exiqgrep;
+pub mod exiqsumm;
+pub mod exiwhat;
+pub mod fixdb;
+pub mod id_update;
+pub mod lock;
+mod log_line;
 pub mod msgdate;
 mod support;
+pub mod tidydb;
 
 /// One of them: its name, and what runs it with its arguments; the value is the exit status.
 type Utility = (&'static str, fn(&[String]) -> i32);
 
 /// All of them.
-static UTILITIES: &[Utility] =
-    &[("exim_dumpdb", dumpdb::run), ("exim_msgdate", msgdate::run), ("exinext", exinext::run), ("exiqgrep", exiqgrep::run)];
+static UTILITIES: &[Utility] = &[
+    ("exicyclog", exicyclog::run),
+    ("exigrep", exigrep::run),
+    ("exim_checkaccess", checkaccess::run),
+    ("exim_dbmbuild", dbmbuild::run),
+    ("exim_dumpdb", dumpdb::run),
+    ("exim_fixdb", fixdb::run),
+    ("exim_id_update", id_update::run),
+    ("exim_lock", lock::run),
+    ("exim_msgdate", msgdate::run),
+    ("exim_tidydb", tidydb::run),
+    ("eximstats", eximstats::run),
+    ("exinext", exinext::run),
+    ("exipick", exipick::run),
+    ("exiqgrep", exiqgrep::run),
+    ("exiqsumm", exiqsumm::run),
+    ("exiwhat", exiwhat::run),
+];
 
 /// Runs the utility that the program was called as, if it is one. `argv` has the name first.
 pub fn run(argv: &[String]) -> Option<i32> {
