@@ -153,7 +153,8 @@ fn try_obey(ctx: &mut Context, run: &mut Run, arg: &Text) -> Result<Done, String
                 b"/no_tell" => false,
                 _ => return Err(syntax()),
             };
-            ctx.message.freeze_requested = true;
+            // Nothing waits in a wrapper.
+            ctx.message.freeze_requested = !ctx.config.main.mua_wrapper;
             ctx.message.freeze_no_tell = !tell;
         }
         Control::NoCalloutFlush => ctx.session.no_callout_flush = true,
@@ -169,8 +170,8 @@ fn try_obey(ctx: &mut Context, run: &mut Run, arg: &Text) -> Result<Done, String
                     _ => return Err(syntax()),
                 }
             }
-            ctx.message.queue_only = true;
-            ctx.message.queue_smtp = first_pass;
+            ctx.message.queue_only = !ctx.config.main.mua_wrapper;
+            ctx.message.queue_smtp = first_pass && ctx.message.queue_only;
         }
         Control::Submission => {
             let charset = ctx.config.main.headers_charset.raw().unwrap_or_default();

@@ -155,7 +155,9 @@ fn messages(ctx: &mut Context, o: &Options, action: &MessageAction, ids: &[BStri
 fn start_daemon(ctx: &mut Context, o: &Options) -> Result<i32, Refusal> {
     let wanted = o.daemon.clone().unwrap_or_default();
     if ctx.config.main.mua_wrapper {
-        log::write(ctx, None, Which::MAIN.and(Which::PANIC_DIE), b"Daemon cannot be run when mua_wrapper is set");
+        let text = "Daemon cannot be run when mua_wrapper is set";
+        eprintln!("{text}");
+        log::write(ctx, None, Which::MAIN.and(Which::PANIC_DIE), text.as_bytes());
     }
     let options = DaemonOptions {
         listen: o.daemon.is_some(),

@@ -33,7 +33,11 @@ pub fn run(ctx: &mut Context, o: &Options) -> Result<i32, Refusal> {
     let privilege = Privilege::lower(ctx)?;
     let mut deliver = |ctx: &mut Context, accepted: &Accepted| {
         if let Some(when) = accepted.delivery {
-            privilege.raised(|| queue_delivery(ctx, &accepted.id, when));
+            let done = privilege.raised(|| queue_delivery(ctx, &accepted.id, when));
+            // The exit status is all the answer that a caller gets who has been told already that we have the message.
+            if done != Some(true) && ctx.config.main.mua_wrapper {
+                std::process::exit(1);
+            }
         }
     };
     match o.input {
@@ -262,14 +266,16 @@ impl Privilege {
     }
 
     /// Does something as root.
-    fn raised(&self, work: impl FnOnce()) {
-        let Some((uid, gid, old)) = self.lowered else { return work() };
+    /// `None`: root could not be had.
+    fn raised<T>(&self, work: impl FnOnce() -> T) -> Option<T> {
+        let Some((uid, gid, old)) = self.lowered else { return Some(work()) };
         if ids::seteuid(0).is_err() || ids::setegid(old).is_err() {
-            return;
+            return None;
         }
-        work();
+        let result = work();
         if ids::setegid(gid).is_err() || ids::seteuid(uid).is_err() {
             std::process::abort();
         }
+        Some(result)
     }
 }

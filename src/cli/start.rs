@@ -85,6 +85,9 @@ fn try_run() -> Result<i32, Refusal> {
     }
     let logger = Arc::new(Logger::default());
     let config = load(&o, &run, &logger, &files);
+    if config.main.mua_wrapper {
+        logger.leave_stderr_alone();
+    }
     privilege::classify(&mut run, &config);
     finish_run(&o, &mut run, &config);
     if o.version {

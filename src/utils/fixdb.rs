@@ -126,11 +126,7 @@ fn set_field(db: &mut dyn HintsDb, name: &str, key: &BStr, field: u32, value: &s
         2 => parse_time(value, utc).map(|t| r.first_failed = t),
         3 => parse_time(value, utc).map(|t| r.last_try = t),
         4 => parse_time(value, utc).map(|t| r.next_try = t),
-        5 => match value {
-            "yes" => Some(r.expired = true),
-            "no" => Some(r.expired = false),
-            _ => None,
-        },
+        5 => ["no", "yes"].iter().position(|w| *w == value).map(|n| r.expired = n == 1),
         _ => {
             println!("unknown field number");
             return Ok(());
