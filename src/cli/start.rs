@@ -122,7 +122,21 @@ fn try_run() -> Result<i32, Refusal> {
 fn utility(program: &[u8], arguments: &[BString]) -> Option<i32> {
     let words: Vec<String> =
         std::iter::once(program).chain(arguments.iter().map(|a| a.as_slice())).map(|a| a.to_str_lossy().into_owned()).collect();
+    if crate::utils::is_named(&words) && give_up_setuid().is_err() {
+        eprintln!("{}: cannot give up the privilege of the program", words[0]);
+        return Some(1);
+    }
     crate::utils::run(&words)
+}
+
+/// The program may be setuid root: a utility is its caller and no more.
+fn give_up_setuid() -> std::io::Result<()> {
+    let (uid, gid) = (ids::getuid(), ids::getgid());
+    if ids::geteuid() == uid && ids::getegid() == gid {
+        return Ok(());
+    }
+    ids::setresgid(gid, gid, gid)?;
+    ids::setresuid(uid, uid, uid)
 }
 
 /// What is known of the process and its caller before anything has been read.

@@ -42,10 +42,20 @@ static UTILITIES: &[Utility] = &[
     ("exiwhat", exiwhat::run),
 ];
 
+/// The utility that the program was called as.
+fn find(argv: &[String]) -> Option<&'static Utility> {
+    let name = argv.first()?.rsplit('/').next()?;
+    UTILITIES.iter().find(|(n, _)| *n == name)
+}
+
+/// Was the program called as one of them?
+pub fn is_named(argv: &[String]) -> bool {
+    find(argv).is_some()
+}
+
 /// Runs the utility that the program was called as, if it is one. `argv` has the name first.
 pub fn run(argv: &[String]) -> Option<i32> {
-    let name = argv.first()?.rsplit('/').next()?;
-    let (_, main) = UTILITIES.iter().find(|(n, _)| *n == name)?;
+    let (name, main) = find(argv)?;
     let rest = argv.get(1..).unwrap_or_default();
     if rest.first().is_some_and(|a| a == "--version") {
         println!("{name} of Oxim {}, compatible with Exim {}", crate::version::OXIM_VERSION, crate::version::version());
@@ -57,4 +67,20 @@ pub fn run(argv: &[String]) -> Option<i32> {
 /// The names of all utilities, for installation scripts.
 pub fn names() -> impl Iterator<Item = &'static str> {
     UTILITIES.iter().map(|(n, _)| *n)
+}
+
+#[cfg(test)]
+mod tests {
+    /// `scripts/install` makes a link for each manual page.
+    #[test]
+    fn each_has_a_manual_page() {
+        let directory = concat!(env!("CARGO_MANIFEST_DIR"), "/doc/man");
+        let mut pages: Vec<String> = std::fs::read_dir(directory)
+            .unwrap()
+            .filter_map(|e| e.unwrap().file_name().to_str()?.strip_suffix(".8").map(str::to_string))
+            .filter(|name| name != "exim")
+            .collect();
+        pages.sort();
+        assert_eq!(pages, super::names().collect::<Vec<_>>());
+    }
 }

@@ -156,6 +156,11 @@ pub fn open_hints(program: &str, spool: &str, name: &str, mode: Mode) -> Result<
     if !Path::new(spool).join("db").join(name).exists() {
         return Err(absent());
     }
+    // What root writes, Exim could not write to later.
+    let owner = crate::sys::file::stat(format!("{spool}/db").as_bytes()).map_err(|_| absent())?;
+    if mode == Mode::Write && crate::sys::ids::geteuid() == 0 && owner.uid != 0 {
+        crate::sys::ids::become_user(owner.uid, owner.gid, None).map_err(|e| e.to_string())?;
+    }
     let store = SqliteStore::new(Path::new(spool), crate::sys::ids::geteuid(), crate::sys::ids::getegid());
     store.open(name, mode).map_err(|e| e.to_string())?.ok_or_else(absent)
 }
