@@ -161,7 +161,8 @@ fn try_obey(ctx: &mut Context, run: &mut Run, arg: &Text) -> Result<Done, String
                 b"/no_tell" => false,
                 _ => return Err(syntax()),
             };
-            ctx.message.freeze_requested = true;
+            // Nothing waits in a wrapper.
+            ctx.message.freeze_requested = !ctx.config.main.mua_wrapper;
             ctx.message.freeze_no_tell = !tell;
             cutthrough::end(ctx, "item frozen");
         }
@@ -184,8 +185,8 @@ fn try_obey(ctx: &mut Context, run: &mut Run, arg: &Text) -> Result<Done, String
                     _ => return Err(syntax()),
                 }
             }
-            ctx.message.queue_only = true;
-            ctx.message.queue_smtp = first_pass;
+            ctx.message.queue_only = !ctx.config.main.mua_wrapper;
+            ctx.message.queue_smtp = first_pass && ctx.message.queue_only;
             cutthrough::end(ctx, "queueing forced");
         }
         Control::Submission => {

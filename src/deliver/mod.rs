@@ -156,7 +156,10 @@ fn attempt(ctx: &mut Context, id: &[u8], options: &DeliverOptions, kept: &mut Ve
             d.write_header(ctx);
         }
     }
-    let mut wrapper_failed = false;
+    let mut wrapped = finish::Wrapped::Tried;
+    if ctx.config.main.mua_wrapper && finish::wrapper_refuses(ctx, &mut d) {
+        wrapped = finish::Wrapped::Refused;
+    }
     if needs_journal(&d) {
         start::open_journal(ctx, &mut d);
     }
@@ -176,14 +179,16 @@ fn attempt(ctx: &mut Context, id: &[u8], options: &DeliverOptions, kept: &mut Ve
         }
     }
     if !d.remote.is_empty() {
-        wrapper_failed = !remote_run::deliver_all(ctx, &mut d, false);
+        if !remote_run::deliver_all(ctx, &mut d, false) {
+            wrapped = finish::Wrapped::NotOneTransaction;
+        }
         if !d.fallback.is_empty() && !ctx.config.main.mua_wrapper {
             d.remote = std::mem::take(&mut d.fallback);
             remote_run::deliver_all(ctx, &mut d, true);
         }
     }
     kept.append(&mut d.kept);
-    let outcome = finish::finish(ctx, d, wrapper_failed);
+    let outcome = finish::finish(ctx, d, wrapped);
     // Nothing of ours may keep others, or other users, from the hints.
     ctx.services.hints.close_idle();
     // What is logged from here on is not about this message.

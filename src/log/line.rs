@@ -477,7 +477,7 @@ pub fn failure(ctx: &Context, addr: &Address, return_path: Option<&[u8]>, delive
         b.item(b": ").raw(crate::sys::strerror(f.basic_errno).as_bytes());
     }
     if let Some(m) = &f.message {
-        b.raw(if f.basic_errno > 0 { b": " } else { b" : " }).raw(&escape::printing(m, ctx.config.site.log.topbit));
+        b.raw(b" : ").raw(&escape::printing(m, ctx.config.site.log.topbit));
     }
     b.build()
 }
