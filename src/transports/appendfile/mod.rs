@@ -188,6 +188,14 @@ impl LocalTransport for Appendfile {
 }
 
 impl Appendfile {
+    /// Is there room in the mailbox (`verify = recipient/quota`)? `Err(None)`: no; else why that is not known. Nothing is
+    /// written.
+    pub fn quota(&self, ctx: &mut Context, job: &mut LocalJob<'_>) -> Result<(), Option<String>> {
+        let answer = |f: Failure| if f.errno == crate::retry::errors::QUOTA { None } else { Some(f.message) };
+        let (path, format) = place::find(ctx, job, &self.options, self.format).map_err(answer)?;
+        quota::Limits::of(ctx, &self.options, job).and_then(|l| l.check_now(ctx, &path, format)).map_err(answer)
+    }
+
     fn run(&self, ctx: &mut Context, job: &mut LocalJob<'_>) -> Result<(), Failure> {
         let (path, format) = place::find(ctx, job, &self.options, self.format)?;
         if path == "/dev/null" {

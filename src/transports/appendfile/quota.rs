@@ -158,6 +158,18 @@ impl Limits {
         self.bytes > 0 || self.files > 0
     }
 
+    /// Without any delivery. A message of unknown size needs a mailbox that is not full yet.
+    pub(super) fn check_now(&self, ctx: &Context, path: &[u8], format: Format) -> Result<(), Failure> {
+        match format {
+            Format::Mbox => {
+                let size = crate::sys::file::stat(path).ok().and_then(|s| u64::try_from(s.size).ok()).unwrap_or(0);
+                self.check_file(ctx, path, size)
+            }
+            Format::Maildir => self.check_maildir(ctx, path, path),
+            _ => self.check_directory(ctx, path),
+        }
+    }
+
     /// Before appending to a file of `size` bytes.
     pub(super) fn check_file(&self, _: &Context, path: &[u8], size: u64) -> Result<(), Failure> {
         let unread = crate::sys::file::stat(path).map(|s| time::unix_time() - s.atime.0).unwrap_or(0);
