@@ -12,6 +12,7 @@ use crate::log::debuglog::{self, Wanted};
 use crate::log::{self, Which, trace};
 use crate::parse;
 use crate::text::Text;
+use crate::verify::cutthrough;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Control {
@@ -61,7 +62,7 @@ static ROWS: &[Row] = &[
     row("allow_auth_unadvertised", Control::AllowAuthUnadvertised, false, Places::only(&[Where::Connect, Where::Helo])),
     row("caseful_local_part", Control::CasefulLocalPart, false, Places::only(&[Where::Rcpt])),
     row("caselower_local_part", Control::CaselowerLocalPart, false, Places::only(&[Where::Rcpt])),
-    row("cutthrough_delivery", Control::CutthroughDelivery, true, Places::ALL),
+    row("cutthrough_delivery", Control::CutthroughDelivery, true, Places::only(&[Where::Rcpt])),
     row("debug", Control::Debug, true, Places::ALL),
     row(
         "dkim_disable_verify",
@@ -148,7 +149,10 @@ fn try_obey(ctx: &mut Context, run: &mut Run, arg: &Text) -> Result<Done, String
         Control::EnforceSync => ctx.session.enforce_sync = true,
         Control::NoEnforceSync => ctx.session.enforce_sync = false,
         Control::Fakedefer => fake(ctx, FakeResponse::Defer, arg, rest),
-        Control::Fakereject => fake(ctx, FakeResponse::Fail, arg, rest),
+        Control::Fakereject => {
+            fake(ctx, FakeResponse::Fail, arg, rest);
+            cutthrough::end(ctx, "fakereject");
+        }
         Control::Freeze => {
             let tell = match rest {
                 b"" => true,
@@ -157,9 +161,11 @@ fn try_obey(ctx: &mut Context, run: &mut Run, arg: &Text) -> Result<Done, String
             };
             ctx.message.freeze_requested = true;
             ctx.message.freeze_no_tell = !tell;
+            cutthrough::end(ctx, "item frozen");
         }
         Control::NoCalloutFlush => ctx.session.no_callout_flush = true,
         Control::NoDelayFlush => ctx.session.no_delay_flush = true,
+        Control::NoMboxUnspool => ctx.message.scan.keep = true,
         Control::NoMultilineResponses => ctx.session.no_multiline_responses = true,
         Control::NoPipelining => ctx.session.pipelining_enabled = false,
         Control::Queue => {
@@ -173,6 +179,7 @@ fn try_obey(ctx: &mut Context, run: &mut Run, arg: &Text) -> Result<Done, String
             }
             ctx.message.queue_only = true;
             ctx.message.queue_smtp = first_pass;
+            cutthrough::end(ctx, "queueing forced");
         }
         Control::Submission => {
             let charset = ctx.config.main.headers_charset.raw().unwrap_or_default();
@@ -187,7 +194,8 @@ fn try_obey(ctx: &mut Context, run: &mut Run, arg: &Text) -> Result<Done, String
                 _ => return Err("bad option value for control=utf8_downconvert".into()),
             });
         }
-        Control::CutthroughDelivery | Control::DmarcEnableForensic | Control::NoMboxUnspool => return missing(),
+        Control::CutthroughDelivery => cutthrough::request(ctx, rest),
+        Control::DmarcEnableForensic => return missing(),
         Control::Wellknown => {
             let path = arg.piece(rest.get(1..).unwrap_or_default());
             return well_known(ctx, &path);

@@ -32,9 +32,10 @@ pub fn run(ctx: &mut Context, o: &Options) -> Result<i32, Refusal> {
         None => {}
     }
     let privilege = Privilege::lower(ctx)?;
+    let mut all_delivered = true;
     let mut deliver = |ctx: &mut Context, accepted: &Accepted| {
         if let Some(when) = accepted.delivery {
-            privilege.raised(|| queue_delivery(ctx, &accepted.id, when));
+            all_delivered &= privilege.raised(|| queue_delivery(ctx, &accepted.id, when));
         }
     };
     match o.input {
@@ -43,12 +44,13 @@ pub fn run(ctx: &mut Context, o: &Options) -> Result<i32, Refusal> {
             wire(ctx, true)?;
             let end = smtp_in::serve(ctx, &mut deliver);
             ctx.services.work.wait(Duration::MAX);
-            Ok(i32::from(end != SessionEnd::Done))
+            Ok(i32::from(end != SessionEnd::Done || !all_delivered))
         }
         InputMode::Batch => {
             ctx.session.input = Input::BatchedSmtp;
             wire(ctx, false)?;
-            Ok(smtp_in::batch::serve(ctx, &mut deliver))
+            let status = smtp_in::batch::serve(ctx, &mut deliver);
+            Ok(if all_delivered { status } else { 1 })
         }
         _ => {
             ctx.session.input = Input::Local;
@@ -58,7 +60,7 @@ pub fn run(ctx: &mut Context, o: &Options) -> Result<i32, Refusal> {
                     // A message that an ACL threw away was not received.
                     let Some(a) = accepted else { return Ok(1) };
                     deliver(ctx, &a);
-                    Ok(0)
+                    Ok(i32::from(!all_delivered))
                 }
                 Err(status) => Ok(status),
             }
@@ -188,7 +190,8 @@ fn caller(ctx: &mut Context, o: &Options, remote: bool) -> Result<(), Refusal> {
     ctx.message.originator_gid = ctx.run.real_gid;
     if !remote && o.given.host_address.is_none() {
         ctx.session.authenticated_id = Some(Text::clean(ctx.run.login.to_vec()));
-        ctx.session.authenticated_sender = Some(own.clone());
+        let plain = [ctx.run.login.as_slice(), b"@", &ctx.config.site.qualify_domain].concat();
+        ctx.session.authenticated_sender = Some(Text::clean(plain));
     }
     if smtp {
         return Ok(());
@@ -273,15 +276,16 @@ impl Privilege {
         Ok(Privilege { lowered: Some((uid, gid, old)) })
     }
 
-    /// Does something as root.
-    fn raised(&self, work: impl FnOnce()) {
+    /// Does something as root. False: it says so, or it could not be done.
+    fn raised(&self, work: impl FnOnce() -> bool) -> bool {
         let Some((uid, gid, old)) = self.lowered else { return work() };
         if ids::seteuid(0).is_err() || ids::setegid(old).is_err() {
-            return;
+            return false;
         }
-        work();
+        let result = work();
         if ids::setegid(gid).is_err() || ids::seteuid(uid).is_err() {
             std::process::abort();
         }
+        result
     }
 }

@@ -29,9 +29,10 @@ mod write_body;
 mod write_filter;
 mod write_headers;
 
-pub use event::raise_event;
+pub use event::{delivery_event, raise_event};
 pub use generated::{references, write_from};
 pub use tell::tell_someone;
+pub use write_body::copy_plain;
 
 use bstr::BString;
 
@@ -73,6 +74,8 @@ pub struct Continued {
     pub address: BString,
     /// How many messages have gone before, plus one.
     pub sequence: u32,
+    /// Left open by a callout for the very message: used if that suits, and no more.
+    pub after_callout: bool,
     /// The connection; a transport that uses it takes it out.
     pub connection: OpenConnection,
 }
@@ -136,6 +139,8 @@ pub fn quota_of(
     crate::route::set_address_vars(ctx, addr);
     let who = users::identity(ctx, transport, addr).map_err(other)?;
     let (home, directory) = users::directories(ctx, transport, addr).map_err(other)?;
+    let Some(driver) = transport.driver.as_appendfile() else { return Ok(()) };
+    let prepared = local::LocalTransport::setup(driver, ctx, transport, std::slice::from_mut(addr)).map_err(Some)?;
     let user = who.initgroups.then(|| crate::sys::users::user_by_id(who.uid).ok().flatten()).flatten();
     if crate::sys::ids::geteuid() != 0 {
         let _ = crate::sys::ids::seteuid(0);
@@ -145,7 +150,6 @@ pub fn quota_of(
             .map_err(|e| Some(e.to_string()))?;
     }
     let nothing = std::fs::File::open("/dev/null").map_err(|e| Some(e.to_string()))?;
-    let Some(driver) = transport.driver.as_appendfile() else { return Ok(()) };
     let mut job = local::LocalJob {
         transport,
         batch: std::slice::from_mut(addr),
@@ -155,6 +159,7 @@ pub fn quota_of(
         home,
         directory,
         output: None,
+        prepared,
     };
     driver.quota(ctx, &mut job)
 }
@@ -184,10 +189,10 @@ fn attempt(ctx: &mut Context, id: &[u8], options: &DeliverOptions, kept: &mut Ve
         }
     }
     let mut wrapper_failed = false;
-    if !d.local.is_empty() || !d.remote.is_empty() {
+    if needs_journal(&d) {
         start::open_journal(ctx, &mut d);
     }
-    if options.continued.is_some() {
+    if options.continued.as_ref().is_some_and(|c| !c.after_callout) {
         // A process with a connection waiting has no time for local deliveries.
         let waiting: Vec<_> = d.local.drain(..).collect();
         d.deferred.extend(waiting);
@@ -216,6 +221,14 @@ fn attempt(ctx: &mut Context, id: &[u8], options: &DeliverOptions, kept: &mut Ve
     // What is logged from here on is not about this message.
     ctx.message = Default::default();
     outcome
+}
+
+/// The journal says what is done while other work goes on. If a single delivery is all that there is, nothing comes between
+/// its success and the removal of the message: making, syncing and removing a third file would only cost.
+fn needs_journal(d: &state::Delivery<'_>) -> bool {
+    let deliveries = d.local.len() + d.remote.len();
+    let wants_dsn = d.local.iter().chain(&d.remote).any(|a| a.dsn_flags != 0);
+    deliveries > 1 || deliveries == 1 && (wants_dsn || !d.deferred.is_empty() || !d.failed.is_empty())
 }
 
 /// `-N`, now or when the message was submitted: nothing is really delivered.

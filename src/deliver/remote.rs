@@ -40,6 +40,13 @@ pub struct RemoteJob<'a> {
     pub kept: Option<Kept>,
 }
 
+impl RemoteJob<'_> {
+    /// The process was started for the sake of a connection to another message's host (not of a callout's).
+    pub fn continuing(&self) -> Option<&super::Continued> {
+        self.continued.filter(|c| !c.after_callout)
+    }
+}
+
 /// An open connection, and the message that waits for it.
 #[derive(Debug)]
 pub struct Kept {

@@ -89,7 +89,7 @@ pub(super) fn deliver_all(ctx: &mut Context, d: &mut Delivery<'_>, fallback: boo
             d.runs += 1;
             if super::pretends(ctx) {
                 let mut group = group;
-                let statuses = pretend(&mut group);
+                let statuses = pretend(ctx, &mut group);
                 finish_group(ctx, d, Done { group, statuses, usec: 0, kept: None }, fallback);
                 continue;
             }
@@ -176,7 +176,13 @@ fn run(ctx: &mut Context, job: &mut RemoteJob<'_>) -> Vec<DeliveryStatus> {
 }
 
 /// `-N`.
-fn pretend(group: &mut Group) -> Vec<DeliveryStatus> {
+fn pretend(ctx: &mut Context, group: &mut Group) -> Vec<DeliveryStatus> {
+    if let Some(first) = group.batch.first() {
+        route::set_address_vars(ctx, first);
+    }
+    if let Some(t) = group.transport.generic.debug_print.get() {
+        route::common::debug_print(ctx, "transport", &group.transport.name, t);
+    }
     for a in &mut group.batch {
         a.host_used = a.hosts.first().cloned().map(Box::new);
         let confirmation = Some("delivery bypassed by -N option".into());
@@ -295,9 +301,12 @@ fn next_group(
             && a.errors_to == batch[0].errors_to
             && a.headers_add == batch[0].headers_add
             && a.headers_remove == batch[0].headers_remove
-            && (a.uid, a.gid) == (batch[0].uid, batch[0].gid)
-            && !d.previously_transported(ctx, &a);
-        if fits { batch.push(a) } else { d.remote.push_back(a) }
+            && (a.uid, a.gid) == (batch[0].uid, batch[0].gid);
+        if !fits {
+            d.remote.push_back(a);
+        } else if !d.previously_transported(ctx, &a) {
+            batch.push(a);
+        }
     }
     route::set_address_vars(ctx, &batch[0]);
     if batch.iter().any(|a| a.domain != batch[0].domain) {

@@ -93,7 +93,7 @@ esac
         assert_eq!((a.outcome, a.ad, a.name.as_bstr()), (Outcome::Found, true, "t.ex".into()));
         assert_eq!(a.records[0].data, RData::Address([127, 0, 0, 1].into()));
         let a = ask(b"alias.ex");
-        assert_eq!((a.outcome, a.name.as_bstr(), a.asked.as_bstr()), (Outcome::Found, "t.ex".into(), "t.ex".into()));
+        assert_eq!((a.outcome, a.name.as_bstr(), a.asked.as_bstr()), (Outcome::Found, "Alias.ex".into(), "t.ex".into()));
         assert_eq!(Resolver::new(settings(0)).lookup(&Query::new(b"alias.ex", RecordType::A)).outcome, Outcome::Fail);
         assert!(ask(b"loop.ex").cname_loop);
         assert_eq!(ask(b"none.ex").outcome, Outcome::NoMatch);

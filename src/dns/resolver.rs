@@ -104,7 +104,7 @@ impl Resolver {
     fn follow(&self, query: &Query<'_>) -> Answer {
         let mut target: BString = query.name.into();
         let mut full: BString = query.name.into();
-        for _ in 0..=self.settings.cname_loops {
+        for round in 0..=self.settings.cname_loops {
             let q = Query { name: &target, ..*query };
             let mut answer = self.basic(&q);
             if answer.outcome != Outcome::Found {
@@ -120,7 +120,8 @@ impl Resolver {
                 answer.outcome = Outcome::Fail;
                 return answer;
             };
-            if first.name.first() != Some(&b'*') {
+            // The name that was found is the alias; what it stands for is another host's name.
+            if round == 0 && first.name.first() != Some(&b'*') {
                 full = first.name.clone();
             }
             answer.name = full.clone();

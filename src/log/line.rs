@@ -88,8 +88,6 @@ pub struct Arrival<'a> {
     pub id_created: bool,
     /// The decoded subject.
     pub subject: Option<&'a [u8]>,
-    /// `PIPELINING`: `L`, `L-`, `L.`, `L*`.
-    pub pipelining: Option<&'static str>,
     /// `DKIM=... ARC SPF... DMARC...`, built by the mail_auth code, or empty.
     pub mail_auth: &'a [u8],
     /// Recipients before rewriting (`received_recipients`).
@@ -138,6 +136,16 @@ pub fn arrival(ctx: &Context, a: &Arrival<'_>) -> BString {
     if let Some(p) = &s.received_protocol {
         b.field("P", p);
     }
+    if s.pipelining_advertised && selected(ctx, Selector::Pipelining) {
+        // A dot: early pipelining was offered; a star: it was used. A dash: not even common pipelining was used.
+        b.item(b"L");
+        b.raw(match (s.early_pipe_used, s.early_pipe_advertised) {
+            (true, _) => b"*",
+            (false, true) => b".",
+            (false, false) => b"",
+        });
+        b.raw(if s.pipelining_used { b"" } else { b"-" });
+    }
     tls(ctx, &mut b, &s.tls_in);
     if selected(ctx, Selector::TlsSni)
         && let Some(sni) = &s.tls_in.sni
@@ -158,9 +166,6 @@ pub fn arrival(ctx: &Context, a: &Arrival<'_>) -> BString {
     }
     if let Some(p) = s.proxy.as_ref().filter(|_| selected(ctx, Selector::Proxy)) {
         b.field("PRX", &p.local_address);
-    }
-    if let Some(l) = a.pipelining.filter(|_| selected(ctx, Selector::Pipelining)) {
-        b.item(l.as_bytes());
     }
     if m.chunked {
         b.item(b"K");
@@ -359,7 +364,17 @@ pub struct Delivered<'a> {
 
 /// A delivery line, whole: `=> address ...`. `flag` is `=>`, `->`, `>>` or `*>`.
 pub fn delivery(ctx: &Context, flag: &str, addr: &Address, d: &Delivered<'_>) -> BString {
-    let mut b = LineBuilder::new(flag);
+    delivery_line(ctx, LineBuilder::new(flag), addr, d, None)
+}
+
+/// The line about an onward host that refused a message during its reception (cutthrough delivery).
+pub fn refused_onward(ctx: &Context, addr: &Address, what: &str, d: &Delivered<'_>) -> BString {
+    let mut b = LineBuilder::default();
+    b.raw(&host_and_ident(ctx, true));
+    delivery_line(ctx, b, addr, d, Some(what))
+}
+
+fn delivery_line(ctx: &Context, mut b: LineBuilder, addr: &Address, d: &Delivered<'_>, what: Option<&str>) -> BString {
     let is_local = addr.transport.as_ref().is_none_or(|t| matches!(t.driver.kind(), crate::transports::Kind::Local(_)));
     b.item(&match d.instead {
         Some(text) => {
@@ -375,7 +390,10 @@ pub fn delivery(ctx: &Context, flag: &str, addr: &Address, d: &Delivered<'_>) ->
         }
         None => address(ctx, addr, is_local),
     });
-    envelope(ctx, &mut b, d.return_path, false);
+    envelope(ctx, &mut b, d.return_path, what.is_some());
+    if let Some(what) = what {
+        b.item(what.as_bytes());
+    }
     router_and_transport(&mut b, addr);
     if addr.transport.is_some() && selected(ctx, Selector::DeliverySize) {
         b.field("S", d.size.to_string().as_bytes());

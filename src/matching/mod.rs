@@ -253,6 +253,17 @@ pub fn match_host_option(ctx: &mut Context, name: &str, option: &Str) -> Match {
     }
 }
 
+/// Is a host with this name and address in the list of this option? An unset option is an empty list.
+pub fn match_option_host(ctx: &mut Context, option: &str, list: &Str, name: &Text, address: Option<IpAddr>) -> Match {
+    match list.get() {
+        Some(list) => match_option(ctx, option, Subject::Host { name, address }, list, None),
+        None => {
+            trace_unset(ctx, option, Subject::Host { name, address });
+            Match::No
+        }
+    }
+}
+
 /// Is a host with this name and address in the list? `$host_address` is its address meanwhile.
 pub fn match_host_named(ctx: &mut Context, name: &Text, address: Option<IpAddr>, list: &Template) -> Match {
     simple(ctx, Subject::Host { name, address }, List::Expand(list), None)

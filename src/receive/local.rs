@@ -219,6 +219,6 @@ fn stopped(ctx: &mut Context, submission: &Submission, input: &mut Input<'_>, op
             eprintln!("exim: {text}");
             1
         }
-        Stop::Lost(_) | Stop::SessionOver | Stop::Dropped | Stop::Abandoned | Stop::GoneAtEnd => 1,
+        Stop::Lost(_) | Stop::SessionOver | Stop::Dropped | Stop::Abandoned | Stop::GoneAtEnd | Stop::Onward(_) => 1,
     }
 }

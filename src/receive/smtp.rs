@@ -211,6 +211,15 @@ fn stopped(ctx: &mut Context, input: &mut Input<'_>, stop: Stop, batched: bool) 
                 _ => Received::Refused,
             }
         }
+        Stop::Onward(text) => {
+            if let Some(server) = input.server() {
+                // Several lines come with their code each; it is put before them again.
+                let code = text.get(..3).unwrap_or_default().to_vec();
+                let lines: Vec<_> = text.split(|c| *c == b'\n').map(|l| l.get(4..).unwrap_or_default()).collect();
+                server.respond(ctx, &code, true, &lines.join(&b'\n'));
+            }
+            Received::Refused
+        }
         Stop::GoneAtEnd => {
             if let Some(server) = input.server() {
                 server.not_quit(ctx, Some("connection-lost"), None);

@@ -34,6 +34,8 @@ pub fn submit(parent: &Context, message: Generated) -> Result<Option<Accepted>, 
     run.real_gid = site.exim_gid;
     run.full_name = "Exim".into();
     run.trusted = true;
+    // The times that a test of the queue makes up are not those of new messages.
+    run.fudged_queue_times.clear();
     let mut ctx = Context::new(parent.config.clone(), std::sync::Arc::new(run), parent.services.clone());
     let session = &mut ctx.session;
     session.ident = Some(Text::clean(ctx.run.login.clone()));

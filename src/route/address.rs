@@ -224,7 +224,7 @@ pub struct Address {
 pub struct AddressFlags {
     /// The bounce may show the child's address or not (`hide_child_in_errmsg`).
     pub hide_child: bool,
-    /// The local part must keep its case.
+    /// The router that took it looked at the case of the local part.
     pub caseful: bool,
     /// `one_time` handling.
     pub ignore_error: bool,

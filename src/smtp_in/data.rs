@@ -7,6 +7,7 @@ use super::wire::InputEnd;
 use crate::acl::{self, Verdict, Where};
 use crate::context::Context;
 use crate::log::Selector;
+use crate::verify::cutthrough;
 
 /// The proof that there is a sender and a recipient (or that all recipients were thrown away): only with it does message
 /// data follow. It says how the data comes.
@@ -59,19 +60,21 @@ impl Server {
             match result.verdict {
                 Verdict::Ok => {}
                 Verdict::Discard => {
+                    cutthrough::end(ctx, "predata acl not ok");
                     ctx.message.recipients_discarded = true;
                     self.discard_note.get_or_insert("DATA");
                 }
-                _ => return self.refuse(ctx, Where::Predata, result),
+                _ => {
+                    cutthrough::end(ctx, "predata acl not ok");
+                    return self.refuse(ctx, Where::Predata, result);
+                }
             }
             if !self.in_sync(ctx) {
                 return self.sync_failure(ctx);
             }
             message = result.user_message;
         }
-        if let Err(result) = crate::verify::cutthrough_data(ctx) {
-            return self.refuse(ctx, Where::Predata, result);
-        }
+        cutthrough::start_data(ctx);
         self.accept(ctx, "354", "Enter message, ending with \".\" on a line by itself", message.as_ref());
         super::flush(ctx);
         Next::Receive(Envelope { chunk })
@@ -95,6 +98,7 @@ impl Server {
             self.reply(ctx, "554 Too many recipients");
             return self.drop_chunk(ctx, chunk, Next::Command);
         }
+        cutthrough::end(ctx, "chunking");
         Next::Receive(Envelope { chunk: Some(chunk) })
     }
 

@@ -57,6 +57,8 @@ impl Server {
             line("PIPELINING", false);
             if self.pipe_connect_acceptable {
                 ctx.session.early_pipe_advertised = true;
+                // Whoever sends more without waiting for this knows what we offer.
+                ctx.session.early_pipe_used |= ctx.session.wire.as_mut().is_some_and(|w| w.input_waiting());
                 line("PIPECONNECT", false);
             }
         }

@@ -332,7 +332,7 @@ impl Server {
 
     /// Forgets the message in hand (RSET, a new HELO, the end of a message).
     pub fn new_transaction(&mut self, ctx: &mut Context) {
-        crate::verify::end_cutthrough(ctx);
+        crate::verify::cutthrough::new_message(ctx);
         let s = &ctx.session;
         let message = Message {
             queue_name: s.queue_name.clone(),

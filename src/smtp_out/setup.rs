@@ -10,6 +10,7 @@ use bstr::BString;
 use super::auth::{self, Authenticated};
 use super::client::Client;
 use super::connect::{self, ConnectError, How, Target};
+use super::pipe_connect::{self, Early};
 use super::tls::{self, Dane};
 use super::trouble::{Fault, Trouble};
 use super::wire::Wire;
@@ -17,6 +18,7 @@ use super::{dscp, in_hosts, socks};
 use crate::context::{Context, TlsFacts};
 use crate::deliver::raise_event;
 use crate::expand::{self, ExpandError};
+use crate::log::line::RemoteLog;
 use crate::retry::errors;
 use crate::route::HostItem;
 use crate::text::Text;
@@ -61,12 +63,46 @@ pub struct Opened {
     pub local: Option<SocketAddr>,
     /// Our end at the proxy.
     pub proxy: Option<SocketAddr>,
+    /// What is believed of the server, if early pipelining is used with it.
+    pub early: Option<Early>,
     /// DANE is in use.
     pub dane: bool,
     /// Messages sent on this connection.
     pub messages: u64,
     /// The last transaction did not end well: RSET before the next one.
     pub needs_reset: bool,
+    /// A callout has given MAIL and these recipients already, and the server has accepted them.
+    pub accepted: Vec<BString>,
+}
+
+impl Opened {
+    /// What lines about deliveries show of the connection.
+    pub fn log_facts(&self) -> RemoteLog {
+        RemoteLog {
+            continued: self.messages > 0,
+            proxy: self.proxy.map(|a| (a.ip(), a.port())),
+            interface: self.local.map(|a| (a.ip(), a.port())),
+            protocol_detail: self.client.actions.as_str().into(),
+            ..RemoteLog::default()
+        }
+    }
+
+    /// The first message of the connection went out on the strength of what the server said before.
+    pub fn early_used(&self) -> bool {
+        self.messages == 0 && self.early.as_ref().is_some_and(|e| e.active)
+    }
+
+    /// AUTH as log lines show it; `sender` is what MAIL said with AUTH=.
+    pub fn log_auth(&self, sender: Option<&Text>) -> Option<(BString, Option<BString>, Option<BString>)> {
+        self.auth.as_ref().map(|auth| (auth.by.clone(), auth.id.clone(), sender.map(|s| BString::from(s.as_bytes()))))
+    }
+}
+
+/// Keeps the TLS session of a connection that is about to end, if the transport's options say so.
+pub fn keep_session(ctx: &Context, opened: &Opened) {
+    if let (Some(key), Some(stream)) = (&opened.session_key, opened.client.wire_ref().tls()) {
+        tls::keep_session(ctx, stream, key);
+    }
 }
 
 /// What kind of failure it was.
@@ -164,11 +200,13 @@ pub fn open(ctx: &mut Context, plan: &Plan<'_>) -> Result<Opened, Box<SetupError
         tls: None,
         session_key: None,
         auth: None,
+        early: None,
         local: connected.local,
         proxy: connected.proxy,
         dane: matches!(dane, Dane::Yes(_)),
         messages: 0,
         needs_reset: false,
+        accepted: Vec::new(),
     };
     match converse(ctx, plan, &mut opened, &dane) {
         Ok(()) => Ok(opened),
@@ -184,6 +222,8 @@ pub fn open(ctx: &mut Context, plan: &Plan<'_>) -> Result<Opened, Box<SetupError
             } else {
                 c.close()
             }
+            let action = plan.transport.generic.event_action.get().cloned();
+            raise_event(ctx, action.as_ref(), "tcp:close", b"", 0);
             Err(e)
         }
     }
@@ -258,7 +298,6 @@ fn event(ctx: &mut Context, plan: &Plan<'_>, name: &str, data: &[u8]) -> Result<
 }
 
 fn converse(ctx: &mut Context, plan: &Plan<'_>, opened: &mut Opened, dane: &Dane) -> Result<(), Box<SetupError>> {
-    let o = &plan.smtp.options;
     let on_connect = plan.smtp.protocol == Protocol::Smtps || plan.host.tls_on_connect;
     event(ctx, plan, "tcp:connect", b"")?;
     let server = |c: &Client, f: Fault| SetupError::new(c.trouble(f), Kind::Server);
@@ -267,55 +306,24 @@ fn converse(ctx: &mut Context, plan: &Plan<'_>, opened: &mut Opened, dane: &Dane
         opened.client.set_command("TLS-on-connect");
         start_tls(ctx, plan, opened, dane)?;
     }
-    let c = &mut opened.client;
-    let greeting = match c.read_greeting() {
-        Ok(g) => g,
-        Err(f) => {
-            if on_connect && f == Fault::Closed {
-                c.set_command("TLS-on-connect");
-            }
-            return Err(server(c, f));
-        }
-    };
-    event(ctx, plan, "smtp:connect", &greeting.text)?;
-    greet(ctx, plan, opened, &name)?;
-    let c = &mut opened.client;
-    let mut offered = c.features.starttls;
-    if offered && opened.tls.is_none() && wants_tls(ctx, plan) {
+    if !plan.smtp.options.hosts_avoid_esmtp.is_set() {
+        opened.early = Early::begin(ctx, plan, on_connect);
+    }
+    let early = opened.early.as_ref().filter(|e| e.active).map(|e| e.believed(ctx, on_connect));
+    if let Some(believed) = early {
         let c = &mut opened.client;
-        let reply = c.send(super::client::Send::Now, b"STARTTLS").and_then(|_| c.read(c.command_timeout));
-        match reply {
-            Ok(r) if r.is_ok() => {
-                if c.wire_ref().buffered() > 0 {
-                    // What follows the answer in clear was put there by somebody (CVE-2021-38371).
-                    let trouble = Trouble {
-                        can_quit: false,
-                        ..Trouble::local(
-                            errors::TLS_FAILURE,
-                            "TLS session: response injection: data after the answer to STARTTLS",
-                        )
-                    };
-                    return Err(SetupError::new(trouble, Kind::Tls));
-                }
-                start_tls(ctx, plan, opened, dane)?;
-                second_ehlo(opened, &name)?;
-                offered = true;
-            }
-            Ok(r) if r.class() == b'4' && !o.tls_tempfail_tryclear => return Err(server(c, Fault::Refused(r))),
-            // Refused: in clear, then, unless TLS is required.
-            Ok(_) => {}
-            Err(f) => return Err(server(c, f)),
-        }
+        c.banner_later();
+        c.ehlo_later(&name, believed).map_err(|f| server(c, f))?;
+    } else {
+        banner_and_ehlo(ctx, plan, opened, &name, on_connect)?;
     }
-    if opened.tls.is_none() {
-        let required = matches!(dane, Dane::Yes(_)) || in_hosts(ctx, &o.hosts_require_tls, plan.host);
-        if required {
-            let why = if offered { "an attempt to start TLS failed" } else { "the server did not offer TLS support" };
-            let trouble = Trouble::local(errors::TLS_REQUIRED, format!("a TLS session is required, but {why}"));
-            return Err(SetupError::new(trouble, Kind::Server));
-        }
+    starttls(ctx, plan, opened, &name, dane)?;
+    let result = auth::authenticate(ctx, plan.smtp, plan.host, &mut opened.client);
+    pipe_connect::note(ctx, plan.transport, opened);
+    if let (Err(_), Some(e)) = (&result, opened.early.as_ref().filter(|e| e.active)) {
+        e.remove(ctx);
     }
-    opened.auth = auth::authenticate(ctx, plan.smtp, plan.host, &mut opened.client).map_err(|t| {
+    opened.auth = result.map_err(|t| {
         let kind = match t.errno {
             errors::AUTH_FAIL => Kind::Auth,
             errors::AUTH_PROBLEM => Kind::Before,
@@ -329,17 +337,88 @@ fn converse(ctx: &mut Context, plan: &Plan<'_>, opened: &mut Opened, dane: &Dane
     Ok(())
 }
 
+/// The banner, and what the server offers.
+fn banner_and_ehlo(
+    ctx: &mut Context,
+    plan: &Plan<'_>,
+    opened: &mut Opened,
+    name: &[u8],
+    on_connect: bool,
+) -> Result<(), Box<SetupError>> {
+    let server = |c: &Client, f: Fault| SetupError::new(c.trouble(f), Kind::Server);
+    let c = &mut opened.client;
+    let greeting = match c.read_greeting() {
+        Ok(g) => g,
+        Err(f) => {
+            if on_connect && f == Fault::Closed {
+                c.set_command("TLS-on-connect");
+            }
+            return Err(server(c, f));
+        }
+    };
+    event(ctx, plan, "smtp:connect", &greeting.text)?;
+    greet(ctx, plan, opened, name)?;
+    if let Some(e) = &mut opened.early {
+        e.learn(ctx, &opened.client.features, on_connect);
+    }
+    Ok(())
+}
+
+/// STARTTLS, if it is offered and wanted; an error if it is needed and cannot be had.
+fn starttls(ctx: &mut Context, plan: &Plan<'_>, opened: &mut Opened, name: &[u8], dane: &Dane) -> Result<(), Box<SetupError>> {
+    let o = &plan.smtp.options;
+    let server = |c: &Client, f: Fault| SetupError::new(c.trouble(f), Kind::Server);
+    let mut offered = opened.client.features.starttls;
+    if offered && opened.tls.is_none() && wants_tls(ctx, plan) {
+        let c = &mut opened.client;
+        let reply = c.send(super::client::Send::Now, b"STARTTLS");
+        pipe_connect::settle(ctx, plan.transport, opened).map_err(|t| SetupError::new(t, Kind::Server))?;
+        let c = &mut opened.client;
+        match reply.and_then(|_| c.read(c.command_timeout)) {
+            Ok(r) if r.is_ok() => {
+                if c.wire_ref().buffered() > 0 {
+                    // What follows the answer in clear was put there by somebody (CVE-2021-38371).
+                    let trouble = Trouble {
+                        can_quit: false,
+                        ..Trouble::local(
+                            errors::TLS_FAILURE,
+                            "TLS session: response injection: data after the answer to STARTTLS",
+                        )
+                    };
+                    return Err(SetupError::new(trouble, Kind::Tls));
+                }
+                start_tls(ctx, plan, opened, dane)?;
+                second_ehlo(ctx, opened, name)?;
+                offered = true;
+            }
+            Ok(r) if r.class() == b'4' && !o.tls_tempfail_tryclear => return Err(server(c, Fault::Refused(r))),
+            // Refused: in clear, then, unless TLS is required.
+            Ok(_) => {}
+            Err(f) => return Err(server(c, f)),
+        }
+    }
+    if opened.tls.is_none() {
+        let required = matches!(dane, Dane::Yes(_)) || in_hosts(ctx, "hosts_require_tls", &o.hosts_require_tls, plan.host);
+        if required {
+            let why = if offered { "an attempt to start TLS failed" } else { "the server did not offer TLS support" };
+            let trouble = Trouble::local(errors::TLS_REQUIRED, format!("a TLS session is required, but {why}"));
+            return Err(SetupError::new(trouble, Kind::Server));
+        }
+    }
+    Ok(())
+}
+
 /// May STARTTLS be tried?
 fn wants_tls(ctx: &mut Context, plan: &Plan<'_>) -> bool {
     let o = &plan.smtp.options;
-    let avoided =
-        in_hosts(ctx, &o.hosts_avoid_tls, plan.host) || (plan.verify && in_hosts(ctx, &o.hosts_verify_avoid_tls, plan.host));
+    let avoided = in_hosts(ctx, "hosts_avoid_tls", &o.hosts_avoid_tls, plan.host)
+        || (plan.verify && in_hosts(ctx, "hosts_verify_avoid_tls", &o.hosts_verify_avoid_tls, plan.host));
     !plan.no_tls && !avoided
 }
 
 /// EHLO, or HELO if that is all the server knows.
 fn greet(ctx: &mut Context, plan: &Plan<'_>, opened: &mut Opened, name: &[u8]) -> Result<(), Box<SetupError>> {
-    let avoid = in_hosts(ctx, &plan.smtp.options.hosts_avoid_esmtp, plan.host);
+    let avoid = in_hosts(ctx, "hosts_avoid_esmtp", &plan.smtp.options.hosts_avoid_esmtp, plan.host);
     let c = &mut opened.client;
     let server = |c: &Client, f: Fault| SetupError::new(c.trouble(f), Kind::Server);
     let mut refused = None;
@@ -369,9 +448,18 @@ fn greet(ctx: &mut Context, plan: &Plan<'_>, opened: &mut Opened, name: &[u8]) -
 }
 
 /// The second EHLO, over TLS.
-fn second_ehlo(opened: &mut Opened, name: &[u8]) -> Result<(), Box<SetupError>> {
+fn second_ehlo(ctx: &mut Context, opened: &mut Opened, name: &[u8]) -> Result<(), Box<SetupError>> {
+    let believed = opened.early.as_ref().filter(|e| e.active && e.believed_after_tls()).map(|e| e.believed(ctx, true));
     let c = &mut opened.client;
-    c.ehlo(name).map_err(|f| SetupError::new(c.trouble(f), Kind::Server))
+    let server = |c: &Client, f: Fault| SetupError::new(c.trouble(f), Kind::Server);
+    if let Some(believed) = believed {
+        return c.ehlo_later(name, believed).map_err(|f| server(c, f));
+    }
+    c.ehlo(name).map_err(|f| server(c, f))?;
+    if let Some(e) = &mut opened.early {
+        e.learn(ctx, &opened.client.features, true);
+    }
+    Ok(())
 }
 
 fn start_tls(ctx: &mut Context, plan: &Plan<'_>, opened: &mut Opened, dane: &Dane) -> Result<(), Box<SetupError>> {

@@ -50,8 +50,8 @@ pub enum Dane {
 /// Looks for TLSA records as `hosts_try_dane` and `hosts_require_dane` say.
 pub fn dane(ctx: &mut Context, smtp: &Smtp, host: &HostItem, port: u16) -> Dane {
     let o = &smtp.options;
-    let required = in_hosts(ctx, &o.hosts_require_dane, host);
-    if !required && !in_hosts(ctx, &o.hosts_try_dane, host) {
+    let required = in_hosts(ctx, "hosts_require_dane", &o.hosts_require_dane, host);
+    if !required && !in_hosts(ctx, "hosts_try_dane", &o.hosts_try_dane, host) {
         return Dane::No;
     }
     if host.dnssec_address != Some(true) {
@@ -134,7 +134,7 @@ pub fn start(
     let plain = |m: String| (m, Box::default());
     let o = &smtp.options;
     let uses_dane = matches!(dane, Dane::Yes(_));
-    let resumption = in_hosts(ctx, &o.tls_resumption_hosts, host);
+    let resumption = in_hosts(ctx, "tls_resumption_hosts", &o.tls_resumption_hosts, host);
     let ciphers = match o.dane_require_tls_ciphers.is_set() && uses_dane {
         true => option(ctx, "dane_require_tls_ciphers", &o.dane_require_tls_ciphers),
         false => option(ctx, "tls_require_ciphers", &o.tls_require_ciphers),
@@ -163,18 +163,18 @@ pub fn start(
     let context = smtp.contexts.client(&setup).map_err(|e| plain(e.to_string()))?;
     let sni = text(option(ctx, "tls_sni", &o.tls_sni).map_err(plain)?);
     let alpn = option(ctx, "tls_alpn", &o.tls_alpn).map_err(plain)?;
-    let alpn_required = in_hosts(ctx, &o.hosts_require_alpn, host);
-    let ocsp = if in_hosts(ctx, &o.hosts_require_ocsp, host) {
+    let alpn_required = in_hosts(ctx, "hosts_require_alpn", &o.hosts_require_alpn, host);
+    let ocsp = if in_hosts(ctx, "hosts_require_ocsp", &o.hosts_require_ocsp, host) {
         OcspWish::Require
     } else if match o.hosts_request_ocsp.is_set() {
-        true => in_hosts(ctx, &o.hosts_request_ocsp, host),
+        true => in_hosts(ctx, "hosts_request_ocsp", &o.hosts_request_ocsp, host),
         false => !uses_dane,
     } {
         OcspWish::Request
     } else {
         OcspWish::No
     };
-    let check_name = in_hosts(ctx, &o.tls_verify_cert_hostnames, host);
+    let check_name = in_hosts(ctx, "tls_verify_cert_hostnames", &o.tls_verify_cert_hostnames, host);
     let name = host.cert_name.as_ref().unwrap_or(&host.name).display().into_owned();
     let no_validity = ctx.run.test_harness && std::env::var_os("EXIM_TESTHARNESS_DISABLE_OCSPVALIDITYCHECK").is_some();
     let extra = text(option(ctx, "host_name_extract", &o.host_name_extract).unwrap_or(None)).unwrap_or_default();
@@ -220,9 +220,9 @@ fn verify_mode(ctx: &mut Context, smtp: &Smtp, host: &HostItem) -> VerifyMode {
     // Two empty lists mean that every server is verified (manual section 42.6): `:` is how an empty one is written.
     let no_try = matches!(o.tls_try_verify_hosts.raw().unwrap_or_default().trim(), b"" | b":");
     let no_must = o.tls_verify_hosts.raw().unwrap_or_default().is_empty();
-    if (no_must && no_try) || in_hosts(ctx, &o.tls_verify_hosts, host) {
+    if (no_must && no_try) || in_hosts(ctx, "tls_verify_hosts", &o.tls_verify_hosts, host) {
         VerifyMode::Require
-    } else if in_hosts(ctx, &o.tls_try_verify_hosts, host) {
+    } else if in_hosts(ctx, "tls_try_verify_hosts", &o.tls_try_verify_hosts, host) {
         VerifyMode::Try
     } else {
         VerifyMode::None

@@ -81,6 +81,7 @@ pub fn find_by_dns(ctx: &mut Context, domain: &HostItem, wants: &DnsWants<'_>, o
                 }
                 let mut hosts: Vec<HostItem> = Vec::new();
                 for (preference, exchange) in records {
+                    let sort_key = order::key(ctx, i64::from(preference));
                     // The same name twice: the better preference stays.
                     if let Some(i) = hosts.iter().position(|h| h.name.eq_ignore_ascii_case(&exchange)) {
                         if hosts[i].mx <= i32::from(preference) {
@@ -88,7 +89,6 @@ pub fn find_by_dns(ctx: &mut Context, domain: &HostItem, wants: &DnsWants<'_>, o
                         }
                         hosts.remove(i);
                     }
-                    let sort_key = order::key(ctx, i64::from(preference));
                     let item = HostItem {
                         name: Text::tainted(exchange),
                         mx: i32::from(preference),
@@ -112,17 +112,13 @@ pub fn find_by_dns(ctx: &mut Context, domain: &HostItem, wants: &DnsWants<'_>, o
     }
     let host = HostItem { mx: -1, ..domain.clone() };
     match addresses(ctx, &host, wants, options, dnssec) {
-        Addresses::Found(mut hosts, canonical) => {
-            if let Some(c) = canonical {
-                full = c;
-            }
-            for h in &mut hosts {
-                h.name = full.clone();
+        Addresses::Found(mut hosts, found_as) => {
+            if let Some(name) = found_as {
+                full = name;
             }
             let is_local = options.check_local && local::scan(ctx, &mut hosts).first_is_local;
             HostSearch::Found { hosts, name: full, local: is_local, removed: false, from_mx: false }
         }
-        Addresses::Ignored => HostSearch::Failed(Failed::AllIgnored),
         Addresses::None => HostSearch::Failed(Failed::NoRecords),
         Addresses::Again => HostSearch::Again,
         Addresses::Insecure => HostSearch::Insecure,
@@ -210,46 +206,69 @@ fn addresses_of(
     dnssec: Dnssec,
 ) -> HostSearch {
     let mut out = Vec::new();
-    let (mut again, mut ignored, mut insecure, mut literal) = (false, false, false, false);
+    let (mut again, mut insecure, mut literal) = (false, false, false);
+    let best = hosts.first().map(|h| h.name.clone()).unwrap_or_default();
     for host in hosts {
-        if let Some(ip) = super::literal(&host.name) {
-            literal = true;
-            if ctx.config.main.allow_mx_to_ip {
-                out.push(with_address(&host, ip));
+        let found = match super::literal(&host.name) {
+            Some(_) if !ctx.config.main.allow_mx_to_ip => {
+                literal = true;
+                Addresses::None
             }
-            continue;
-        }
-        let plain = LookupOptions { qualify_single: false, search_parents: false, ..*options };
-        match addresses(ctx, &host, wants, &plain, dnssec) {
-            Addresses::Found(list, _) => out.extend(list),
-            Addresses::Ignored => ignored = true,
+            Some(ip) => match ignored(ctx, options.ignore, &host.name, ip) {
+                true => Addresses::None,
+                false => Addresses::Found(vec![with_address(&host, ip)], None),
+            },
+            None => {
+                let plain = LookupOptions { qualify_single: false, search_parents: false, ..*options };
+                addresses(ctx, &host, wants, &plain, dnssec)
+            }
+        };
+        match found {
+            Addresses::Found(list, _) => {
+                out.extend(list);
+                continue;
+            }
             Addresses::None => {}
-            Addresses::Again => {
-                again = true;
-                // Kept without an address, so that deliveries to worse hosts know of it.
-                out.push(host);
-            }
+            Addresses::Again => again = true,
             Addresses::Insecure => insecure = true,
         }
+        // Kept without an address for now: that this host is a worse choice than it matters.
+        out.push(host);
     }
-    let usable = out.iter().any(|h| h.address.is_some());
-    if !usable {
+    without_repeats(&mut out);
+    // SRV records, which alone have ports where they are wanted, have an order of their own.
+    if wants.srv_service.is_none() || out.iter().all(|h| h.port.is_none()) {
+        preferred_family_first(&mut out, wants.ipv4_first);
+    }
+    let scan = if options.check_local { local::scan(ctx, &mut out) } else { local::Scan::default() };
+    out.retain(|h| h.address.is_some());
+    if out.is_empty() {
         if again {
             return HostSearch::Again;
         }
         if insecure {
             return HostSearch::Insecure;
         }
-        return HostSearch::Failed(if ignored { Failed::AllIgnored } else { Failed::AllMxBad(literal) });
+        return HostSearch::Failed(Failed::AllMxBad { literal, best });
     }
-    out.retain(|h| h.address.is_some());
-    let scan = if options.check_local { local::scan(ctx, &mut out) } else { local::Scan::default() };
     HostSearch::Found { hosts: out, name: full, local: scan.first_is_local, removed: scan.removed, from_mx: true }
 }
 
+/// The same address twice: the better preference is enough. Another port is another server.
+fn without_repeats(hosts: &mut Vec<HostItem>) {
+    let mut seen = std::collections::HashSet::new();
+    hosts.retain(|h| h.address.is_none_or(|ip| seen.insert((ip, h.port))));
+}
+
+/// Among hosts of one preference those of the preferred address family come first.
+fn preferred_family_first(hosts: &mut [HostItem], ipv4_first: bool) {
+    let late = |h: &HostItem| h.address.is_some_and(|ip| ip.is_ipv4() != ipv4_first);
+    hosts.sort_by_key(|h| (h.mx, late(h)));
+}
+
 enum Addresses {
+    /// The hosts, and the full name that they were found under: an alias is not replaced by what it stands for.
     Found(Vec<HostItem>, Option<Text>),
-    Ignored,
     None,
     Again,
     Insecure,
@@ -261,7 +280,7 @@ fn addresses(ctx: &mut Context, host: &HostItem, wants: &DnsWants<'_>, options: 
     let types: &[RecordType] = if v4_only { &[RecordType::A] } else { &[RecordType::Aaaa, RecordType::A] };
     let mut out = Vec::new();
     let mut canonical = None;
-    let (mut again, mut any_ignored, mut insecure) = (false, false, false);
+    let (mut again, mut insecure) = (false, false);
     for rtype in types {
         let answer = ask(ctx, &host.name, *rtype, options, dnssec);
         match answer.outcome {
@@ -271,16 +290,18 @@ fn addresses(ctx: &mut Context, host: &HostItem, wants: &DnsWants<'_>, options: 
                     continue;
                 }
                 canonical = Some(Text::tainted(answer.name.clone()));
-                let list: Vec<std::net::IpAddr> = answer.of_type(*rtype).filter_map(|r| r.data.address()).collect();
-                for ip in list {
+                for (owner, ip) in answer.of_type(*rtype).filter_map(|r| Some((&r.name, r.data.address()?))) {
                     if ignored(ctx, options.ignore, &host.name, ip) {
-                        any_ignored = true;
                         continue;
                     }
                     let late = if wants.ipv4_first { ip.is_ipv6() } else { ip.is_ipv4() };
                     let base = if host.mx >= 0 { i64::from(host.mx) } else { 0 };
                     let sort_key = order::key(ctx, base) + if late { 500 } else { 0 };
-                    let item = HostItem { sort_key, dnssec_address: Some(answer.ad), ..with_address(host, ip) };
+                    let mut item = HostItem { sort_key, dnssec_address: Some(answer.ad), ..with_address(host, ip) };
+                    if !owner.eq_ignore_ascii_case(&host.name) {
+                        // It is called by the name that the alias stands for; its certificate may have either.
+                        item.name = Text::tainted(owner.clone());
+                    }
                     order::insert(&mut out, item);
                 }
             }
@@ -293,8 +314,6 @@ fn addresses(ctx: &mut Context, host: &HostItem, wants: &DnsWants<'_>, options: 
     }
     if insecure {
         Addresses::Insecure
-    } else if any_ignored {
-        Addresses::Ignored
     } else if again && !again_is_nonexistent(ctx, host.name.as_bytes()) {
         Addresses::Again
     } else {
@@ -307,9 +326,10 @@ impl std::fmt::Display for Failed {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
             Failed::NoRecords => "no records",
-            Failed::AllMxBad(false) => "all relevant MX records point to non-existent hosts",
-            Failed::AllMxBad(true) => "all relevant MX records point to non-existent hosts or (invalidly) to IP addresses",
-            Failed::AllIgnored => "all host address lookups ignored",
+            Failed::AllMxBad { literal: false, .. } => "all relevant MX records point to non-existent hosts",
+            Failed::AllMxBad { literal: true, .. } => {
+                "all relevant MX records point to non-existent hosts or (invalidly) to IP addresses"
+            }
             Failed::NoService => "an MX or SRV record indicated no SMTP service",
         })
     }

@@ -47,14 +47,17 @@ pub enum HostSearch {
 }
 
 /// Why a search failed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Failed {
-    /// No records.
+    /// No records, or none whose address is not in `ignore_target_hosts`.
     NoRecords,
-    /// There are MX records, but none has an address; `true`: at least one is an IP address.
-    AllMxBad(bool),
-    /// All addresses are in `ignore_target_hosts`.
-    AllIgnored,
+    /// There are MX records, but none has a usable address.
+    AllMxBad {
+        /// At least one is an IP address.
+        literal: bool,
+        /// The most preferred name.
+        best: Text,
+    },
     /// A null MX (RFC 7505) or SRV: no mail service.
     NoService,
 }

@@ -22,7 +22,7 @@ use crate::deliver::remote::{RemoteJob, RemoteTransport};
 use crate::expand::{self, Template};
 use crate::route::HostItem;
 use crate::tls_openssl::ContextCache;
-pub use envelope::rcpt_address;
+pub use envelope::{International, international, on_the_wire, rcpt_address};
 pub use options::SmtpOptions;
 
 /// `protocol`
