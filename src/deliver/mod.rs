@@ -132,6 +132,42 @@ pub fn deliver_message(ctx: &mut Context, id: &[u8], options: &DeliverOptions) -
     outcome
 }
 
+/// Would an appendfile transport's quota let the message in hand through? Becomes the recipient for good. `Err(None)`: no;
+/// `Err(Some(text))`: that cannot be known.
+pub fn quota_of(
+    ctx: &mut Context,
+    transport: &crate::transports::TransportInstance,
+    addr: &mut crate::route::Address,
+) -> Result<(), Option<String>> {
+    let other = |p: users::Problem| Some(p.1);
+    crate::route::set_address_vars(ctx, addr);
+    let who = users::identity(ctx, transport, addr).map_err(other)?;
+    let (home, directory) = users::directories(ctx, transport, addr).map_err(other)?;
+    let Some(driver) = transport.driver.as_appendfile() else { return Ok(()) };
+    let prepared = local::LocalTransport::setup(driver, ctx, transport, std::slice::from_mut(addr)).map_err(Some)?;
+    let user = who.initgroups.then(|| crate::sys::users::user_by_id(who.uid).ok().flatten()).flatten();
+    if crate::sys::ids::geteuid() != 0 {
+        let _ = crate::sys::ids::seteuid(0);
+    }
+    if crate::sys::ids::geteuid() == 0 || crate::sys::ids::geteuid() != who.uid {
+        crate::sys::ids::become_user(who.uid, who.gid, user.as_ref().map(|u| u.name.as_slice()))
+            .map_err(|e| Some(e.to_string()))?;
+    }
+    let nothing = std::fs::File::open("/dev/null").map_err(|e| Some(e.to_string()))?;
+    let mut job = local::LocalJob {
+        transport,
+        batch: std::slice::from_mut(addr),
+        data: &nothing,
+        uid: who.uid,
+        gid: who.gid,
+        home,
+        directory,
+        output: None,
+        prepared,
+    };
+    driver.quota(ctx, &mut job)
+}
+
 /// Delivers one message; its debug log ends with it.
 fn deliver_one(ctx: &mut Context, id: &[u8], options: &DeliverOptions, kept: &mut Vec<remote::Kept>) -> DeliverOutcome {
     let run = ctx.run.clone();
