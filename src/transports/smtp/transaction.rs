@@ -675,6 +675,7 @@ impl Transaction<'_, '_, '_, '_> {
             auth: None,
             local: None,
             proxy: None,
+            fast_open: None,
             dane: false,
             messages: 0,
             needs_reset: false,
