@@ -12,10 +12,10 @@ use bstr::BString;
 use super::limits::{self, Place};
 use super::local::DeliveryStatus;
 use super::post::{self, Outcome, Stage};
-use super::remote::{Kept, RemoteJob, RemoteTransport, unusable_key};
+use super::remote::{Further, Kept, RemoteJob, RemoteTransport, unusable_key};
 use super::state::Delivery;
 use super::users::{self, Identity};
-use super::wire;
+use super::{Continued, Purpose, wire};
 use crate::config::options::ExpBool;
 use crate::context::{AclVars, AddressVars, Context, Message, Run, Scratch, Services, Session};
 use crate::expand;
@@ -108,7 +108,9 @@ pub(super) fn deliver_all(ctx: &mut Context, d: &mut Delivery<'_>, fallback: boo
             }
             let parts = Parts::of(ctx);
             let (sender, unusable) = (sender.clone(), d.unusable.clone());
-            let continued = d.options.continued.clone();
+            let continued = d.again.take().or_else(|| d.options.continued.clone());
+            let same = |a: &&Address| a.transport.as_ref().is_some_and(|t| Arc::ptr_eq(t, &group.transport));
+            let further = if limit == 1 { Further::of(d.remote.iter().filter(same)) } else { Further::default() };
             let force_retry = d.options.force_retry;
             let mut group = group;
             let queued = group.explicitly_queued;
@@ -128,6 +130,7 @@ pub(super) fn deliver_all(ctx: &mut Context, d: &mut Delivery<'_>, fallback: boo
                         continued: continued.as_ref(),
                         unusable: &unusable,
                         sequence,
+                        further,
                         kept: None,
                     };
                     (run(&mut ctx, &mut job), job.kept)
@@ -155,6 +158,9 @@ pub(super) fn deliver_all(ctx: &mut Context, d: &mut Delivery<'_>, fallback: boo
             finish_group(ctx, d, done, fallback);
         }
     });
+    if let Some(mut unused) = d.again.take().as_ref().and_then(Continued::take) {
+        unused.client.quit();
+    }
     drop(guard);
     fits
 }
@@ -228,6 +234,7 @@ fn in_process(
                 continued: d.options.continued.as_ref(),
                 unusable: &d.unusable,
                 sequence,
+                further: Further::default(),
                 kept: None,
             };
             let statuses = run(ctx, &mut job);
@@ -332,7 +339,7 @@ fn next_group(
             a.fallback_hosts = remote.fallback_hosts(ctx);
         }
     }
-    if d.options.continued.as_ref().is_some_and(|c| !fits_connection(c, &transport, &batch[0], fallback)) {
+    if d.options.continuing().is_some_and(|c| !fits_connection(c, &transport, &batch[0], fallback)) {
         // Another connection is not made now; fallback hosts may be the ones that are connected.
         limits::leave(ctx, place.as_ref());
         for mut a in batch {
@@ -463,7 +470,10 @@ fn sort_by_domain(ctx: &mut Context, d: &mut Delivery<'_>) {
 /// Journal, verdicts, fallback hosts.
 fn finish_group(ctx: &mut Context, d: &mut Delivery<'_>, done: Done, fallback: bool) {
     let Done { group, statuses, usec, kept } = done;
-    d.kept.extend(kept);
+    match kept {
+        Some(k) if k.continued.purpose == Purpose::SameMessage => d.again = Some(k.continued),
+        kept => d.kept.extend(kept),
+    }
     limits::leave(ctx, group.place.as_ref());
     for h in group.batch.iter().flat_map(|a| &a.hosts) {
         if matches!(h.status, HostStatus::UnusableRetry | HostStatus::UnusableExpired | HostStatus::Failed) && h.address.is_some()

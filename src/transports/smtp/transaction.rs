@@ -11,8 +11,8 @@ use super::envelope::{self, Uses};
 use super::hosts::Run;
 use super::result::{self, Blame, State};
 use crate::context::Context;
-use crate::deliver::Continued;
 use crate::deliver::remote::Kept;
+use crate::deliver::{Continued, Purpose};
 use crate::log::line::RemoteLog;
 use crate::log::{self, Which};
 use crate::retry::{self, errors};
@@ -109,7 +109,7 @@ pub(super) struct Transaction<'r, 'a, 'b, 'h> {
 /// Sends the message to the pending addresses of a run.
 pub(super) fn deliver(ctx: &mut Context, run: &mut Run<'_, '_>, attempt: &mut Attempt<'_>) -> HostResult {
     let kept = run.job.continued.filter(|_| run.on_continued(attempt.host)).and_then(Continued::take);
-    let continued = kept.is_some() && run.job.continuing().is_some();
+    let continued = kept.is_some() && run.job.continued.is_some_and(|c| c.purpose != Purpose::AfterCallout);
     let opened = match kept {
         Some(o) => {
             setup::set_host_variables(ctx, attempt.host, attempt.port);
@@ -489,7 +489,7 @@ impl Transaction<'_, '_, '_, '_> {
         };
         let mut t = c.trouble_at(named.as_bstr(), fault);
         if refused {
-            if t.class == b'4' && !bdat {
+            if t.class == b'4' {
                 t.errno = errors::MAIL_4XX;
             }
             // The other commands are out: their answers must go away. Those that are not sent never will be.
@@ -644,8 +644,12 @@ impl Transaction<'_, '_, '_, '_> {
 
     /// Looks for a message that waits for this host; the delivery code goes on with it.
     fn keep(&mut self, ctx: &mut Context) -> bool {
-        let o = &self.run.smtp.options;
         let host = self.attempt.host;
+        let full = self.max_messages() > 0 && self.opened.messages >= self.max_messages();
+        if !full && self.run.job.further.wants(&host.name) {
+            return self.hand_on(ctx, ctx.message.id.clone(), Purpose::SameMessage);
+        }
+        let o = &self.run.smtp.options;
         if self.opened.tls.is_some()
             && (in_hosts(ctx, "hosts_nopass_tls", &o.hosts_nopass_tls, host)
                 || in_hosts(ctx, "hosts_noproxy_tls", &o.hosts_noproxy_tls, host))
@@ -656,15 +660,21 @@ impl Transaction<'_, '_, '_, '_> {
         let Some(next) = waiting::next(ctx, name.as_bstr(), host, self.opened.messages, self.max_messages()) else {
             return false;
         };
+        self.hand_on(ctx, next, Purpose::NextMessage)
+    }
+
+    /// Leaves the connection for the delivery code.
+    fn hand_on(&mut self, ctx: &Context, next: BString, purpose: Purpose) -> bool {
         if self.opened.needs_reset && self.reset().is_err() {
             return false;
         }
+        let host = self.attempt.host;
         let continued = Continued {
-            transport: name,
+            transport: self.run.job.transport.name.clone(),
             host: host.name.as_bytes().into(),
             address: host.address_text.clone(),
             sequence: u32::try_from(self.opened.messages + 1).unwrap_or(u32::MAX),
-            after_callout: false,
+            purpose,
             connection: Default::default(),
         };
         // What is left here is only to be dropped.
