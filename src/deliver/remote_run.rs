@@ -145,9 +145,8 @@ pub(super) fn deliver_all(ctx: &mut Context, d: &mut Delivery<'_>, fallback: boo
             if !queued && ctx.run.test_harness && !ctx.run.no_test_delays {
                 crate::sys::time::sleep_ms(600);
             }
-            while running > 0 {
-                let done = if running >= limit { receiver.recv().ok() } else { receiver.try_recv().ok() };
-                let Some(done) = done else { break };
+            while running >= limit {
+                let Ok(done) = receiver.recv() else { break };
                 running -= 1;
                 finish_group(ctx, d, done, fallback);
             }
@@ -296,7 +295,7 @@ fn next_group(
     let waiting: VecDeque<Address> = std::mem::take(&mut d.remote);
     for a in waiting {
         let fits = batch.len() < max
-            && (multi || a.domain == batch[0].domain)
+            && (a.domain == batch[0].domain || (multi && may_mix(ctx, remote, &transport, &a)))
             && a.transport.as_ref().is_some_and(|t| Arc::ptr_eq(t, &transport))
             && same_hosts(&a.hosts, &batch[0].hosts)
             && a.errors_to == batch[0].errors_to
@@ -358,8 +357,9 @@ fn next_group(
 
 /// Can the addresses go down the connection that is open?
 fn fits_connection(c: &super::Continued, transport: &TransportInstance, a: &Address, fallback: bool) -> bool {
+    let overridden = transport.driver.as_smtp().is_some_and(|s| s.options.hosts_override && s.options.hosts.is_set());
     c.transport == transport.name
-        && ((a.hosts.is_empty() && !fallback) || a.hosts.iter().any(|h| h.name.eq_ignore_ascii_case(&c.host)))
+        && (((a.hosts.is_empty() || overridden) && !fallback) || a.hosts.iter().any(|h| h.name.eq_ignore_ascii_case(&c.host)))
 }
 
 /// A group that cannot be tried.
@@ -404,6 +404,18 @@ fn multi_domain(ctx: &mut Context, remote: &dyn RemoteTransport, t: &TransportIn
                 .map_err(|e| format!("failed to expand \"multi_domain\" option for {} transport: {e}", t.name))
         }
     }
+}
+
+/// An expanded `multi_domain` is asked for each address that would join those of another domain.
+fn may_mix(ctx: &mut Context, remote: &dyn RemoteTransport, t: &TransportInstance, a: &Address) -> bool {
+    if matches!(remote.multi_domain(), None | Some(ExpBool::Fixed(_))) {
+        return true;
+    }
+    let saved = ctx.address.clone();
+    route::set_address_vars(ctx, a);
+    let may = multi_domain(ctx, remote, t).unwrap_or(false);
+    ctx.address = saved;
+    may
 }
 
 fn max_rcpt(ctx: &mut Context, remote: &dyn RemoteTransport, t: &TransportInstance) -> Result<usize, String> {

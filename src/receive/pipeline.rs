@@ -597,6 +597,8 @@ fn arrival(ctx: &mut Context, logged: &Logged, kept: bool) {
         log::write(ctx, Some(Selector::DelayDelivery), Which::MAIN, waits.as_bytes());
     }
     if kept && ctx.config.main.message_logs {
+        // It names no recipients.
+        let text = log::line::arrival(ctx, &log::line::Arrival { recipients: &[], ..facts });
         log::msglog::append(ctx, &[b"Received from ", text.as_slice()].concat());
         if frozen {
             log::msglog::append(ctx, b"frozen by ACL");

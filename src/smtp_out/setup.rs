@@ -249,6 +249,8 @@ pub fn open(ctx: &mut Context, plan: &Plan<'_>) -> Result<Opened, Box<SetupError
             } else {
                 c.close()
             }
+            let action = plan.transport.generic.event_action.get().cloned();
+            raise_event(ctx, action.as_ref(), "tcp:close", b"", 0);
             Err(e)
         }
     }
