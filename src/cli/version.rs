@@ -52,6 +52,7 @@ fn support() -> Vec<&'static str> {
         ("SOCKS", build::SUPPORT_SOCKS),
         ("SPF", build::SUPPORT_SPF),
         ("SRS", build::SUPPORT_SRS),
+        ("TCP_Fast_Open", true),
         ("Experimental_ARC", build::EXPERIMENTAL_ARC),
         ("Experimental_DCC", build::EXPERIMENTAL_DCC),
         ("Experimental_DSN_info", build::EXPERIMENTAL_DSN_INFO),

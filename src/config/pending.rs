@@ -36,11 +36,7 @@ static MAIN: &[&str] = &[
 ];
 
 /// Options of drivers: driver kind (`router`, `transport`, `authenticator`), driver (or "" for generic ones), option.
-static DRIVER: &[(&str, &str, &str)] = &[
-    ("transport", "smtp", "arc_sign"),
-    ("transport", "smtp", "gnutls_compat_mode"),
-    ("transport", "smtp", "hosts_try_fastopen"),
-];
+static DRIVER: &[(&str, &str, &str)] = &[("transport", "smtp", "arc_sign"), ("transport", "smtp", "gnutls_compat_mode")];
 
 /// Does the main option do what it is for?
 pub fn main_works(name: &str) -> bool {
@@ -52,12 +48,6 @@ pub fn driver_works(kind: &str, driver: &str, name: &str) -> bool {
     let unknown = name == "translate_ip_address" && !crate::build_options::SUPPORT_TRANSLATE_IP_ADDRESS;
     let pending = DRIVER.iter().any(|(k, d, n)| *k == kind && (*d == driver || d.is_empty()) && *n == name);
     !(unknown || pending)
-}
-
-/// Does `-bP` list a driver's option? Those of a part that this build leaves out are not, as in the reference; one of
-/// the default build that is not written yet is.
-pub fn driver_listed(kind: &str, driver: &str, name: &str) -> bool {
-    driver_works(kind, driver, name) || name == "hosts_try_fastopen"
 }
 
 /// The message, if a main option was given a value that cannot be had.

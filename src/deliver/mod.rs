@@ -74,10 +74,22 @@ pub struct Continued {
     pub address: BString,
     /// How many messages have gone before, plus one.
     pub sequence: u32,
-    /// Left open by a callout for the very message: used if that suits, and no more.
-    pub after_callout: bool,
+    /// What it was kept for.
+    pub purpose: Purpose,
     /// The connection; a transport that uses it takes it out.
     pub connection: OpenConnection,
+}
+
+/// Why a connection was kept.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Purpose {
+    /// For another message that waits for the host: that is what the delivery is for.
+    #[default]
+    NextMessage,
+    /// For more recipients of the same message.
+    SameMessage,
+    /// By a callout, for the message that it was about.
+    AfterCallout,
 }
 
 /// A connection to a server that is handed from one message to the next.
@@ -95,6 +107,13 @@ impl Continued {
     /// Is it still there?
     pub fn is_open(&self) -> bool {
         self.connection.lock().unwrap_or_else(std::sync::PoisonError::into_inner).is_some()
+    }
+}
+
+impl DeliverOptions {
+    /// The connection for whose sake the delivery was started; not one that may just as well be left alone.
+    pub fn continuing(&self) -> Option<&Continued> {
+        self.continued.as_ref().filter(|c| c.purpose == Purpose::NextMessage)
     }
 }
 
@@ -199,7 +218,7 @@ fn attempt(ctx: &mut Context, id: &[u8], options: &DeliverOptions, kept: &mut Ve
     if needs_journal(&d) {
         start::open_journal(ctx, &mut d);
     }
-    if options.continued.as_ref().is_some_and(|c| !c.after_callout) {
+    if options.continuing().is_some() {
         // A process with a connection waiting has no time for local deliveries.
         let waiting: Vec<_> = d.local.drain(..).collect();
         d.deferred.extend(waiting);

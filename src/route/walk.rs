@@ -375,10 +375,14 @@ fn queue(ctx: &mut Context, router: &RouterInstance, addr: &mut Address, purpose
         }
         return;
     };
-    let _ = ctx;
     match transport.driver.kind() {
         Kind::Local(_) => lists.local.push(addr.clone()),
-        Kind::Remote(_) => lists.remote.push(addr.clone()),
+        Kind::Remote(_) => {
+            if let Some(list) = router.generic.fallback_hosts.raw() {
+                addr.fallback_hosts = super::hostlist::build(ctx, list, false);
+            }
+            lists.remote.push(addr.clone());
+        }
     }
 }
 
