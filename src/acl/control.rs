@@ -167,6 +167,7 @@ fn try_obey(ctx: &mut Context, run: &mut Run, arg: &Text) -> Result<Done, String
         }
         Control::NoCalloutFlush => ctx.session.no_callout_flush = true,
         Control::NoDelayFlush => ctx.session.no_delay_flush = true,
+        Control::NoMboxUnspool => ctx.message.scan.keep = true,
         Control::NoMultilineResponses => ctx.session.no_multiline_responses = true,
         Control::RequireTls => {
             ctx.message.requiretls = true;
@@ -201,7 +202,7 @@ fn try_obey(ctx: &mut Context, run: &mut Run, arg: &Text) -> Result<Done, String
             });
         }
         Control::CutthroughDelivery => cutthrough::request(ctx, rest),
-        Control::DmarcEnableForensic | Control::NoMboxUnspool => return missing(),
+        Control::DmarcEnableForensic => return missing(),
         Control::Wellknown => {
             let path = arg.piece(rest.get(1..).unwrap_or_default());
             return well_known(ctx, &path);

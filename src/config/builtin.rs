@@ -34,6 +34,7 @@ fn have() -> Vec<&'static str> {
         ("TLS_ALPN", tls),
         ("MOVE_FROZEN_MESSAGES", build::SUPPORT_MOVE_FROZEN_MESSAGES),
         ("CONTENT_SCANNING", build::WITH_CONTENT_SCAN),
+        ("DCC", build::EXPERIMENTAL_DCC),
         ("DKIM", !build::DISABLE_DKIM),
         ("DNSSEC", !build::DISABLE_DNSSEC),
         ("EVENT", !build::DISABLE_EVENT),

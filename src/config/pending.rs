@@ -7,11 +7,7 @@ use super::options::OptionValue;
 
 /// Main options, in alphabetical order.
 static MAIN: &[&str] = &[
-    "av_scanner",
     "daemon_modules_load",
-    "dcc_direct_add_header",
-    "dccifd_address",
-    "dccifd_options",
     "debug_store",
     "disable_fsync",
     "dmarc_forensic_sender",
@@ -39,7 +35,6 @@ static MAIN: &[&str] = &[
     "pgsql_servers",
     "queue_fast_ramp",
     "redis_servers",
-    "spamd_address",
     "spf_smtp_comment_template",
 ];
 

@@ -223,6 +223,8 @@ pub struct Message {
     pub spam_report: Option<Text>,
     /// See above.
     pub spam_action: Option<Text>,
+    /// What content scanning knows of it.
+    pub scan: crate::scan::State,
     /// Message-ID of the message that this one answers (bounces), for log line `R=`.
     pub references_id: Option<BString>,
     /// Header lines added by ACLs, not yet put in.

@@ -32,6 +32,7 @@ mod write_headers;
 pub use event::{delivery_event, raise_event};
 pub use generated::{references, write_from};
 pub use tell::tell_someone;
+pub use write_body::copy_plain;
 
 use bstr::BString;
 

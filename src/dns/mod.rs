@@ -9,6 +9,7 @@
 //! It never validates DNSSEC itself: it tells what the name server says (the AD bit).
 
 mod cache;
+pub mod dial;
 mod fakens;
 mod host;
 mod name;

@@ -579,8 +579,7 @@ fn arrival(ctx: &mut Context, logged: &Logged, kept: bool) {
             let h = ctx.message.headers.iter().find(|h| super::kinds::classify(&h.text) == super::kinds::Name::Subject)?;
             let value = h.text.get(h.text.find_byte(b':')? + 1..)?.trim();
             let charset = ctx.config.main.headers_charset.raw().unwrap_or(b"UTF-8").to_vec();
-            let unfolded: Vec<u8> = value.iter().copied().filter(|c| *c != b'\n').collect();
-            crate::parse::decode_2047(&unfolded, ctx.config.main.check_rfc2047_length, Some(&charset), None)
+            crate::parse::decode_2047(value, ctx.config.main.check_rfc2047_length, Some(&charset), None)
                 .ok()
                 .or(Some(value.into()))
         })

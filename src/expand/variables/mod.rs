@@ -109,7 +109,7 @@ impl VarRef {
                 };
             }
             VarRef::Auth(n) => return Ok(ctx.session.auth_vars.get(*n).cloned().flatten()),
-            VarRef::Regex(n) => return Ok(ctx.scratch.regex.get(*n).cloned().flatten()),
+            VarRef::Regex(n) => return Ok(ctx.message.scan.regex.captures.get(*n).cloned().flatten()),
             VarRef::Numeric(n) => return Ok(ctx.scratch.numeric.get(*n).cloned().flatten()),
             VarRef::AclConnection(name) => (ctx.acl.connection.get(name), "acl_c", name),
             VarRef::AclMessage(name) => (ctx.acl.message.get(name), "acl_m", name),
