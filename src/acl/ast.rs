@@ -131,6 +131,8 @@ pub enum Kind {
     SenderDomains,
     Senders,
     Set,
+    Spf,
+    SpfGuess,
     Udpsend,
     Verify,
     /// One whose room does not exist yet: refused when the ACL is parsed.

@@ -105,6 +105,13 @@ pub fn test(ctx: &mut Context, run: &mut Run, verb: Verb, item: &Item, arg: &Tex
             v
         }
         Kind::Set => set(ctx, run, item, arg, m),
+        Kind::Spf | Kind::SpfGuess => {
+            if crate::mail_auth::spf::condition(ctx, arg, item.kind == Kind::SpfGuess) {
+                Verdict::Ok
+            } else {
+                Verdict::Fail
+            }
+        }
         Kind::Udpsend => udpsend::obey(ctx, arg, m),
         Kind::Verify => {
             let v = verify::test(ctx, run, arg, m);

@@ -54,6 +54,19 @@ const WITH_SENDER: Places = Places::except(&[
     Where::Vrfy,
 ]);
 
+const AFTER_MAIL: Places = Places::except(&[
+    Where::Auth,
+    Where::Connect,
+    Where::Helo,
+    Where::Mailauth,
+    Where::Etrn,
+    Where::Expn,
+    Where::StartTls,
+    Where::Vrfy,
+    Where::NotSmtp,
+    Where::NotSmtpStart,
+]);
+
 /// All of them.
 pub static TABLE: &[Info] = &[
     condition("acl", Kind::Acl, false, Places::ALL),
@@ -97,8 +110,8 @@ pub static TABLE: &[Info] = &[
     condition("senders", Kind::Senders, false, WITH_SENDER),
     modifier("set", Kind::Set, true, Places::ALL),
     missing("spam"),
-    missing("spf"),
-    missing("spf_guess"),
+    condition("spf", Kind::Spf, true, AFTER_MAIL),
+    condition("spf_guess", Kind::SpfGuess, true, AFTER_MAIL),
     modifier("udpsend", Kind::Udpsend, true, Places::ALL),
     condition("verify", Kind::Verify, true, Places::ALL),
 ];

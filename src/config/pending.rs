@@ -44,7 +44,6 @@ static MAIN: &[&str] = &[
     "slow_lookup_log",
     "smtp_backlog_monitor",
     "spamd_address",
-    "spf_smtp_comment_template",
 ];
 
 /// Options of drivers: driver kind (`router`, `transport`, `authenticator`), driver (or "" for generic ones), option.

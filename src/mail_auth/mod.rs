@@ -8,6 +8,7 @@ mod body_watch;
 mod canon;
 pub mod dkim;
 mod key;
+pub mod spf;
 mod tags;
 pub mod variables;
 
@@ -29,6 +30,8 @@ pub struct MessageAuth {
     pub arriving: Option<Box<Arriving>>,
     /// The signatures, and what the variables show of them.
     pub dkim: dkim::acl::State,
+    /// What SPF says of the sender, once it was asked.
+    pub spf: Option<Box<spf::Facts>>,
 }
 
 /// A message whose body is still to come.
@@ -38,10 +41,6 @@ pub struct Arriving {
     pub watch: BodyWatch,
     dkim: dkim::verify::Incoming,
 }
-
-/// `$spf_...` of a session.
-#[derive(Clone, Debug, Default)]
-pub struct SpfFacts {}
 
 /// The header section of an SMTP message is there, as it came: what of the body is to be looked at?
 pub fn begin_message(ctx: &mut Context, lines: &[BString]) {
@@ -110,15 +109,20 @@ pub fn arrival_fields(ctx: &Context) -> Vec<u8> {
     {
         fields.push([b"DKIM=", domain.as_slice()].concat());
     }
+    if let Some(f) = &ctx.message.auth.spf {
+        if log::selected(ctx, Selector::SpfVerbose) {
+            fields.push(format!("SPF={}", f.verdict.name()).into_bytes());
+        } else if log::selected(ctx, Selector::Spf) && f.verdict == spf::Verdict::Pass {
+            fields.push(b"SPF".to_vec());
+        }
+    }
     bstr::join(" ", fields)
 }
 
 /// The parts of `${authresults}` for which this room stands, each beginning with a semicolon.
 pub fn auth_results(ctx: &mut Context) -> Vec<Text> {
-    dkim::auth_results(&ctx.message.auth.dkim.judged)
-}
-
-/// Begins the SPF state of a connection; `None`: this build has no SPF.
-pub fn spf_connection(_: &mut Context) -> Option<std::sync::Arc<SpfFacts>> {
-    None
+    let auth = &ctx.message.auth;
+    let mut parts: Vec<Text> = auth.spf.as_deref().map(spf::auth_results).into_iter().collect();
+    parts.extend(dkim::auth_results(&auth.dkim.judged));
+    parts
 }

@@ -1,4 +1,4 @@
-//! `$dkim_...`: expansion variables of this room.
+//! `$dkim_...`, `$spf_...`: expansion variables of this room.
 
 use crate::context::Context;
 use crate::expand::variables::{VarDef, v};
@@ -31,6 +31,10 @@ fn bits(j: Option<&Judged>) -> Option<Text> {
     Some(Text::clean(j.map_or(0, |j| j.key_bits).to_string()))
 }
 
+fn spf(c: &Context, f: impl FnOnce(&super::spf::Facts) -> Text) -> Option<Text> {
+    c.message.auth.spf.as_deref().map(f)
+}
+
 /// All of them.
 pub static VARIABLES: &[VarDef] = &[
     v("dkim_algo", |c| signed(c, |s| s.algorithm.name().into_bytes())),
@@ -61,4 +65,13 @@ pub static VARIABLES: &[VarDef] = &[
     v("dkim_verify_reason", |c| c.message.auth.dkim.reason.clone()),
     v("dkim_verify_signers", |c| c.config.main.dkim_verify_signers.raw().map(Text::clean)),
     v("dkim_verify_status", |c| c.message.auth.dkim.status.clone()),
+    v("spf_header_comment", |c| spf(c, |f| f.header_comment.clone())),
+    v("spf_received", |c| spf(c, |f| f.received.clone())),
+    v("spf_result", |c| spf(c, |f| Text::clean(f.verdict.name()))),
+    v("spf_result_guessed", |c| {
+        let guessed = c.message.auth.spf.as_deref().is_some_and(|f| f.guessed);
+        Some(Text::clean(if guessed { "yes" } else { "no" }))
+    }),
+    v("spf_smtp_comment", |c| spf(c, |f| f.smtp_comment.clone())),
+    v("spf_used_domain", |c| spf(c, |f| f.domain.clone())),
 ];

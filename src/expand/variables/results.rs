@@ -70,12 +70,6 @@ pub static VARIABLES: &[VarDef] = &[
     v("sender_rate_period", |c| c.scratch.sender_rate_period.as_ref().and_then(own)),
     v("sender_verify_failure", |c| c.acl.sender_verify_failure.map(Text::clean)),
     v("spf_guess", |c| c.config.main.spf_guess.raw().map(Text::clean)),
-    v("spf_header_comment", |c| named(c, "spf_header_comment", "")),
-    v("spf_received", |c| named(c, "spf_received", "")),
-    v("spf_result", |c| named(c, "spf_result", "")),
-    v("spf_result_guessed", |c| named(c, "spf_result_guessed", "")),
-    v("spf_smtp_comment", |c| named(c, "spf_smtp_comment", "")),
-    v("spf_used_domain", |c| named(c, "spf_used_domain", "")),
     v("srs_recipient", |c| c.scratch.srs_recipient.clone()),
     v("value", |c| c.scratch.value.clone()),
 ];
