@@ -48,7 +48,6 @@ static MAIN: &[&str] = &[
 
 /// Options of drivers: driver kind (`router`, `transport`, `authenticator`), driver (or "" for generic ones), option.
 static DRIVER: &[(&str, &str, &str)] = &[
-    ("transport", "smtp", "arc_sign"),
     ("transport", "smtp", "gnutls_compat_mode"),
     ("transport", "smtp", "hosts_pipe_connect"),
     ("transport", "smtp", "hosts_try_fastopen"),

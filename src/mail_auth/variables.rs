@@ -1,4 +1,4 @@
-//! `$dkim_...`, `$spf_...`: expansion variables of this room.
+//! `$arc_...`, `$dkim_...`, `$spf_...`: expansion variables of this room.
 
 use crate::context::Context;
 use crate::expand::variables::{VarDef, v};
@@ -35,8 +35,16 @@ fn spf(c: &Context, f: impl FnOnce(&super::spf::Facts) -> Text) -> Option<Text> 
     c.message.auth.spf.as_deref().map(f)
 }
 
+fn chain(c: &Context, f: impl FnOnce(&super::arc::Chain) -> Text) -> Option<Text> {
+    c.message.auth.arc.chain.as_deref().map(f)
+}
+
 /// All of them.
 pub static VARIABLES: &[VarDef] = &[
+    v("arc_domains", |c| chain(c, |a| a.domains.clone())),
+    v("arc_oldest_pass", |c| Some(Text::clean(c.message.auth.arc.chain.as_deref().map_or(0, |a| a.oldest_pass).to_string()))),
+    v("arc_state", |c| chain(c, |a| Text::clean(a.state.name()))),
+    v("arc_state_reason", |c| chain(c, |a| Text::clean(a.reason.clone()))),
     v("dkim_algo", |c| signed(c, |s| s.algorithm.name().into_bytes())),
     v("dkim_bodylength", |c| number(c, |s| s.body_length, NEVER)),
     v("dkim_canon_body", |c| signed(c, |s| s.canon_body.name().into())),
