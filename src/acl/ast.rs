@@ -113,6 +113,7 @@ pub enum Kind {
     Delay,
     DkimSigners,
     DkimStatus,
+    DmarcStatus,
     Dnslists,
     Domains,
     Encrypted,

@@ -142,6 +142,7 @@ fn try_obey(ctx: &mut Context, run: &mut Run, arg: &Text) -> Result<Done, String
         Control::CaselowerLocalPart => local_part_case(ctx, run, false),
         Control::DkimDisableVerify => ctx.message.dkim_disable_verify = true,
         Control::DmarcDisableVerify => ctx.message.dmarc_disable_verify = true,
+        Control::DmarcEnableForensic => ctx.message.dmarc_forensic = true,
         Control::Dscp => dscp::set(ctx, arg, rest.get(1..).unwrap_or_default())?,
         Control::EnforceSync => ctx.session.enforce_sync = true,
         Control::NoEnforceSync => ctx.session.enforce_sync = false,
@@ -185,7 +186,7 @@ fn try_obey(ctx: &mut Context, run: &mut Run, arg: &Text) -> Result<Done, String
                 _ => return Err("bad option value for control=utf8_downconvert".into()),
             });
         }
-        Control::CutthroughDelivery | Control::Debug | Control::DmarcEnableForensic | Control::NoMboxUnspool => return missing(),
+        Control::CutthroughDelivery | Control::Debug | Control::NoMboxUnspool => return missing(),
         Control::Wellknown => {
             let path = arg.piece(rest.get(1..).unwrap_or_default());
             return well_known(ctx, &path);

@@ -87,7 +87,7 @@ pub static TABLE: &[Info] = &[
     modifier("delay", Kind::Delay, true, Places::except(&[Where::Notquit])),
     condition("dkim_signers", Kind::DkimSigners, false, Places::only(&[Where::Dkim])),
     condition("dkim_status", Kind::DkimStatus, false, Places::only(&[Where::Dkim, Where::Data, Where::Prdr, Where::Mime])),
-    missing("dmarc_status"),
+    condition("dmarc_status", Kind::DmarcStatus, true, Places::only(&[Where::Data])),
     condition("dnslists", Kind::Dnslists, false, Places::ALL),
     condition("domains", Kind::Domains, false, WITH_RECIPIENT),
     condition("encrypted", Kind::Encrypted, false, Places::except(&[Where::NotSmtp, Where::NotSmtpStart, Where::Connect])),

@@ -8,6 +8,7 @@ pub mod arc;
 mod body_watch;
 mod canon;
 pub mod dkim;
+pub mod dmarc;
 mod key;
 pub mod spf;
 mod tags;
@@ -33,6 +34,8 @@ pub struct MessageAuth {
     pub dkim: dkim::acl::State,
     /// The ARC sets, and what `verify = arc` found of them.
     pub arc: arc::Facts,
+    /// What DMARC says, once it was asked.
+    pub dmarc: Option<Box<dmarc::Facts>>,
     /// What SPF says of the sender, once it was asked.
     pub spf: Option<Box<spf::Facts>>,
 }
@@ -144,6 +147,13 @@ pub fn arrival_fields(ctx: &Context) -> Vec<u8> {
             fields.push(b"SPF".to_vec());
         }
     }
+    if let Some(f) = &ctx.message.auth.dmarc {
+        if log::selected(ctx, Selector::DmarcVerbose) {
+            fields.push(format!("DMARC={}", f.status.name()).into_bytes());
+        } else if log::selected(ctx, Selector::Dmarc) && f.status == dmarc::Status::Accept {
+            fields.push(b"DMARC".to_vec());
+        }
+    }
     bstr::join(" ", fields)
 }
 
@@ -152,6 +162,7 @@ pub fn auth_results(ctx: &mut Context) -> Vec<Text> {
     let auth = &ctx.message.auth;
     let mut parts: Vec<Text> = auth.spf.as_deref().map(spf::auth_results).into_iter().collect();
     parts.extend(dkim::auth_results(&auth.dkim.judged));
+    parts.extend(auth.dmarc.as_deref().map(dmarc::auth_results));
     parts.extend(auth.arc.chain.as_deref().map(|c| arc::auth_results(ctx, c)));
     parts
 }

@@ -246,6 +246,34 @@ mod tests {
         assert_eq!(Signature::parse(&[LINE, &many].concat()).unwrap().problem, Some(Problem::Tags));
     }
 
+    /// The example of RFC 8463, appendix A.
+    #[test]
+    fn rfc_8463() {
+        let mine = "DKIM-Signature: v=1; a=ed25519-sha256; c=relaxed/relaxed;\n d=football.example.com; i=@football.example.com;\n \
+                    q=dns/txt; s=brisbane; t=1528637909; h=from : to :\n subject : date : message-id : from : subject : date;\n \
+                    bh=2jUSOH9NhtVGCQWNr9BrIAPreKQjO6Sn7XIkfJVOzv8=;\n \
+                    b=/gCrinpcQOoIfuHNQIbq4pgh9kyIK3AQUdt9OdqQehSwhEIug4D11Bus\n Fa3bT3FY5OsU7ZbnKELq+eXdp1Q1Dw==\n";
+        let lines: Vec<BString> = [
+            mine,
+            "From: Joe SixPack <joe@football.example.com>\n",
+            "To: Suzie Q <suzie@shopping.example.net>\n",
+            "Subject: Is dinner ready?\n",
+            "Date: Fri, 11 Jul 2003 21:00:37 -0700 (PDT)\n",
+            "Message-ID: <20030712040037.46341.5F8J@football.example.com>\n",
+        ]
+        .map(BString::from)
+        .to_vec();
+        let s = Signature::parse(mine.as_bytes()).unwrap();
+        let mut body = crate::mail_auth::canon::BodyHash::new(s.canon_body, s.algorithm.hash, None);
+        body.feed(b"Hi.\n\nWe lost the game.  Are you hungry yet?\n\nJoe.\n");
+        assert_eq!(body.finish().unwrap().0, s.body_hash);
+        let record = b"v=DKIM1; k=ed25519; p=11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=";
+        let key = crate::mail_auth::key::KeyRecord::parse(record).unwrap().public_key(s.algorithm.key).unwrap();
+        let data = signed_data(s.canon_header, &covered(&s.headers, &lines), &s.without_b);
+        assert!(key.verify(s.algorithm.hash, &data, &s.signature));
+        assert!(!key.verify(s.algorithm.hash, &[&data[..], b"x"].concat(), &s.signature));
+    }
+
     #[test]
     fn the_last_line_first() {
         let lines = [BString::from("A: 1\n"), "B: 2\n".into(), "a : 3\n".into()];
