@@ -93,6 +93,7 @@ impl Signature {
             || s.headers.is_empty()
             || s.signature.is_empty()
             || tags.get("bh").is_none()
+            || !identity_fits(s.identity.as_ref(), s.domain.as_ref())
             || tags.get("v").is_none();
         s.problem = if tags.get("v").is_some_and(|v| v != b"1") {
             Some(Problem::Version)
@@ -109,6 +110,13 @@ impl Signature {
         let part = |p: &Option<BString>| p.clone().unwrap_or_default();
         format!("{}._domainkey.{}", part(&self.selector), part(&self.domain)).into()
     }
+}
+
+/// `i=` must be in the domain of `d=` (RFC 6376 3.5).
+fn identity_fits(identity: Option<&BString>, domain: Option<&BString>) -> bool {
+    let (Some(i), Some(d)) = (identity, domain) else { return true };
+    let Some(at) = i.rfind_byte(b'@') else { return false };
+    i[at + 1..].strip_suffix(d.as_slice()).is_some_and(|rest| rest.is_empty() || rest.ends_with(b"."))
 }
 
 /// As far as the list of tags is one.
@@ -239,6 +247,9 @@ mod tests {
         assert_eq!(change("v=1; ", "").unwrap().problem, Some(Problem::Tags));
         assert_eq!(change("v=1; ", "v=1; l=x; ").unwrap().problem, Some(Problem::Tags));
         assert_eq!(change("s=sel; ", "s=sel; s=sel; ").unwrap().problem, Some(Problem::Tags));
+        assert_eq!(change("@Sub.Test.EX", "@other.ex").unwrap().problem, Some(Problem::Tags));
+        assert_eq!(change("@Sub.Test.EX", "@eviltest.ex").unwrap().problem, Some(Problem::Tags));
+        assert_eq!(change("@Sub.Test.EX", "@Test.EX").unwrap().problem, None);
         assert_eq!(change("bh=AAAA; ", "").unwrap().problem, Some(Problem::Tags));
         assert!(change("rsa-sha256", "rsa-md5").is_none());
         assert!(change("a=rsa-sha256;", "").is_none());
