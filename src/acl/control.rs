@@ -139,7 +139,6 @@ fn try_obey(ctx: &mut Context, run: &mut Run, arg: &Text) -> Result<Done, String
         let name = if row.control == Control::Queue { "queue" } else { row.name };
         return Err(format!("cannot use \"control={name}\" in {} ACL", run.place.name()));
     }
-    let missing = || Err(format!("control={} is not implemented", row.name));
     match row.control {
         Control::AllowAuthUnadvertised => ctx.session.allow_auth_unadvertised = true,
         Control::CasefulLocalPart => local_part_case(ctx, run, true),
@@ -147,6 +146,7 @@ fn try_obey(ctx: &mut Context, run: &mut Run, arg: &Text) -> Result<Done, String
         Control::Debug => debug_control(ctx, arg, rest)?,
         Control::DkimDisableVerify => ctx.message.dkim_disable_verify = true,
         Control::DmarcDisableVerify => ctx.message.dmarc_disable_verify = true,
+        Control::DmarcEnableForensic => ctx.message.dmarc_forensic = true,
         Control::Dscp => dscp::set(ctx, arg, rest.get(1..).unwrap_or_default())?,
         Control::EnforceSync => ctx.session.enforce_sync = true,
         Control::NoEnforceSync => ctx.session.enforce_sync = false,
@@ -203,7 +203,6 @@ fn try_obey(ctx: &mut Context, run: &mut Run, arg: &Text) -> Result<Done, String
             });
         }
         Control::CutthroughDelivery => cutthrough::request(ctx, rest),
-        Control::DmarcEnableForensic => return missing(),
         Control::Wellknown => {
             let path = arg.piece(rest.get(1..).unwrap_or_default());
             return well_known(ctx, &path);

@@ -106,7 +106,7 @@ fn inner(ctx: &mut Context, run: &mut Run, arg: &Text, m: &mut Messages) -> Resu
         return Err(format!("cannot verify {} in ACL for {}", row.name, run.place.name()));
     }
     match row.what {
-        What::Arc => Err("ACL condition \"verify = arc\" is not implemented".into()),
+        What::Arc => Ok(ok_or_fail(crate::mail_auth::arc::condition(ctx, options.first().map(|o| o.as_slice())))),
         What::Certificate => {
             if ctx.session.tls_in.certificate_verified {
                 return Ok(Verdict::Ok);

@@ -209,6 +209,8 @@ pub struct Message {
     pub dkim_disable_verify: bool,
     /// `control = dmarc_disable_verify`.
     pub dmarc_disable_verify: bool,
+    /// `control = dmarc_enable_forensic`.
+    pub dmarc_forensic: bool,
     /// Signatures, SPF and the like: who vouches for the message.
     pub auth: crate::mail_auth::MessageAuth,
     /// `local_scan`'s data.
