@@ -49,6 +49,13 @@ pub struct LocalJob<'a> {
     pub output: Option<&'a File>,
 }
 
+impl LocalJob<'_> {
+    /// The mode of a file: the one that a filter asked for, or else the transport's.
+    pub fn mode(&self, option: u32) -> u32 {
+        self.batch.first().and_then(|a| a.mode).unwrap_or(option)
+    }
+}
+
 /// What is done with the output of a command (options of `pipe`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct OutputOptions {

@@ -475,6 +475,7 @@ fn commit(
         }
         return Err(Stop::GoneAtEnd);
     }
+    ctx.message.subdir = data.place().letter;
     arrival(ctx, logged, kept);
     let _ = input;
     if let Some(by) = &verdict.blackholed_by {

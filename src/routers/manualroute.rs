@@ -146,9 +146,6 @@ impl Manualroute {
         addr.transport = transport;
         common::accept(ctx, router, addr, purpose)?;
         let transport = addr.transport.clone();
-        if transport.is_none() && purpose == RoutePurpose::Deliver {
-            return Err("no transport specified".into());
-        }
         let hosts = hostlist::build(ctx, &rule.hosts, randomize);
         if transport.as_ref().is_some_and(|t| matches!(t.driver.kind(), Kind::Local(_))) {
             // A local transport only gets to see the names.
@@ -156,6 +153,9 @@ impl Manualroute {
             return Ok(Routed::Accept);
         }
         if hosts.is_empty() {
+            if transport.is_none() && purpose == RoutePurpose::Deliver {
+                return Err("no transport specified".into());
+            }
             if transport.is_none_or(|t| t.driver.option_is_set("hosts")) {
                 return Ok(Routed::Accept);
             }
@@ -168,6 +168,10 @@ impl Manualroute {
             all_ignored: HostFailure::parse("host_all_ignored", self.options.host_all_ignored.raw().unwrap_or(b"defer"), false)?,
         };
         let routed = hostlist::look_up(ctx, router, addr, &find).unwrap_or(Routed::Accept);
+        // One that passes the address on needs none.
+        if transport.is_none() && matches!(routed, Routed::Accept) && purpose == RoutePurpose::Deliver {
+            return Err("no transport specified".into());
+        }
         // The log shows a transport only for what was routed to it.
         if !matches!(routed, Routed::Accept) {
             addr.transport = None;

@@ -26,7 +26,7 @@ pub(super) fn deliver(t: &Appendfile, ctx: &mut Context, job: &LocalJob<'_>, pat
     quota.check_directory(ctx, path)?;
     let temporary = BString::from(format!("temp.{}.{}", std::process::id(), ctx.config.site.primary_hostname));
     let fd = dir
-        .open_at(&temporary, Flags::WRITE | Flags::CREATE | Flags::EXCLUSIVE, t.options.mode.0)
+        .open_at(&temporary, Flags::WRITE | Flags::CREATE | Flags::EXCLUSIVE, job.mode(t.options.mode.0))
         .map_err(|e| Failure::io(&e, format!("while creating file {}/{temporary}", path.as_bstr())))?;
     let file = File::from(fd);
     let result = fill(t, ctx, job, &file, path).and_then(|()| {
@@ -65,7 +65,7 @@ pub(super) fn deliver(t: &Appendfile, ctx: &mut Context, job: &LocalJob<'_>, pat
 
 /// Writes and syncs a new file.
 pub(super) fn fill(t: &Appendfile, ctx: &mut Context, job: &LocalJob<'_>, file: &File, path: &[u8]) -> Result<(), Failure> {
-    let _ = fchmod(file.as_fd(), t.options.mode.0);
+    let _ = fchmod(file.as_fd(), job.mode(t.options.mode.0));
     t.write_all(ctx, job, file)?;
     fsync(file.as_fd()).map_err(|e| Failure::io(&e, format!("failed to fsync file in {}", path.as_bstr())))
 }
@@ -83,7 +83,7 @@ pub(super) fn deliver_mailstore(
     let base = BString::from(format!("{}-{}", ctx.message.id, crate::sys::time::now().usec));
     let (tmp, env, msg) = (format!("{base}.tmp"), format!("{base}.env"), format!("{base}.msg"));
     let create = |name: &str| {
-        dir.open_at(name.as_bytes(), Flags::WRITE | Flags::CREATE | Flags::EXCLUSIVE, t.options.mode.0)
+        dir.open_at(name.as_bytes(), Flags::WRITE | Flags::CREATE | Flags::EXCLUSIVE, job.mode(t.options.mode.0))
             .map(File::from)
             .map_err(|e| Failure::io(&e, format!("while creating file {}/{name}", path.as_bstr())))
     };

@@ -27,7 +27,7 @@ pub(super) fn deliver(t: &Appendfile, ctx: &mut Context, job: &LocalJob<'_>, pat
     let (tmp, new) = (sub("tmp")?, sub("new")?);
     sub("cur")?;
     let retries = u64::try_from(t.options.maildir_retries.0).unwrap_or(10).max(1);
-    let (name, file) = create(t, ctx, &tmp, retries)?;
+    let (name, file) = create(t, ctx, job, &tmp, retries)?;
     let leaf = BString::from(format!("tmp/{name}"));
     let result = quota.check_maildir(ctx, path, &leaf).and_then(|()| directory::fill(t, ctx, job, &file, path)).and_then(|()| {
         let size = fstat(file.as_fd()).map(|s| s.size).unwrap_or(0);
@@ -43,7 +43,7 @@ pub(super) fn deliver(t: &Appendfile, ctx: &mut Context, job: &LocalJob<'_>, pat
 }
 
 /// A new file in `tmp`, with a name that nobody else has.
-fn create(t: &Appendfile, ctx: &Context, tmp: &Dir, retries: u64) -> Result<(BString, File), Failure> {
+fn create(t: &Appendfile, ctx: &Context, job: &LocalJob<'_>, tmp: &Dir, retries: u64) -> Result<(BString, File), Failure> {
     let mut attempt = 0;
     loop {
         let now = time::now();
@@ -53,7 +53,7 @@ fn create(t: &Appendfile, ctx: &Context, tmp: &Dir, retries: u64) -> Result<(BSt
         let opened = if taken {
             Err(std::io::Error::from(ErrorKind::AlreadyExists))
         } else {
-            tmp.open_at(&name, Flags::WRITE | Flags::CREATE | Flags::EXCLUSIVE, t.options.mode.0)
+            tmp.open_at(&name, Flags::WRITE | Flags::CREATE | Flags::EXCLUSIVE, job.mode(t.options.mode.0))
         };
         match opened {
             Ok(fd) => return Ok((name, File::from(fd))),

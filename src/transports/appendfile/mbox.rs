@@ -92,9 +92,9 @@ fn open(job: &LocalJob<'_>, o: &AppendfileOptions, path: &[u8]) -> Result<(Owned
                 return Err(Failure::io(&e, format!("mailbox {shown} does not exist, but file_must_exist is set")));
             }
             let flags = Flags::READ_WRITE | Flags::APPEND | Flags::CREATE | Flags::EXCLUSIVE | Flags::NOFOLLOW;
-            return match file::open(path, flags, o.mode.0) {
+            return match file::open(path, flags, job.mode(o.mode.0)) {
                 Ok(fd) => {
-                    let _ = fchmod(fd.as_fd(), o.mode.0);
+                    let _ = fchmod(fd.as_fd(), job.mode(o.mode.0));
                     let stat =
                         fstat(fd.as_fd()).map_err(|e| Failure::io(&e, format!("while fstat()ing opened mailbox {shown}")))?;
                     Ok((fd, stat))
@@ -131,10 +131,10 @@ fn open_existing(job: &LocalJob<'_>, o: &AppendfileOptions, path: &[u8]) -> Resu
         return Err(Failure::defer(errors::BAD_OWNER, format!("mailbox {shown} has wrong gid ({} != {})", before.gid, job.gid)));
     }
     let mode = before.permissions() & 0o7777;
-    if before.is_file() && mode != o.mode.0 && o.mode_fail_narrower && (mode | o.mode.0) != mode {
+    if before.is_file() && mode != job.mode(o.mode.0) && o.mode_fail_narrower && (mode | job.mode(o.mode.0)) != mode {
         return Err(Failure::defer(
             errors::BAD_MODE,
-            format!("mailbox {shown} has the wrong mode {mode:o} ({:o} expected)", o.mode.0),
+            format!("mailbox {shown} has the wrong mode {mode:o} ({:o} expected)", job.mode(o.mode.0)),
         ));
     }
     let mut flags = if fifo { Flags::WRITE | Flags::NONBLOCK } else { Flags::READ_WRITE | Flags::APPEND };
@@ -155,8 +155,8 @@ fn open_existing(job: &LocalJob<'_>, o: &AppendfileOptions, path: &[u8]) -> Resu
             format!("opened mailbox {shown} inode number changed from {} to {}", before.ino, opened.ino),
         ));
     }
-    if before.is_file() && mode != o.mode.0 {
-        let _ = fchmod(fd.as_fd(), o.mode.0);
+    if before.is_file() && mode != job.mode(o.mode.0) {
+        let _ = fchmod(fd.as_fd(), job.mode(o.mode.0));
     }
     Ok((fd, opened))
 }

@@ -23,6 +23,7 @@ use crate::deliver::local::{DeliveryStatus, LocalJob, LocalTransport};
 use crate::deliver::transport_write::{FileOutput, Output, WriteError, WriteSpec, write_message};
 use crate::expand::{self, Template};
 use crate::retry::errors;
+use crate::route::AddressKind;
 use crate::text::Text;
 pub use options::AppendfileOptions;
 
@@ -247,6 +248,10 @@ impl Appendfile {
     /// Delivers into what has been found, and asks for a quota warning if the mailbox has grown past its threshold.
     fn write_into(&self, ctx: &mut Context, job: &mut LocalJob<'_>, path: &[u8], format: Format) -> Result<(), Failure> {
         let path = BString::from(path);
+        for a in job.batch.iter_mut().filter(|a| a.kind == AddressKind::File && !a.local_part.starts_with(b"/")) {
+            // The log shows where it really is.
+            a.local_part = a.local_part.piece(path.as_slice());
+        }
         let quota = quota::Limits::of(ctx, &self.options, job)?;
         let before = if quota.warns() { quota.used(&path, format) } else { 0 };
         self.write_format(ctx, job, &path, format, &quota)?;
