@@ -6,7 +6,9 @@
 
 mod asked;
 pub mod exim;
+pub mod personal;
 pub mod reply;
+pub mod sieve;
 
 pub use asked::{End, Filtered, Generated, REPLY_FIELDS, What};
 

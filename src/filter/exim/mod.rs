@@ -5,7 +5,6 @@ mod command_mail;
 mod headers;
 mod parse;
 mod parse_condition;
-mod personal;
 mod run;
 mod test_condition;
 mod words;

@@ -3,11 +3,10 @@
 use bstr::ByteSlice;
 
 use super::ast::{Comparison, Condition, Part, Test};
-use super::personal;
 use super::run::{Over, Runner, mistake};
 use crate::expand::Template;
 use crate::expand::conditions::captured;
-use crate::parse::{Rules, extract_address, find_address_end};
+use crate::filter::personal::{addresses, is_personal};
 use crate::sys::pcre::{Options, Regex};
 use crate::text::Text;
 
@@ -72,7 +71,7 @@ fn test_holds(r: &mut Runner<'_>, test: &Test) -> Result<bool, Over> {
         Test::ErrorMessage => r.ctx.message.sender.as_deref().is_none_or(<[u8]>::is_empty),
         Test::FirstDelivery => r.ctx.message.first_delivery,
         Test::ManuallyThawed => r.ctx.message.manual_thaw,
-        Test::Personal(aliases) => personal::holds(r, aliases)?,
+        Test::Personal(aliases) => personal(r, aliases)?,
         Test::AnyAddress(list, c) => any_address(r, list, c)?,
     })
 }
@@ -121,7 +120,7 @@ fn numeric(text: &[u8]) -> Option<i64> {
 /// Sets `$thisaddress` to each address, until the condition holds.
 fn any_address(r: &mut Runner<'_>, list: &Template, condition: &Condition) -> Result<bool, Over> {
     let list = r.condition_value(list)?;
-    for address in addresses(r, &list) {
+    for address in addresses(r.ctx, &list) {
         if r.explains() {
             eprintln!("{} Extracted address {address}", r.indent());
         }
@@ -133,20 +132,13 @@ fn any_address(r: &mut Runner<'_>, list: &Template, condition: &Condition) -> Re
     Ok(false)
 }
 
-/// The addresses of a header line's content, without their phrases and comments. Bad ones are left out.
-pub(super) fn addresses(r: &Runner<'_>, list: &Text) -> Vec<Text> {
-    let mut rules = Rules::header(&r.ctx.config.main);
-    let mut out = Vec::new();
-    let mut rest: &[u8] = list;
-    while !rest.is_empty() {
-        let end = find_address_end(rest, false).min(rest.len());
-        let (one, tail) = rest.split_at(end);
-        if let Ok(found) = extract_address(&mut rules, one) {
-            out.push(list.piece(found.address));
-        }
-        rest = tail.get(1..).unwrap_or_default();
+/// `personal`. A system filter has no user.
+fn personal(r: &mut Runner<'_>, aliases: &[Template]) -> Result<bool, Over> {
+    let mut own = Vec::new();
+    for a in aliases {
+        own.push(r.condition_value(a)?.into_bytes());
     }
-    out
+    Ok(!r.job.allowed.system && is_personal(r.ctx, &own, &[b"to"]))
 }
 
 #[cfg(test)]

@@ -1,11 +1,14 @@
 //! Filters of the redirect router: run as the user, and what comes of them.
 
+use bstr::ByteSlice;
+
 use super::source::in_child;
 use super::{ALL_SKIPPED, RedirectOptions, children, log_discarded, needs_child, skip_errors};
+use crate::config::options::Str;
 use crate::context::Context;
-use crate::expand::forbid;
+use crate::expand::{self, ExpandError, forbid};
 use crate::filter::exim::{Allowed, Job};
-use crate::filter::{End, FilterKind, Filtered, Generated, exim, is_filter};
+use crate::filter::{End, FilterKind, Filtered, Generated, exim, is_filter, sieve};
 use crate::parse::forward::SkippedError;
 use crate::retry::errors;
 use crate::route::{Address, RoutePurpose, Routed, common};
@@ -24,7 +27,10 @@ pub(super) fn route(
 ) -> Routed {
     let found = match refusal(o, text) {
         Some(message) => Filtered::error(message),
-        None => as_user(ctx, o, addr, purpose, text),
+        None => match prepare(ctx, router, o) {
+            Ok(job) => as_user(ctx, o, job, addr, purpose, text),
+            Err(message) => Filtered::error(message),
+        },
     };
     let deliver = purpose == RoutePurpose::Deliver;
     let end = match found.end {
@@ -79,16 +85,47 @@ pub(super) fn route(
 /// Is this kind of filter not allowed here?
 fn refusal(o: &RedirectOptions, text: &[u8]) -> Option<&'static str> {
     match is_filter(text) {
-        Some(FilterKind::Sieve) if !o.allow_filter || o.forbid_sieve_filter => Some("Sieve filtering not enabled"),
-        Some(FilterKind::Exim) if o.allow_filter && o.forbid_exim_filter => Some("Exim filtering not enabled"),
-        Some(FilterKind::Sieve) => Some("Sieve filters are not implemented"),
         _ if !o.allow_filter => Some("filtering not enabled"),
+        Some(FilterKind::Sieve) if o.forbid_sieve_filter => Some("Sieve filtering not enabled"),
+        Some(FilterKind::Exim) if o.forbid_exim_filter => Some("Exim filtering not enabled"),
         _ => None,
     }
 }
 
+/// What a Sieve script needs to know, worked out while we still may look everywhere.
+fn prepare(ctx: &mut Context, router: &RouterInstance, o: &RedirectOptions) -> Result<sieve::Job, String> {
+    let mut get = |name: &str, value: &Str| match value.get() {
+        None => Ok(None),
+        Some(t) => match expand::expand(ctx, t) {
+            Ok(text) => Ok(Some(text)),
+            Err(ExpandError::Forced(_)) => Ok(None),
+            Err(e) => Err(format!("failed to expand \"{}\" ({name} of {} router): {e}", t.raw().as_bstr(), router.name)),
+        },
+    };
+    let vacation_directory = get("sieve_vacation_directory", &o.sieve_vacation_directory)?.filter(|d| !d.is_empty());
+    if let Some(d) = vacation_directory.as_ref().filter(|d| d.is_tainted()) {
+        return Err(format!("Tainted directory name '{d}' for sieve_vacation_directory is not permitted"));
+    }
+    Ok(sieve::Job {
+        inbox: get("sieve_inbox", &o.sieve_inbox)?.unwrap_or_else(|| Text::clean("inbox")),
+        user_address: get("sieve_useraddress", &o.sieve_useraddress)?,
+        subaddress: get("sieve_subaddress", &o.sieve_subaddress)?,
+        vacation_directory,
+        enotify_owner: get("sieve_enotify_mailto_owner", &o.sieve_enotify_mailto_owner)?.filter(|d| !d.is_empty()),
+        testing: false,
+        delivering: false,
+    })
+}
+
 /// Runs it in a process of the user, if we are somebody else.
-fn as_user(ctx: &mut Context, o: &RedirectOptions, addr: &Address, purpose: RoutePurpose, text: &[u8]) -> Filtered {
+fn as_user(
+    ctx: &mut Context,
+    o: &RedirectOptions,
+    job: sieve::Job,
+    addr: &Address,
+    purpose: RoutePurpose,
+    text: &[u8],
+) -> Filtered {
     match (addr.uid, addr.gid) {
         (Some(uid), Some(gid)) if needs_child(uid) => {
             // The user has no right to the data file.
@@ -97,7 +134,7 @@ fn as_user(ctx: &mut Context, o: &RedirectOptions, addr: &Address, purpose: Rout
                 // A file name without a slash means nothing here.
                 let _ = std::env::set_current_dir("/");
                 let mut out = Out::default();
-                run(ctx, o, purpose, text).encode(&mut out);
+                run(ctx, o, job, purpose, text).encode(&mut out);
                 out.finish()
             });
             crate::expand::variables::body::forget(ctx);
@@ -107,11 +144,19 @@ fn as_user(ctx: &mut Context, o: &RedirectOptions, addr: &Address, purpose: Rout
                 found.unwrap_or_else(|| Filtered::error("the process that ran the filter gave nonsense"))
             })
         }
-        _ => run(ctx, o, purpose, text),
+        _ => run(ctx, o, job, purpose, text),
     }
 }
 
-fn run(ctx: &mut Context, o: &RedirectOptions, purpose: RoutePurpose, text: &[u8]) -> Filtered {
+fn run(ctx: &mut Context, o: &RedirectOptions, job: sieve::Job, purpose: RoutePurpose, text: &[u8]) -> Filtered {
+    if is_filter(text) == Some(FilterKind::Sieve) {
+        let job = sieve::Job { delivering: purpose == RoutePurpose::Deliver, ..job };
+        let outcome = sieve::run(ctx, text, &job);
+        if let Some(mistake) = outcome.mistake {
+            crate::debug!(ctx, FILTER, "Sieve error: {mistake}");
+        }
+        return outcome.filtered;
+    }
     let allowed = Allowed {
         system: false,
         fail: o.allow_fail,

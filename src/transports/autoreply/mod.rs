@@ -5,7 +5,7 @@
 mod fields;
 mod once;
 mod options;
-mod submit;
+pub(crate) mod submit;
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Write};

@@ -11,7 +11,7 @@ use crate::sys::process::{self, WaitStatus};
 use crate::sys::spawn::{Spawn, Stdio};
 
 /// Starts the program to receive a message whose header names its recipients. The error is the exit value.
-pub(super) fn hand_in(ctx: &Context, text: &[u8]) -> Result<(), i32> {
+pub(crate) fn hand_in(ctx: &Context, text: &[u8]) -> Result<(), i32> {
     let mut argv: Vec<BString> = vec![ctx.run.exim_path.clone()];
     if let Some(c) = &ctx.run.config_file_arg {
         argv.extend(["-C".into(), c.clone()]);

@@ -1,13 +1,11 @@
-//! The `personal` condition: is the message for this user, and from a person? (Sections 3.27 to 3.29 of the document.)
+//! Is a message for this user, and from a person? (Sections 3.27 to 3.29 of the document; RFC 5230, 4.5 and 4.6.)
 
 use bstr::ByteSlice;
 
-use super::run::{Over, Runner};
-use super::test_condition::addresses;
 use crate::context::{Context, HeaderKind};
 use crate::expand::HeaderForm;
-use crate::expand::Template;
 use crate::expand::headers::{exists, find};
+use crate::parse::{Rules, extract_address, find_address_end};
 use crate::receive::kinds::name_of;
 use crate::text::Text;
 
@@ -18,24 +16,32 @@ const LIST_HEADERS: [&[u8]; 7] =
 /// Parts of senders' addresses that show machines.
 const ROBOTS: [&[u8]; 6] = [b"server@", b"daemon@", b"root@", b"listserv@", b"majordomo@", b"-request@"];
 
-/// Is it?
-pub(super) fn holds(r: &mut Runner<'_>, aliases: &[Template]) -> Result<bool, Over> {
-    // A system filter has no user.
-    if r.job.allowed.system {
-        return Ok(false);
-    }
-    let mut own = addresses_of_user(r.ctx);
-    for a in aliases {
-        own.push(r.condition_value(a)?.to_ascii_lowercase());
-    }
-    let ctx = &*r.ctx;
+/// Is it? The user must be in one of the header lines `to`, by an own address or one of the aliases.
+pub fn is_personal(ctx: &mut Context, aliases: &[Vec<u8>], to: &[&[u8]]) -> bool {
+    let mut own = addresses_of_user(ctx);
+    own.extend(aliases.iter().cloned());
+    let ctx = &*ctx;
     if ctx.message.sender.as_deref().is_none_or(<[u8]>::is_empty) || is_automatic(ctx) {
-        return Ok(false);
+        return false;
     }
     let is_own = |a: &Text| own.iter().any(|o| a.eq_ignore_ascii_case(o));
-    let to = addresses(r, &content(ctx, b"to"));
-    let from = addresses(r, &content(ctx, b"from"));
-    Ok(to.iter().any(is_own) && !from.iter().any(|a| is_own(a) || is_robot(a)))
+    let from = addresses(ctx, &content(ctx, b"from"));
+    to.iter().any(|name| addresses(ctx, &content(ctx, name)).iter().any(is_own)) && !from.iter().any(|a| is_own(a) || is_robot(a))
+}
+
+/// The addresses of a header line's content, without their phrases and comments. Bad ones are left out.
+pub fn addresses(ctx: &Context, list: &Text) -> Vec<Text> {
+    let mut rules = Rules::header(&ctx.config.main);
+    let mut out = Vec::new();
+    let mut rest: &[u8] = list;
+    while !rest.is_empty() {
+        let (one, tail) = rest.split_at(find_address_end(rest, false).min(rest.len()));
+        if let Ok(found) = extract_address(&mut rules, one) {
+            out.push(list.piece(found.address));
+        }
+        rest = tail.get(1..).unwrap_or_default();
+    }
+    out
 }
 
 fn content(ctx: &Context, name: &[u8]) -> Text {
@@ -48,9 +54,13 @@ fn is_automatic(ctx: &Context) -> bool {
         let name = name_of(&h.text);
         LIST_HEADERS.iter().any(|l| name.eq_ignore_ascii_case(l))
     });
-    let auto = exists(ctx, b"auto-submitted") && !content(ctx, b"auto-submitted").eq_ignore_ascii_case(b"no");
     let precedence = content(ctx, b"precedence").to_ascii_lowercase();
-    from_list || auto || [&b"bulk"[..], b"list", b"junk"].iter().any(|w| precedence.contains_str(w))
+    from_list || is_auto_submitted(ctx) || [&b"bulk"[..], b"list", b"junk"].iter().any(|w| precedence.contains_str(w))
+}
+
+/// Does `Auto-Submitted:` say that it is?
+pub fn is_auto_submitted(ctx: &Context) -> bool {
+    exists(ctx, b"auto-submitted") && !content(ctx, b"auto-submitted").eq_ignore_ascii_case(b"no")
 }
 
 fn is_robot(address: &Text) -> bool {
@@ -70,7 +80,6 @@ fn addresses_of_user(ctx: &mut Context) -> Vec<Vec<u8>> {
     for address in [plain, full] {
         let rewritten = crate::rewrite::rewrite_in_filter(ctx, Text::tainted(address.clone()));
         for a in [address, rewritten.into_bytes()] {
-            let a = a.to_ascii_lowercase();
             if !all.contains(&a) {
                 all.push(a);
             }
