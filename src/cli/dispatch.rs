@@ -8,7 +8,7 @@ use bstr::{BString, ByteSlice};
 
 use super::options::{MessageAction, Options, Refusal, Test};
 use super::parse::refuse;
-use super::{privilege, reception, test_message, testing as testing_modes};
+use super::{filter_test, privilege, reception, test_message, testing as testing_modes};
 use crate::config::show::{self, Viewer};
 use crate::context::Context;
 use crate::daemon::{self, DaemonOptions};
@@ -97,9 +97,10 @@ fn testing(ctx: &mut Context, o: &Options, test: &Test) -> Result<i32, Refusal> 
             let result = super::expand_test::run(ctx, &words, &mut std::io::stdin().lock(), &mut std::io::stdout().lock());
             Ok(result.unwrap_or(1))
         }
-        Test::Filter { .. } => {
+        Test::Filter { user, system } => {
+            reception::describe(ctx, o)?;
             privilege::become_caller(&ctx.run)?;
-            missing("-bf")
+            filter_test::run(ctx, o, system.as_ref(), user.as_ref())
         }
         Test::Address => verify(ctx, o, Command::Test),
         Test::Verify { sender: false } => verify(ctx, o, Command::VerifyRecipient),

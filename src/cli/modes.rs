@@ -227,6 +227,10 @@ pub fn option_q<'a>(o: &mut Options, word: &'a BString, rest: &'a [u8], words: &
     run.force = flag(b'f');
     run.force_frozen = run.force && flag(b'f');
     run.local_only = flag(b'l');
+    if let [which @ (b'R' | b'S'), more @ ..] = s {
+        o.queue_runs.push(Schedule { interval: 0, options: run });
+        return option_select(o, word, *which == b'R', more, words);
+    }
     if let Some(name) = s.strip_prefix(b"G") {
         let (name, time) = match name.find_byte(b'/') {
             Some(i) => (name.get(..i).unwrap_or_default(), name.get(i + 1..).unwrap_or_default()),

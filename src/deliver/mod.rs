@@ -19,6 +19,7 @@ mod routing;
 mod start;
 mod state;
 mod success;
+mod system_filter;
 mod tell;
 mod template;
 pub mod transport_write;

@@ -28,7 +28,7 @@ use crate::deliver::local::{DeliveryStatus, LocalJob, LocalTransport, Prepared};
 use crate::deliver::transport_write::{FileOutput, Output, WriteError, WriteSpec, write_message};
 use crate::expand::{self, Template};
 use crate::retry::errors;
-use crate::route::Address;
+use crate::route::{Address, AddressKind};
 use crate::text::Text;
 pub use options::AppendfileOptions;
 
@@ -309,6 +309,10 @@ impl Appendfile {
         format: Format,
         quota: &quota::Limits,
     ) -> Result<(), Failure> {
+        for a in job.batch.iter_mut().filter(|a| a.kind == AddressKind::File && !a.local_part.starts_with(b"/")) {
+            // The log shows where it really is.
+            a.local_part = a.local_part.piece(path.as_slice());
+        }
         let past_threshold = match format {
             Format::Mbox => mbox::deliver(self, ctx, job, path, quota),
             Format::Directory => directory::deliver(self, ctx, job, path, quota),
