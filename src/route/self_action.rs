@@ -51,7 +51,9 @@ pub fn apply(ctx: &mut Context, router: &RouterInstance, addr: &mut Address, hos
         if host.mx >= 0 { "lowest numbered MX record points to local host" } else { "remote host address is the local host" };
     let action = SelfAction::parse(router.generic.self_.raw().unwrap_or(b"freeze")).unwrap_or(SelfAction::Freeze);
     addr.failure.basic_errno = 0;
-    addr.flags.pass_message = matches!(action, SelfAction::Freeze | SelfAction::Defer | SelfAction::Fail);
+    // For the bounce; a peer that is told the result of a verification learns less.
+    let in_delivery = !ctx.message.id.is_empty();
+    addr.flags.pass_message = in_delivery && matches!(action, SelfAction::Freeze | SelfAction::Defer | SelfAction::Fail);
     match action {
         SelfAction::Freeze => {
             // During a delivery the message's id, and the line of the address that follows, say enough.
