@@ -48,9 +48,6 @@ pub fn run(ctx: &mut Context, ends: &Ends, life: &Life) -> i32 {
             }
             watches.iter().map(|w| w.readable || w.hangup).collect::<Vec<bool>>()
         };
-        if ready[0] {
-            return 0;
-        }
         for (process, readable) in pool.iter_mut().zip(&ready[2..]) {
             if *readable {
                 answer(process);
@@ -58,9 +55,12 @@ pub fn run(ctx: &mut Context, ends: &Ends, life: &Life) -> i32 {
         }
         pool.retain(|p| p.pid != 0);
         while let Ok(Some(_)) = waitpid(-1, false) {}
+        let mut took = false;
         if ready[1] {
             let mut buf = [0u8; 1024];
-            if let Ok((n, mut fds)) = unix::recv(ends.take.as_fd(), &mut buf)
+            let got = unix::recv(ends.take.as_fd(), &mut buf);
+            took = matches!(got, Ok((n, _)) if n > 0);
+            if let Ok((n, mut fds)) = got
                 && let Some(job) = Job::decode(&buf[..n])
                 && waiting.len() < MAX_WAITING
             {
@@ -75,6 +75,10 @@ pub fn run(ctx: &mut Context, ends: &Ends, life: &Life) -> i32 {
                     break;
                 }
             }
+        }
+        // The daemon is gone; what the workers had handed over by then has gone on to processes, which finish it.
+        if ready[0] && !took {
+            return 0;
         }
     }
 }
