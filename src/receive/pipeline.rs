@@ -597,6 +597,7 @@ fn arrival(ctx: &mut Context, logged: &Logged, kept: bool) {
     let refused = ctx.message.fake_response == crate::context::message::FakeResponse::Fail;
     let flag: &[u8] = if refused { b"(= " } else { b"<= " };
     log::write(ctx, None, Which::MAIN, &[flag, text.as_slice()].concat());
+    ctx.session.fast_open = None;
     let frozen = ctx.message.freeze_requested;
     let queued = ctx.message.queue_only;
     let queue = &ctx.message.queue_name;
