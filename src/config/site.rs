@@ -12,6 +12,7 @@ use crate::build_options as build;
 use crate::context::{Context, Run, Services};
 use crate::expand::{self, ExpandError, Template};
 use crate::log::{Settings, selectors, settings};
+use crate::tls_openssl::OpensslOptions;
 
 /// Largest `localhost_number` with ids of base 62.
 const MAX_LOCALHOST: u32 = 16;
@@ -98,6 +99,7 @@ pub fn complete(
     }
     logs(config, &path, &spool, warnings)?;
     lists_of_ids(config, &mut expander)?;
+    openssl_options(config)?;
     localhost_number(config, &mut expander)?;
     Ok(())
 }
@@ -233,6 +235,16 @@ fn logs(config: &mut Config, path: &[u8], spool: &[u8], warnings: &mut Vec<Strin
     log.gid = config.site.exim_gid;
     config.site.log = log;
     Ok(())
+}
+
+/// A name that openssl_options does not know is better found now than when TLS is wanted. What is expanded is looked at then.
+fn openssl_options(config: &Config) -> Result<(), ConfigError> {
+    let value = config.main.openssl_options.raw().unwrap_or_default();
+    if value.contains(&b'$') {
+        return Ok(());
+    }
+    let place = config.places.get("openssl_options").cloned().unwrap_or_default();
+    OpensslOptions::parse(&value.to_str_lossy()).map(drop).map_err(|e| ConfigError::at(place, e.to_string()))
 }
 
 /// never_users and the others of its kind.
