@@ -43,7 +43,6 @@ static MAIN: &[&str] = &[
     "perl_startup",
     "perl_taintmode",
     "pgsql_servers",
-    "queue_fast_ramp",
     "redis_servers",
     "slow_lookup_log",
     "smtp_backlog_monitor",
@@ -119,8 +118,8 @@ mod tests {
         let value = |s: &str| main("notifier_socket", Some(&Str::from_bytes(s.as_bytes())));
         assert_eq!(value(""), None);
         assert_eq!(value("/run/x").as_deref(), Some("option \"notifier_socket\" is not implemented"));
-        assert_eq!(main("queue_fast_ramp", Some(&false)), None);
-        assert!(main("queue_fast_ramp", Some(&true)).is_some());
+        assert_eq!(main("panic_coredump", Some(&false)), None);
+        assert!(main("panic_coredump", Some(&true)).is_some());
         assert_eq!(main("primary_hostname", Some(&Str::fixed("x"))), None);
         assert!(driver("transport", "smtp", "hosts_pipe_connect", Some(&Str::fixed("*"))).is_some());
         assert_eq!(driver("transport", "smtp", "hosts_pipe_connect", Some(&Str::fixed(":"))), None);
