@@ -49,6 +49,9 @@ pub fn dispatch(ctx: &mut Context, o: Options) -> Result<i32, Refusal> {
     if let Some((action, ids)) = &o.action {
         return messages(ctx, &o, action, ids);
     }
+    if let Some((address, size)) = &o.quota_of {
+        return Ok(crate::verify::quota::serve(ctx, address, *size));
+    }
     if o.atrn.is_some() {
         return missing("-atrn");
     }

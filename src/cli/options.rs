@@ -149,6 +149,8 @@ pub struct Options {
     pub list_queue: Option<ListOptions>,
     /// `-bP` and its arguments.
     pub show: Option<Vec<BString>>,
+    /// `-ps`, `-pd`: Perl is started at once, or when it is needed.
+    pub perl_at_start: Option<bool>,
     /// `-bV`, `--version`
     pub version: bool,
     /// `-bI:...`
@@ -205,6 +207,8 @@ pub struct Options {
     pub no_notifier: bool,
     /// `-E id`
     pub bounce_of: Option<BString>,
+    /// `-MCq address size`: would the mailbox take that much?
+    pub quota_of: Option<(BString, u64)>,
     /// `-MCG name`
     pub queue_name: BString,
     /// `-L tag`
@@ -284,6 +288,7 @@ impl Options {
             self.info.is_some(),
             self.log_text.is_some(),
             self.atrn.is_some(),
+            self.quota_of.is_some(),
             self.remove_pid_file,
         ]
         .iter()

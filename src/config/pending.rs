@@ -7,17 +7,9 @@ use super::options::OptionValue;
 
 /// Main options, in alphabetical order.
 static MAIN: &[&str] = &[
-    "av_scanner",
     "daemon_modules_load",
-    "dcc_direct_add_header",
-    "dccifd_address",
-    "dccifd_options",
     "debug_store",
     "disable_fsync",
-    "dkim_verify_hashes",
-    "dkim_verify_keytypes",
-    "dkim_verify_min_keysizes",
-    "dkim_verify_minimal",
     "dmarc_forensic_sender",
     "dmarc_history_file",
     "dmarc_tld_file",
@@ -33,39 +25,17 @@ static MAIN: &[&str] = &[
     "ldap_start_tls",
     "ldap_version",
     "local_scan_timeout",
-    "log_ports",
-    "max_username_length",
     "mysql_servers",
     "notifier_socket",
     "oracle_servers",
     "panic_coredump",
-    "perl_at_start",
-    "perl_startup",
-    "perl_taintmode",
     "pgsql_servers",
     "redis_servers",
-    "slow_lookup_log",
-    "smtp_backlog_monitor",
-    "spamd_address",
     "spf_smtp_comment_template",
 ];
 
 /// Options of drivers: driver kind (`router`, `transport`, `authenticator`), driver (or "" for generic ones), option.
-static DRIVER: &[(&str, &str, &str)] = &[
-    ("transport", "smtp", "arc_sign"),
-    ("transport", "smtp", "dkim_canon"),
-    ("transport", "smtp", "dkim_domain"),
-    ("transport", "smtp", "dkim_hash"),
-    ("transport", "smtp", "dkim_identity"),
-    ("transport", "smtp", "dkim_private_key"),
-    ("transport", "smtp", "dkim_selector"),
-    ("transport", "smtp", "dkim_sign_headers"),
-    ("transport", "smtp", "dkim_strict"),
-    ("transport", "smtp", "dkim_timestamps"),
-    ("transport", "smtp", "gnutls_compat_mode"),
-    ("transport", "smtp", "hosts_pipe_connect"),
-    ("transport", "smtp", "hosts_try_fastopen"),
-];
+static DRIVER: &[(&str, &str, &str)] = &[("transport", "smtp", "arc_sign"), ("transport", "smtp", "gnutls_compat_mode")];
 
 /// Does the main option do what it is for?
 pub fn main_works(name: &str) -> bool {
@@ -77,12 +47,6 @@ pub fn driver_works(kind: &str, driver: &str, name: &str) -> bool {
     let unknown = name == "translate_ip_address" && !crate::build_options::SUPPORT_TRANSLATE_IP_ADDRESS;
     let pending = DRIVER.iter().any(|(k, d, n)| *k == kind && (*d == driver || d.is_empty()) && *n == name);
     !(unknown || pending)
-}
-
-/// Does `-bP` list a driver's option? Those of a part that this build leaves out are not, as in the reference; one of
-/// the default build that is not written yet is.
-pub fn driver_listed(kind: &str, driver: &str, name: &str) -> bool {
-    driver_works(kind, driver, name) || name == "hosts_try_fastopen"
 }
 
 /// The message, if a main option was given a value that cannot be had.
@@ -121,8 +85,8 @@ mod tests {
         assert_eq!(main("panic_coredump", Some(&false)), None);
         assert!(main("panic_coredump", Some(&true)).is_some());
         assert_eq!(main("primary_hostname", Some(&Str::fixed("x"))), None);
-        assert!(driver("transport", "smtp", "hosts_pipe_connect", Some(&Str::fixed("*"))).is_some());
-        assert_eq!(driver("transport", "smtp", "hosts_pipe_connect", Some(&Str::fixed(":"))), None);
+        assert!(driver("transport", "smtp", "gnutls_compat_mode", Some(&true)).is_some());
+        assert_eq!(driver("transport", "smtp", "gnutls_compat_mode", Some(&false)), None);
     }
 
     #[test]

@@ -142,6 +142,8 @@ pub struct Session {
     pub pipelining_advertised: bool,
     /// PROXY protocol: the proxy's outer address and port, and its local ones.
     pub proxy: Option<Proxy>,
+    /// The peer used TCP Fast Open; `true`: with data. Only the first line about the connection says so.
+    pub fast_open: Option<bool>,
     /// Unique id of the connection (`$connection_id`).
     pub connection_id: BString,
     /// `$host_data` from the last `hosts` condition.

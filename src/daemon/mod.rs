@@ -18,11 +18,12 @@ mod manager;
 mod pid_file;
 mod sockets;
 mod ticker;
+mod work;
 mod worker;
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use bstr::BString;
@@ -30,10 +31,12 @@ use bstr::BString;
 use crate::context::Context;
 use crate::log::{self, Which};
 use crate::sys::{fd, poll, signal};
+use crate::tls_openssl::{ContextCache, TicketKeys};
 pub use children::{own_command, run_detached, start as start_child};
 pub use handoff::{Handoff, queue_delivery};
 pub use pid_file::remove_given as remove_pid_file;
 pub use ticker::Schedule;
+pub use work::Work;
 
 /// How the daemon was asked for.
 #[derive(Clone, Debug, Default)]
@@ -99,6 +102,7 @@ fn start(ctx: &mut Context, options: &DaemonOptions) -> Result<i32, String> {
     let text = format!("exim {version} daemon started: pid={}, {purpose}", std::process::id());
     log::write(ctx, None, Which::MAIN, text.as_bytes());
     crate::sys::procinfo::set(format!("daemon({version}): {purpose}").as_bytes());
+    ticket_keys(ctx)?;
     let mut daemon = Daemon::new(ctx, listeners, options).map_err(|e| format!("daemon: {e}"))?;
     let end = daemon.serve(ctx);
     drop(daemon);
@@ -112,6 +116,16 @@ fn start(ctx: &mut Context, options: &DaemonOptions) -> Result<i32, String> {
         }
         End::Restart => Err(format!("re-exec of {} failed: {}", ctx.run.exim_path, children::exec_again(ctx))),
     }
+}
+
+/// Makes the keys of session tickets, which all workers share: before the first is forked.
+fn ticket_keys(ctx: &mut Context) -> Result<(), String> {
+    if ctx.config.main.tls_resumption_hosts.is_set() {
+        let life = crate::smtp_in::starttls::ticket_lifetime(ctx.run.test_harness);
+        let keys = TicketKeys::new(life).map_err(|e| format!("keys for TLS session tickets: {e}"))?;
+        ctx.services.tls = Arc::new(ContextCache::new(Some(Arc::new(keys))));
+    }
+    Ok(())
 }
 
 enum End {
@@ -207,11 +221,13 @@ impl Daemon {
             }
             self.ticker.start_due(ctx, &self.counters);
             let missing = !self.listeners.is_empty() && (self.manager.is_none() || self.workers.len() < worker::count(ctx));
+            // Workers forked later must not get what old ticket keys could be made from.
+            let turn = ctx.services.tls.turn_keys().map(|period| Instant::now() + period);
             let idle = match self.idle.as_ref().map(|i| i.left(&self.counters)) {
                 Some(None) => return End::Idle,
                 other => other.flatten().map(|seconds| Instant::now() + Duration::from_secs(seconds)),
             };
-            let deadline = [self.ticker.next(), missing.then_some(not_before), idle].into_iter().flatten().min();
+            let deadline = [self.ticker.next(), missing.then_some(not_before), turn, idle].into_iter().flatten().min();
             let mut watches = [poll::Watch::read(self.wake.as_fd())];
             let _ = poll::poll_interruptible(&mut watches, deadline);
             let mut drain = [0u8; 64];

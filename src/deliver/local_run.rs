@@ -66,9 +66,12 @@ fn next_batch(ctx: &mut Context, d: &mut Delivery<'_>, mut first: Address) -> Op
                 let fits = batch.len() < max
                     && a.transport.as_ref().is_some_and(|t| Arc::ptr_eq(t, &transport))
                     && same(&transport, &batch[0], &a)
-                    && matches!(batch_key(ctx, &transport, &a), Some(Ok(k)) if k == key)
-                    && !d.previously_transported(ctx, &a);
-                if fits { batch.push(a) } else { d.local.push_back(a) }
+                    && matches!(batch_key(ctx, &transport, &a), Some(Ok(k)) if k == key);
+                if !fits {
+                    d.local.push_back(a);
+                } else if !d.previously_transported(ctx, &a) {
+                    batch.push(a);
+                }
             }
         }
     }
@@ -355,6 +358,7 @@ fn run(
     };
     d.runs += 1;
     if super::pretends(ctx) {
+        show(ctx, transport);
         note_done(ctx, d, batch, &vec![DeliveryStatus::Ok; batch.len()]);
         return vec![DeliveryStatus::Ok; batch.len()];
     }
@@ -411,6 +415,13 @@ fn run(
             warn(ctx, batch);
             statuses
         }
+    }
+}
+
+/// `debug_print`
+fn show(ctx: &mut Context, transport: &TransportInstance) {
+    if let Some(t) = transport.generic.debug_print.get() {
+        route::common::debug_print(ctx, "transport", &transport.name, t);
     }
 }
 
@@ -524,7 +535,7 @@ impl Child<'_> {
         if crate::sys::ids::geteuid() != 0 {
             let _ = crate::sys::ids::seteuid(0);
         }
-        if ctx.config.main.deliver_drop_privilege {
+        if ctx.config.main.deliver_drop_privilege || ctx.config.main.mua_wrapper {
             let site = &ctx.config.site;
             // Where this does not work, becoming the recipient does not either.
             let _ = crate::sys::ids::become_user(site.exim_uid, site.exim_gid, None);
@@ -569,9 +580,7 @@ impl Child<'_> {
             return all(DeliveryStatus::Defer);
         }
         ctx.address.home = self.home.clone();
-        if let Some(t) = self.transport.generic.debug_print.get() {
-            route::common::debug_print(ctx, "transport", &self.transport.name, t);
-        }
+        show(ctx, self.transport);
         let mut job = LocalJob {
             transport: self.transport,
             batch,

@@ -17,10 +17,7 @@ pub fn tell_someone(ctx: &mut Context, who: &[u8], subject: &str, text: &[u8], a
     out.extend_from_slice(format!("Subject: {subject}\n\n").as_bytes());
     out.extend_from_slice(text);
     if !addresses.is_empty() {
-        let many = addresses.len() > 1;
-        out.extend_from_slice(
-            format!("\nThe following address{} yet to be delivered:\n\n", if many { "es have" } else { " has" }).as_bytes(),
-        );
+        out.extend_from_slice(b"\nThe following address(es) have yet to be delivered:\n");
         for a in addresses {
             out.extend_from_slice(b"  ");
             if let Some(p) = a.parent.as_ref().filter(|_| a.flags.hide_child) {

@@ -109,6 +109,8 @@ pub fn run(ctx: &mut Context, options: &RunOptions) -> i32 {
     log::write(ctx, Some(Selector::QueueRun), Which::MAIN, format!("Start{detail}").as_bytes());
     let phases: &[bool] = if options.two_stage { &[true, false] } else { &[false] };
     let mut ramp = (options.two_stage && ctx.config.main.queue_fast_ramp).then(Ramp::default);
+    // The first message that -R or -S finds is tried whatever its retry times are.
+    let mut force_next = recipient.is_some() || sender.is_some();
     for first_phase in phases {
         let ids = match selected(ctx, options) {
             Ok(ids) => ids,
@@ -136,7 +138,7 @@ pub fn run(ctx: &mut Context, options: &RunOptions) -> i32 {
                 continue;
             }
             let tally = ramp.as_ref().map(|r| r.tally.clone()).filter(|_| *first_phase);
-            attempt(ctx, options, &id, tally.clone(), *first_phase);
+            attempt(ctx, options, &id, tally, *first_phase, std::mem::take(&mut force_next));
             if let Some(ramp) = ramp.as_mut().filter(|_| *first_phase) {
                 ramp.deliver_if_full(ctx, options, &id);
             }
@@ -171,7 +173,7 @@ impl Ramp {
             return;
         }
         let child = crate::daemon::start_child(ctx, "delivery of a queue run", |ctx| {
-            attempt(ctx, options, id, None, false);
+            attempt(ctx, options, id, None, false, false);
             0
         });
         self.children.extend(child);
@@ -225,11 +227,12 @@ fn wanted(ctx: &mut Context, options: &RunOptions, id: &[u8], recipient: Option<
 }
 
 /// One delivery, with a context of its own. A fault in it ends this attempt, not the run.
-fn attempt(ctx: &mut Context, options: &RunOptions, id: &[u8], tally: Option<Tally>, first_phase: bool) {
-    let mut own = Context::new(ctx.config.clone(), ctx.run.clone(), ctx.services.clone());
+fn attempt(ctx: &mut Context, options: &RunOptions, id: &[u8], tally: Option<Tally>, first_phase: bool, forced: bool) {
+    let run = crate::context::Run { queue_running: true, ..(*ctx.run).clone() };
+    let mut own = Context::new(ctx.config.clone(), std::sync::Arc::new(run), ctx.services.clone());
     let deliver = DeliverOptions {
         queue_name: options.queue_name.clone(),
-        force_retry: options.force || options.force_frozen,
+        force_retry: options.force || options.force_frozen || forced,
         force_thaw: options.force_frozen,
         queue_running: true,
         first_phase,
