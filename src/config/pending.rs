@@ -27,7 +27,6 @@ static MAIN: &[&str] = &[
     "oracle_servers",
     "panic_coredump",
     "pgsql_servers",
-    "queue_fast_ramp",
     "redis_servers",
 ];
 
@@ -79,8 +78,8 @@ mod tests {
         let value = |s: &str| main("notifier_socket", Some(&Str::from_bytes(s.as_bytes())));
         assert_eq!(value(""), None);
         assert_eq!(value("/run/x").as_deref(), Some("option \"notifier_socket\" is not implemented"));
-        assert_eq!(main("queue_fast_ramp", Some(&false)), None);
-        assert!(main("queue_fast_ramp", Some(&true)).is_some());
+        assert_eq!(main("panic_coredump", Some(&false)), None);
+        assert!(main("panic_coredump", Some(&true)).is_some());
         assert_eq!(main("primary_hostname", Some(&Str::fixed("x"))), None);
         assert!(driver("transport", "smtp", "gnutls_compat_mode", Some(&true)).is_some());
         assert_eq!(driver("transport", "smtp", "gnutls_compat_mode", Some(&false)), None);

@@ -32,7 +32,7 @@ use crate::context::Context;
 use crate::log::{self, Which};
 use crate::sys::{fd, poll, signal};
 use crate::tls_openssl::{ContextCache, TicketKeys};
-pub use children::{own_command, run_detached};
+pub use children::{own_command, run_detached, start as start_child};
 pub use handoff::{Handoff, queue_delivery};
 pub use pid_file::remove_given as remove_pid_file;
 pub use ticker::Schedule;

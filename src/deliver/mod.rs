@@ -56,12 +56,46 @@ pub struct DeliverOptions {
     pub queue_running: bool,
     /// The first phase of a two-phase queue run: everything is routed, nothing is delivered over the network.
     pub first_phase: bool,
+    /// In that phase: how many messages have been routed to each host by now.
+    pub tally: Option<Tally>,
     /// `-ql`, `-odqs`: remote deliveries are suppressed.
     pub local_only: bool,
     /// `-odqs` or `queue_smtp_domains` at reception: routed, but SMTP deliveries wait.
     pub queue_smtp: bool,
     /// `-MC`: the message goes down a connection that is open.
     pub continued: Option<Continued>,
+}
+
+/// Messages routed to each host, counted over a queue run.
+#[derive(Clone, Debug, Default)]
+pub struct Tally(std::sync::Arc<std::sync::Mutex<TallyCounts>>);
+
+#[derive(Debug, Default)]
+struct TallyCounts {
+    messages: std::collections::HashMap<(BString, BString), u32>,
+    most: u32,
+}
+
+impl Tally {
+    /// Counts a message for a host, by the names of transport and host.
+    fn count(&self, transport: &BString, host: BString) {
+        let mut counts = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let n = counts.messages.entry((transport.clone(), host)).or_default();
+        *n += 1;
+        let n = *n;
+        counts.most = counts.most.max(n);
+    }
+
+    /// Has a host got so many? Then its count begins anew.
+    pub fn take_full(&self, limit: u32) -> bool {
+        let mut counts = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if counts.most < limit {
+            return false;
+        }
+        counts.messages.retain(|_, n| *n < limit);
+        counts.most = counts.messages.values().copied().max().unwrap_or(0);
+        true
+    }
 }
 
 /// The connection that a further message for a host goes down.

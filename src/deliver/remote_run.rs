@@ -493,6 +493,10 @@ fn sort_by_domain(ctx: &mut Context, d: &mut Delivery<'_>) {
 
 /// Journal, verdicts, fallback hosts.
 fn finish_group(ctx: &mut Context, d: &mut Delivery<'_>, done: Done, fallback: bool) {
+    if let Some(tally) = d.options.tally.as_ref().filter(|_| done.group.explicitly_queued) {
+        let host = done.group.batch.first().and_then(|a| a.hosts.first()).map(|h| BString::from(h.name.as_bytes()));
+        tally.count(&done.group.transport.name, host.unwrap_or_default());
+    }
     let Done { group, statuses, usec, kept } = done;
     match kept {
         Some(k) if k.continued.purpose == Purpose::SameMessage => d.again = Some(k.continued),

@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use bstr::{BString, ByteSlice};
 
 use crate::context::Context;
-use crate::deliver::{DeliverOptions, deliver_message};
+use crate::deliver::{DeliverOptions, Tally, deliver_message};
 use crate::log::{self, Selector, Which};
 use crate::spool;
 use crate::sys::pcre::{Options, Regex};
@@ -108,6 +108,7 @@ pub fn run(ctx: &mut Context, options: &RunOptions) -> i32 {
     let detail = format!("{named} queue run: pid={}{}", std::process::id(), options.flags());
     log::write(ctx, Some(Selector::QueueRun), Which::MAIN, format!("Start{detail}").as_bytes());
     let phases: &[bool] = if options.two_stage { &[true, false] } else { &[false] };
+    let mut ramp = (options.two_stage && ctx.config.main.queue_fast_ramp).then(Ramp::default);
     // The first message that -R or -S finds is tried whatever its retry times are.
     let mut force_next = recipient.is_some() || sender.is_some();
     for first_phase in phases {
@@ -136,13 +137,53 @@ pub fn run(ctx: &mut Context, options: &RunOptions) -> i32 {
             if !wanted(ctx, options, &id, recipient.as_ref(), sender.as_ref()) {
                 continue;
             }
-            attempt(ctx, options, &id, *first_phase, std::mem::take(&mut force_next));
+            let tally = ramp.as_ref().map(|r| r.tally.clone()).filter(|_| *first_phase);
+            attempt(ctx, options, &id, tally, *first_phase, std::mem::take(&mut force_next));
+            if let Some(ramp) = ramp.as_mut().filter(|_| *first_phase) {
+                ramp.deliver_if_full(ctx, options, &id);
+            }
         }
+    }
+    if let Some(ramp) = ramp {
+        ramp.wait();
     }
     // Looking for the messages that are wanted has left one in hand.
     ctx.message = Default::default();
     log::write(ctx, Some(Selector::QueueRun), Which::MAIN, format!("End{detail}").as_bytes());
     0
+}
+
+/// Messages routed to a host before its delivery begins.
+const RAMP_LIMIT: u32 = 80;
+
+/// `queue_fast_ramp`: while the first phase of a run goes on, other processes begin to deliver to hosts that many
+/// messages have been routed to. Such a process takes one message; the rest follows it down the connection.
+#[derive(Default)]
+struct Ramp {
+    tally: Tally,
+    children: Vec<i32>,
+}
+
+impl Ramp {
+    /// Starts a process for the message that was routed last, if its host has got enough.
+    fn deliver_if_full(&mut self, ctx: &mut Context, options: &RunOptions, id: &[u8]) {
+        self.children.retain(|pid| matches!(crate::sys::process::waitpid(*pid, false), Ok(None)));
+        let most = usize::try_from(ctx.config.main.remote_max_parallel.0).unwrap_or(1).max(1);
+        if !self.tally.take_full(RAMP_LIMIT) || self.children.len() >= most {
+            return;
+        }
+        let child = crate::daemon::start_child(ctx, "delivery of a queue run", |ctx| {
+            attempt(ctx, options, id, None, false, false);
+            0
+        });
+        self.children.extend(child);
+    }
+
+    fn wait(self) {
+        for pid in self.children {
+            let _ = crate::sys::process::wait(pid);
+        }
+    }
 }
 
 fn load(ctx: &Context) -> f64 {
@@ -186,7 +227,7 @@ fn wanted(ctx: &mut Context, options: &RunOptions, id: &[u8], recipient: Option<
 }
 
 /// One delivery, with a context of its own. A fault in it ends this attempt, not the run.
-fn attempt(ctx: &mut Context, options: &RunOptions, id: &[u8], first_phase: bool, forced: bool) {
+fn attempt(ctx: &mut Context, options: &RunOptions, id: &[u8], tally: Option<Tally>, first_phase: bool, forced: bool) {
     let run = crate::context::Run { queue_running: true, ..(*ctx.run).clone() };
     let mut own = Context::new(ctx.config.clone(), std::sync::Arc::new(run), ctx.services.clone());
     let deliver = DeliverOptions {
@@ -195,6 +236,7 @@ fn attempt(ctx: &mut Context, options: &RunOptions, id: &[u8], first_phase: bool
         force_thaw: options.force_frozen,
         queue_running: true,
         first_phase,
+        tally,
         local_only: options.local_only,
         ..DeliverOptions::default()
     };

@@ -207,7 +207,9 @@ impl Criterion {
         }
         let rest = rest.trim();
         let (operator, value) = rest.split_once(char::is_whitespace).unwrap_or((rest, ""));
-        let value = value.trim().to_string();
+        let value = value.trim();
+        let unquoted = ['"', '\''].iter().find_map(|q| value.strip_prefix(*q)?.strip_suffix(*q));
+        let value = unquoted.unwrap_or(value).to_string();
         let pattern = || Regex::new(value.as_bytes(), RegexOptions::NONE).map_err(|e| format!("bad pattern in \"{given}\": {e}"));
         let test = match operator {
             "" => Test::True,
@@ -368,6 +370,7 @@ mod tests {
         assert_eq!(holds("!$x = abc", "ABC"), Ok(false));
         assert_eq!(holds("$x =~ ^a", "ba"), Ok(false));
         assert_eq!(holds("$x", "0"), Ok(false));
+        assert_eq!(holds("$x eq \"\"", ""), Ok(true));
         assert!(holds("x eq 1", "1").is_err() && holds("$x < y", "1").is_err() && holds("$x ?? y", "1").is_err());
         assert!(holds("$", "").is_err() && holds("$x =~ (", "").is_err());
     }
