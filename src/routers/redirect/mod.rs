@@ -168,18 +168,13 @@ impl Redirect {
             }
             Err(ForwardEnd::Defer(text)) => {
                 let text = self.without_code(text);
-                let text = if text.is_empty() { BString::from("forced defer") } else { text };
                 addr.failure.basic_errno = errors::UNKNOWN;
                 addr.failure.message = Some(Text::tainted(text.clone()));
                 addr.failure.user_message = Some(Text::tainted(text));
                 addr.flags.user_message_given = true;
                 Routed::Defer
             }
-            Err(ForwardEnd::IncludeFailed(message)) => {
-                addr.failure.basic_errno = errors::BAD_REDIRECT;
-                common::defer(addr, message)
-            }
-            Err(ForwardEnd::Error(message)) => {
+            Err(ForwardEnd::IncludeFailed(message) | ForwardEnd::Error(message)) => {
                 addr.failure.basic_errno = errors::BAD_REDIRECT;
                 common::defer(addr, format!("error in {what}: {message}"))
             }
