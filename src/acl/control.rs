@@ -35,6 +35,7 @@ enum Control {
     NoMboxUnspool,
     NoMultilineResponses,
     NoPipelining,
+    RequireTls,
     Queue,
     Submission,
     SuppressLocalFixups,
@@ -90,6 +91,7 @@ static ROWS: &[Row] = &[
     row("no_pipelining", Control::NoPipelining, false, SMTP),
     row("queue", Control::Queue, true, MESSAGE),
     row("queue_only", Control::Queue, true, MESSAGE),
+    row("requiretls", Control::RequireTls, false, MESSAGE),
     row("submission", Control::Submission, true, Places::only(&[Where::Mail, Where::Rcpt, Where::Predata])),
     row(
         "suppress_local_fixups",
@@ -137,7 +139,6 @@ fn try_obey(ctx: &mut Context, run: &mut Run, arg: &Text) -> Result<Done, String
         let name = if row.control == Control::Queue { "queue" } else { row.name };
         return Err(format!("cannot use \"control={name}\" in {} ACL", run.place.name()));
     }
-    let missing = || Err(format!("control={} is not implemented", row.name));
     match row.control {
         Control::AllowAuthUnadvertised => ctx.session.allow_auth_unadvertised = true,
         Control::CasefulLocalPart => local_part_case(ctx, run, true),
@@ -145,6 +146,7 @@ fn try_obey(ctx: &mut Context, run: &mut Run, arg: &Text) -> Result<Done, String
         Control::Debug => debug_control(ctx, arg, rest)?,
         Control::DkimDisableVerify => ctx.message.dkim_disable_verify = true,
         Control::DmarcDisableVerify => ctx.message.dmarc_disable_verify = true,
+        Control::DmarcEnableForensic => ctx.message.dmarc_forensic = true,
         Control::Dscp => dscp::set(ctx, arg, rest.get(1..).unwrap_or_default())?,
         Control::EnforceSync => ctx.session.enforce_sync = true,
         Control::NoEnforceSync => ctx.session.enforce_sync = false,
@@ -159,7 +161,8 @@ fn try_obey(ctx: &mut Context, run: &mut Run, arg: &Text) -> Result<Done, String
                 b"/no_tell" => false,
                 _ => return Err(syntax()),
             };
-            ctx.message.freeze_requested = true;
+            // Nothing waits in a wrapper.
+            ctx.message.freeze_requested = !ctx.config.main.mua_wrapper;
             ctx.message.freeze_no_tell = !tell;
             cutthrough::end(ctx, "item frozen");
         }
@@ -167,6 +170,11 @@ fn try_obey(ctx: &mut Context, run: &mut Run, arg: &Text) -> Result<Done, String
         Control::NoDelayFlush => ctx.session.no_delay_flush = true,
         Control::NoMboxUnspool => ctx.message.scan.keep = true,
         Control::NoMultilineResponses => ctx.session.no_multiline_responses = true,
+        Control::RequireTls => {
+            ctx.message.requiretls = true;
+            // The connection of a callout was not made for that.
+            cutthrough::end(ctx, "REQUIRETLS");
+        }
         Control::NoPipelining => ctx.session.pipelining_enabled = false,
         Control::Queue => {
             let mut first_pass = false;
@@ -177,8 +185,8 @@ fn try_obey(ctx: &mut Context, run: &mut Run, arg: &Text) -> Result<Done, String
                     _ => return Err(syntax()),
                 }
             }
-            ctx.message.queue_only = true;
-            ctx.message.queue_smtp = first_pass;
+            ctx.message.queue_only = !ctx.config.main.mua_wrapper;
+            ctx.message.queue_smtp = first_pass && ctx.message.queue_only;
             cutthrough::end(ctx, "queueing forced");
         }
         Control::Submission => {
@@ -195,7 +203,6 @@ fn try_obey(ctx: &mut Context, run: &mut Run, arg: &Text) -> Result<Done, String
             });
         }
         Control::CutthroughDelivery => cutthrough::request(ctx, rest),
-        Control::DmarcEnableForensic => return missing(),
         Control::Wellknown => {
             let path = arg.piece(rest.get(1..).unwrap_or_default());
             return well_known(ctx, &path);

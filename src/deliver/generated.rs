@@ -28,6 +28,7 @@ pub fn send_as(ctx: &mut Context, text: &[u8], as_process: bool) -> Result<(), i
         as_process,
         reference: (!ctx.message.id.is_empty()).then(|| ctx.message.id.clone()),
         authenticated_sender: authenticated,
+        requiretls: ctx.message.requiretls,
         ..Generated::default()
     };
     let result = submit(ctx, message).map(drop);

@@ -6,7 +6,7 @@ use bstr::{BString, ByteSlice};
 use super::transport_write::{WriteSpec, write_message};
 use crate::build_options::EXPERIMENTAL_DSN_INFO;
 use crate::context::Context;
-use crate::log::escape::printing;
+use crate::log::escape::{printing, printing_with_tabs};
 use crate::log::line::RemoteLog;
 use crate::route::{Address, AddressKind, HostItem};
 use crate::sys::time::unix_time;
@@ -235,7 +235,7 @@ impl Report {
         let f = &addr.failure;
         let text = f.message.as_ref().filter(|_| addr.flags.pass_message).or(f.user_message.as_ref());
         let Some(text) = text else { return };
-        let text = printing(text, ctx.config.site.log.topbit);
+        let text = printing_with_tabs(text, ctx.config.site.log.topbit);
         self.put("\n    ");
         self.put(lead);
         let mut count = lead.len();

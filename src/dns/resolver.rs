@@ -104,9 +104,13 @@ impl Resolver {
     fn follow(&self, query: &Query<'_>) -> Answer {
         let mut target: BString = query.name.into();
         let mut full: BString = query.name.into();
+        // A chain is as secure as its weakest link.
+        let (mut ad, mut aa) = (true, true);
         for round in 0..=self.settings.cname_loops {
             let q = Query { name: &target, ..*query };
             let mut answer = self.basic(&q);
+            (ad, aa) = (ad && answer.ad, aa && answer.aa);
+            (answer.ad, answer.aa) = (ad, aa);
             if answer.outcome != Outcome::Found {
                 return answer;
             }

@@ -16,6 +16,7 @@ pub mod operators;
 mod parse_cond;
 mod parse_item;
 pub mod parser;
+pub mod perl;
 pub mod split;
 mod tree;
 pub mod variables;
@@ -25,6 +26,7 @@ use std::sync::{Arc, OnceLock};
 
 use bstr::BString;
 pub use eval::MAX_RESULT;
+pub use tree::HeaderForm;
 
 use crate::context::Context;
 use crate::text::Text;

@@ -85,11 +85,7 @@ fn by_dns(ctx: &mut Context, ip: IpAddr) -> Result<Vec<Vec<u8>>, ()> {
         }
         _ => return Ok(Vec::new()),
     }
-    let list = ctx.config.main.dns_trust_aa.get().cloned();
-    let secure = answer.is_secure(&mut |zone| {
-        list.as_ref().is_some_and(|l| super::match_domain(ctx, &Text::tainted(zone.as_bytes()), l, None) == Match::Yes)
-    });
-    ctx.session.host_dnssec = secure;
+    ctx.session.host_dnssec = super::dns_secure(ctx, &answer);
     let names: Vec<_> = answer.of_type(RecordType::Ptr).filter_map(|r| r.data.name()).take(MAX_NAMES).collect();
     if names.first().is_some_and(|n| n.is_empty()) {
         log::hdebug!(ctx, HOST_LOOKUP, " IP address lookup yielded an empty name: treated as non-existent host name");

@@ -10,6 +10,7 @@ mod host;
 mod host_name;
 pub mod net;
 mod scan;
+mod secure;
 mod special;
 mod string;
 #[cfg(test)]
@@ -25,6 +26,7 @@ use crate::text::Text;
 
 pub use cache::{ListCache, Outer};
 pub use host_name::{addresses_of, host_name_lookup};
+pub use secure::dns_secure;
 
 /// What a list says.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -517,6 +517,7 @@ fn commit(
         remove_files(ctx);
         return Err(Stop::Onward(text));
     }
+    ctx.message.subdir = data.place().letter;
     arrival(ctx, logged, kept);
     if let Answer::Delivered = onward {
         log::write(ctx, None, Which::MAIN, b"Completed");
@@ -597,6 +598,7 @@ fn arrival(ctx: &mut Context, logged: &Logged, kept: bool) {
     let refused = ctx.message.fake_response == crate::context::message::FakeResponse::Fail;
     let flag: &[u8] = if refused { b"(= " } else { b"<= " };
     log::write(ctx, None, Which::MAIN, &[flag, text.as_slice()].concat());
+    ctx.session.fast_open = None;
     let frozen = ctx.message.freeze_requested;
     let queued = ctx.message.queue_only;
     let queue = &ctx.message.queue_name;
@@ -608,6 +610,8 @@ fn arrival(ctx: &mut Context, logged: &Logged, kept: bool) {
         log::write(ctx, Some(Selector::DelayDelivery), Which::MAIN, waits.as_bytes());
     }
     if kept && ctx.config.main.message_logs {
+        // The message log does without the envelope.
+        let text = log::line::arrival(ctx, &log::line::Arrival { recipients: &[], raw_sender: None, ..facts });
         log::msglog::append(ctx, &[b"Received from ", text.as_slice()].concat());
         if frozen {
             log::msglog::append(ctx, b"frozen by ACL");

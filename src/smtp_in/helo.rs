@@ -30,9 +30,6 @@ impl Server {
                 return next;
             }
         }
-        if let Some(spf) = crate::mail_auth::spf_connection(ctx) {
-            ctx.session.spf = Some(spf);
-        }
         let mut message = None;
         if let Some(list) = ctx.config.main.acl_smtp_helo.get().cloned() {
             let result = acl::check(ctx, Where::Helo, None, &list);
@@ -47,6 +44,7 @@ impl Server {
         self.auth_advertised = None;
         self.tls_advertised = false;
         self.smtputf8_advertised = false;
+        self.requiretls_advertised = false;
         self.wellknown_advertised = false;
         self.xclient_advertised = false;
         ctx.session.pipelining_advertised = false;
@@ -206,6 +204,12 @@ pub fn set_protocol(ctx: &mut Context) {
     });
     if secure && !on_connect {
         name.push('s');
+    }
+    if secure && ctx.message.requiretls {
+        // The `s` that stands for TLS becomes `S`.
+        if let Some(at) = name.rfind('s') {
+            name.replace_range(at..=at, "S");
+        }
     }
     if s.authenticated_by.is_some() {
         name.push('a');

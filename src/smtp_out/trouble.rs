@@ -122,6 +122,8 @@ impl Doing<'_> {
                     joined(&["Malformed SMTP reply in response to ".as_bytes(), &phrase, b": ", &shown])
                 }
             }
+            // With TCP Fast Open a refused connection shows at the first answer only.
+            Fault::Io(errno @ libc::ECONNREFUSED, _) => return Trouble { errno, can_quit: false, ..t },
             Fault::Io(errno, text) => {
                 t.errno = errno;
                 if errno == 0 { text.into() } else { self.host.into() }

@@ -83,6 +83,7 @@ pub(super) fn variable(ctx: &mut Context, line: &[u8], c: &mut Cursor<'_>) -> Re
         b"tls_ocsp" => s.tls_in.ocsp = number(value).and_then(|n| u8::try_from(n).ok()).ok_or("tls_ocsp")?,
         b"tls_resumption" => s.tls_in.resumption = value.first().map_or(0, |l| u32::from(l.wrapping_sub(b'A') & 0x0f)),
         b"tls_ver" => s.tls_in.version = bytes(),
+        b"tls_requiretls" => m.requiretls = value != b"0x0",
         b"smtputf8" => m.smtputf8 = true,
         b"utf8_downcvt" => m.utf8_downconvert = Some(1),
         b"utf8_optdowncvt" => m.utf8_downconvert = Some(-1),

@@ -228,6 +228,9 @@ fn tls_lines(w: &mut Writer, ctx: &Context) {
         w.number("tls_resumption", char::from(b'A' + (t.resumption & 0x0f) as u8));
     }
     w.bytes("tls_ver", t.version.as_deref().map(Vec::as_slice));
+    if m.requiretls {
+        w.number("tls_requiretls", "0x1");
+    }
     if m.smtputf8 {
         w.flag("smtputf8", true);
         w.flag("utf8_downcvt", m.utf8_downconvert == Some(1));

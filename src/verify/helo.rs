@@ -88,7 +88,7 @@ fn forward(ctx: &mut Context, name: &Text, ip: IpAddr) -> Option<bool> {
         HostSearch::Found { hosts, .. } => hosts
             .iter()
             .find(|h| h.address.is_some_and(|a| a.to_canonical() == ip.to_canonical()))
-            .map(|h| h.dnssec_address == Some(true)),
+            .map(|h| h.dnssec == Some(true)),
         _ => None,
     }
 }

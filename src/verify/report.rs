@@ -157,7 +157,7 @@ impl Report {
             if let Some(p) = h.port {
                 line.extend_from_slice(format!(" port={p}").as_bytes());
             }
-            if ctx.run.test_harness && h.dnssec_address == Some(true) && h.dnssec_mx != Some(false) {
+            if ctx.run.test_harness && h.dnssec == Some(true) {
                 line.extend_from_slice(b" AD");
             }
             if matches!(h.status, crate::route::HostStatus::UnusableRetry | crate::route::HostStatus::UnusableExpired) {

@@ -9,6 +9,7 @@ use super::{
 use crate::context::Context;
 use crate::dns::{Answer, Outcome, Query, RData, RecordType};
 use crate::expand::Template;
+use crate::matching;
 use crate::route::HostItem;
 use crate::text::Text;
 
@@ -37,20 +38,24 @@ pub fn find_by_dns(ctx: &mut Context, domain: &HostItem, wants: &DnsWants<'_>, o
     let require = in_dnssec(ctx, name, "require", options.dnssec_require, options.trace);
     let request = in_dnssec(ctx, name, "request", options.dnssec_request, options.trace);
     let dnssec = Dnssec { request, require };
+    ctx.address.lookup_dnssec = None;
     let mut full = name.clone();
     if let Some(service) = wants.srv_service {
         let srv_name = BString::from([b"_", service, b"._tcp.", name.as_bytes()].concat());
         let answer = ask(ctx, &srv_name, RecordType::Srv, options, dnssec);
         match answer.outcome {
-            Outcome::Found if dnssec.lacking(&answer) => return HostSearch::Insecure,
             Outcome::Found => {
+                let secure = dnssec.of(ctx, &answer);
+                if dnssec.lacking(secure) {
+                    return HostSearch::Insecure;
+                }
                 let records = srv_records(&answer);
                 if let [(_, _, _, target)] = records.as_slice()
                     && (target.is_empty() || *target == ".")
                 {
                     return HostSearch::Failed(Failed::NoService);
                 }
-                let hosts = order_srv(ctx, domain, &records, answer.ad);
+                let hosts = order_srv(ctx, domain, &records, secure);
                 return addresses_of(ctx, hosts, full, wants, options, dnssec);
             }
             Outcome::Again | Outcome::Fail if !again_is_nonexistent(ctx, name) && !in_fail_domains(ctx, name, wants.srv_fail) => {
@@ -63,7 +68,8 @@ pub fn find_by_dns(ctx: &mut Context, domain: &HostItem, wants: &DnsWants<'_>, o
         let answer = ask(ctx, name, RecordType::Mx, options, dnssec);
         match answer.outcome {
             Outcome::Found => {
-                if dnssec.lacking(&answer) {
+                let secure = dnssec.of(ctx, &answer);
+                if dnssec.lacking(secure) {
                     return HostSearch::Insecure;
                 }
                 full = Text::tainted(answer.name.clone());
@@ -93,7 +99,7 @@ pub fn find_by_dns(ctx: &mut Context, domain: &HostItem, wants: &DnsWants<'_>, o
                         name: Text::tainted(exchange),
                         mx: i32::from(preference),
                         sort_key,
-                        dnssec_mx: Some(answer.ad),
+                        dnssec: secure,
                         port: domain.port,
                         ..HostItem::default()
                     };
@@ -132,8 +138,19 @@ struct Dnssec {
 }
 
 impl Dnssec {
-    fn lacking(self, answer: &Answer) -> bool {
-        self.require && !answer.ad
+    /// Is the answer secure? None if nobody asked; `$lookup_dnssec_authenticated` says it too.
+    fn of(self, ctx: &mut Context, answer: &Answer) -> Option<bool> {
+        let secure = (self.request || self.require).then(|| matching::dns_secure(ctx, answer));
+        ctx.address.lookup_dnssec = match (secure, ctx.address.lookup_dnssec) {
+            // One insecure step makes the whole insecure.
+            (Some(true), Some(false)) => Some(false),
+            _ => secure,
+        };
+        secure
+    }
+
+    fn lacking(self, secure: Option<bool>) -> bool {
+        self.require && secure != Some(true)
     }
 }
 
@@ -163,7 +180,7 @@ fn srv_records(answer: &Answer) -> Vec<Srv> {
 }
 
 /// The order of RFC 2782: by priority, and among equals at random by weight, those of weight 0 first in the sum.
-fn order_srv(ctx: &mut Context, domain: &HostItem, records: &[Srv], ad: bool) -> Vec<HostItem> {
+fn order_srv(ctx: &mut Context, domain: &HostItem, records: &[Srv], secure: Option<bool>) -> Vec<HostItem> {
     let mut left: Vec<&Srv> = records.iter().collect();
     let mut out = Vec::new();
     while let Some(first) = left.first() {
@@ -188,7 +205,7 @@ fn order_srv(ctx: &mut Context, domain: &HostItem, records: &[Srv], ad: bool) ->
                 mx: i32::from(*priority),
                 sort_key: out.len() as i64 * 1000,
                 port: Some(*port),
-                dnssec_mx: Some(ad),
+                dnssec: secure,
                 ..domain.clone()
             });
         }
@@ -285,10 +302,13 @@ fn addresses(ctx: &mut Context, host: &HostItem, wants: &DnsWants<'_>, options: 
         let answer = ask(ctx, &host.name, *rtype, options, dnssec);
         match answer.outcome {
             Outcome::Found => {
-                if dnssec.lacking(&answer) {
+                let secure = dnssec.of(ctx, &answer);
+                if dnssec.lacking(secure) {
                     insecure = true;
                     continue;
                 }
+                // An insecure MX that leads to a secure address proves nothing.
+                let dnssec = if host.dnssec == Some(false) { Some(false) } else { secure };
                 canonical = Some(Text::tainted(answer.name.clone()));
                 for (owner, ip) in answer.of_type(*rtype).filter_map(|r| Some((&r.name, r.data.address()?))) {
                     if ignored(ctx, options.ignore, &host.name, ip) {
@@ -297,10 +317,11 @@ fn addresses(ctx: &mut Context, host: &HostItem, wants: &DnsWants<'_>, options: 
                     let late = if wants.ipv4_first { ip.is_ipv6() } else { ip.is_ipv4() };
                     let base = if host.mx >= 0 { i64::from(host.mx) } else { 0 };
                     let sort_key = order::key(ctx, base) + if late { 500 } else { 0 };
-                    let mut item = HostItem { sort_key, dnssec_address: Some(answer.ad), ..with_address(host, ip) };
+                    let mut item = HostItem { sort_key, dnssec, ..with_address(host, ip) };
                     if !owner.eq_ignore_ascii_case(&host.name) {
-                        // It is called by the name that the alias stands for; its certificate may have either.
+                        // It is called by the name that the alias stands for.
                         item.name = Text::tainted(owner.clone());
+                        item.cert_name = super::cert_name(&host.name, &item.name);
                     }
                     order::insert(&mut out, item);
                 }

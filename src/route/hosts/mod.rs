@@ -156,6 +156,14 @@ fn again_is_nonexistent(ctx: &mut Context, name: &[u8]) -> bool {
     matching::again_means_nonexist(ctx, name)
 }
 
+/// The name that a certificate must have if it is not `full`: that at the head of the chain of CNAMEs that led there
+/// (manual section 42.6). A name that was only widened by a search domain is no such chain.
+fn cert_name(asked: &Text, full: &Text) -> Option<Text> {
+    let widened = full.get(..asked.len()).is_some_and(|f| f.eq_ignore_ascii_case(asked))
+        && (full.len() == asked.len() || full.get(asked.len()) == Some(&b'.'));
+    (!widened).then(|| asked.clone())
+}
+
 /// The address that a host name is, if it is one (brackets allowed around IPv6).
 pub fn literal(name: &[u8]) -> Option<IpAddr> {
     let bare = name.strip_prefix(b"[").and_then(|n| n.strip_suffix(b"]")).unwrap_or(name);

@@ -14,7 +14,7 @@ use std::time::Duration;
 use bstr::ByteSlice;
 
 use crate::context::Context;
-use crate::deliver::Continued;
+use crate::deliver::{Continued, Purpose};
 use crate::log::hdebug;
 use crate::route::{Address, HostItem};
 use crate::smtp_out::Opened;
@@ -62,7 +62,9 @@ pub struct Held {
 /// `control = cutthrough_delivery`; `options` is what follows the name.
 pub fn request(ctx: &mut Context, options: &[u8]) {
     let m = &ctx.message;
-    let ignored = if m.prdr {
+    let ignored = if m.requiretls {
+        Some("REQUIRETLS")
+    } else if m.prdr {
         Some("PRDR active")
     } else if m.freeze_requested {
         Some("frozen")
@@ -133,7 +135,7 @@ pub fn for_delivery(ctx: &mut Context) -> Option<Continued> {
         host: host.name.as_bytes().into(),
         address: host.address_text.clone(),
         sequence: 1,
-        after_callout: true,
+        purpose: Purpose::AfterCallout,
         connection: std::sync::Arc::new(std::sync::Mutex::new(Some(Box::new(opened)))),
     })
 }
