@@ -234,6 +234,9 @@ fn overrides(o: &Options, config: &mut Config, test_harness: bool) {
     {
         config.main.smtputf8_advertise_hosts = Str::unset();
     }
+    if matches!(o.test, Some(Test::Address | Test::Verify { .. })) {
+        config.main.allow_domain_literals = true;
+    }
     if let Some(t) = o.receive_timeout {
         config.main.receive_timeout = Time(t);
     }

@@ -144,7 +144,11 @@ impl Manualroute {
                 b"ipv4_prefer" => kind = kind.with_ipv4_first(),
                 name => match ctx.config.transport(name) {
                     Some(t) => transport = Some(t.clone()),
-                    None => return Err(format!("unknown routing option or transport name \"{}\"", name.as_bstr())),
+                    None => {
+                        let text = format!("unknown routing option or transport name \"{}\"", name.as_bstr());
+                        log::write(ctx, None, Which::MAIN, format!("Error in {} router: {text}", router.name).as_bytes());
+                        return Err(format!("error in router: {text}"));
+                    }
                 },
             }
         }

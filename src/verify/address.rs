@@ -92,7 +92,10 @@ pub(super) fn run(ctx: &mut Context, vaddr: &mut Address, options: &VerifyOption
         }
         let (outcome, accepted) = route_one(ctx, &mut addr, purpose, sender, options, &mut lists);
         ctx.message.sender = saved_sender.clone();
-        queue.extend(lists.new.drain(..));
+        // Each address is followed to its end before the next.
+        for child in lists.new.drain(..).rev() {
+            queue.push_front(child);
+        }
 
         let outcome = match outcome {
             RouteOutcome::Rerouted => {
@@ -209,8 +212,9 @@ fn route_one(
         addr.router_vars = a.router_vars.clone();
         addr.router = a.router.clone();
     }
-    lists.local.append(&mut these.local);
-    lists.remote.append(&mut these.remote);
+    // The last one found is the first of the report.
+    lists.local.splice(..0, these.local);
+    lists.remote.splice(..0, these.remote);
     lists.succeed.append(&mut these.succeed);
     lists.new.append(&mut these.new);
     (outcome, accepted)

@@ -154,15 +154,11 @@ impl Redirect {
                 Routed::Fail
             }
             Err(ForwardEnd::Defer(text)) => {
-                o.give_text(addr, if text.is_empty() { b"forced defer" } else { &text });
+                o.give_text(addr, &text);
                 addr.failure.basic_errno = errors::UNKNOWN;
                 Routed::Defer
             }
-            Err(ForwardEnd::IncludeFailed(message)) => {
-                addr.failure.basic_errno = errors::BAD_REDIRECT;
-                common::defer(addr, message)
-            }
-            Err(ForwardEnd::Error(message)) => {
+            Err(ForwardEnd::IncludeFailed(message) | ForwardEnd::Error(message)) => {
                 addr.failure.basic_errno = errors::BAD_REDIRECT;
                 common::defer(addr, format!("error in redirect {}: {message}", o.kind()))
             }
