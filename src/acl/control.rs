@@ -8,7 +8,8 @@ use super::run::Run;
 use super::{Verdict, dscp};
 use crate::context::Context;
 use crate::context::message::{FakeResponse, Submission};
-use crate::log::{self, Which};
+use crate::log::debuglog::{self, Wanted};
+use crate::log::{self, Which, trace};
 use crate::parse;
 use crate::text::Text;
 use crate::verify::cutthrough;
@@ -34,6 +35,7 @@ enum Control {
     NoMboxUnspool,
     NoMultilineResponses,
     NoPipelining,
+    RequireTls,
     Queue,
     Submission,
     SuppressLocalFixups,
@@ -89,6 +91,7 @@ static ROWS: &[Row] = &[
     row("no_pipelining", Control::NoPipelining, false, SMTP),
     row("queue", Control::Queue, true, MESSAGE),
     row("queue_only", Control::Queue, true, MESSAGE),
+    row("requiretls", Control::RequireTls, false, MESSAGE),
     row("submission", Control::Submission, true, Places::only(&[Where::Mail, Where::Rcpt, Where::Predata])),
     row(
         "suppress_local_fixups",
@@ -141,6 +144,7 @@ fn try_obey(ctx: &mut Context, run: &mut Run, arg: &Text) -> Result<Done, String
         Control::AllowAuthUnadvertised => ctx.session.allow_auth_unadvertised = true,
         Control::CasefulLocalPart => local_part_case(ctx, run, true),
         Control::CaselowerLocalPart => local_part_case(ctx, run, false),
+        Control::Debug => debug_control(ctx, arg, rest)?,
         Control::DkimDisableVerify => ctx.message.dkim_disable_verify = true,
         Control::DmarcDisableVerify => ctx.message.dmarc_disable_verify = true,
         Control::Dscp => dscp::set(ctx, arg, rest.get(1..).unwrap_or_default())?,
@@ -163,7 +167,13 @@ fn try_obey(ctx: &mut Context, run: &mut Run, arg: &Text) -> Result<Done, String
         }
         Control::NoCalloutFlush => ctx.session.no_callout_flush = true,
         Control::NoDelayFlush => ctx.session.no_delay_flush = true,
+        Control::NoMboxUnspool => ctx.message.scan.keep = true,
         Control::NoMultilineResponses => ctx.session.no_multiline_responses = true,
+        Control::RequireTls => {
+            ctx.message.requiretls = true;
+            // The connection of a callout was not made for that.
+            cutthrough::end(ctx, "REQUIRETLS");
+        }
         Control::NoPipelining => ctx.session.pipelining_enabled = false,
         Control::Queue => {
             let mut first_pass = false;
@@ -192,7 +202,7 @@ fn try_obey(ctx: &mut Context, run: &mut Run, arg: &Text) -> Result<Done, String
             });
         }
         Control::CutthroughDelivery => cutthrough::request(ctx, rest),
-        Control::Debug | Control::DmarcEnableForensic | Control::NoMboxUnspool => return missing(),
+        Control::DmarcEnableForensic => return missing(),
         Control::Wellknown => {
             let path = arg.piece(rest.get(1..).unwrap_or_default());
             return well_known(ctx, &path);
@@ -219,6 +229,46 @@ fn well_known(ctx: &mut Context, path: &Text) -> Result<Done, String> {
 
 fn options(rest: &[u8]) -> impl Iterator<Item = BString> + '_ {
     rest.split(|c| *c == b'/').skip(1).map(BString::from)
+}
+
+/// `control = debug`
+fn debug_control(ctx: &mut Context, arg: &Text, rest: &[u8]) -> Result<(), String> {
+    let (mut tag, mut selector, mut pretrigger) = (BString::default(), trace::default_categories(), None);
+    let (mut on_panic, mut now) = (false, false);
+    for option in options(rest) {
+        let (name, value) = option.split_once_str("=").map_or((option.as_slice(), None), |(n, v)| (n, Some(v)));
+        let bad = || format!("bad option \"{option}\" in \"control={arg}\"");
+        match (name, value) {
+            (b"stop", None) => {
+                debuglog::stop(ctx, false);
+                return Ok(());
+            }
+            (b"kill", None) => {
+                debuglog::stop(ctx, true);
+                return Ok(());
+            }
+            (b"tag", Some(v)) => tag = v.into(),
+            (b"opts", Some(v)) => selector = trace::parse(v)?,
+            (b"pretrigger", Some(v)) => {
+                let size = v.to_str().ok().and_then(|v| v.parse().ok()).ok_or_else(bad)?;
+                pretrigger = Some(size).filter(|n: &usize| *n > 0);
+            }
+            (b"trigger", Some(b"paniclog")) => on_panic = true,
+            (b"trigger", Some(b"now")) => now = true,
+            _ => return Err(bad()),
+        }
+    }
+    match &ctx.run.debug_log {
+        Some(log) if now => log.trigger(),
+        Some(_) => {}
+        None => {
+            let path = debuglog::path(ctx, &tag)?;
+            // With a trigger that has come nothing needs to wait.
+            let pretrigger = pretrigger.filter(|_| !now);
+            debuglog::start(ctx, Wanted { path, selector, pretrigger, on_panic: on_panic && !now });
+        }
+    }
+    Ok(())
 }
 
 /// What `$local_part` and `local_parts` see from here on.

@@ -360,7 +360,7 @@ fn obey_items(ctx: &mut Context, run: &mut Run, statement: &Statement, endpass: 
         };
         let mut left = String::from(info.name);
         if let Some(v) = &item.variable {
-            left.push_str(&format!(" acl_{}{}", if v.connection { 'c' } else { 'm' }, v.name));
+            left.push_str(&format!(" {}", v.name()));
         }
         if item.negated {
             left.insert(0, '!');

@@ -15,7 +15,7 @@ use std::sync::Arc;
 use crate::config::Config;
 
 pub use address_vars::AddressVars;
-pub use message::{Header, HeaderKind, Message, Recipient};
+pub use message::{BodySource, Header, HeaderKind, Message, Recipient};
 pub use run::{Run, Services};
 pub use scratch::{AclVars, Scratch, SenderVerifyFailed};
 pub use session::{Session, TlsFacts};
@@ -68,8 +68,10 @@ impl Context {
             tls: Default::default(),
             spool: Arc::new(crate::spool::Spool::new(&config)),
             handoff: Default::default(),
+            work: Default::default(),
             lookups: Default::default(),
             lists: Default::default(),
+            perl: Default::default(),
             random: Default::default(),
         };
         Context::new(config, run, services)

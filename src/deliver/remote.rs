@@ -121,6 +121,20 @@ pub trait RemoteTransport: fmt::Debug {
         let _ = ctx;
         Vec::new()
     }
+    /// It uses its own hosts whatever those of the addresses are (`hosts` with `hosts_override`).
+    fn overrides_hosts(&self) -> bool {
+        false
+    }
+    /// The server must be verified for each domain (DANE): addresses of several cannot share a transaction.
+    fn single_domain(&self, ctx: &mut Context, host: &crate::route::HostItem) -> bool {
+        let _ = (ctx, host);
+        false
+    }
+    /// Can messages for the host go over a connection that was kept?
+    fn can_continue(&self, ctx: &mut Context, kept: &super::Continued, host: &crate::route::HostItem) -> bool {
+        let _ = (ctx, kept, host);
+        true
+    }
     /// `connection_max_messages`: limits how many copies one run may make. 0 is no limit.
     fn max_messages(&self) -> u64 {
         0

@@ -8,7 +8,7 @@ use std::fs::File;
 use std::io::{self, Write};
 use std::os::unix::fs::FileExt;
 
-use bstr::BString;
+use bstr::{BString, ByteSlice};
 
 use super::write_body::{Converter, Normaliser};
 use super::{write_filter, write_headers};
@@ -159,19 +159,106 @@ impl std::error::Error for WriteError {}
 
 /// Writes the message of the context. `data` is its open -D file; its position is not used or changed.
 pub fn write_message(ctx: &mut Context, spec: &WriteSpec<'_>, data: &File, out: &mut dyn Output) -> Result<Written, WriteError> {
+    prepare(ctx, spec, data)?.write(spec, out)
+}
+
+/// A message that is ready to be written: its header is there, and it has been through the filter. Who signs looks at
+/// it first.
+pub struct Prepared<'a> {
+    header: Vec<u8>,
+    data: &'a File,
+    /// The filter's output, header and body.
+    filtered: Option<File>,
+    start: u64,
+    limit: u64,
+    wireformat: bool,
+}
+
+/// Puts the header together, and runs the filter.
+pub fn prepare<'a>(ctx: &mut Context, spec: &WriteSpec<'_>, data: &'a File) -> Result<Prepared<'a>, WriteError> {
     let header = if spec.no_headers { Vec::new() } else { header_section(ctx, spec)? };
-    let body = Body {
+    let mut message = Prepared {
+        header,
         data,
+        filtered: None,
         start: if spec.no_body { u64::MAX } else { ctx.message.id.len() as u64 + 3 },
         limit: if spec.body_limit == 0 { u64::MAX } else { spec.body_limit },
         wireformat: ctx.message.wireformat,
     };
     if let Some(filter) = &spec.filter {
-        let output = write_filter::run(filter, &header, &body)?;
-        let filtered = Body { data: &output, start: 0, limit: u64::MAX, wireformat: false };
-        return convert(spec, &[], &filtered, out);
+        let output = write_filter::run(filter, &message.header, &message.body())?;
+        message =
+            Prepared { header: Vec::new(), filtered: Some(output), start: 0, limit: u64::MAX, wireformat: false, ..message };
     }
-    convert(spec, &header, &body, out)
+    Ok(message)
+}
+
+/// Most bytes of a header section that comes back from a filter.
+const MAX_HEADER: u64 = 1 << 20;
+
+impl Prepared<'_> {
+    fn body(&self) -> Body<'_> {
+        Body {
+            data: self.filtered.as_ref().unwrap_or(self.data),
+            start: self.start,
+            limit: self.limit,
+            wireformat: self.wireformat,
+        }
+    }
+
+    /// Writes it.
+    pub fn write(&self, spec: &WriteSpec<'_>, out: &mut dyn Output) -> Result<Written, WriteError> {
+        convert(spec, &self.header, &self.body(), out)
+    }
+
+    /// The header lines, each with its continuation lines and LF line ends. What a filter gave back is taken apart
+    /// into header and body first.
+    pub fn header_lines(&mut self) -> Result<Vec<BString>, WriteError> {
+        if self.filtered.is_some() && self.header.is_empty() {
+            let mut start = Vec::new();
+            let body = Body { limit: MAX_HEADER, ..self.body() };
+            body.each(|block| {
+                start.extend_from_slice(block);
+                Ok(())
+            })?;
+            let end = start.find(b"\n\n").map_or(0, |n| n + 2);
+            start.truncate(end);
+            self.start += end as u64;
+            self.header = start;
+        }
+        let mut lines: Vec<BString> = Vec::new();
+        for line in self.header.lines_with_terminator().filter(|l| *l != b"\n") {
+            match lines.last_mut() {
+                Some(last) if matches!(line.first(), Some(b' ' | b'\t')) => last.extend_from_slice(line),
+                _ => lines.push(line.into()),
+            }
+        }
+        Ok(lines)
+    }
+
+    /// Shows the body, with LF line ends, as it will be sent: `dots` is the specification's.
+    pub fn each_body(&self, dots: bool, see: &mut dyn FnMut(&[u8])) -> Result<(), WriteError> {
+        let mut out = Seen(see);
+        let mut c = Converter::new(&mut out, false, None);
+        let mut n = Normaliser::new(self.wireformat, dots);
+        self.body().each(|block| n.feed(block, &mut c).map_err(WriteError::Output))?;
+        n.finish(&mut c).and_then(|()| c.finish()).map_err(WriteError::Output)
+    }
+
+    /// Puts lines (LF line ends) before the header section.
+    pub fn add_first(&mut self, lines: &[u8]) {
+        self.header.splice(0..0, lines.iter().copied());
+    }
+}
+
+/// An output that only shows what comes.
+struct Seen<'s>(&'s mut dyn FnMut(&[u8]));
+
+impl Output for Seen<'_> {
+    fn put(&mut self, bytes: &[u8]) -> io::Result<()> {
+        (self.0)(bytes);
+        Ok(())
+    }
 }
 
 /// The header section of the message of the context, with LF line ends, and the empty line after it.

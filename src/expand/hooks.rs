@@ -104,10 +104,9 @@ pub fn queue_size(ctx: &mut Context) -> Option<Text> {
     None
 }
 
-/// `$recipients_max`-like: the SPF, DKIM, DMARC and ARC parts of `${authresults}`, each beginning with `;`.
+/// The SPF, DKIM, DMARC and ARC parts of `${authresults}`, each beginning with `;`.
 pub fn auth_results(ctx: &mut Context) -> Vec<Text> {
-    let _ = ctx;
-    Vec::new()
+    crate::mail_auth::auth_results(ctx)
 }
 
 /// A field of a certificate (PEM), for `${certextract}`; `modifiers` are as written after the first comma.
@@ -120,12 +119,6 @@ pub fn certificate_field(pem: &[u8], field: &[u8], modifiers: &[u8]) -> Result<O
         Ok(value) => Ok(value.map(Text::tainted)),
         Err(e) => failed(e.to_string()),
     }
-}
-
-/// `${perl}`
-pub fn perl(ctx: &mut Context, args: &[Text]) -> Result<Option<Text>, ExpandError> {
-    let _ = (ctx, args);
-    failed("the perl expansion item is not implemented")
 }
 
 /// `pam{...}`

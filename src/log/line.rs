@@ -98,11 +98,16 @@ pub struct Arrival<'a> {
     pub raw_sender: Option<&'a [u8]>,
 }
 
+use crate::context::names::port_logged;
 pub use crate::context::names::{host_and_ident, sender_fullhost};
 
 fn interface(ctx: &Context, b: &mut LineBuilder) {
     if let Some(i) = ctx.session.interface_address.as_ref().filter(|_| selected(ctx, Selector::IncomingInterface)) {
-        b.field("I", b"[").raw(i).raw(format!("]:{}", ctx.session.interface_port).as_bytes());
+        b.field("I", b"[").raw(i).raw(b"]");
+        let port = ctx.session.interface_port;
+        if port_logged(ctx, port) {
+            b.raw(format!(":{port}").as_bytes());
+        }
     }
 }
 
@@ -294,11 +299,11 @@ fn same_address(a: &[u8], b: &[u8]) -> bool {
 /// ` H=name DS [ip]:port* PRX= I= PS=`.
 fn host(ctx: &Context, b: &mut LineBuilder, host: &HostItem, log: &RemoteLog) {
     b.field("H", &host.name);
-    if selected(ctx, Selector::Dnssec) && host.dnssec_address == Some(true) {
+    if selected(ctx, Selector::Dnssec) && host.dnssec == Some(true) {
         b.item(b"DS");
     }
     b.item(b"[").raw(&host.address_text).raw(b"]");
-    if let Some(port) = host.port.filter(|_| selected(ctx, Selector::OutgoingPort)) {
+    if let Some(port) = host.port.filter(|p| selected(ctx, Selector::OutgoingPort) && port_logged(ctx, *p)) {
         b.raw(format!(":{port}").as_bytes());
     }
     if log.continued {
@@ -320,7 +325,7 @@ fn our_end(ctx: &Context, b: &mut LineBuilder, log: &RemoteLog) {
     let wanted = selected(ctx, Selector::IncomingInterface) && selected(ctx, Selector::OutgoingInterface);
     if let Some((ip, port)) = log.interface.filter(|_| wanted) {
         b.field("I", format!("[{ip}]").as_bytes());
-        if selected(ctx, Selector::OutgoingPort) {
+        if selected(ctx, Selector::OutgoingPort) && port_logged(ctx, port) {
             b.raw(format!(":{port}").as_bytes());
         }
     }

@@ -10,6 +10,7 @@ mod host;
 mod host_name;
 pub mod net;
 mod scan;
+mod secure;
 mod special;
 mod string;
 #[cfg(test)]
@@ -25,6 +26,7 @@ use crate::text::Text;
 
 pub use cache::{ListCache, Outer};
 pub use host_name::{addresses_of, host_name_lookup};
+pub use secure::dns_secure;
 
 /// What a list says.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -166,13 +168,20 @@ pub fn match_domain_item(ctx: &mut Context, domain: &Text, item: &Template, data
 pub fn again_means_nonexist(ctx: &mut Context, name: &[u8]) -> bool {
     let name = Text::tainted(name);
     let option = "dns_again_means_nonexist";
-    match ctx.config.main.dns_again_means_nonexist.get().cloned() {
+    if std::mem::replace(&mut ctx.scratch.again_list_running, true) {
+        // An item of the list needs a lookup that fails in the same way.
+        log::debug!(ctx, DNS, "dns_again_means_nonexist recursion seen for {name} (assuming nonexist)");
+        return true;
+    }
+    let yes = match ctx.config.main.dns_again_means_nonexist.get().cloned() {
         Some(list) => match_option(ctx, option, Subject::Domain(&name), &list, None) == Match::Yes,
         None => {
             trace_unset(ctx, option, Subject::Domain(&name));
             false
         }
-    }
+    };
+    ctx.scratch.again_list_running = false;
+    yes
 }
 
 /// Is the domain in the list of the option of that name?

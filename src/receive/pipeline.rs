@@ -11,8 +11,9 @@ use super::fixup::{self, Found};
 use super::headers::{self, Ended, Limits, Rest, Section, Trouble};
 use super::input::{End, Input};
 use super::{Accepted, checks, queueing, received};
-use crate::context::{Context, Header, HeaderKind};
+use crate::context::{BodySource, Context, Header, HeaderKind};
 use crate::log::{self, Selector, Which};
+use crate::mail_auth::Ends;
 use crate::spool::DataFile;
 use crate::text::Text;
 use crate::verify::cutthrough::{self, Answer, Passing, Tee};
@@ -59,6 +60,8 @@ pub enum Stop {
     Terminated(i32),
     /// The session is over, or the message given up: answered already.
     SessionOver,
+    /// The same, for the peer's mistakes: logged as well.
+    Dropped,
     /// See above.
     Abandoned,
     /// The header is not acceptable.
@@ -87,6 +90,7 @@ impl From<End> for Stop {
             End::Eof | End::LastChunk => Stop::Lost(""),
             End::Abandoned => Stop::Abandoned,
             End::SessionOver => Stop::SessionOver,
+            End::Dropped => Stop::Dropped,
             End::TimedOut => Stop::TimedOut,
             End::Failed(text) => Stop::Io(true, text, None),
             End::Terminated(s) => Stop::Terminated(s),
@@ -125,6 +129,9 @@ pub fn take(ctx: &mut Context, input: &mut Input<'_>, options: &Options) -> Resu
     }
     if options.smtp && section.ended == Ended::Input && !input.is_chunked() {
         return Err(Stop::Lost(if section.lines.is_empty() && section.size == 0 { " (header)" } else { " (after header)" }));
+    }
+    if options.smtp && !options.batched {
+        crate::mail_auth::begin_message(ctx, &section.lines);
     }
     let mut found = fixup::scan(ctx, options.smtp);
     let mut bad = Vec::new();
@@ -168,7 +175,7 @@ pub fn take(ctx: &mut Context, input: &mut Input<'_>, options: &Options) -> Resu
     if !early {
         received::generate(ctx);
     }
-    ctx.message.data_path = Some(data.path());
+    ctx.message.body = Some(BodySource::Path(data.path()));
     let body_size = data.body_size().map_err(|e| Stop::Io(false, e.to_string(), None))?;
     ctx.message.body_size = body_size;
     checks::add_headers(ctx);
@@ -318,11 +325,16 @@ fn read_body(
     let mut same_file = data.file();
     let mut onward = passing.map(Passing::onward);
     let mut tee = onward.as_mut().map(|o| Tee::new(&mut same_file, o));
+    let mut arriving = ctx.message.auth.arriving.take();
     let result = {
-        let mut sink = match tee.as_mut() {
+        let sink = match tee.as_mut() {
             Some(tee) => Sink::new(tee),
             None => Sink::new(&mut file),
         };
+        let mut sink = sink.watched(arriving.as_mut().map(|a| {
+            a.watch.set_ends(if wire { Ends::Crlf } else { Ends::Lf });
+            &mut a.watch
+        }));
         if let Some(line) = &section.first_body_line {
             sink.put_line(line);
             sink.zeros += section.zeros;
@@ -359,6 +371,7 @@ fn read_body(
         // Trouble on the way onward is remembered there.
         let _ = tee.finish();
     }
+    ctx.message.auth.arriving = arriving;
     let result = match result {
         Ok(()) => data.sync().map_err(|e| Pump::Stop(Stop::Io(false, e.to_string(), None))),
         other => other,
@@ -566,8 +579,7 @@ fn arrival(ctx: &mut Context, logged: &Logged, kept: bool) {
             let h = ctx.message.headers.iter().find(|h| super::kinds::classify(&h.text) == super::kinds::Name::Subject)?;
             let value = h.text.get(h.text.find_byte(b':')? + 1..)?.trim();
             let charset = ctx.config.main.headers_charset.raw().unwrap_or(b"UTF-8").to_vec();
-            let unfolded: Vec<u8> = value.iter().copied().filter(|c| *c != b'\n').collect();
-            crate::parse::decode_2047(&unfolded, ctx.config.main.check_rfc2047_length, Some(&charset), None)
+            crate::parse::decode_2047(value, ctx.config.main.check_rfc2047_length, Some(&charset), None)
                 .ok()
                 .or(Some(value.into()))
         })
@@ -597,8 +609,8 @@ fn arrival(ctx: &mut Context, logged: &Logged, kept: bool) {
         log::write(ctx, Some(Selector::DelayDelivery), Which::MAIN, waits.as_bytes());
     }
     if kept && ctx.config.main.message_logs {
-        // It names no recipients.
-        let text = log::line::arrival(ctx, &log::line::Arrival { recipients: &[], ..facts });
+        // The message log does without the envelope.
+        let text = log::line::arrival(ctx, &log::line::Arrival { recipients: &[], raw_sender: None, ..facts });
         log::msglog::append(ctx, &[b"Received from ", text.as_slice()].concat());
         if frozen {
             log::msglog::append(ctx, b"frozen by ACL");

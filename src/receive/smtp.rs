@@ -165,6 +165,7 @@ fn stopped(ctx: &mut Context, input: &mut Input<'_>, stop: Stop, batched: bool) 
             log::write(ctx, Some(Selector::LostIncomingConnection), Which::MAIN, line.as_bytes());
             Received::Close(SessionEnd::Done)
         }
+        Stop::Dropped => Received::Close(SessionEnd::Failed),
         Stop::Abandoned => Received::Refused,
         Stop::Header(trouble, rest) => {
             header_trouble(ctx, input, &trouble, rest);

@@ -35,8 +35,10 @@ pub enum NextChunk {
     More(Chunk),
     /// RSET, or a mistake after it: the message is given up, the session goes on.
     Abandoned,
-    /// The session is over.
+    /// The session is over: the input has ended, or QUIT came.
     Ended(Option<InputEnd>),
+    /// It is over, for the peer's mistakes.
+    Dropped,
 }
 
 impl Server {
@@ -153,10 +155,7 @@ impl Server {
         let out_of_sync = !ctx.session.pipelining_advertised && !self.in_sync(ctx);
         if out_of_sync {
             self.log_sync_failure(ctx, 32);
-            let text = "SMTP synchronization error";
-            if let Next::Close = self.mistake(ctx, Selector::SmtpProtocolError, 554, None, text) {
-                return NextChunk::Ended(None);
-            }
+            self.reply(ctx, "554 SMTP synchronization error");
             only_rset = true;
         } else {
             self.reply(ctx, format!("250 {} byte chunk received", done.size));
@@ -187,7 +186,10 @@ impl Server {
                 }
                 Some(Verb::Bdat) if !only_rset => {
                     let Some(chunk) = parse_chunk(&self.line.argument) else {
-                        let _ = self.mistake(ctx, Selector::SmtpProtocolError, 501, None, "missing size for BDAT command");
+                        let text = "missing size for BDAT command";
+                        if let Next::Close = self.mistake(ctx, Selector::SmtpProtocolError, 501, None, text) {
+                            return NextChunk::Dropped;
+                        }
                         only_rset = true;
                         continue;
                     };
@@ -196,7 +198,7 @@ impl Server {
                     }
                     let next = self.mistake(ctx, Selector::SmtpProtocolError, 504, None, "zero size for BDAT command");
                     if matches!(next, Next::Close) {
-                        return NextChunk::Ended(None);
+                        return NextChunk::Dropped;
                     }
                     only_rset = true;
                 }
@@ -206,7 +208,7 @@ impl Server {
                     // A chunk that comes with a wrong command's successor must not be read as commands.
                     let next = self.mistake(ctx, Selector::SmtpProtocolError, 503, None, text);
                     if matches!(next, Next::Close) {
-                        return NextChunk::Ended(None);
+                        return NextChunk::Dropped;
                     }
                 }
             }

@@ -73,6 +73,13 @@ impl Server {
             self.tls_advertised = true;
             line("STARTTLS", false);
         }
+        if ctx.session.tls_in.cipher.is_some()
+            && main.tls_advertise_requiretls.is_set()
+            && maybe(ctx, "tls_advertise_requiretls", &main.tls_advertise_requiretls)
+        {
+            self.requiretls_advertised = true;
+            line("REQUIRETLS", false);
+        }
         if main.hosts_xclient.is_set() && (ctx.session.proxy.is_some() || maybe(ctx, "hosts_xclient", &main.hosts_xclient)) {
             self.xclient_advertised = true;
             line("XCLIENT ADDR NAME PORT LOGIN DESTADDR DESTPORT", false);

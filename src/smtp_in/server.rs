@@ -59,6 +59,8 @@ pub struct Server {
     pub tls_advertised: bool,
     /// SMTPUTF8 was advertised.
     pub smtputf8_advertised: bool,
+    /// REQUIRETLS was.
+    pub requiretls_advertised: bool,
     /// WELLKNOWN was advertised.
     pub wellknown_advertised: bool,
     /// XCLIENT was advertised.
@@ -128,6 +130,7 @@ impl Server {
             auth_advertised: None,
             tls_advertised: false,
             smtputf8_advertised: false,
+            requiretls_advertised: false,
             wellknown_advertised: false,
             xclient_advertised: false,
             pipe_connect_acceptable: false,

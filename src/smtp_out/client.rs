@@ -419,7 +419,7 @@ pub fn say(run: &Run, text: impl AsRef<[u8]>) {
     let wanted = run.verbose || run.debug & (trace::V | trace::TRANSPORT | trace::ACL) != 0;
     if wanted || run.host_checking {
         let prefix: &[u8] = if run.host_checking && run.debug & trace::ANY == 0 { b">>> " } else { b"" };
-        trace::early_bytes(run.debug, &[prefix, text.as_ref()].concat());
+        trace::early_bytes(run, &[prefix, text.as_ref()].concat());
     }
 }
 

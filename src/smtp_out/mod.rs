@@ -7,11 +7,13 @@
 pub mod auth;
 pub mod client;
 pub mod connect;
+pub mod dane;
 pub mod dscp;
 pub mod features;
 pub mod options;
 pub mod pipe_connect;
 pub mod reply;
+pub mod requiretls;
 pub mod setup;
 pub mod socks;
 pub mod tls;

@@ -10,8 +10,10 @@ use bstr::BString;
 use super::auth::{self, Authenticated};
 use super::client::Client;
 use super::connect::{self, ConnectError, FastOpen, FastOpened, How, ProxyEnds, Target};
+use super::dane::{self, Dane};
 use super::pipe_connect::{self, Early};
-use super::tls::{self, Dane};
+use super::requiretls::{self, Wish};
+use super::tls;
 use super::trouble::{Fault, Trouble};
 use super::wire::Wire;
 use super::{dscp, in_hosts, socks};
@@ -19,6 +21,7 @@ use crate::context::{Context, TlsFacts};
 use crate::deliver::raise_event;
 use crate::expand::{self, ExpandError};
 use crate::log::line::RemoteLog;
+use crate::log::{self, Which};
 use crate::retry::errors;
 use crate::route::HostItem;
 use crate::text::Text;
@@ -46,6 +49,18 @@ pub struct Plan<'a> {
     pub connect_timeout: Option<Duration>,
     /// In place of `command_timeout` (callouts).
     pub command_timeout: Option<Duration>,
+}
+
+impl Plan<'_> {
+    /// What the message asks of the connection; callouts carry none.
+    pub(super) fn wish(&self, ctx: &Context) -> Wish {
+        if self.verify { Wish::None } else { requiretls::wish(ctx) }
+    }
+}
+
+/// The server does not do for a REQUIRETLS message: that is for good.
+fn refusal(text: impl Into<BString>) -> Trouble {
+    Trouble { class: b'5', for_user: true, ..Trouble::local(errors::TLS_REQUIRED, text) }
 }
 
 /// A server that is ready.
@@ -142,6 +157,8 @@ pub struct SetupError {
     pub connect_timeout: bool,
     /// What is known of TLS.
     pub tls: Option<Box<TlsFacts>>,
+    /// It must not be tried again in clear.
+    pub no_clear: bool,
     /// Greeting and answer to EHLO, as far as they came.
     pub greeting: BString,
     /// See above.
@@ -155,6 +172,7 @@ impl SetupError {
             kind,
             connect_timeout: false,
             tls: None,
+            no_clear: false,
             greeting: BString::default(),
             helo_response: BString::default(),
         })
@@ -174,20 +192,22 @@ pub fn open(ctx: &mut Context, plan: &Plan<'_>) -> Result<Opened, Box<SetupError
     let Some(ip) = plan.host.address else {
         return Err(SetupError::new(Trouble::local(errors::UNKNOWN_HOST, "no address for host"), Kind::Before));
     };
-    let dane = if plan.no_tls || plan.smtp.protocol == Protocol::Lmtp {
-        Dane::No
-    } else {
-        tls::dane(ctx, plan.smtp, plan.host, plan.port)
-    };
-    if let Dane::Broken(message, definite) = &dane {
+    let requiretls = plan.wish(ctx) == Wish::Required;
+    if let Some(text) = requiretls::host_refusal(plan.host).filter(|_| requiretls) {
+        return Err(SetupError::new(refusal(text), Kind::Server));
+    }
+    let dane = if plan.no_tls { Dane::No } else { dane::wanted(ctx, plan.smtp, plan.host, plan.port) };
+    if let Dane::Broken { message, definite, result } = &dane {
         let action = plan.transport.generic.event_action.get().cloned();
-        raise_event(ctx, action.as_ref(), "dane:fail", if *definite { b"dane-required" } else { b"tlsa-lookup" }, 0);
+        raise_event(ctx, action.as_ref(), "dane:fail", result.as_bytes(), 0);
         let trouble = Trouble::local(errors::DNS_DEFER, message.as_str());
         return Err(SetupError::new(trouble, if *definite { Kind::Definite } else { Kind::Before }));
     }
     let mut how = how(ctx, plan)?;
     let on_connect = plan.smtp.protocol == Protocol::Smtps || plan.host.tls_on_connect;
-    let early = if o.hosts_avoid_esmtp.is_set() { None } else { Early::begin(ctx, plan, on_connect) };
+    // What a server is believed to offer is not enough for REQUIRETLS.
+    let believe = !o.hosts_avoid_esmtp.is_set() && plan.wish(ctx) != Wish::Required;
+    let early = if believe { Early::begin(ctx, plan, on_connect) } else { None };
     if in_hosts(ctx, "hosts_try_fastopen", &o.hosts_try_fastopen, plan.host) {
         let we_begin = on_connect || early.as_ref().is_some_and(|e| e.active);
         how.fast_open = if we_begin { FastOpen::Data } else { FastOpen::Empty };
@@ -230,7 +250,7 @@ pub fn open(ctx: &mut Context, plan: &Plan<'_>) -> Result<Opened, Box<SetupError
         local: connected.local,
         proxy: connected.proxy,
         fast_open: connected.fast_open,
-        dane: matches!(dane, Dane::Yes(_)),
+        dane: dane.is_used(),
         messages: 0,
         needs_reset: false,
         accepted: Vec::new(),
@@ -241,6 +261,7 @@ pub fn open(ctx: &mut Context, plan: &Plan<'_>) -> Result<Opened, Box<SetupError
             let c = &mut opened.client;
             e.greeting = c.greeting.clone();
             e.helo_response = c.helo_response.clone();
+            e.no_clear = dane.is_used() || requiretls;
             if e.tls.is_none() {
                 e.tls = opened.tls.map(Box::new);
             }
@@ -261,7 +282,7 @@ pub fn set_host_variables(ctx: &mut Context, host: &HostItem, port: u16) {
     ctx.address.host = Some(host.name.clone());
     ctx.address.host_address = Some(Text::tainted(host.address_text.to_vec()));
     ctx.address.host_port = port;
-    ctx.address.lookup_dnssec = host.dnssec_address;
+    ctx.address.lookup_dnssec = host.dnssec;
 }
 
 fn how(ctx: &mut Context, plan: &Plan<'_>) -> Result<How, Box<SetupError>> {
@@ -428,8 +449,13 @@ fn starttls(ctx: &mut Context, plan: &Plan<'_>, opened: &mut Opened, name: &[u8]
             Err(f) => return Err(server(c, f)),
         }
     }
+    if plan.wish(ctx) == Wish::Required
+        && let Some(text) = requiretls::session_refusal(opened.tls.as_ref(), &opened.client.features)
+    {
+        return Err(SetupError::new(refusal(text), Kind::Server));
+    }
     if opened.tls.is_none() {
-        let required = matches!(dane, Dane::Yes(_)) || in_hosts(ctx, "hosts_require_tls", &o.hosts_require_tls, plan.host);
+        let required = dane.is_used() || in_hosts(ctx, "hosts_require_tls", &o.hosts_require_tls, plan.host);
         if required {
             let why = if offered { "an attempt to start TLS failed" } else { "the server did not offer TLS support" };
             let trouble = Trouble::local(errors::TLS_REQUIRED, format!("a TLS session is required, but {why}"));
@@ -498,7 +524,7 @@ fn start_tls(ctx: &mut Context, plan: &Plan<'_>, opened: &mut Opened, dane: &Dan
     let Some(socket) = opened.client.wire().take_socket() else {
         return Err(SetupError::new(Trouble::local(errors::TLS_FAILURE, "TLS session: no socket"), Kind::Tls));
     };
-    match tls::start(ctx, plan.transport, plan.smtp, plan.host, plan.port, socket, dane, timeout) {
+    match tls::start(ctx, plan, socket, dane, timeout) {
         Ok(started) => {
             opened.client.wire().encrypted(started.stream);
             opened.client.actions.push('s');
@@ -508,9 +534,12 @@ fn start_tls(ctx: &mut Context, plan: &Plan<'_>, opened: &mut Opened, dane: &Dan
             Ok(())
         }
         Err((message, facts)) => {
-            let action = plan.transport.generic.event_action.get().cloned();
-            raise_event(ctx, action.as_ref(), "tls:fail:connect", message.as_bytes(), 0);
-            if matches!(dane, Dane::Yes(_)) {
+            if dane.is_used() {
+                let line =
+                    format!("DANE attempt failed; TLS connection to {} [{}]: {message}", plan.host.name, plan.host.address_text);
+                log::write(ctx, None, Which::MAIN, line.as_bytes());
+                ctx.session.tls_out = (*facts).clone();
+                let action = plan.transport.generic.event_action.get().cloned();
                 raise_event(ctx, action.as_ref(), "dane:fail", b"validation-failure", 0);
             }
             let trouble = Trouble { can_quit: false, ..Trouble::local(errors::TLS_FAILURE, format!("TLS session: {message}")) };

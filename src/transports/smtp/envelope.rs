@@ -111,6 +111,9 @@ pub(super) fn mail_parameters(
     if uses.prdr {
         out.extend_from_slice(b" PRDR");
     }
+    if ctx.message.requiretls {
+        out.extend_from_slice(b" REQUIRETLS");
+    }
     if uses.smtputf8 {
         out.extend_from_slice(b" SMTPUTF8");
     }

@@ -403,7 +403,8 @@ impl Run<'_, '_> {
         found: &check::HostCheck,
     ) -> Step {
         let Some(mut first) = result::prepare(self.job.batch, &mut self.states, host) else { return Step::Stop };
-        let mut attempt = Attempt { host: &*host, port, interface: own, last, no_tls: false, message_defer: false };
+        let mut attempt =
+            Attempt { host: &*host, port, interface: own, last, no_tls: false, no_clear: false, message_defer: false };
         let mut rc = transaction::deliver(ctx, self, &mut attempt);
         self.settle();
         let failure = self.job.batch[first].failure.clone();
@@ -418,7 +419,7 @@ impl Run<'_, '_> {
         if rc == HostResult::Defer
             && failure.basic_errno == errors::TLS_FAILURE
             && self.smtp.options.tls_tempfail_tryclear
-            && !attempt.uses_dane(ctx, self)
+            && !attempt.no_clear
             && !in_hosts(ctx, "hosts_require_tls", &self.smtp.options.hosts_require_tls, attempt.host)
         {
             let text = failure.message.unwrap_or_default();

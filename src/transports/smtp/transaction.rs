@@ -20,7 +20,9 @@ use crate::log::{self, Which};
 use crate::retry::{self, errors};
 use crate::route::{Address, HostItem};
 use crate::smtp_out::client::write_fault;
+use crate::smtp_out::dane;
 use crate::smtp_out::pipe_connect;
+use crate::smtp_out::requiretls::{self, Wish};
 use crate::smtp_out::setup::{self, Kind, limit};
 use crate::smtp_out::{Client, Fault, Opened, Plan, Send, Trouble, in_hosts, waiting};
 use crate::text::Text;
@@ -40,16 +42,10 @@ pub(super) struct Attempt<'h> {
     pub(super) last: bool,
     /// STARTTLS failed before: in clear.
     pub(super) no_tls: bool,
+    /// It must not be tried in clear.
+    pub(super) no_clear: bool,
     /// The host works, but the message was put off.
     pub(super) message_defer: bool,
-}
-
-impl Attempt<'_> {
-    /// DANE forbids falling back to clear text.
-    pub(super) fn uses_dane(&self, ctx: &mut Context, run: &Run<'_, '_>) -> bool {
-        self.host.dnssec_address == Some(true)
-            && !matches!(crate::smtp_out::tls::dane(ctx, run.smtp, self.host, self.port), crate::smtp_out::tls::Dane::No)
-    }
 }
 
 /// How an attempt ended.
@@ -110,11 +106,23 @@ pub(super) struct Transaction<'r, 'a, 'b, 'h> {
     pub(super) continued: bool,
     /// The present transaction has delivered to somebody.
     pub(super) any_delivered: bool,
+    /// The message of the present transaction was signed: domains and selectors.
+    pub(super) dkim: BString,
 }
 
 /// Sends the message to the pending addresses of a run.
 pub(super) fn deliver(ctx: &mut Context, run: &mut Run<'_, '_>, attempt: &mut Attempt<'_>) -> HostResult {
-    let kept = run.job.continued.filter(|_| run.on_continued(attempt.host)).and_then(Continued::take);
+    let mut kept = run.job.continued.filter(|_| run.on_continued(attempt.host)).and_then(Continued::take);
+    // One that was not verified by DANE is none for this, and one that was has another SNI than this may have.
+    if let Some(o) = kept.as_mut()
+        && (o.dane != dane::is_wanted(ctx, run.smtp, attempt.host, attempt.port)
+            || (requiretls::wish(ctx) == Wish::Required
+                && (requiretls::host_refusal(attempt.host).is_some()
+                    || requiretls::session_refusal(o.tls.as_ref(), &o.client.features).is_some())))
+    {
+        o.client.quit();
+        kept = None;
+    }
     let continued = kept.is_some() && run.job.continued.is_some_and(|c| c.purpose != Purpose::AfterCallout);
     let opened = match kept {
         Some(o) => {
@@ -138,6 +146,7 @@ pub(super) fn deliver(ctx: &mut Context, run: &mut Run<'_, '_>, attempt: &mut At
                 Ok(o) => o,
                 Err(e) => {
                     show_history(ctx, "(unset)");
+                    attempt.no_clear = e.no_clear;
                     return setup_failed(run, attempt, &e);
                 }
             }
@@ -154,6 +163,7 @@ pub(super) fn deliver(ctx: &mut Context, run: &mut Run<'_, '_>, attempt: &mut At
         next: 0,
         continued,
         any_delivered: false,
+        dkim: BString::default(),
     };
     t.mark_addresses();
     let (rc, alive) = t.all(ctx);
@@ -250,6 +260,7 @@ impl Transaction<'_, '_, '_, '_> {
     fn one(&mut self, ctx: &mut Context) -> Result<(), Abort> {
         self.seen = Seen::default();
         self.any_delivered = false;
+        self.dkim.clear();
         self.choose(ctx)?;
         if !self.envelope_is_there(ctx) {
             if self.opened.needs_reset {
@@ -560,11 +571,15 @@ impl Transaction<'_, '_, '_, '_> {
             a.host_used = None;
             return Ok(());
         }
-        Blame { errno: errors::RCPT_4XX, ..Blame::of(&t, State::Deferred, Some(&host)) }.apply_one(a, &mut self.run.states[i]);
+        // Whatever it is that the answer's first digit means.
+        Blame { errno: errors::RCPT_4XX, more: t.code << 8, ..Blame::of(&t, State::Deferred, Some(&host)) }
+            .apply_one(a, &mut self.run.states[i]);
         note_in_message_log(ctx, &host, a);
         let copy = a.clone();
         result::defer_event(ctx, transport, &copy, self.attempt.host, self.attempt.port, "msg:rcpt:host:defer");
-        if !self.attempt.last {
+        if self.attempt.last {
+            result::defer_event(ctx, transport, &copy, self.attempt.host, self.attempt.port, "msg:rcpt:defer");
+        } else {
             let mut line = result::host_for_log(ctx, self.attempt.host, self.attempt.port);
             line.push(b' ');
             line.extend_from_slice(&t.message.unwrap_or_default());
@@ -639,6 +654,10 @@ impl Transaction<'_, '_, '_, '_> {
         {
             return;
         }
+        if let Some(stream) = self.opened.client.wire_ref().tls() {
+            // Since TLS 1.3 tickets come after the handshake.
+            ctx.session.tls_out.resumption = u32::from(stream.resumption_now());
+        }
         setup::keep_session(ctx, &self.opened);
         let c = &mut self.opened.client;
         if dead {
@@ -659,7 +678,7 @@ impl Transaction<'_, '_, '_, '_> {
             return self.hand_on(ctx, ctx.message.id.clone(), Purpose::SameMessage);
         }
         let o = &self.run.smtp.options;
-        // We hand the TLS session on as it is: there is no process that would have to proxy it (hosts_noproxy_tls).
+        // hosts_noproxy_tls has nothing to forbid: this process sends the next message itself, there is no proxy.
         if self.opened.tls.is_some() && in_hosts(ctx, "hosts_nopass_tls", &o.hosts_nopass_tls, host) {
             return false;
         }

@@ -143,6 +143,7 @@ fn ask(ctx: &mut Context, plan: &Plan<'_>, host: &HostItem, no_tls: bool, asked:
             }
             if e.kind == Kind::Tls
                 && !no_tls
+                && !e.no_clear
                 && o.tls_tempfail_tryclear
                 && !in_hosts(ctx, "hosts_require_tls", &o.hosts_require_tls, host)
             {

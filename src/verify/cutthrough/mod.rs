@@ -62,7 +62,9 @@ pub struct Held {
 /// `control = cutthrough_delivery`; `options` is what follows the name.
 pub fn request(ctx: &mut Context, options: &[u8]) {
     let m = &ctx.message;
-    let ignored = if m.prdr {
+    let ignored = if m.requiretls {
+        Some("REQUIRETLS")
+    } else if m.prdr {
         Some("PRDR active")
     } else if m.freeze_requested {
         Some("frozen")
