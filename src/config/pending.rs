@@ -10,9 +10,6 @@ static MAIN: &[&str] = &[
     "daemon_modules_load",
     "debug_store",
     "disable_fsync",
-    "dmarc_forensic_sender",
-    "dmarc_history_file",
-    "dmarc_tld_file",
     "gnutls_allow_auto_pkcs11",
     "gnutls_compat_mode",
     "ldap_ca_cert_dir",
@@ -32,11 +29,10 @@ static MAIN: &[&str] = &[
     "pgsql_servers",
     "queue_fast_ramp",
     "redis_servers",
-    "spf_smtp_comment_template",
 ];
 
 /// Options of drivers: driver kind (`router`, `transport`, `authenticator`), driver (or "" for generic ones), option.
-static DRIVER: &[(&str, &str, &str)] = &[("transport", "smtp", "arc_sign"), ("transport", "smtp", "gnutls_compat_mode")];
+static DRIVER: &[(&str, &str, &str)] = &[("transport", "smtp", "gnutls_compat_mode")];
 
 /// Does the main option do what it is for?
 pub fn main_works(name: &str) -> bool {

@@ -204,8 +204,6 @@ pub struct Session {
     pub dnslists: crate::verify::dnslists::Cache,
     /// Rates computed for this connection.
     pub rates: crate::acl::ratelimit::Rates,
-    /// SPF of this session (`$spf_...`), by the mail_auth code.
-    pub spf: Option<std::sync::Arc<crate::mail_auth::SpfFacts>>,
 }
 
 /// A local submitter: what the command line said of sender and name.

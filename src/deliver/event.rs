@@ -43,6 +43,9 @@ pub(crate) fn of_address(ctx: &mut Context, addr: &Address, name: &str, data: &[
     }
     let saved = std::mem::take(&mut ctx.address);
     crate::route::set_address_vars(ctx, addr);
+    // Of a pipe, file or reply, too, it is what was delivered to.
+    ctx.address.local_part = Some(addr.local_part.clone());
+    ctx.address.domain = Some(addr.domain.clone());
     ctx.address.router_name = addr.router.clone();
     ctx.address.transport_name = addr.transport.as_ref().map(|t| t.name.clone());
     if let Some(h) = addr.host_used.as_deref() {

@@ -54,6 +54,13 @@ pub struct LocalJob<'a> {
 /// What [`LocalTransport::setup`] hands to `deliver`; the transport's own type.
 pub type Prepared = Option<Box<dyn std::any::Any>>;
 
+impl LocalJob<'_> {
+    /// The mode of a file: the one that a filter asked for, or else the transport's.
+    pub fn mode(&self, option: u32) -> u32 {
+        self.batch.first().and_then(|a| a.mode).unwrap_or(option)
+    }
+}
+
 /// What is done with the output of a command (options of `pipe`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct OutputOptions {

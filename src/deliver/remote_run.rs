@@ -347,8 +347,7 @@ fn next_group(
             a.fallback_hosts = remote.fallback_hosts(ctx);
         }
     }
-    let elsewhere = d.options.continuing().cloned().is_some_and(|c| !fits_connection(ctx, &c, &transport, &batch[0], fallback));
-    if elsewhere {
+    if d.options.continuing().is_some_and(|c| !fits_connection(ctx, c, &transport, &batch[0], fallback)) {
         // Another connection is not made now; fallback hosts may be the ones that are connected.
         limits::leave(ctx, place.as_ref());
         for mut a in batch {

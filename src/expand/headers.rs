@@ -32,11 +32,15 @@ pub fn exists(ctx: &Context, name: &[u8]) -> bool {
 /// Names whose header lines hold lists of addresses: several lines are joined by a comma.
 fn is_address_list(name: &[u8]) -> bool {
     let names: [&[u8]; 6] = [b"from", b"to", b"cc", b"bcc", b"reply-to", b"sender"];
+    let name = if crate::receive::kinds::is_resent(name) { name.get(7..).unwrap_or_default() } else { name };
     names.iter().any(|n| name.eq_ignore_ascii_case(n))
 }
 
 /// The character set that `$h_` and `${rfc2047:}` use.
 pub fn charset(ctx: &Context) -> BString {
+    if let Some(chosen) = &ctx.scratch.headers_charset {
+        return chosen.clone();
+    }
     match ctx.config.main.headers_charset.raw() {
         Some(c) if !c.is_empty() => c.into(),
         _ => BString::from(crate::build_options::HEADERS_CHARSET),
@@ -54,9 +58,6 @@ pub fn find(ctx: &Context, form: HeaderForm, name: &[u8]) -> Result<Option<Text>
         HeaderForm::Raw => {
             for v in values {
                 out.extend_from_slice(v);
-            }
-            if out.last() == Some(&b'\n') {
-                out.pop();
             }
         }
         HeaderForm::List => {

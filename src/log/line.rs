@@ -79,6 +79,10 @@ pub struct RemoteLog {
     pub dkim: Option<BString>,
     /// The answer to the end of the message.
     pub confirmation: Option<BString>,
+    /// What the server said first, and to EHLO or HELO: for bounces with extra fields.
+    pub greeting: BString,
+    /// See above.
+    pub helo_response: BString,
 }
 
 /// What only reception knows of an arriving message.
@@ -481,7 +485,7 @@ pub fn failure(ctx: &Context, addr: &Address, return_path: Option<&[u8]>, delive
         b.item(b": ").raw(crate::sys::strerror(f.basic_errno).as_bytes());
     }
     if let Some(m) = &f.message {
-        b.raw(if f.basic_errno > 0 { b": " } else { b" : " }).raw(&escape::printing(m, ctx.config.site.log.topbit));
+        b.raw(b" : ").raw(&escape::printing(m, ctx.config.site.log.topbit));
     }
     b.build()
 }

@@ -517,6 +517,7 @@ fn commit(
         remove_files(ctx);
         return Err(Stop::Onward(text));
     }
+    ctx.message.subdir = data.place().letter;
     arrival(ctx, logged, kept);
     if let Answer::Delivered = onward {
         log::write(ctx, None, Which::MAIN, b"Completed");

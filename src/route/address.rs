@@ -190,6 +190,8 @@ pub struct Address {
     pub tls: crate::context::TlsFacts,
     /// The numbered variables for the expansion of a pipe command that a filter made (`$0`, `$1`...).
     pub pipe_numeric: Vec<Option<Text>>,
+    /// `$thisaddress` for the same.
+    pub pipe_this_address: Option<Text>,
     /// How long the delivery took, microseconds (`DT=`).
     pub delivery_usec: u64,
     /// Bytes sent, for `S=` of delivery lines.
@@ -246,6 +248,8 @@ pub struct AddressFlags {
     pub user_message_given: bool,
     /// no log line for it (disable_logging).
     pub no_log: bool,
+    /// The system filter asked for it.
+    pub of_system_filter: bool,
     /// DSN lasthop.
     pub dsn_lasthop: bool,
     /// An ancestor has the same address: its deliveries are noted with the transport's name.

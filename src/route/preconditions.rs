@@ -77,9 +77,6 @@ pub fn check(ctx: &mut Context, router: &RouterInstance, addr: &mut Address, pur
     if let Some(home) = g.router_home_directory.get() {
         match expand::expand(ctx, home) {
             Ok(t) if t.is_empty() => {}
-            Ok(t) if t.first() != Some(&b'/') => {
-                return Verdict::Defer(format!("\"{t}\" is not an absolute path for router_home_directory"));
-            }
             Ok(t) => ctx.address.home = Some(t),
             Err(ExpandError::Forced(_)) => {}
             Err(e) => {

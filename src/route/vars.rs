@@ -14,7 +14,7 @@ pub fn set_address_vars(ctx: &mut Context, addr: &Address) {
         (_, Some(parent)) => parent,
     };
     let text = addr.local_part.clone();
-    v.address_pipe = (addr.kind == AddressKind::Pipe).then(|| text.piece(text.strip_prefix(b"|").unwrap_or(&text)));
+    v.address_pipe = (addr.kind == AddressKind::Pipe).then(|| text.clone());
     v.address_file = (addr.kind == AddressKind::File).then(|| text.clone());
     v.local_part = Some(shown.local_part.clone());
     v.domain = Some(shown.domain.clone());
@@ -35,9 +35,9 @@ pub fn set_address_vars(ctx: &mut Context, addr: &Address) {
     v.home = addr.home_dir.clone();
     let original = addr.original();
     let has_parent = addr.parent.is_some();
-    v.original_local_part = Some(original.local_part.clone());
+    v.original_local_part = Some(original.full_local_part());
     v.original_domain = Some(original.domain.clone());
-    v.parent_local_part = addr.parent.as_ref().map(|p| p.local_part.clone());
+    v.parent_local_part = addr.parent.as_ref().map(|p| p.full_local_part());
     v.parent_domain = addr.parent.as_ref().map(|p| p.domain.clone());
     if !has_parent {
         v.parent_local_part = None;
@@ -82,6 +82,15 @@ impl Address {
             recipient_index: -1,
             ..Address::default()
         }
+    }
+
+    /// The local part with its affixes.
+    fn full_local_part(&self) -> Text {
+        let mut out = Text::new();
+        for part in [self.prefix.as_ref(), Some(&self.local_part), self.suffix.as_ref()].into_iter().flatten() {
+            out.push(part);
+        }
+        out
     }
 
     /// The recipient that this address came from; itself if it is one.

@@ -57,6 +57,9 @@ impl Router for Manualroute {
     fn options_mut(&mut self) -> &mut dyn OptionSet {
         &mut self.options
     }
+    fn same_for_domain(&self) -> bool {
+        self.options.same_domain_copy_routing
+    }
 
     fn init(&mut self, _: &BString, generic: &mut RouterOptions, _: &[String], _: &Config) -> Result<(), String> {
         let o = &self.options;
@@ -157,6 +160,9 @@ impl Manualroute {
         }
         let hosts = hostlist::build(ctx, &rule.hosts, randomize);
         if hosts.is_empty() {
+            if transport.is_none() && purpose == RoutePurpose::Deliver {
+                return Err("no transport specified".into());
+            }
             if transport.is_none_or(|t| t.driver.option_is_set("hosts")) {
                 return Ok(Routed::Accept);
             }

@@ -206,8 +206,7 @@ pub fn open(ctx: &mut Context, plan: &Plan<'_>) -> Result<Opened, Box<SetupError
     let mut how = how(ctx, plan)?;
     let on_connect = plan.smtp.protocol == Protocol::Smtps || plan.host.tls_on_connect;
     // What a server is believed to offer is not enough for REQUIRETLS.
-    let believe = !o.hosts_avoid_esmtp.is_set() && plan.wish(ctx) != Wish::Required;
-    let early = if believe { Early::begin(ctx, plan, on_connect) } else { None };
+    let early = if o.hosts_avoid_esmtp.is_set() || requiretls { None } else { Early::begin(ctx, plan, on_connect) };
     if in_hosts(ctx, "hosts_try_fastopen", &o.hosts_try_fastopen, plan.host) {
         let we_begin = on_connect || early.as_ref().is_some_and(|e| e.active);
         how.fast_open = if we_begin { FastOpen::Data } else { FastOpen::Empty };

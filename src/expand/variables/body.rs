@@ -22,6 +22,13 @@ pub fn keep(ctx: &mut Context) {
     }
 }
 
+/// Forgets what `keep` has read.
+pub fn forget(ctx: &mut Context) {
+    for name in ["message_body", "message_body_end"] {
+        ctx.scratch.named.remove(name);
+    }
+}
+
 /// Takes both from a body that is in no file.
 pub fn keep_bytes(ctx: &mut Context, body: &[u8]) {
     let visible = usize::try_from(ctx.config.main.message_body_visible.0).unwrap_or(0).min(body.len());

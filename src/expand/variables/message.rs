@@ -23,7 +23,7 @@ fn recipients_visible(c: &Context) -> bool {
                 | Where::NotSmtpMime
                 | Where::NotSmtpStart
         ),
-        None => c.address.local_part.is_none(),
+        None => c.scratch.shows_recipients || c.address.local_part.is_none(),
     }
 }
 

@@ -196,6 +196,8 @@ impl Pipe {
                 ctx.address.address_pipe = Some(pipe.clone());
                 if a.flags.expand_pipe || !a.pipe_numeric.is_empty() {
                     ctx.scratch.numeric = a.pipe_numeric.clone();
+                    ctx.address.this_address = a.pipe_this_address.clone();
+                    ctx.scratch.shows_recipients = a.flags.of_system_filter;
                 }
                 if o.force_command {
                     (None, true, false)

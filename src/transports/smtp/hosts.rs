@@ -474,7 +474,9 @@ impl Run<'_, '_> {
     fn log_host(&self, ctx: &Context, attempt: &Attempt<'_>, first: usize) {
         let f = &self.job.batch[first].failure;
         let message = f.message.as_ref().map(|m| BString::from(m.as_bytes()));
-        result::log_host(ctx, attempt.host, attempt.port, message.as_ref(), f.basic_errno);
+        if !self.job.transport.generic.disable_logging {
+            result::log_host(ctx, attempt.host, attempt.port, message.as_ref(), f.basic_errno);
+        }
     }
 
     fn note_retries(&mut self, first: usize, rc: HostResult, found: &check::HostCheck, message_defer: bool) {

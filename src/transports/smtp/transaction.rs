@@ -178,10 +178,13 @@ fn show_history(ctx: &Context, text: &str) {
 /// Puts a failed set-up into the addresses.
 fn setup_failed(run: &mut Run<'_, '_>, attempt: &Attempt<'_>, e: &setup::SetupError) -> HostResult {
     let t = &e.trouble;
-    if let Some(facts) = &e.tls {
-        for (a, _) in run.job.batch.iter_mut().zip(&run.states).filter(|(_, s)| **s == State::Pending) {
+    for (a, _) in run.job.batch.iter_mut().zip(&run.states).filter(|(_, s)| **s == State::Pending) {
+        if let Some(facts) = &e.tls {
             a.tls = (**facts).clone();
         }
+        let log = a.remote_log.get_or_insert_default();
+        log.greeting.clone_from(&e.greeting);
+        log.helo_response.clone_from(&e.helo_response);
     }
     let host = host_with_port(attempt);
     let refused = matches!(e.kind, Kind::Server) && t.class == b'5' && attempt.last;
@@ -621,10 +624,14 @@ impl Transaction<'_, '_, '_, '_> {
     fn failed(&mut self, ctx: &mut Context, t: &Trouble) -> (HostResult, bool) {
         let host = host_with_port(self.attempt);
         let alive = t.can_quit && !self.opened.client.wire_ref().is_dead();
-        if let Some(facts) = &self.opened.tls {
-            for (a, _) in self.run.job.batch.iter_mut().zip(&self.run.states).filter(|(_, s)| !s.is_final()) {
+        for (a, _) in self.run.job.batch.iter_mut().zip(&self.run.states).filter(|(_, s)| !s.is_final()) {
+            if let Some(facts) = &self.opened.tls {
                 a.tls = facts.clone();
             }
+            // Where the transaction as a whole fails, bounces tell more of the server.
+            let log = a.remote_log.get_or_insert_default();
+            log.greeting.clone_from(&self.opened.client.greeting);
+            log.helo_response.clone_from(&self.opened.client.helo_response);
         }
         if t.is_of_message() {
             let permanent = t.class == b'5' || self.run.job.mua_wrapper;
