@@ -60,7 +60,9 @@ impl Further {
         let mut further = Further::default();
         for a in addresses {
             further.own_hosts |= a.hosts.is_empty();
-            further.names.extend(a.hosts.iter().map(|h| h.name.to_ascii_lowercase().into()));
+            // A host that has not been looked up yet may still have its port in the name.
+            let name = |h: &crate::route::HostItem| crate::route::hostlist::split_host(&h.name).0.to_ascii_lowercase().into();
+            further.names.extend(a.hosts.iter().map(name));
         }
         further
     }
