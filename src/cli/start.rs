@@ -59,7 +59,7 @@ fn try_run() -> Result<i32, Refusal> {
     let mut run = facts(&o, argv)?;
     if run.debug & trace::ANY != 0 {
         trace::early(
-            run.debug,
+            &run,
             format_args!(
                 "Exim version {} uid={} gid={} pid={} D={:x}\n{}",
                 crate::version::version(),
@@ -307,6 +307,7 @@ pub fn services(config: &Config, run: &Run) -> Services {
         dns: Arc::new(crate::dns::Resolver::new(settings)),
         hints: Arc::new(crate::hints::SqliteStore::new(&spool, config.site.exim_uid, config.site.exim_gid)),
         handoff: crate::daemon::Handoff::default(),
+        work: crate::daemon::Work::default(),
         tls: Arc::default(),
         spool: Arc::new(crate::spool::Spool::new(config)),
         lookups: crate::lookups::Cache::default(),

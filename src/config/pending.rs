@@ -7,17 +7,9 @@ use super::options::OptionValue;
 
 /// Main options, in alphabetical order.
 static MAIN: &[&str] = &[
-    "av_scanner",
     "daemon_modules_load",
-    "dcc_direct_add_header",
-    "dccifd_address",
-    "dccifd_options",
     "debug_store",
     "disable_fsync",
-    "dkim_verify_hashes",
-    "dkim_verify_keytypes",
-    "dkim_verify_min_keysizes",
-    "dkim_verify_minimal",
     "dmarc_forensic_sender",
     "dmarc_history_file",
     "dmarc_tld_file",
@@ -33,8 +25,6 @@ static MAIN: &[&str] = &[
     "ldap_start_tls",
     "ldap_version",
     "local_scan_timeout",
-    "log_ports",
-    "max_username_length",
     "mysql_servers",
     "notifier_socket",
     "oracle_servers",
@@ -45,26 +35,13 @@ static MAIN: &[&str] = &[
     "pgsql_servers",
     "queue_fast_ramp",
     "redis_servers",
-    "slow_lookup_log",
-    "smtp_backlog_monitor",
-    "spamd_address",
     "spf_smtp_comment_template",
 ];
 
 /// Options of drivers: driver kind (`router`, `transport`, `authenticator`), driver (or "" for generic ones), option.
 static DRIVER: &[(&str, &str, &str)] = &[
     ("transport", "smtp", "arc_sign"),
-    ("transport", "smtp", "dkim_canon"),
-    ("transport", "smtp", "dkim_domain"),
-    ("transport", "smtp", "dkim_hash"),
-    ("transport", "smtp", "dkim_identity"),
-    ("transport", "smtp", "dkim_private_key"),
-    ("transport", "smtp", "dkim_selector"),
-    ("transport", "smtp", "dkim_sign_headers"),
-    ("transport", "smtp", "dkim_strict"),
-    ("transport", "smtp", "dkim_timestamps"),
     ("transport", "smtp", "gnutls_compat_mode"),
-    ("transport", "smtp", "hosts_pipe_connect"),
     ("transport", "smtp", "hosts_try_fastopen"),
 ];
 
@@ -122,8 +99,8 @@ mod tests {
         assert_eq!(main("queue_fast_ramp", Some(&false)), None);
         assert!(main("queue_fast_ramp", Some(&true)).is_some());
         assert_eq!(main("primary_hostname", Some(&Str::fixed("x"))), None);
-        assert!(driver("transport", "smtp", "hosts_pipe_connect", Some(&Str::fixed("*"))).is_some());
-        assert_eq!(driver("transport", "smtp", "hosts_pipe_connect", Some(&Str::fixed(":"))), None);
+        assert!(driver("transport", "smtp", "gnutls_compat_mode", Some(&true)).is_some());
+        assert_eq!(driver("transport", "smtp", "gnutls_compat_mode", Some(&false)), None);
     }
 
     #[test]

@@ -13,6 +13,7 @@ use crate::context::message::{DsnRet, notify};
 use crate::expand::{self, Template};
 use crate::log::{self, Which};
 use crate::matching::{self, Match};
+use crate::retry::errors;
 use crate::retry::update::with_parent;
 use crate::route::Address;
 use crate::text::Text;
@@ -147,7 +148,8 @@ fn build(ctx: &mut Context, d: &Delivery<'_>, to: &Text, batch: VecDeque<Address
     outputs(ctx, &mut r, text, with_output, &mut handled);
     r.status_part(ctx);
     for a in &handled {
-        r.fields(a, "failed", "5.0.0");
+        let lacks_tls = ctx.message.requiretls && a.failure.basic_errno == errors::TLS_REQUIRED;
+        r.fields(a, "failed", if lacks_tls { "5.7.30" } else { "5.0.0" });
         r.remote(a);
         r.put("\n");
     }
@@ -239,7 +241,8 @@ fn outputs(ctx: &Context, r: &mut Report, text: Option<BString>, with: Vec<Addre
 fn what_to_return(ctx: &Context, d: &Delivery<'_>) -> (bool, bool) {
     let main = &ctx.config.main;
     let m = &ctx.message;
-    if m.dsn_ret == DsnRet::Headers {
+    // The body of a REQUIRETLS message is not shown to more people than must be (RFC 8689 section 6).
+    if m.dsn_ret == DsnRet::Headers || m.requiretls {
         return (true, false);
     }
     if !main.bounce_return_body {

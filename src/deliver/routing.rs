@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 
-use bstr::{BString, ByteSlice};
+use bstr::BString;
 
 use super::post::{self, Outcome, Stage};
 use super::state::{Delivery, identity, set_unique};
@@ -52,10 +52,12 @@ fn prepare(ctx: &mut Context, d: &mut Delivery<'_>, mut a: Address, db: Option<&
         special(ctx, d, a);
         return None;
     }
-    if let Err(defer) = percent_hack(ctx, d, &mut a) {
+    let known = a.parent.as_ref().map(identity);
+    if let Err(defer) = route::percent_hack(ctx, &mut a) {
         stop(ctx, d, a, errors::LIST_DEFER, &defer, Outcome::Defer, Stage::None);
         return None;
     }
+    d.count_child(&a, known);
     ctx.address.domain = Some(a.domain.clone());
     let config = ctx.config.clone();
     if !d.options.forced
@@ -151,34 +153,6 @@ fn special(ctx: &mut Context, d: &mut Delivery<'_>, mut a: Address) {
         return;
     }
     d.local.push_front(a);
-}
-
-/// `percent_hack_domains`: `a%b@here` becomes `a@b`. The error is for a deferral.
-fn percent_hack(ctx: &mut Context, d: &mut Delivery<'_>, a: &mut Address) -> Result<(), String> {
-    let config = ctx.config.clone();
-    let Some(list) = config.main.percent_hack_domains.get() else { return Ok(()) };
-    let Some(at) = a.cc_local_part.rfind_byte(b'%') else { return Ok(()) };
-    match matching::match_domain(ctx, &a.domain.clone(), list, None) {
-        Match::No => return Ok(()),
-        Match::Defer(_) => return Err("cannot check percent_hack_domains".into()),
-        Match::Yes => {}
-    }
-    let mut text = a.cc_local_part.to_vec();
-    text[at] = b'@';
-    let new = a.cc_local_part.piece(text);
-    let known = a.parent.as_ref().map(identity);
-    let parent = std::sync::Arc::new(a.clone());
-    let mut child = Address::new(new);
-    child.errors_to = a.errors_to.clone();
-    child.recipient_index = a.recipient_index;
-    child.dsn_flags = a.dsn_flags;
-    child.dsn_orcpt = a.dsn_orcpt.clone();
-    child.start_router = a.start_router.clone();
-    child.flags = a.flags;
-    child.parent = Some(parent);
-    d.count_child(&child, known);
-    *a = child;
-    percent_hack(ctx, d, a)
 }
 
 /// `queue_domains`: not even routed now.
@@ -309,11 +283,8 @@ fn without_duplicates(d: &mut Delivery<'_>, list: VecDeque<Address>) -> VecDeque
 fn collect_recipients(d: &mut Delivery<'_>) {
     let extra: Vec<(BString, Text)> = d.duplicates.iter().map(|a| (a.unique.clone(), a.original().address.clone())).collect();
     for a in d.local.iter_mut().chain(d.remote.iter_mut()) {
-        a.envelope_to = vec![a.original().address.clone()];
-        for (unique, top) in &extra {
-            if *unique == a.unique && !a.envelope_to.contains(top) {
-                a.envelope_to.push(top.clone());
-            }
-        }
+        // The last one found comes first, the one that is delivered to last.
+        a.envelope_to = extra.iter().rev().filter(|(unique, _)| *unique == a.unique).map(|(_, top)| top.clone()).collect();
+        a.envelope_to.push(a.original().address.clone());
     }
 }

@@ -85,7 +85,10 @@ pub fn dlfunc(ctx: &mut Context, args: &ItemArgs, out: &mut Text) -> Result<(), 
             Ok(())
         }
         4 => Err(ExpandError::Forced(message())),
-        3 => Err(panic(ctx, message())),
+        3 => {
+            panic(ctx, format!("dlfunc{{{path}}}{{{name}}} failed (3): {}", message()));
+            failed(message())
+        }
         _ => failed(message()),
     }
 }

@@ -44,8 +44,10 @@ impl Router for Redirect {
     fn init(&mut self, _: &BString, generic: &mut RouterOptions, set: &[String], _: &Config) -> Result<(), String> {
         let o = &mut self.options;
         let is_set = |name: &str| set.iter().any(|s| s == name);
-        if o.file.is_set() == o.data.is_set() {
-            return Err("\"file\" or \"data\" must be specified, but not both".into());
+        match (o.file.is_set(), o.data.is_set()) {
+            (true, true) => return Err("only one of \"file\" or \"data\" must be specified".into()),
+            (false, false) => return Err("one of \"file\" or \"data\" must be specified".into()),
+            _ => {}
         }
         if o.one_time {
             o.forbid_pipe = true;
@@ -142,9 +144,7 @@ impl Redirect {
                 children::make(ctx, router, o, addr, purpose, &children::of_list(&list.items, taint))
             }
             Err(ForwardEnd::Blackhole) => {
-                if purpose == RoutePurpose::Test {
-                    println!("mail to {} is discarded", addr.address);
-                } else if purpose == RoutePurpose::Deliver {
+                if purpose == RoutePurpose::Deliver {
                     log_discarded(ctx, router, addr, ":blackhole:");
                 }
                 Routed::Discard
