@@ -115,6 +115,7 @@ pub enum Kind {
     Delay,
     DkimSigners,
     DkimStatus,
+    DmarcStatus,
     Dnslists,
     Domains,
     Encrypted,
@@ -137,6 +138,8 @@ pub enum Kind {
     Senders,
     Set,
     Spam,
+    Spf,
+    SpfGuess,
     Udpsend,
     Verify,
     /// One whose room does not exist yet: refused when the ACL is parsed.

@@ -39,6 +39,13 @@ pub fn test(ctx: &mut Context, run: &mut Run, verb: Verb, item: &Item, arg: &Tex
             let status = ctx.message.auth.dkim.status.clone().unwrap_or_default();
             listed(ctx, m, |ctx| matching::match_string(ctx, &status, &item.arg, None))
         }
+        Kind::DmarcStatus => {
+            if crate::mail_auth::dmarc::condition(ctx, arg) {
+                Verdict::Ok
+            } else {
+                Verdict::Fail
+            }
+        }
         Kind::Dnslists => crate::verify::dnslists::check(ctx, run.place, &item.arg, m),
         Kind::Domains => {
             let Some(domain) = run.addr.as_ref().map(|a| a.domain.clone()) else { return Verdict::Fail };
@@ -112,6 +119,13 @@ pub fn test(ctx: &mut Context, run: &mut Run, verb: Verb, item: &Item, arg: &Tex
         }
         Kind::Set => set(ctx, run, item, arg, m),
         Kind::Spam => scanned(scan::spam::test(ctx, arg), m),
+        Kind::Spf | Kind::SpfGuess => {
+            if crate::mail_auth::spf::condition(ctx, arg, item.kind == Kind::SpfGuess) {
+                Verdict::Ok
+            } else {
+                Verdict::Fail
+            }
+        }
         Kind::Udpsend => udpsend::obey(ctx, arg, m),
         Kind::Verify => {
             let v = verify::test(ctx, run, arg, m);

@@ -139,7 +139,6 @@ fn try_obey(ctx: &mut Context, run: &mut Run, arg: &Text) -> Result<Done, String
         let name = if row.control == Control::Queue { "queue" } else { row.name };
         return Err(format!("cannot use \"control={name}\" in {} ACL", run.place.name()));
     }
-    let missing = || Err(format!("control={} is not implemented", row.name));
     match row.control {
         Control::AllowAuthUnadvertised => ctx.session.allow_auth_unadvertised = true,
         Control::CasefulLocalPart => local_part_case(ctx, run, true),
@@ -147,6 +146,7 @@ fn try_obey(ctx: &mut Context, run: &mut Run, arg: &Text) -> Result<Done, String
         Control::Debug => debug_control(ctx, arg, rest)?,
         Control::DkimDisableVerify => ctx.message.dkim_disable_verify = true,
         Control::DmarcDisableVerify => ctx.message.dmarc_disable_verify = true,
+        Control::DmarcEnableForensic => ctx.message.dmarc_forensic = true,
         Control::Dscp => dscp::set(ctx, arg, rest.get(1..).unwrap_or_default())?,
         Control::EnforceSync => ctx.session.enforce_sync = true,
         Control::NoEnforceSync => ctx.session.enforce_sync = false,
@@ -161,7 +161,8 @@ fn try_obey(ctx: &mut Context, run: &mut Run, arg: &Text) -> Result<Done, String
                 b"/no_tell" => false,
                 _ => return Err(syntax()),
             };
-            ctx.message.freeze_requested = true;
+            // Nothing waits in a wrapper.
+            ctx.message.freeze_requested = !ctx.config.main.mua_wrapper;
             ctx.message.freeze_no_tell = !tell;
             cutthrough::end(ctx, "item frozen");
         }
@@ -184,8 +185,8 @@ fn try_obey(ctx: &mut Context, run: &mut Run, arg: &Text) -> Result<Done, String
                     _ => return Err(syntax()),
                 }
             }
-            ctx.message.queue_only = true;
-            ctx.message.queue_smtp = first_pass;
+            ctx.message.queue_only = !ctx.config.main.mua_wrapper;
+            ctx.message.queue_smtp = first_pass && ctx.message.queue_only;
             cutthrough::end(ctx, "queueing forced");
         }
         Control::Submission => {
@@ -202,7 +203,6 @@ fn try_obey(ctx: &mut Context, run: &mut Run, arg: &Text) -> Result<Done, String
             });
         }
         Control::CutthroughDelivery => cutthrough::request(ctx, rest),
-        Control::DmarcEnableForensic => return missing(),
         Control::Wellknown => {
             let path = arg.piece(rest.get(1..).unwrap_or_default());
             return well_known(ctx, &path);

@@ -197,6 +197,11 @@ fn internal_option(o: &mut Options, word: &BString, rest: &[u8], words: &mut Wor
     let mut take = || words.take().cloned().ok_or_else(|| unknown(word));
     match rest {
         b"G" => o.queue_name = limited(&take()?, 255, "-MCG")?,
+        b"q" => {
+            let address = limited(&take()?, 1024, "-MCq")?;
+            let size = take()?.to_str().ok().and_then(|s| s.parse().ok()).ok_or_else(|| unknown(word))?;
+            o.quota_of = Some((address, size));
+        }
         b"d" => o.purpose = Some(limited(&take()?, 255, "-MCd")?),
         _ => return Err(refuse(format!("{word} is not implemented"))),
     }

@@ -32,10 +32,13 @@ pub fn run(ctx: &mut Context, o: &Options) -> Result<i32, Refusal> {
         None => {}
     }
     let privilege = Privilege::lower(ctx)?;
-    let mut all_delivered = true;
     let mut deliver = |ctx: &mut Context, accepted: &Accepted| {
         if let Some(when) = accepted.delivery {
-            all_delivered &= privilege.raised(|| queue_delivery(ctx, &accepted.id, when));
+            let done = privilege.raised(|| queue_delivery(ctx, &accepted.id, when));
+            // The exit status is all the answer that a caller gets who has been told already that we have the message.
+            if done != Some(true) && ctx.config.main.mua_wrapper {
+                std::process::exit(1);
+            }
         }
     };
     match o.input {
@@ -44,13 +47,12 @@ pub fn run(ctx: &mut Context, o: &Options) -> Result<i32, Refusal> {
             wire(ctx, true)?;
             let end = smtp_in::serve(ctx, &mut deliver);
             ctx.services.work.wait(Duration::MAX);
-            Ok(i32::from(end != SessionEnd::Done || !all_delivered))
+            Ok(i32::from(end != SessionEnd::Done))
         }
         InputMode::Batch => {
             ctx.session.input = Input::BatchedSmtp;
             wire(ctx, false)?;
-            let status = smtp_in::batch::serve(ctx, &mut deliver);
-            Ok(if all_delivered { status } else { 1 })
+            Ok(smtp_in::batch::serve(ctx, &mut deliver))
         }
         _ => {
             ctx.session.input = Input::Local;
@@ -60,7 +62,7 @@ pub fn run(ctx: &mut Context, o: &Options) -> Result<i32, Refusal> {
                     // A message that an ACL threw away was not received.
                     let Some(a) = accepted else { return Ok(1) };
                     deliver(ctx, &a);
-                    Ok(i32::from(!all_delivered))
+                    Ok(0)
                 }
                 Err(status) => Ok(status),
             }
@@ -276,16 +278,17 @@ impl Privilege {
         Ok(Privilege { lowered: Some((uid, gid, old)) })
     }
 
-    /// Does something as root. False: it says so, or it could not be done.
-    fn raised(&self, work: impl FnOnce() -> bool) -> bool {
-        let Some((uid, gid, old)) = self.lowered else { return work() };
+    /// Does something as root.
+    /// `None`: root could not be had.
+    fn raised<T>(&self, work: impl FnOnce() -> T) -> Option<T> {
+        let Some((uid, gid, old)) = self.lowered else { return Some(work()) };
         if ids::seteuid(0).is_err() || ids::setegid(old).is_err() {
-            return false;
+            return None;
         }
         let result = work();
         if ids::setegid(gid).is_err() || ids::seteuid(uid).is_err() {
             std::process::abort();
         }
-        result
+        Some(result)
     }
 }

@@ -85,6 +85,9 @@ fn try_run() -> Result<i32, Refusal> {
     }
     let logger = Arc::new(Logger::default());
     let config = load(&o, &run, &logger, &files);
+    if config.main.mua_wrapper {
+        logger.leave_stderr_alone();
+    }
     privilege::classify(&mut run, &config);
     finish_run(&o, &mut run, &config);
     if o.version {
@@ -112,37 +115,31 @@ fn try_run() -> Result<i32, Refusal> {
     if o.test.is_none() && o.show.is_none() {
         log_arguments(&ctx);
     }
+    if o.perl_at_start.unwrap_or(ctx.config.main.perl_at_start) && ctx.config.main.perl_startup.is_set() {
+        crate::expand::perl::start(&mut ctx).map_err(|e| parse::refuse(e.to_string()))?;
+    }
     dispatch::dispatch(&mut ctx, o)
 }
 
 /// Programs that Exim installs beside itself are this one under another name.
 fn utility(program: &[u8], arguments: &[BString]) -> Option<i32> {
-    const NAMES: &[&str] = &[
-        "exicyclog",
-        "exigrep",
-        "exim_checkaccess",
-        "exim_dbmbuild",
-        "exim_dumpdb",
-        "exim_fixdb",
-        "exim_lock",
-        "exim_msgdate",
-        "exim_tidydb",
-        "eximstats",
-        "exinext",
-        "exipick",
-        "exiqgrep",
-        "exiqsumm",
-        "exiwhat",
-    ];
-    let base = program.rfind_byte(b'/').map_or(program, |i| program.get(i + 1..).unwrap_or_default());
     let words: Vec<String> =
         std::iter::once(program).chain(arguments.iter().map(|a| a.as_slice())).map(|a| a.to_str_lossy().into_owned()).collect();
-    if let Some(status) = crate::utils::run(&words) {
-        return Some(status);
+    if crate::utils::is_named(&words) && give_up_setuid().is_err() {
+        eprintln!("{}: cannot give up the privilege of the program", words[0]);
+        return Some(1);
     }
-    let name = NAMES.iter().find(|n| n.as_bytes() == base)?;
-    eprintln!("exim: {name} is not implemented");
-    Some(1)
+    crate::utils::run(&words)
+}
+
+/// The program may be setuid root: a utility is its caller and no more.
+fn give_up_setuid() -> std::io::Result<()> {
+    let (uid, gid) = (ids::getuid(), ids::getgid());
+    if ids::geteuid() == uid && ids::getegid() == gid {
+        return Ok(());
+    }
+    ids::setresgid(gid, gid, gid)?;
+    ids::setresuid(uid, uid, uid)
 }
 
 /// What is known of the process and its caller before anything has been read.
@@ -212,6 +209,11 @@ fn load(o: &Options, run: &Run, logger: &Logger, files: &BString) -> Config {
             let text = failure.error.to_string();
             match text.strip_prefix("Exim configuration error") {
                 Some(rest) if !failure.error.bare => {
+                    // A check of the configuration tells the caller and nobody else.
+                    if o.version {
+                        eprintln!("{} Exim configuration error{rest}", log::stamp::log_time(sys::time::now(), false, false));
+                        std::process::exit(1);
+                    }
                     let panic = if failure.error.mild { Which::PANIC } else { Which::PANIC_DIE };
                     let which = panic.and(Which::CONFIG);
                     logger.entry(&failure.log, run, None, None, which, rest.as_bytes());
@@ -312,6 +314,7 @@ pub fn services(config: &Config, run: &Run) -> Services {
         spool: Arc::new(crate::spool::Spool::new(config)),
         lookups: crate::lookups::Cache::default(),
         lists: crate::matching::ListCache::default(),
+        perl: crate::expand::perl::Perl::default(),
         random: crate::random::Random::new(run.test_harness),
     }
 }

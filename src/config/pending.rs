@@ -10,9 +10,6 @@ static MAIN: &[&str] = &[
     "daemon_modules_load",
     "debug_store",
     "disable_fsync",
-    "dmarc_forensic_sender",
-    "dmarc_history_file",
-    "dmarc_tld_file",
     "gnutls_allow_auto_pkcs11",
     "gnutls_compat_mode",
     "ldap_ca_cert_dir",
@@ -29,21 +26,13 @@ static MAIN: &[&str] = &[
     "notifier_socket",
     "oracle_servers",
     "panic_coredump",
-    "perl_at_start",
-    "perl_startup",
-    "perl_taintmode",
     "pgsql_servers",
     "queue_fast_ramp",
     "redis_servers",
-    "spf_smtp_comment_template",
 ];
 
 /// Options of drivers: driver kind (`router`, `transport`, `authenticator`), driver (or "" for generic ones), option.
-static DRIVER: &[(&str, &str, &str)] = &[
-    ("transport", "smtp", "arc_sign"),
-    ("transport", "smtp", "gnutls_compat_mode"),
-    ("transport", "smtp", "hosts_try_fastopen"),
-];
+static DRIVER: &[(&str, &str, &str)] = &[("transport", "smtp", "gnutls_compat_mode")];
 
 /// Does the main option do what it is for?
 pub fn main_works(name: &str) -> bool {
@@ -55,12 +44,6 @@ pub fn driver_works(kind: &str, driver: &str, name: &str) -> bool {
     let unknown = name == "translate_ip_address" && !crate::build_options::SUPPORT_TRANSLATE_IP_ADDRESS;
     let pending = DRIVER.iter().any(|(k, d, n)| *k == kind && (*d == driver || d.is_empty()) && *n == name);
     !(unknown || pending)
-}
-
-/// Does `-bP` list a driver's option? Those of a part that this build leaves out are not, as in the reference; one of
-/// the default build that is not written yet is.
-pub fn driver_listed(kind: &str, driver: &str, name: &str) -> bool {
-    driver_works(kind, driver, name) || name == "hosts_try_fastopen"
 }
 
 /// The message, if a main option was given a value that cannot be had.

@@ -120,7 +120,9 @@ impl Printer<'_> {
                 let mut all = crate::sys::exec::current_environment();
                 all.sort();
                 for entry in all {
-                    out.line(&entry);
+                    // `-n`: the names only.
+                    let name = entry.find_byte(b'=').and_then(|n| entry.get(..n)).filter(|_| self.viewer.bare);
+                    out.line(name.unwrap_or(&entry));
                 }
             }
             b"macros" | b"macro_list" => self.macros(out, word),
@@ -227,7 +229,7 @@ impl Printer<'_> {
 
     fn driver(&self, out: &mut Shown, kind: &str, driver_name: &str, generic: &dyn OptionSet, private: &dyn OptionSet) {
         let hidden = &self.hidden_of(kind, driver_name);
-        let usable = |n: &&str| !UNLISTED.contains(n) && super::pending::driver_listed(kind, driver_name, n);
+        let usable = |n: &&str| !UNLISTED.contains(n) && super::pending::driver_works(kind, driver_name, n);
         let mut names: Vec<&str> = generic.names().iter().copied().filter(usable).collect();
         names.push("driver");
         names.sort_unstable();

@@ -43,14 +43,14 @@ pub struct Header {
 
 /// DSN NOTIFY bits (RFC 3461), as in the spool file.
 pub mod notify {
-    /// NOTIFY=SUCCESS
-    pub const SUCCESS: u32 = 1;
-    /// NOTIFY=DELAY
-    pub const DELAY: u32 = 2;
-    /// NOTIFY=FAILURE
-    pub const FAILURE: u32 = 4;
     /// NOTIFY=NEVER
-    pub const NEVER: u32 = 8;
+    pub const NEVER: u32 = 2;
+    /// NOTIFY=SUCCESS
+    pub const SUCCESS: u32 = 4;
+    /// NOTIFY=FAILURE
+    pub const FAILURE: u32 = 8;
+    /// NOTIFY=DELAY
+    pub const DELAY: u32 = 16;
 }
 
 /// One envelope recipient.
@@ -209,6 +209,8 @@ pub struct Message {
     pub dkim_disable_verify: bool,
     /// `control = dmarc_disable_verify`.
     pub dmarc_disable_verify: bool,
+    /// `control = dmarc_enable_forensic`.
+    pub dmarc_forensic: bool,
     /// Signatures, SPF and the like: who vouches for the message.
     pub auth: crate::mail_auth::MessageAuth,
     /// `local_scan`'s data.

@@ -71,6 +71,7 @@ impl Context {
             work: Default::default(),
             lookups: Default::default(),
             lists: Default::default(),
+            perl: Default::default(),
             random: Default::default(),
         };
         Context::new(config, run, services)

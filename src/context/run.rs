@@ -93,6 +93,8 @@ pub struct Services {
     pub lookups: crate::lookups::Cache,
     /// Results of named lists (`domain list cache`), by list id.
     pub lists: crate::matching::ListCache,
+    /// The Perl interpreter of this thread of control.
+    pub perl: crate::expand::perl::Perl,
     /// The test harness' random number generator state.
     pub random: crate::random::Random,
 }

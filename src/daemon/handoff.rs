@@ -13,7 +13,7 @@ use crate::context::Context;
 use crate::deliver::{Continued, DeliverOptions, DeliverOutcome, deliver_message};
 use crate::log::{self, Which};
 use crate::spool::is_message_id;
-use crate::sys::process::{Fork, WaitStatus, exit_now, fork, wait};
+use crate::sys::process::{Fork, exit_now, fork, wait};
 use crate::sys::unix::{self, Kind};
 use crate::sys::{fd, poll};
 use crate::verify::cutthrough;
@@ -90,8 +90,8 @@ impl Job {
     }
 }
 
-/// Starts the delivery of a message that is safely on the queue. Trouble is logged, and leaves it there. False: with
-/// `mua_wrapper`, the message could not be delivered, and is gone.
+/// Starts the delivery of a message that is safely on the queue. Trouble is logged, and leaves it there. False: the
+/// message is not delivered, and with `mua_wrapper` that is all that becomes of it.
 pub fn queue_delivery(ctx: &mut Context, id: &[u8], when: When) -> bool {
     let job = Job { queue_name: ctx.message.queue_name.clone(), id: id.into(), queue_smtp: ctx.message.queue_smtp };
     let result = match ctx.services.handoff.clone() {
@@ -103,13 +103,9 @@ pub fn queue_delivery(ctx: &mut Context, id: &[u8], when: When) -> bool {
         Handoff::Fork => fork_delivery(ctx, &job, when),
     };
     result.unwrap_or_else(|e| {
-        log::write(
-            ctx,
-            None,
-            Which::MAIN.and(Which::PANIC),
-            format!("delivery process not started, message stays on the queue: {}", crate::sys::error_text(&e)).as_bytes(),
-        );
-        true
+        let text = format!("delivery process not started, message stays on the queue: {}", crate::sys::error_text(&e));
+        log::write(ctx, None, Which::MAIN.and(Which::PANIC), text.as_bytes());
+        false
     })
 }
 
@@ -157,7 +153,7 @@ fn fork_delivery(ctx: &mut Context, job: &Job, when: When) -> io::Result<bool> {
             if ctx.run.test_harness && !ctx.run.no_test_delays {
                 crate::sys::time::sleep_ms(100);
             }
-            wait(pid).map(|status| status != WaitStatus::Exited(1))
+            wait(pid).map(|status| status.success())
         }
     }
 }

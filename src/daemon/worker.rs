@@ -90,6 +90,7 @@ fn connection(ctx: &mut Context, listener: &Listener, socket: OwnedFd, peer: Soc
     own.session.host_address = Some(Text::clean(peer.ip().to_canonical().to_string()));
     own.session.host_ip = Some(peer.ip().to_canonical());
     own.session.host_port = peer.port();
+    own.session.fast_open = sockopt::fast_opened(socket.as_fd());
     own.session.tls_in.on_connect = listener.endpoint.tls;
     if let Ok(Some(local)) = net::local_address(socket.as_fd()) {
         own.session.interface_address = Some(Text::clean(local.ip().to_canonical().to_string()));

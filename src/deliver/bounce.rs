@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use bstr::{BString, ByteSlice};
 
 use super::generated;
+use super::post::{Stage, is_quiet};
 use super::report::Report;
 use super::state::Delivery;
 use super::template::Items;
@@ -51,7 +52,9 @@ fn ignore(ctx: &mut Context, d: &mut Delivery<'_>, a: &Address, plain: bool) {
     if !plain {
         line.extend_from_slice(b": RFC 3461 DSN, failure notify not requested");
     }
-    log::write(ctx, None, Which::MAIN, &line);
+    if !is_quiet(a, Stage::Transport) {
+        log::write(ctx, None, Which::MAIN, &line);
+    }
     d.done(ctx, a);
     d.write_header(ctx);
 }
@@ -151,6 +154,9 @@ fn build(ctx: &mut Context, d: &Delivery<'_>, to: &Text, batch: VecDeque<Address
         let lacks_tls = ctx.message.requiretls && a.failure.basic_errno == errors::TLS_REQUIRED;
         r.fields(a, "failed", if lacks_tls { "5.7.30" } else { "5.0.0" });
         r.remote(a);
+        if crate::build_options::EXPERIMENTAL_DSN_INFO && a.host_used.is_none() {
+            r.diagnostic(a);
+        }
         r.put("\n");
     }
     let (headers_only, note) = what_to_return(ctx, d);

@@ -28,10 +28,14 @@ pub(super) enum Stage {
     Transport,
 }
 
+/// Did the router or the transport ask for no log lines?
+pub(super) fn is_quiet(addr: &Address, stage: Stage) -> bool {
+    addr.flags.no_log || (stage == Stage::Transport && addr.transport.as_ref().is_some_and(|t| t.generic.disable_logging))
+}
+
 /// Handles the verdict on one address; it ends in one of the lists.
 pub(super) fn process(ctx: &mut Context, d: &mut Delivery<'_>, mut addr: Address, outcome: Outcome, stage: Stage) {
-    let quiet =
-        addr.flags.no_log || (stage == Stage::Transport && addr.transport.as_ref().is_some_and(|t| t.generic.disable_logging));
+    let quiet = is_quiet(&addr, stage);
     match outcome {
         Outcome::Ok => succeeded(ctx, d, addr, quiet),
         Outcome::Defer | Outcome::Panic => {

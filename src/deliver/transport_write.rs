@@ -226,14 +226,7 @@ impl Prepared<'_> {
             self.start += end as u64;
             self.header = start;
         }
-        let mut lines: Vec<BString> = Vec::new();
-        for line in self.header.lines_with_terminator().filter(|l| *l != b"\n") {
-            match lines.last_mut() {
-                Some(last) if matches!(line.first(), Some(b' ' | b'\t')) => last.extend_from_slice(line),
-                _ => lines.push(line.into()),
-            }
-        }
-        Ok(lines)
+        Ok(header_lines(&self.header))
     }
 
     /// Shows the body, with LF line ends, as it will be sent: `dots` is the specification's.
@@ -249,6 +242,18 @@ impl Prepared<'_> {
     pub fn add_first(&mut self, lines: &[u8]) {
         self.header.splice(0..0, lines.iter().copied());
     }
+}
+
+/// Takes a header section (LF line ends) apart into its lines, each with its continuation lines.
+pub fn header_lines(header: &[u8]) -> Vec<BString> {
+    let mut lines: Vec<BString> = Vec::new();
+    for line in header.lines_with_terminator().filter(|l| *l != b"\n") {
+        match lines.last_mut() {
+            Some(last) if matches!(line.first(), Some(b' ' | b'\t')) => last.extend_from_slice(line),
+            _ => lines.push(line.into()),
+        }
+    }
+    lines
 }
 
 /// An output that only shows what comes.

@@ -61,6 +61,8 @@ pub struct RemoteLog {
     pub continued: bool,
     /// The connection goes through a SOCKS proxy: its near end.
     pub proxy: Option<(IpAddr, u16)>,
+    /// TCP Fast Open was used; `true`: with data.
+    pub fast_open: Option<bool>,
     /// Our end of the connection.
     pub interface: Option<(IpAddr, u16)>,
     /// `PS=`.
@@ -77,6 +79,10 @@ pub struct RemoteLog {
     pub dkim: Option<BString>,
     /// The answer to the end of the message.
     pub confirmation: Option<BString>,
+    /// What the server said first, and to EHLO or HELO: for bounces with extra fields.
+    pub greeting: BString,
+    /// See above.
+    pub helo_response: BString,
 }
 
 /// What only reception knows of an arriving message.
@@ -126,6 +132,9 @@ pub fn arrival(ctx: &Context, a: &Arrival<'_>) -> BString {
         }
         b.field("H", &host);
         interface(ctx, &mut b);
+    }
+    if let Some(data) = s.fast_open {
+        b.item(if data { b"TFO*" } else { b"TFO" });
     }
     if let Some(ident) = s.ident.as_ref().filter(|i| !i.is_empty()) {
         b.field("U", ident);
@@ -308,6 +317,9 @@ fn host(ctx: &Context, b: &mut LineBuilder, host: &HostItem, log: &RemoteLog) {
         b.field("PRX", format!("[{ip}]:{port}").as_bytes());
     }
     our_end(ctx, b, log);
+    if let Some(data) = log.fast_open {
+        b.item(if data { b"TFO*" } else { b"TFO" });
+    }
     if !log.protocol_detail.is_empty() && selected(ctx, Selector::ProtocolDetail) {
         b.field("PS", &log.protocol_detail);
     }
@@ -473,7 +485,7 @@ pub fn failure(ctx: &Context, addr: &Address, return_path: Option<&[u8]>, delive
         b.item(b": ").raw(crate::sys::strerror(f.basic_errno).as_bytes());
     }
     if let Some(m) = &f.message {
-        b.raw(if f.basic_errno > 0 { b": " } else { b" : " }).raw(&escape::printing(m, ctx.config.site.log.topbit));
+        b.raw(b" : ").raw(&escape::printing(m, ctx.config.site.log.topbit));
     }
     b.build()
 }

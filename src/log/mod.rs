@@ -84,6 +84,11 @@ impl Logger {
         }
     }
 
+    /// From now on, serious errors are not said on standard error: with `mua_wrapper` that is for its caller.
+    pub fn leave_stderr_alone(&self) {
+        self.quiet.store(true, Ordering::Relaxed);
+    }
+
     fn stderr(&self, text: &[u8]) {
         if !self.quiet.load(Ordering::Relaxed) {
             let _ = std::io::stderr().write_all(text);

@@ -1,4 +1,4 @@
-//! `$dkim_...`: expansion variables of this room.
+//! `$arc_...`, `$dkim_...`, `$dmarc_...`, `$spf_...`: expansion variables of this room.
 
 use crate::context::Context;
 use crate::expand::variables::{VarDef, v};
@@ -31,8 +31,28 @@ fn bits(j: Option<&Judged>) -> Option<Text> {
     Some(Text::clean(j.map_or(0, |j| j.key_bits).to_string()))
 }
 
+fn spf(c: &Context, f: impl FnOnce(&super::spf::Facts) -> Text) -> Option<Text> {
+    c.message.auth.spf.as_deref().map(f)
+}
+
+fn chain(c: &Context, f: impl FnOnce(&super::arc::Chain) -> Text) -> Option<Text> {
+    c.message.auth.arc.chain.as_deref().map(f)
+}
+
+fn dmarc(c: &Context, f: impl FnOnce(&super::dmarc::Facts) -> Text) -> Option<Text> {
+    c.message.auth.dmarc.as_deref().map(f)
+}
+
+fn yes(on: bool) -> Text {
+    Text::clean(if on { "yes" } else { "no" })
+}
+
 /// All of them.
 pub static VARIABLES: &[VarDef] = &[
+    v("arc_domains", |c| chain(c, |a| a.domains.clone())),
+    v("arc_oldest_pass", |c| Some(Text::clean(c.message.auth.arc.chain.as_deref().map_or(0, |a| a.oldest_pass).to_string()))),
+    v("arc_state", |c| chain(c, |a| Text::clean(a.state.name()))),
+    v("arc_state_reason", |c| chain(c, |a| Text::clean(a.reason.clone()))),
     v("dkim_algo", |c| signed(c, |s| s.algorithm.name().into_bytes())),
     v("dkim_bodylength", |c| number(c, |s| s.body_length, NEVER)),
     v("dkim_canon_body", |c| signed(c, |s| s.canon_body.name().into())),
@@ -61,4 +81,19 @@ pub static VARIABLES: &[VarDef] = &[
     v("dkim_verify_reason", |c| c.message.auth.dkim.reason.clone()),
     v("dkim_verify_signers", |c| c.config.main.dkim_verify_signers.raw().map(Text::clean)),
     v("dkim_verify_status", |c| c.message.auth.dkim.status.clone()),
+    v("dmarc_alignment_dkim", |c| dmarc(c, |f| yes(f.dkim_aligned))),
+    v("dmarc_alignment_spf", |c| dmarc(c, |f| yes(f.spf_aligned))),
+    v("dmarc_domain_policy", |c| dmarc(c, |f| Text::clean(f.record.as_ref().map_or("", |r| r.policy.name())))),
+    v("dmarc_status", |c| Some(Text::clean(super::dmarc::status_name(c)))),
+    v("dmarc_status_text", |c| dmarc(c, |f| Text::clean(f.status.text()))),
+    v("dmarc_used_domain", |c| dmarc(c, |f| Text::tainted(f.used_domain.clone()))),
+    v("spf_header_comment", |c| spf(c, |f| f.header_comment.clone())),
+    v("spf_received", |c| spf(c, |f| f.received.clone())),
+    v("spf_result", |c| spf(c, |f| Text::clean(f.verdict.name()))),
+    v("spf_result_guessed", |c| {
+        let guessed = c.message.auth.spf.as_deref().is_some_and(|f| f.guessed);
+        Some(Text::clean(if guessed { "yes" } else { "no" }))
+    }),
+    v("spf_smtp_comment", |c| spf(c, |f| f.smtp_comment.clone())),
+    v("spf_used_domain", |c| spf(c, |f| f.domain.clone())),
 ];

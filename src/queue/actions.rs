@@ -207,11 +207,13 @@ fn change(ctx: &mut Context, queue_name: &[u8], id: &[u8], action: &Action) -> R
                 return Ok(false);
             }
             move_message(ctx, queue_name, to, id)?;
-            tell(
-                ctx,
-                &format!("Message {shown} has been moved to the {to} queue"),
-                &format!("moved from {} to {to}", BString::from(queue_name)),
-            );
+            print!("Message {shown} ");
+            let place = |queue: &[u8]| match queue {
+                b"" => "input, msglog".to_string(),
+                name => format!("({}) input, msglog", name.as_bstr()),
+            };
+            let text = format!("moved from {} to {}", place(queue_name), place(to));
+            log::write(ctx, None, Which::MAIN, text.as_bytes());
         }
         Action::Deliver | Action::DeliverConditionally | Action::GiveUp | Action::Remove => {}
     }

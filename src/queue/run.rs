@@ -37,6 +37,12 @@ pub struct RunOptions {
 }
 
 impl RunOptions {
+    /// Is there nothing but perhaps the name of a queue?
+    pub fn is_plain(&self) -> bool {
+        let any = self.two_stage || self.first_only || self.force || self.force_frozen || self.local_only;
+        !(any || self.start_id.is_some() || self.recipient.is_some() || self.sender.is_some())
+    }
+
     /// As it is shown in log lines: ` -qqff -Rr`.
     pub fn flags(&self) -> String {
         let mut q = String::from("q");
@@ -59,9 +65,6 @@ impl RunOptions {
             if let Some((text, regex)) = pattern {
                 out.push_str(&format!(" -{letter}{} {text}", if *regex { "r" } else { "" }));
             }
-        }
-        if !self.queue_name.is_empty() {
-            out.push_str(&format!(" -qG{}", self.queue_name));
         }
         out
     }
@@ -101,8 +104,9 @@ pub fn run(ctx: &mut Context, options: &RunOptions) -> i32 {
             return 1;
         }
     };
-    let detail = format!("pid={}{}", std::process::id(), options.flags());
-    log::write(ctx, Some(Selector::QueueRun), Which::MAIN, format!("Start queue run: {detail}").as_bytes());
+    let named = if options.queue_name.is_empty() { String::new() } else { format!(" '{}'", options.queue_name) };
+    let detail = format!("{named} queue run: pid={}{}", std::process::id(), options.flags());
+    log::write(ctx, Some(Selector::QueueRun), Which::MAIN, format!("Start{detail}").as_bytes());
     let phases: &[bool] = if options.two_stage { &[true, false] } else { &[false] };
     // The first message that -R or -S finds is tried whatever its retry times are.
     let mut force_next = recipient.is_some() || sender.is_some();
@@ -121,7 +125,7 @@ pub fn run(ctx: &mut Context, options: &RunOptions) -> i32 {
                     Some(Selector::QueueRun),
                     Which::MAIN,
                     format!(
-                        "Abandon queue run: {detail} (load {:.2}, max {:.2})",
+                        "Abandon{detail} (load {:.2}, max {:.2})",
                         load(ctx),
                         ctx.config.main.deliver_queue_load_max.0.unwrap_or(0) as f64 / 1000.0
                     )
@@ -137,7 +141,7 @@ pub fn run(ctx: &mut Context, options: &RunOptions) -> i32 {
     }
     // Looking for the messages that are wanted has left one in hand.
     ctx.message = Default::default();
-    log::write(ctx, Some(Selector::QueueRun), Which::MAIN, format!("End queue run: {detail}").as_bytes());
+    log::write(ctx, Some(Selector::QueueRun), Which::MAIN, format!("End{detail}").as_bytes());
     0
 }
 

@@ -143,14 +143,16 @@ impl Reader<'_> {
         if let Some(c) = self.pushed.take() {
             return Ok(Some(c));
         }
-        ended(input.next(ctx))
+        let got = input.next(ctx);
+        ended(got, input.is_chunked())
     }
 
     fn peek(&mut self, ctx: &mut Context, input: &mut Input<'_>) -> Result<Byte, Trouble> {
         if let Some(c) = self.pushed {
             return Ok(Some(c));
         }
-        ended(input.peek(ctx))
+        let got = input.peek(ctx);
+        ended(got, input.is_chunked())
     }
 
     fn put(&mut self, c: u8) -> Result<(), Trouble> {
@@ -308,11 +310,13 @@ fn trim_white_lines(text: &mut Vec<u8>) {
     }
 }
 
-/// The end of a file and of the last chunk are ends of the message; anything else is trouble.
-fn ended(got: Result<u8, End>) -> Result<Byte, Trouble> {
+/// The end of a file and of the last chunk are ends of the message; anything else is trouble. (Where chunks are due, the
+/// end of the input is the end of the connection.)
+fn ended(got: Result<u8, End>, chunked: bool) -> Result<Byte, Trouble> {
     match got {
         Ok(c) => Ok(Some(c)),
-        Err(End::Eof | End::LastChunk) => Ok(None),
+        Err(End::LastChunk) => Ok(None),
+        Err(End::Eof) if !chunked => Ok(None),
         Err(e) => Err(Trouble::Input(e)),
     }
 }

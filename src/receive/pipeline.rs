@@ -512,12 +512,12 @@ fn commit(
         remove_files(ctx);
         return Err(Stop::GoneAtEnd);
     }
-    ctx.message.subdir = data.place().letter;
     let onward = if kept { cutthrough::finish(ctx) } else { Answer::None };
     if let Answer::Tell(text) = onward {
         remove_files(ctx);
         return Err(Stop::Onward(text));
     }
+    ctx.message.subdir = data.place().letter;
     arrival(ctx, logged, kept);
     if let Answer::Delivered = onward {
         log::write(ctx, None, Which::MAIN, b"Completed");
@@ -598,6 +598,7 @@ fn arrival(ctx: &mut Context, logged: &Logged, kept: bool) {
     let refused = ctx.message.fake_response == crate::context::message::FakeResponse::Fail;
     let flag: &[u8] = if refused { b"(= " } else { b"<= " };
     log::write(ctx, None, Which::MAIN, &[flag, text.as_slice()].concat());
+    ctx.session.fast_open = None;
     let frozen = ctx.message.freeze_requested;
     let queued = ctx.message.queue_only;
     let queue = &ctx.message.queue_name;

@@ -212,7 +212,6 @@ pub fn accept(ctx: &mut Context, router: &RouterInstance, addr: &mut Address, pu
     }
     set_user(ctx, router, addr)?;
     addr.flags.log_as_local = router.generic.log_as_local;
-    addr.flags.no_log = router.generic.disable_logging;
     addr.flags.dsn_lasthop = router.generic.dsn_lasthop;
     Ok(())
 }

@@ -15,12 +15,13 @@ use crate::matching::{self, Match};
 pub fn percent_hack(ctx: &mut Context, addr: &mut Address) -> Result<(), String> {
     let Some(list) = ctx.config.main.percent_hack_domains.get().cloned() else { return Ok(()) };
     let given = addr.clone();
-    while let Some(at) = addr.cc_local_part.rfind_byte(b'%') {
+    loop {
         match matching::match_domain_named(ctx, "percent_hack_domains", &addr.domain.clone(), &list) {
             Match::Yes => {}
             Match::No => break,
             Match::Defer(_) => return Err("cannot check percent_hack_domains".into()),
         }
+        let Some(at) = addr.cc_local_part.rfind_byte(b'%') else { break };
         let (local, domain) = addr.cc_local_part.split_at(at);
         let meant = addr.cc_local_part.piece([local, b"@", domain.get(1..).unwrap_or_default()].concat());
         let Address { address, local_part, cc_local_part, domain, unique, .. } = Address::new(meant);

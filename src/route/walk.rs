@@ -138,6 +138,7 @@ fn try_router(
     }
     addr.router = Some(router.name.clone());
     addr.flags.caseful = g.caseful_local_part;
+    addr.flags.no_log = g.disable_logging;
     if let Err(outcome) = set_data(ctx, router, addr) {
         return outcome;
     }
@@ -387,10 +388,14 @@ fn queue(ctx: &mut Context, router: &RouterInstance, addr: &mut Address, purpose
         }
         return;
     };
-    let _ = ctx;
     match transport.driver.kind() {
         Kind::Local(_) => lists.local.push(addr.clone()),
-        Kind::Remote(_) => lists.remote.push(addr.clone()),
+        Kind::Remote(_) => {
+            if let Some(list) = router.generic.fallback_hosts.raw() {
+                addr.fallback_hosts = super::hostlist::build(ctx, list, false);
+            }
+            lists.remote.push(addr.clone());
+        }
     }
 }
 

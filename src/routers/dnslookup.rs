@@ -61,6 +61,9 @@ impl Router for Dnslookup {
     fn options_mut(&mut self) -> &mut dyn OptionSet {
         &mut self.options
     }
+    fn same_for_domain(&self) -> bool {
+        self.options.same_domain_copy_routing
+    }
 
     fn init(&mut self, _: &BString, generic: &mut RouterOptions, _: &[String], _: &Config) -> Result<(), String> {
         self_action::SelfAction::parse(generic.self_.raw().unwrap_or(b"freeze")).map(drop)

@@ -57,6 +57,9 @@ impl Router for Manualroute {
     fn options_mut(&mut self) -> &mut dyn OptionSet {
         &mut self.options
     }
+    fn same_for_domain(&self) -> bool {
+        self.options.same_domain_copy_routing
+    }
 
     fn init(&mut self, _: &BString, generic: &mut RouterOptions, _: &[String], _: &Config) -> Result<(), String> {
         let o = &self.options;

@@ -30,9 +30,6 @@ impl Server {
                 return next;
             }
         }
-        if let Some(spf) = crate::mail_auth::spf_connection(ctx) {
-            ctx.session.spf = Some(spf);
-        }
         let mut message = None;
         if let Some(list) = ctx.config.main.acl_smtp_helo.get().cloned() {
             let result = acl::check(ctx, Where::Helo, None, &list);

@@ -9,7 +9,7 @@ use bstr::BString;
 
 use super::auth::{self, Authenticated};
 use super::client::Client;
-use super::connect::{self, ConnectError, How, Target};
+use super::connect::{self, ConnectError, FastOpen, FastOpened, How, ProxyEnds, Target};
 use super::dane::{self, Dane};
 use super::pipe_connect::{self, Early};
 use super::requiretls::{self, Wish};
@@ -76,8 +76,10 @@ pub struct Opened {
     pub auth: Option<Authenticated>,
     /// Our end.
     pub local: Option<SocketAddr>,
-    /// Our end at the proxy.
-    pub proxy: Option<SocketAddr>,
+    /// The proxy, if there is one.
+    pub proxy: Option<ProxyEnds>,
+    /// TCP Fast Open was used.
+    pub fast_open: Option<FastOpened>,
     /// What is believed of the server, if early pipelining is used with it.
     pub early: Option<Early>,
     /// DANE is in use.
@@ -95,10 +97,19 @@ impl Opened {
     pub fn log_facts(&self) -> RemoteLog {
         RemoteLog {
             continued: self.messages > 0,
-            proxy: self.proxy.map(|a| (a.ip(), a.port())),
+            proxy: self.proxy.map(|p| (p.near.ip(), p.near.port())),
+            fast_open: self.fast_open_used(),
             interface: self.local.map(|a| (a.ip(), a.port())),
             protocol_detail: self.client.actions.as_str().into(),
             ..RemoteLog::default()
+        }
+    }
+
+    /// Was TCP Fast Open used, and (`true`) with data that the server took? Only the first message tells.
+    fn fast_open_used(&self) -> Option<bool> {
+        match self.fast_open.filter(|_| self.messages == 0)? {
+            FastOpened::Empty => Some(false),
+            FastOpened::Data => self.client.wire_ref().syn_data_taken().then_some(true),
         }
     }
 
@@ -192,11 +203,19 @@ pub fn open(ctx: &mut Context, plan: &Plan<'_>) -> Result<Opened, Box<SetupError
         let trouble = Trouble::local(errors::DNS_DEFER, message.as_str());
         return Err(SetupError::new(trouble, if *definite { Kind::Definite } else { Kind::Before }));
     }
-    let how = how(ctx, plan)?;
+    let mut how = how(ctx, plan)?;
+    let on_connect = plan.smtp.protocol == Protocol::Smtps || plan.host.tls_on_connect;
+    // What a server is believed to offer is not enough for REQUIRETLS.
+    let early = if o.hosts_avoid_esmtp.is_set() || requiretls { None } else { Early::begin(ctx, plan, on_connect) };
+    if in_hosts(ctx, "hosts_try_fastopen", &o.hosts_try_fastopen, plan.host) {
+        let we_begin = on_connect || early.as_ref().is_some_and(|e| e.active);
+        how.fast_open = if we_begin { FastOpen::Data } else { FastOpen::Empty };
+    }
     let target = Target { name: &plan.host.name, ip, port: plan.port };
     let connected = match connect::connect(ctx, &target, &how) {
         Ok(c) => c,
         Err(ConnectError::Proxy(m)) => return Err(SetupError::new(Trouble::local(errors::PROXY_FAIL, m), Kind::Before)),
+        Err(ConnectError::Event(text)) => return Err(refused_by_event("tcp:connect", &text)),
         Err(ConnectError::System(e)) => {
             let errno = e.raw_os_error().unwrap_or(errors::UNKNOWN);
             let trouble = Trouble { errno, class: b'4', ..Trouble::default() };
@@ -209,6 +228,14 @@ pub fn open(ctx: &mut Context, plan: &Plan<'_>) -> Result<Opened, Box<SetupError
         ctx.address.sending_ip_address = Some(Text::clean(local.ip().to_string()));
         ctx.address.sending_port = local.port();
     }
+    if let Some(p) = connected.proxy {
+        ctx.session.proxy = Some(crate::context::session::Proxy {
+            local_address: Text::clean(p.near.ip().to_string()),
+            local_port: p.near.port(),
+            external_address: p.far.map_or_else(Text::new, |f| Text::tainted(f.ip().to_string())),
+            external_port: p.far.map_or(0, |f| f.port()),
+        });
+    }
     let name = format!("{} [{}]", plan.host.name, plan.host.address_text);
     let mut client = Client::new(ctx, Wire::socket(connected.socket), name.as_bytes());
     client.lmtp = plan.smtp.protocol == Protocol::Lmtp;
@@ -218,15 +245,16 @@ pub fn open(ctx: &mut Context, plan: &Plan<'_>) -> Result<Opened, Box<SetupError
         tls: None,
         session_key: None,
         auth: None,
-        early: None,
+        early,
         local: connected.local,
         proxy: connected.proxy,
+        fast_open: connected.fast_open,
         dane: dane.is_used(),
         messages: 0,
         needs_reset: false,
         accepted: Vec::new(),
     };
-    match converse(ctx, plan, &mut opened, &dane) {
+    match converse(ctx, plan, &mut opened, &dane, on_connect) {
         Ok(()) => Ok(opened),
         Err(mut e) => {
             let c = &mut opened.client;
@@ -262,6 +290,7 @@ fn how(ctx: &mut Context, plan: &Plan<'_>) -> Result<How, Box<SetupError>> {
         interface: plan.interface,
         timeout: plan.connect_timeout.or_else(|| limit(o.connect_timeout.0)),
         keepalive: o.keepalive,
+        event_action: plan.transport.generic.event_action.get().cloned(),
         ..How::default()
     };
     let failed = |name: &str, e: &dyn std::fmt::Display| {
@@ -309,25 +338,27 @@ fn event(ctx: &mut Context, plan: &Plan<'_>, name: &str, data: &[u8]) -> Result<
     let action = plan.transport.generic.event_action.get().cloned();
     match raise_event(ctx, action.as_ref(), name, data, 0) {
         None => Ok(()),
-        Some(text) => {
-            let message = format!("deferred by {name} event expansion: {text}");
-            Err(SetupError::new(Trouble::local(errors::EXPAND_FAIL, message), Kind::Before))
-        }
+        Some(text) => Err(refused_by_event(name, &text)),
     }
 }
 
-fn converse(ctx: &mut Context, plan: &Plan<'_>, opened: &mut Opened, dane: &Dane) -> Result<(), Box<SetupError>> {
-    let on_connect = plan.smtp.protocol == Protocol::Smtps || plan.host.tls_on_connect;
-    event(ctx, plan, "tcp:connect", b"")?;
+fn refused_by_event(name: &str, text: &Text) -> Box<SetupError> {
+    let message = format!("deferred by {name} event expansion: {text}");
+    SetupError::new(Trouble::local(errors::EXPAND_FAIL, message), Kind::Before)
+}
+
+fn converse(
+    ctx: &mut Context,
+    plan: &Plan<'_>,
+    opened: &mut Opened,
+    dane: &Dane,
+    on_connect: bool,
+) -> Result<(), Box<SetupError>> {
     let server = |c: &Client, f: Fault| SetupError::new(c.trouble(f), Kind::Server);
     let name = helo_name(ctx, plan)?;
     if on_connect {
         opened.client.set_command("TLS-on-connect");
         start_tls(ctx, plan, opened, dane)?;
-    }
-    // What a server is believed to offer is not enough for REQUIRETLS.
-    if !plan.smtp.options.hosts_avoid_esmtp.is_set() && plan.wish(ctx) != Wish::Required {
-        opened.early = Early::begin(ctx, plan, on_connect);
     }
     let early = opened.early.as_ref().filter(|e| e.active).map(|e| e.believed(ctx, on_connect));
     if let Some(believed) = early {

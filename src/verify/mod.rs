@@ -14,6 +14,7 @@ pub mod helo;
 pub mod host_name;
 mod ident;
 mod outcome;
+pub mod quota;
 mod report;
 mod vrfy;
 
@@ -23,6 +24,7 @@ pub use cutthrough::Cutthrough;
 pub use host_name::host_name_lookup;
 pub use ident::ident;
 pub use outcome::{Outcome, Verified, VerifiedSender, VerifyOptions};
+pub use quota::QuotaOptions;
 pub use vrfy::{Vrfy, expn, vrfy};
 
 /// A line of the `-bh` trace that is never indented.

@@ -93,6 +93,7 @@ impl Signature {
             || s.headers.is_empty()
             || s.signature.is_empty()
             || tags.get("bh").is_none()
+            || !identity_fits(s.identity.as_ref(), s.domain.as_ref())
             || tags.get("v").is_none();
         s.problem = if tags.get("v").is_some_and(|v| v != b"1") {
             Some(Problem::Version)
@@ -109,6 +110,13 @@ impl Signature {
         let part = |p: &Option<BString>| p.clone().unwrap_or_default();
         format!("{}._domainkey.{}", part(&self.selector), part(&self.domain)).into()
     }
+}
+
+/// `i=` must be in the domain of `d=` (RFC 6376 3.5).
+fn identity_fits(identity: Option<&BString>, domain: Option<&BString>) -> bool {
+    let (Some(i), Some(d)) = (identity, domain) else { return true };
+    let Some(at) = i.rfind_byte(b'@') else { return false };
+    i[at + 1..].strip_suffix(d.as_slice()).is_some_and(|rest| rest.is_empty() || rest.ends_with(b"."))
 }
 
 /// As far as the list of tags is one.
@@ -239,11 +247,42 @@ mod tests {
         assert_eq!(change("v=1; ", "").unwrap().problem, Some(Problem::Tags));
         assert_eq!(change("v=1; ", "v=1; l=x; ").unwrap().problem, Some(Problem::Tags));
         assert_eq!(change("s=sel; ", "s=sel; s=sel; ").unwrap().problem, Some(Problem::Tags));
+        assert_eq!(change("@Sub.Test.EX", "@other.ex").unwrap().problem, Some(Problem::Tags));
+        assert_eq!(change("@Sub.Test.EX", "@eviltest.ex").unwrap().problem, Some(Problem::Tags));
+        assert_eq!(change("@Sub.Test.EX", "@Test.EX").unwrap().problem, None);
         assert_eq!(change("bh=AAAA; ", "").unwrap().problem, Some(Problem::Tags));
         assert!(change("rsa-sha256", "rsa-md5").is_none());
         assert!(change("a=rsa-sha256;", "").is_none());
         let many: Vec<u8> = (0..1000).flat_map(|i| format!("; t{i}=1").into_bytes()).collect();
         assert_eq!(Signature::parse(&[LINE, &many].concat()).unwrap().problem, Some(Problem::Tags));
+    }
+
+    /// The example of RFC 8463, appendix A.
+    #[test]
+    fn rfc_8463() {
+        let mine = "DKIM-Signature: v=1; a=ed25519-sha256; c=relaxed/relaxed;\n d=football.example.com; i=@football.example.com;\n \
+                    q=dns/txt; s=brisbane; t=1528637909; h=from : to :\n subject : date : message-id : from : subject : date;\n \
+                    bh=2jUSOH9NhtVGCQWNr9BrIAPreKQjO6Sn7XIkfJVOzv8=;\n \
+                    b=/gCrinpcQOoIfuHNQIbq4pgh9kyIK3AQUdt9OdqQehSwhEIug4D11Bus\n Fa3bT3FY5OsU7ZbnKELq+eXdp1Q1Dw==\n";
+        let lines: Vec<BString> = [
+            mine,
+            "From: Joe SixPack <joe@football.example.com>\n",
+            "To: Suzie Q <suzie@shopping.example.net>\n",
+            "Subject: Is dinner ready?\n",
+            "Date: Fri, 11 Jul 2003 21:00:37 -0700 (PDT)\n",
+            "Message-ID: <20030712040037.46341.5F8J@football.example.com>\n",
+        ]
+        .map(BString::from)
+        .to_vec();
+        let s = Signature::parse(mine.as_bytes()).unwrap();
+        let mut body = crate::mail_auth::canon::BodyHash::new(s.canon_body, s.algorithm.hash, None);
+        body.feed(b"Hi.\n\nWe lost the game.  Are you hungry yet?\n\nJoe.\n");
+        assert_eq!(body.finish().unwrap().0, s.body_hash);
+        let record = b"v=DKIM1; k=ed25519; p=11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=";
+        let key = crate::mail_auth::key::KeyRecord::parse(record).unwrap().public_key(s.algorithm.key).unwrap();
+        let data = signed_data(s.canon_header, &covered(&s.headers, &lines), &s.without_b);
+        assert!(key.verify(s.algorithm.hash, &data, &s.signature));
+        assert!(!key.verify(s.algorithm.hash, &[&data[..], b"x"].concat(), &s.signature));
     }
 
     #[test]

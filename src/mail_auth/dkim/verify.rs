@@ -1,5 +1,7 @@
 //! Verification of the signatures of one message. Hostile input: signatures, their tags and key records are limited.
 
+use std::time::{Duration, Instant};
+
 use bstr::{BString, ByteSlice};
 
 use super::signature::{self, Problem, Signature};
@@ -11,6 +13,8 @@ use crate::mail_auth::key::{Hash, KeyKind, KeyRecord};
 
 /// More signatures of one message are not looked at.
 pub const MAX_SIGNATURES: usize = 20;
+/// All key records of a message must be there in this time: a session never hangs on somebody's name servers.
+const MAX_TIME: Duration = Duration::from_secs(30);
 /// Longest key record.
 const MAX_RECORD: usize = 16 * 1024;
 
@@ -156,12 +160,13 @@ pub fn finish(ctx: &mut Context, incoming: Incoming, bodies: &[Hashed]) -> Vec<J
     let minimal = ctx.config.main.dkim_verify_minimal;
     let mut out: Vec<Judged> = Vec::new();
     let mut error = None;
+    let until = Instant::now() + MAX_TIME;
     for (signature, body) in incoming.signatures {
         let body = bodies.get(body).cloned().flatten();
         let mut j =
             Judged { signature, status: Status::Skipped, reason: Reason::None, record: None, key_bits: 0, replaced: None };
         if !(minimal && out.iter().any(|o| o.status == Status::Pass)) {
-            (j.status, j.reason) = match judge(ctx, &mut j, &incoming.lines, body) {
+            (j.status, j.reason) = match judge(ctx, &mut j, &incoming.lines, body, until) {
                 Ok(()) => (Status::Pass, Reason::None),
                 Err(e) => e,
             };
@@ -181,7 +186,7 @@ pub fn finish(ctx: &mut Context, incoming: Incoming, bodies: &[Hashed]) -> Vec<J
 
 type Failed = (Status, Reason);
 
-fn judge(ctx: &mut Context, j: &mut Judged, lines: &[BString], body: Hashed) -> Result<(), Failed> {
+fn judge(ctx: &mut Context, j: &mut Judged, lines: &[BString], body: Hashed, until: Instant) -> Result<(), Failed> {
     let s = &j.signature;
     match s.problem {
         Some(Problem::Version) => return Err((Status::Invalid, Reason::Version)),
@@ -193,7 +198,8 @@ fn judge(ctx: &mut Context, j: &mut Judged, lines: &[BString], body: Hashed) -> 
     if hash != s.body_hash || s.body_length.is_some_and(|l| l > length) {
         return Err((Status::Fail, Reason::BodyHash));
     }
-    let key = fetch(ctx, s).and_then(|record| {
+    let record = if Instant::now() < until { fetch(ctx, s) } else { Err(Reason::Unavailable) };
+    let key = record.and_then(|record| {
         let key = record.public_key(s.algorithm.key).ok_or(Reason::Key);
         j.record = Some(record);
         key

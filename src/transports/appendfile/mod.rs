@@ -209,6 +209,30 @@ impl LocalTransport for Appendfile {
 }
 
 impl Appendfile {
+    /// Is there room in the mailbox (`verify = recipient/quota`)? `Err(None)`: no; else why that is not known. Nothing is
+    /// written.
+    pub fn quota(&self, ctx: &mut Context, job: &mut LocalJob<'_>) -> Result<(), Option<String>> {
+        let answer = |f: Failure| if f.errno == crate::retry::errors::QUOTA { None } else { Some(f.message) };
+        let (path, format) = place::find(ctx, job, self).map_err(answer)?;
+        let limits = self.limits(ctx, job).map_err(answer)?;
+        let account = match format {
+            Format::Mbox => {
+                let size = crate::sys::file::stat(&path).ok().and_then(|s| u64::try_from(s.size).ok()).unwrap_or(0);
+                Ok(limits.of_file(size))
+            }
+            _ => limits.of_directory(&path, format),
+        };
+        account.and_then(|mut a| a.check(&path, quota::LastRead::Unknown)).map_err(answer)
+    }
+
+    /// The limits, as they were prepared.
+    fn limits(&self, ctx: &mut Context, job: &mut LocalJob<'_>) -> Result<quota::Limits, Failure> {
+        match job.prepared.take().and_then(|p| p.downcast::<quota::Limits>().ok()) {
+            Some(limits) => Ok(*limits),
+            None => quota::Limits::of(ctx, &self.options, job.transport),
+        }
+    }
+
     /// The mode of the file: a filter's `save` command may set one, which is then forced.
     fn mode(&self, job: &LocalJob<'_>) -> (u32, bool) {
         match job.batch.first().and_then(|a| a.mode) {
@@ -246,10 +270,7 @@ impl Appendfile {
             let quota = quota::Limits::of(ctx, &driver.options, &other)?;
             return driver.write_into(ctx, &mut handed, &path, format, &quota);
         }
-        let quota = match job.prepared.take().and_then(|p| p.downcast::<quota::Limits>().ok()) {
-            Some(limits) => *limits,
-            None => quota::Limits::of(ctx, &self.options, job.transport)?,
-        };
+        let quota = self.limits(ctx, job)?;
         self.write_into(ctx, job, &path, format, &quota)
     }
 

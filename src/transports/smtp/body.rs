@@ -166,6 +166,7 @@ impl Transaction<'_, '_, '_, '_> {
             if !last.is_ok() {
                 return Err(self.refused(last));
             }
+            self.confirm(&last);
             return Ok(());
         }
         if !reply.is_ok() {
@@ -233,6 +234,17 @@ impl Transaction<'_, '_, '_, '_> {
         }
         self.opened.needs_reset = false;
         Ok(())
+    }
+
+    /// The answer to the message as a whole comes after those for the recipients.
+    fn confirm(&mut self, last: &Reply) {
+        let all = self.run.job.batch.iter_mut().zip(&self.run.states);
+        for (a, _) in all.filter(|(_, s)| **s == State::Delivered) {
+            if let Some(c) = a.remote_log.as_mut().and_then(|l| l.confirmation.as_mut()) {
+                c.push(b'\n');
+                c.extend_from_slice(&last.text);
+            }
+        }
     }
 
     /// Notes a delivery, with everything that its log line shows.

@@ -175,12 +175,21 @@ impl Run<'_, '_> {
                 match self.one(ctx, &mut hosts[at], port, round, last, skipped, expired) {
                     Step::Skip => {}
                     Step::Stop => return true,
-                    Step::Tried { uncounted } => {
-                        total += 1;
-                        tried += i64::from(!uncounted);
+                    Step::Tried { uncounted, old } => {
                         if self.job.continuing().is_some() && self.on_continued(&hosts[at]) {
                             break;
                         }
+                        total += 1;
+                        tried += i64::from(!old);
+                        if !old && tried >= o.hosts_max_try.0 {
+                            // The limit is reached, but at least one host of each MX value gets its chance.
+                            let mx = hosts[at].mx;
+                            if let Some(n) = hosts.iter().skip(at).position(|h| h.mx != mx) {
+                                tried -= 1;
+                                at += n - 1;
+                            }
+                        }
+                        tried -= i64::from(uncounted);
                     }
                 }
                 at += 1;
@@ -299,6 +308,8 @@ impl Run<'_, '_> {
                 return Step::Stop;
             }
         };
+        // Another address of ours may do better with the host: its retries are counted apart.
+        let suffix = own.map_or(suffix.clone(), |i| format!("{suffix}/{i}"));
         let include_ip = match &o.retry_include_ip_address {
             ExpBool::Fixed(b) => *b,
             other => match expand::expand_bool(ctx, "retry_include_ip_address", other) {
@@ -452,7 +463,7 @@ impl Run<'_, '_> {
         if ctx.run.test_harness && !ctx.run.no_test_delays {
             crate::sys::time::sleep_ms(500);
         }
-        Step::Tried { uncounted }
+        Step::Tried { uncounted, old: host_expired }
     }
 
     /// Nothing is in the middle of anything any more.
@@ -463,7 +474,9 @@ impl Run<'_, '_> {
     fn log_host(&self, ctx: &Context, attempt: &Attempt<'_>, first: usize) {
         let f = &self.job.batch[first].failure;
         let message = f.message.as_ref().map(|m| BString::from(m.as_bytes()));
-        result::log_host(ctx, attempt.host, attempt.port, message.as_ref(), f.basic_errno);
+        if !self.job.transport.generic.disable_logging {
+            result::log_host(ctx, attempt.host, attempt.port, message.as_ref(), f.basic_errno);
+        }
     }
 
     fn note_retries(&mut self, first: usize, rc: HostResult, found: &check::HostCheck, message_defer: bool) {
@@ -526,7 +539,12 @@ enum Step {
     /// All addresses have their final state.
     Stop,
     /// It was tried, and something is left for others.
-    Tried { uncounted: bool },
+    Tried {
+        /// The message is so old that all hosts are tried.
+        uncounted: bool,
+        /// The host has passed its last retry.
+        old: bool,
+    },
 }
 
 fn take_place(ctx: &Context, key: &[u8]) -> bool {

@@ -102,7 +102,6 @@ pub(super) fn prepare(batch: &mut [Address], states: &mut [State], host: &HostIt
         a.failure.basic_errno = 0;
         a.failure.more_errno = i32::from(if host.mx >= 0 { b'M' } else { b'A' });
         a.failure.message = None;
-        a.host_used = None;
         a.remote_log = None;
         a.tls = TlsFacts::default();
     }

@@ -5,14 +5,16 @@ use std::collections::VecDeque;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use bstr::{BString, ByteSlice};
+use bstr::{BStr, BString, ByteSlice};
 
+use super::Smtp;
 use super::envelope::{self, Uses};
 use super::hosts::Run;
 use super::result::{self, Blame, State};
 use crate::context::Context;
-use crate::deliver::Continued;
 use crate::deliver::remote::Kept;
+use crate::deliver::{Continued, Purpose};
+use crate::expand::Template;
 use crate::log::line::RemoteLog;
 use crate::log::{self, Which};
 use crate::retry::{self, errors};
@@ -23,9 +25,13 @@ use crate::smtp_out::pipe_connect;
 use crate::smtp_out::requiretls::{self, Wish};
 use crate::smtp_out::setup::{self, Kind, limit};
 use crate::smtp_out::{Client, Fault, Opened, Plan, Send, Trouble, in_hosts, waiting};
+use crate::text::Text;
 
 /// Messages above this would go in several chunks in the reference; its words for failures depend on it.
 const CHUNK: u64 = 8192;
+
+/// After so many recipients in a row their answers are read.
+const MOST_UNANSWERED: usize = 100;
 
 /// One attempt at a host.
 pub(super) struct Attempt<'h> {
@@ -117,7 +123,7 @@ pub(super) fn deliver(ctx: &mut Context, run: &mut Run<'_, '_>, attempt: &mut At
         o.client.quit();
         kept = None;
     }
-    let continued = kept.is_some() && run.job.continuing().is_some();
+    let continued = kept.is_some() && run.job.continued.is_some_and(|c| c.purpose != Purpose::AfterCallout);
     let opened = match kept {
         Some(o) => {
             setup::set_host_variables(ctx, attempt.host, attempt.port);
@@ -172,10 +178,13 @@ fn show_history(ctx: &Context, text: &str) {
 /// Puts a failed set-up into the addresses.
 fn setup_failed(run: &mut Run<'_, '_>, attempt: &Attempt<'_>, e: &setup::SetupError) -> HostResult {
     let t = &e.trouble;
-    if let Some(facts) = &e.tls {
-        for (a, _) in run.job.batch.iter_mut().zip(&run.states).filter(|(_, s)| **s == State::Pending) {
+    for (a, _) in run.job.batch.iter_mut().zip(&run.states).filter(|(_, s)| **s == State::Pending) {
+        if let Some(facts) = &e.tls {
             a.tls = (**facts).clone();
         }
+        let log = a.remote_log.get_or_insert_default();
+        log.greeting.clone_from(&e.greeting);
+        log.helo_response.clone_from(&e.helo_response);
     }
     let host = host_with_port(attempt);
     let refused = matches!(e.kind, Kind::Server) && t.class == b'5' && attempt.last;
@@ -444,7 +453,10 @@ impl Transaction<'_, '_, '_, '_> {
             let address = envelope::rcpt_address(self.run.job.transport, a);
             let address = envelope::on_the_wire(ctx, &address, self.uses.downconvert)?;
             let last = place + 1 == pending.len() || count == max;
-            let how = if pipelined && !(self.run.job.mua_wrapper && last) { Send::Later } else { Send::Now };
+            // So many answers may wait in the network's buffers while nobody reads them, and no more.
+            let many = self.awaited.iter().filter(|a| matches!(a, Awaited::Rcpt(_))).count() >= MOST_UNANSWERED;
+            let later = pipelined && !many && !(self.run.job.mua_wrapper && last);
+            let how = if later { Send::Later } else { Send::Now };
             self.awaited.push_back(Awaited::Rcpt(i));
             let n = self.send(how, &[b"RCPT TO:<", address.as_slice(), b">", &parameters].concat())?;
             self.answers(ctx, n)?;
@@ -500,7 +512,7 @@ impl Transaction<'_, '_, '_, '_> {
         };
         let mut t = c.trouble_at(named.as_bstr(), fault);
         if refused {
-            if t.class == b'4' && !bdat {
+            if t.class == b'4' {
                 t.errno = errors::MAIL_4XX;
             }
             // The other commands are out: their answers must go away. Those that are not sent never will be.
@@ -612,10 +624,14 @@ impl Transaction<'_, '_, '_, '_> {
     fn failed(&mut self, ctx: &mut Context, t: &Trouble) -> (HostResult, bool) {
         let host = host_with_port(self.attempt);
         let alive = t.can_quit && !self.opened.client.wire_ref().is_dead();
-        if let Some(facts) = &self.opened.tls {
-            for (a, _) in self.run.job.batch.iter_mut().zip(&self.run.states).filter(|(_, s)| !s.is_final()) {
+        for (a, _) in self.run.job.batch.iter_mut().zip(&self.run.states).filter(|(_, s)| !s.is_final()) {
+            if let Some(facts) = &self.opened.tls {
                 a.tls = facts.clone();
             }
+            // Where the transaction as a whole fails, bounces tell more of the server.
+            let log = a.remote_log.get_or_insert_default();
+            log.greeting.clone_from(&self.opened.client.greeting);
+            log.helo_response.clone_from(&self.opened.client.helo_response);
         }
         if t.is_of_message() {
             let permanent = t.class == b'5' || self.run.job.mua_wrapper;
@@ -663,25 +679,39 @@ impl Transaction<'_, '_, '_, '_> {
 
     /// Looks for a message that waits for this host; the delivery code goes on with it.
     fn keep(&mut self, ctx: &mut Context) -> bool {
-        let o = &self.run.smtp.options;
         let host = self.attempt.host;
+        let full = self.max_messages() > 0 && self.opened.messages >= self.max_messages();
+        if !full && self.run.job.further.wants(&host.name) {
+            return self.hand_on(ctx, ctx.message.id.clone(), Purpose::SameMessage);
+        }
+        let o = &self.run.smtp.options;
         // hosts_noproxy_tls has nothing to forbid: this process sends the next message itself, there is no proxy.
         if self.opened.tls.is_some() && in_hosts(ctx, "hosts_nopass_tls", &o.hosts_nopass_tls, host) {
             return false;
         }
         let name = self.run.job.transport.name.clone();
-        let Some(next) = waiting::next(ctx, name.as_bstr(), host, self.opened.messages, self.max_messages()) else {
+        let max = self.max_messages();
+        let (smtp, messages) = (self.run.smtp, self.opened.messages);
+        let own = identity(ctx, smtp);
+        let mut same = |ctx: &mut Context, id: &BStr| own.is_none() || identity_of(ctx, smtp, id) == own;
+        let Some(next) = waiting::next(ctx, name.as_bstr(), host, messages, max, &mut same) else {
             return false;
         };
+        self.hand_on(ctx, next, Purpose::NextMessage)
+    }
+
+    /// Leaves the connection for the delivery code.
+    fn hand_on(&mut self, ctx: &Context, next: BString, purpose: Purpose) -> bool {
         if self.opened.needs_reset && self.reset().is_err() {
             return false;
         }
+        let host = self.attempt.host;
         let continued = Continued {
-            transport: name,
+            transport: self.run.job.transport.name.clone(),
             host: host.name.as_bytes().into(),
             address: host.address_text.clone(),
             sequence: u32::try_from(self.opened.messages + 1).unwrap_or(u32::MAX),
-            after_callout: false,
+            purpose,
             connection: Default::default(),
         };
         // What is left here is only to be dropped.
@@ -692,6 +722,7 @@ impl Transaction<'_, '_, '_, '_> {
             auth: None,
             local: None,
             proxy: None,
+            fast_open: None,
             dane: false,
             messages: 0,
             needs_reset: false,
@@ -703,6 +734,25 @@ impl Transaction<'_, '_, '_, '_> {
         self.run.job.kept = Some(Kept { next, continued });
         true
     }
+}
+
+/// Who we are to a server, if that depends on the message: our address and our name.
+fn identity(ctx: &mut Context, smtp: &Smtp) -> Option<Vec<Text>> {
+    let o = &smtp.options;
+    let varies = |t: &&Template| t.raw().contains_str("$") && !t.raw().starts_with(b"$primary_hostname");
+    let parts: Vec<Template> = [o.interface.get(), o.helo_data.get()].into_iter().flatten().filter(varies).cloned().collect();
+    if parts.is_empty() {
+        return None;
+    }
+    Some(parts.iter().map(|t| crate::expand::expand(ctx, t).unwrap_or_default()).collect())
+}
+
+/// The same of another message on the queue.
+fn identity_of(ctx: &mut Context, smtp: &Smtp, id: &BStr) -> Option<Vec<Text>> {
+    let mut other = Context::new(ctx.config.clone(), ctx.run.clone(), ctx.services.clone());
+    let place = ctx.services.spool.queue(&ctx.message.queue_name).ok()?.place_of(id).ok()?;
+    crate::spool::read_header(&mut other, &place, id).ok()?;
+    identity(&mut other, smtp)
 }
 
 fn with_sender(ctx: &Context, key: &BString) -> BString {

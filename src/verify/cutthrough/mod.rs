@@ -14,7 +14,7 @@ use std::time::Duration;
 use bstr::ByteSlice;
 
 use crate::context::Context;
-use crate::deliver::Continued;
+use crate::deliver::{Continued, Purpose};
 use crate::log::hdebug;
 use crate::route::{Address, HostItem};
 use crate::smtp_out::Opened;
@@ -135,7 +135,7 @@ pub fn for_delivery(ctx: &mut Context) -> Option<Continued> {
         host: host.name.as_bytes().into(),
         address: host.address_text.clone(),
         sequence: 1,
-        after_callout: true,
+        purpose: Purpose::AfterCallout,
         connection: std::sync::Arc::new(std::sync::Mutex::new(Some(Box::new(opened)))),
     })
 }

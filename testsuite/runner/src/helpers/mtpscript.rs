@@ -70,10 +70,11 @@ fn converse(script: &[u8], log: &mut BufWriter<File>) -> io::Result<ExitCode> {
         let line = line.trim_ascii_end();
         if line.first().is_some_and(u8::is_ascii_digit) {
             log.write_all(&[line, b"\n"].concat())?;
+            // Whoever gets the answer may end us.
+            log.flush()?;
             let mut out = io::stdout().lock();
             out.write_all(&[line, b"\r\n"].concat())?;
             out.flush()?;
-            log.flush()?;
             continue;
         }
         if let Some(seconds) = line.strip_prefix(b"*sleep ") {
