@@ -107,7 +107,7 @@ impl Authenticator for CramMd5Options {
             Ok(a) => a,
             Err(e) => return ClientAuthResult::Error(e),
         };
-        if code != 334 {
+        if !(300..=399).contains(&code) {
             return ClientAuthResult::Fail(format!("{code} {}", text.as_bstr()));
         }
         let Ok(challenge) = data_encoding::BASE64.decode(text.trim_ascii()) else {
@@ -119,7 +119,7 @@ impl Authenticator for CramMd5Options {
         };
         let answer = [name.as_bytes(), b" ", &hash].concat();
         match wire.exchange(&check::encode(&answer)) {
-            Ok((235, _)) => ClientAuthResult::Ok,
+            Ok((200..=299, _)) => ClientAuthResult::Ok,
             Ok((code, text)) => ClientAuthResult::Fail(format!("{code} {}", text.as_bstr())),
             Err(e) => ClientAuthResult::Error(e),
         }

@@ -82,7 +82,7 @@ impl Authenticator for ExternalOptions {
         let coded = if text.is_empty() { b"=".to_vec() } else { check::encode(&text) };
         let line = [b"AUTH ", check::mechanism(inst).as_slice(), b" ", &coded].concat();
         match wire.exchange(&line) {
-            Ok((235, _)) => ClientAuthResult::Ok,
+            Ok((200..=299, _)) => ClientAuthResult::Ok,
             Ok((code, text)) => ClientAuthResult::Fail(format!("{code} {}", text.as_bstr())),
             Err(e) => ClientAuthResult::Error(e),
         }

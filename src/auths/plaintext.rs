@@ -116,8 +116,9 @@ impl Authenticator for PlaintextOptions {
             };
             any = true;
             match code {
-                235 => return ClientAuthResult::Ok,
-                334 if i + 1 < items.len() => match data_encoding::BASE64.decode(answer.trim_ascii()) {
+                // Servers are seen that have other codes of the right class.
+                200..=299 => return ClientAuthResult::Ok,
+                300..=399 if i + 1 < items.len() => match data_encoding::BASE64.decode(answer.trim_ascii()) {
                     Ok(decoded) => {
                         if let Some(place) = ctx.session.auth_vars.get_mut(i) {
                             *place = Some(crate::text::Text::tainted(decoded));
@@ -131,12 +132,12 @@ impl Authenticator for PlaintextOptions {
                     Err(_) => {
                         let _ = wire.exchange(b"*");
                         return ClientAuthResult::Cancelled(Some(format!(
-                            "Invalid base64 string in server response \"334 {}\"",
+                            "Invalid base64 string in server response \"{code} {}\"",
                             answer.trim_ascii().as_bstr()
                         )));
                     }
                 },
-                334 => {
+                300..=399 => {
                     let _ = wire.exchange(b"*");
                     return ClientAuthResult::Cancelled(Some("Too few items in client_send".into()));
                 }

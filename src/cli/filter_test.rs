@@ -6,17 +6,16 @@
 use std::fs::File;
 use std::io::{Read as _, Write as _};
 
-use bstr::{BString, ByteSlice};
+use bstr::BString;
 
 use super::options::{Options, Refusal};
 use super::parse::refuse;
 use super::test_message;
-use crate::context::{Context, HeaderKind, Recipient};
+use crate::context::{Context, Recipient};
 use crate::filter::exim::{Allowed, Job};
 use crate::filter::{End, FilterKind, exim, is_filter, sieve};
 use crate::parse::forward::{ForwardEnd, ForwardItem, ForwardOptions, MAX_FILE, parse_forward_list};
 use crate::parse::{Rules, extract_address};
-use crate::receive::kinds::{Name, classify};
 use crate::sys::{error_text, file, users};
 use crate::text::Text;
 
@@ -42,13 +41,14 @@ pub fn run(ctx: &mut Context, o: &Options, system: Option<&BString>, user: Optio
     // In a test anybody may be the sender.
     ctx.run = std::sync::Arc::new(crate::context::Run { trusted: true, ..(*ctx.run).clone() });
     let sender = ctx.message.sender.clone();
-    if !test_message::from_stdin(ctx).map_err(refuse)? {
+    let seen = test_message::from_stdin(ctx).map_err(refuse)?;
+    if !seen.headers {
         say("Warning: no message headers read");
     }
     if o.sender.is_none() && ctx.message.sender != sender {
         say("Sender taken from \"From \" line");
     }
-    envelope(ctx, o);
+    envelope(ctx, o, seen.return_path);
     for mut s in subjects {
         let mut text = Vec::new();
         (&mut s.file)
@@ -89,12 +89,9 @@ fn announce(name: &BString, what: &str) {
 }
 
 /// Makes up the envelope, and says what it is.
-fn envelope(ctx: &mut Context, o: &Options) {
+fn envelope(ctx: &mut Context, o: &Options, return_path: Option<BString>) {
     let sender = ctx.message.sender.clone().unwrap_or_default();
-    let given = ctx.message.headers.iter_mut().find(|h| h.kind != HeaderKind::Old && classify(&h.text) == Name::ReturnPath);
-    if let Some(h) = given {
-        h.kind = HeaderKind::Old;
-        let value = h.text.split_once_str(":").map_or(&b""[..], |(_, v)| v).to_vec();
+    if let Some(value) = return_path {
         let path = extract_address(&mut Rules::new(&ctx.config.main).with_null(), &value).map(|a| a.address).unwrap_or_default();
         say("Return-path taken from \"Return-path:\" header line");
         say(format!("Return-path = {}", if path.is_empty() { "<>".into() } else { path.clone() }));

@@ -3,13 +3,14 @@
 
 use std::os::fd::{AsFd, OwnedFd};
 
-use bstr::BString;
+use bstr::{BString, ByteSlice};
 
 use crate::context::{BodySource, Context, Header, HeaderKind};
 use crate::expand::variables::body;
 use crate::receive::body::{Local, Sink};
 use crate::receive::headers::{self, Ended, Limits, Trouble};
 use crate::receive::input::{FileInput, Input};
+use crate::receive::kinds::{self, Name};
 use crate::receive::{extract, fixup, from_line};
 use crate::sys::{error_text, file};
 
@@ -31,9 +32,16 @@ pub fn from_file(ctx: &mut Context, path: &BString, extract_recipients: bool) ->
     read(ctx, input, extract_recipients, &mut |_, _| false).map(drop).map_err(|()| format!("the header of {path} cannot be read"))
 }
 
-/// Reads a message from standard input, in the same way; a "From " line gives the sender. The result says whether it had
-/// any header lines.
-pub fn from_stdin(ctx: &mut Context) -> Result<bool, String> {
+/// What was in a message, besides itself.
+pub struct Seen {
+    /// It had header lines.
+    pub headers: bool,
+    /// The content of `Return-path:`, which is taken out.
+    pub return_path: Option<BString>,
+}
+
+/// Reads a message from standard input, in the same way; a "From " line gives the sender.
+pub fn from_stdin(ctx: &mut Context) -> Result<Seen, String> {
     let input = std::io::stdin().as_fd().try_clone_to_owned().map_err(|e| error_text(&e))?;
     read(ctx, input, false, &mut |ctx, line| from_line::take(ctx, line, false))
         .map_err(|()| "the header of the message cannot be read".to_string())
@@ -44,7 +52,7 @@ fn read(
     input: OwnedFd,
     extract_recipients: bool,
     from_line: &mut dyn FnMut(&mut Context, &[u8]) -> bool,
-) -> Result<bool, ()> {
+) -> Result<Seen, ()> {
     let mut input = Input::File(FileInput::file(input, None));
     let m = &mut ctx.message;
     // The first place is for our own Received:, which is not made here.
@@ -65,7 +73,9 @@ fn read(
     if !matches!(result, Ok(()) | Err(Trouble::Input(_))) {
         return Err(());
     }
-    let any = !section.lines.is_empty();
+    let headers = !section.lines.is_empty();
+    let path = section.lines.iter().find(|l| kinds::classify(l) == Name::ReturnPath);
+    let return_path = path.map(|l| l.split_once_str(":").map_or(&b""[..], |(_, v)| v).into());
     for text in section.lines {
         ctx.message.headers.push(Header { kind: HeaderKind::Other, text });
     }
@@ -108,5 +118,5 @@ fn read(
     m.message_linecount = section.line_count + lines;
     m.max_received_linelength = section.longest.max(longest);
     body::keep_bytes(ctx, &data);
-    Ok(any)
+    Ok(Seen { headers, return_path })
 }

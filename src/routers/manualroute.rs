@@ -164,9 +164,6 @@ impl Manualroute {
         }
         let hosts = hostlist::build(ctx, &rule.hosts, randomize);
         if hosts.is_empty() {
-            if transport.is_none() && purpose == RoutePurpose::Deliver {
-                return Err("no transport specified".into());
-            }
             if transport.is_none_or(|t| t.driver.option_is_set("hosts")) {
                 return Ok(Routed::Accept);
             }

@@ -99,7 +99,9 @@ fn split(ctx: &Context, job: &Job, address: &[u8], local: &[u8]) -> (Vec<u8>, Op
     if address.eq_ignore_ascii_case(&recipient(ctx)) {
         let user = job.user_address.as_ref().or(v.local_part.as_ref()).map(|t| t.to_vec()).unwrap_or_default();
         let affix = [prefix, suffix].concat();
-        let detail = job.subaddress.as_ref().map(|t| t.to_vec()).or((!affix.is_empty()).then_some(affix));
+        let given = job.subaddress.as_ref().map(|t| t.to_vec());
+        let none = affix.is_empty() && given.as_ref().is_none_or(Vec::is_empty);
+        let detail = (!none).then(|| given.unwrap_or(affix));
         return (user, detail);
     }
     let lower = local.to_ascii_lowercase();
