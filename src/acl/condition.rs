@@ -9,6 +9,7 @@ use super::{Verdict, Where, control, delay, headers, logs, nested, ratelimit, se
 use crate::context::Context;
 use crate::expand::Template;
 use crate::matching::{self, List, Match, Request, Subject};
+use crate::scan;
 use crate::text::Text;
 
 /// Tests a condition, or obeys a modifier. `arg` is the expanded argument, for those whose argument is expanded whole.
@@ -27,6 +28,8 @@ pub fn test(ctx: &mut Context, run: &mut Run, verb: Verb, item: &Item, arg: &Tex
         Kind::Condition => condition(arg, m),
         Kind::Continue => Verdict::Ok,
         Kind::Control => control::obey(ctx, run, arg, m),
+        Kind::Dcc => scanned(scan::dcc::test(ctx, arg), m),
+        Kind::Decode => scan::mime::decode::test(ctx, arg),
         Kind::Delay => delay::obey(ctx, arg, m),
         Kind::DkimSigners => {
             let signer = ctx.message.auth.dkim.cur_signer.clone().unwrap_or_default();
@@ -80,6 +83,8 @@ pub fn test(ctx: &mut Context, run: &mut Run, verb: Verb, item: &Item, arg: &Tex
         }
         Kind::LogRejectTarget => logs::reject_target(ctx, run.place, arg),
         Kind::Logwrite => logs::write(ctx, run.place, arg),
+        Kind::Malware => scanned(scan::malware::test(ctx, arg), m),
+        Kind::MimeRegex => scan::regex::decoded(ctx, arg),
         Kind::Queue => queue(ctx, arg, m),
         Kind::Ratelimit => ratelimit::test(ctx, run, arg, m),
         Kind::Recipients => {
@@ -91,6 +96,7 @@ pub fn test(ctx: &mut Context, run: &mut Run, verb: Verb, item: &Item, arg: &Tex
             }
             v
         }
+        Kind::Regex => scan::regex::lines(ctx, arg),
         Kind::RemoveHeader => {
             headers::remove(ctx, arg);
             Verdict::Ok
@@ -112,6 +118,7 @@ pub fn test(ctx: &mut Context, run: &mut Run, verb: Verb, item: &Item, arg: &Tex
             v
         }
         Kind::Set => set(ctx, run, item, arg, m),
+        Kind::Spam => scanned(scan::spam::test(ctx, arg), m),
         Kind::Spf | Kind::SpfGuess => {
             if crate::mail_auth::spf::condition(ctx, arg, item.kind == Kind::SpfGuess) {
                 Verdict::Ok
@@ -173,6 +180,14 @@ fn listed(ctx: &mut Context, m: &mut Messages, list: impl FnOnce(&mut Context) -
             Verdict::Defer
         }
     }
+}
+
+/// A scanner's verdict; a mistake in its argument is one for the log.
+fn scanned(result: Result<Verdict, String>, m: &mut Messages) -> Verdict {
+    result.unwrap_or_else(|text| {
+        m.set_log(Text::clean(text));
+        Verdict::Error
+    })
 }
 
 fn condition(arg: &Text, m: &mut Messages) -> Verdict {

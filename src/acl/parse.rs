@@ -176,6 +176,6 @@ mod tests {
         assert_eq!(error("deny hosts x"), "\"=\" missing after ACL \"hosts\" condition");
         assert_eq!(error("!deny"), "malformed ACL line \"!deny\"");
         assert!(error("warn set acl_x = 1").contains("must start"));
-        assert!(error("accept malware = *").contains("not implemented"));
+        assert!(error("accept bmi_optin = x").contains("not implemented"));
     }
 }

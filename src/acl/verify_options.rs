@@ -146,7 +146,7 @@ fn callout_options(
             }
             Some(n @ "maxwait") => c.overall = Some(time(value(n)?)?),
             Some(n @ "connect") => c.connect = Some(time(value(n)?)?),
-            Some("hold") => return Err("the \"hold\" callout option of ACL condition \"verify\" is not implemented".into()),
+            Some("hold") => c.hold = true,
             _ => c.timeout = time(&item)?,
         }
     }

@@ -149,6 +149,8 @@ pub struct Options {
     pub list_queue: Option<ListOptions>,
     /// `-bP` and its arguments.
     pub show: Option<Vec<BString>>,
+    /// `-ps`, `-pd`: Perl is started at once, or when it is needed.
+    pub perl_at_start: Option<bool>,
     /// `-bV`, `--version`
     pub version: bool,
     /// `-bI:...`

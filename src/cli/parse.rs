@@ -210,8 +210,7 @@ fn option<'a>(o: &mut Options, word: &'a BString, words: &mut Words<'a>) -> Resu
             }
         }
         b'o' => return option_o(o, word, rest, words),
-        // There is no Perl to start sooner or later.
-        b'p' if matches!(rest, b"s" | b"d") => return Err(refuse(format!("{word} is not implemented: no Perl in this build"))),
+        b'p' if matches!(rest, b"s" | b"d") => o.perl_at_start = Some(rest == b"s"),
         b'p' => {
             let v = limited(value(word, rest, words)?, 512, "-p")?;
             match v.find_byte(b':') {

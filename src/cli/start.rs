@@ -59,7 +59,7 @@ fn try_run() -> Result<i32, Refusal> {
     let mut run = facts(&o, argv)?;
     if run.debug & trace::ANY != 0 {
         trace::early(
-            run.debug,
+            &run,
             format_args!(
                 "Exim version {} uid={} gid={} pid={} D={:x}\n{}",
                 crate::version::version(),
@@ -111,6 +111,9 @@ fn try_run() -> Result<i32, Refusal> {
     }
     if o.test.is_none() && o.show.is_none() {
         log_arguments(&ctx);
+    }
+    if o.perl_at_start.unwrap_or(ctx.config.main.perl_at_start) && ctx.config.main.perl_startup.is_set() {
+        crate::expand::perl::start(&mut ctx).map_err(|e| parse::refuse(e.to_string()))?;
     }
     dispatch::dispatch(&mut ctx, o)
 }
@@ -307,10 +310,12 @@ pub fn services(config: &Config, run: &Run) -> Services {
         dns: Arc::new(crate::dns::Resolver::new(settings)),
         hints: Arc::new(crate::hints::SqliteStore::new(&spool, config.site.exim_uid, config.site.exim_gid)),
         handoff: crate::daemon::Handoff::default(),
+        work: crate::daemon::Work::default(),
         tls: Arc::default(),
         spool: Arc::new(crate::spool::Spool::new(config)),
         lookups: crate::lookups::Cache::default(),
         lists: crate::matching::ListCache::default(),
+        perl: crate::expand::perl::Perl::default(),
         random: crate::random::Random::new(run.test_harness),
     }
 }

@@ -2,7 +2,7 @@
 
 use bstr::BString;
 
-use crate::context::{Context, Header, HeaderKind};
+use crate::context::{BodySource, Context, Header, HeaderKind};
 use crate::expand::variables::body;
 use crate::receive::body::{Local, Sink};
 use crate::receive::headers::{self, Ended, Limits};
@@ -16,7 +16,7 @@ pub fn from_spool(ctx: &mut Context, queue_name: &[u8], id: &BString) -> Result<
     let place = queue.place_of(id).map_err(|e| format!("failed to read message {id}: {e}"))?;
     crate::spool::read_header(ctx, &place, id).map_err(|e| format!("failed to read message {id}: {e}"))?;
     let data = crate::spool::DataFile::open_locked(&queue, id).map_err(|e| format!("failed to read message {id}: {e}"))?;
-    ctx.message.data_path = Some(data.path());
+    ctx.message.body = Some(BodySource::Path(data.path()));
     ctx.message.body_size = data.body_size().map_err(|e| format!("failed to read message {id}: {e}"))?;
     body::keep(ctx);
     Ok(())

@@ -27,6 +27,8 @@ fn support() -> Vec<&'static str> {
         ("crypteq", build::SUPPORT_CRYPTEQ),
         ("iconv()", build::HAVE_ICONV),
         ("IPv6", build::HAVE_IPV6),
+        ("Perl", build::EXIM_PERL),
+        ("Expand_dlfunc", build::EXPAND_DLFUNC),
         ("OpenSSL", true),
         ("TLS_resume", !build::DISABLE_TLS_RESUME),
         ("move_frozen_messages", build::SUPPORT_MOVE_FROZEN_MESSAGES),
@@ -51,34 +53,15 @@ fn support() -> Vec<&'static str> {
         ("SPF", build::SUPPORT_SPF),
         ("SRS", build::SUPPORT_SRS),
         ("Experimental_ARC", build::EXPERIMENTAL_ARC),
+        ("Experimental_DCC", build::EXPERIMENTAL_DCC),
         ("Experimental_DSN_info", build::EXPERIMENTAL_DSN_INFO),
         ("Experimental_QUEUEFILE", build::EXPERIMENTAL_QUEUEFILE),
+        ("Experimental_REQUIRETLS", build::EXPERIMENTAL_REQUIRETLS),
         ("Experimental_SRV_smtps", build::EXPERIMENTAL_SRV_SMTPS),
         ("Experimental_XCLIENT", build::EXPERIMENTAL_XCLIENT),
     ]
     .into_iter()
     .filter(|(_, on)| *on)
-    .map(|(name, _)| name)
-    .collect()
-}
-
-fn malware() -> Vec<&'static str> {
-    [
-        ("f-protd", build::DISABLE_MAL_FFROTD),
-        ("f-prot6d", build::DISABLE_MAL_FFROT6D),
-        ("drweb", build::DISABLE_MAL_DRWEB),
-        ("fsecure", build::DISABLE_MAL_FSECURE),
-        ("sophie", build::DISABLE_MAL_SOPHIE),
-        ("clamd", build::DISABLE_MAL_CLAM),
-        ("avast", build::DISABLE_MAL_AVAST),
-        ("sock", build::DISABLE_MAL_SOCK),
-        ("cmdline", build::DISABLE_MAL_CMDLINE),
-        ("aveserver", build::DISABLE_MAL_AVE),
-        ("kavdaemon", build::DISABLE_MAL_KAV),
-        ("mksd", build::DISABLE_MAL_MKS),
-    ]
-    .into_iter()
-    .filter(|(_, off)| !*off)
     .map(|(name, _)| name)
     .collect()
 }
@@ -104,7 +87,7 @@ pub fn facts(all: bool) -> String {
         transports.join(" "),
     );
     if build::WITH_CONTENT_SCAN {
-        let _ = writeln!(s, "Malware: {}", malware().join(" "));
+        let _ = writeln!(s, "Malware: {}", crate::scan::malware::types().collect::<Vec<_>>().join(" "));
     }
     if !fixed.is_empty() {
         let _ = writeln!(s, "Fixed never_users: {}", fixed.join(":"));

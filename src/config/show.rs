@@ -120,7 +120,9 @@ impl Printer<'_> {
                 let mut all = crate::sys::exec::current_environment();
                 all.sort();
                 for entry in all {
-                    out.line(&entry);
+                    // `-n`: the names only.
+                    let name = entry.find_byte(b'=').and_then(|n| entry.get(..n)).filter(|_| self.viewer.bare);
+                    out.line(name.unwrap_or(&entry));
                 }
             }
             b"macros" | b"macro_list" => self.macros(out, word),

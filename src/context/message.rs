@@ -101,6 +101,15 @@ pub enum FakeResponse {
     Fail,
 }
 
+/// The data file of a message, for whoever wants a piece of its body.
+#[derive(Clone, Debug)]
+pub enum BodySource {
+    /// To be opened by name.
+    Path(BString),
+    /// Open already: a process that has become the recipient could not open it.
+    Open(std::sync::Arc<std::fs::File>),
+}
+
 /// One message.
 #[derive(Clone, Debug, Default)]
 pub struct Message {
@@ -170,6 +179,8 @@ pub struct Message {
     pub dont_deliver: bool,
     /// The message was received by BDAT.
     pub chunked: bool,
+    /// It may only go on over verified TLS, to servers that promise the same (REQUIRETLS, RFC 8689).
+    pub requiretls: bool,
     /// `SMTPUTF8` was given.
     pub smtputf8: bool,
     /// Downconversion: 0 no, 1 yes, -1 if needed; unset `None`.
@@ -214,6 +225,8 @@ pub struct Message {
     pub spam_report: Option<Text>,
     /// See above.
     pub spam_action: Option<Text>,
+    /// What content scanning knows of it.
+    pub scan: crate::scan::State,
     /// Message-ID of the message that this one answers (bounces), for log line `R=`.
     pub references_id: Option<BString>,
     /// Header lines added by ACLs, not yet put in.
@@ -240,12 +253,14 @@ pub struct Message {
     pub subdir: Option<u8>,
     /// Queue it lies in; empty is the default one.
     pub queue_name: BString,
-    /// Body text for `$message_body` in the process that has it: path of the -D file.
-    pub data_path: Option<BString>,
+    /// Where `$message_body` is read from.
+    pub body: Option<BodySource>,
     /// `$message_exim_id` for bounces etc. is `id`; `$recipients_max` are the session's.
     pub bounce_recipient: Option<Text>,
     /// Unknown `-name` lines of a spool file, kept so that they are written back.
     pub unknown_spool_lines: Vec<BString>,
+    /// The debug log that was being written when it was received.
+    pub debug_log: Option<crate::log::debuglog::Wanted>,
 }
 
 /// `control = submission` and its options.

@@ -17,10 +17,6 @@ pub struct Scratch {
     pub item: Option<Text>,
     /// `$runrc`.
     pub runrc: i32,
-    /// `$regex0`...: captures of the `regex` conditions.
-    pub regex: Vec<Option<Text>>,
-    /// `$regex_match_string`.
-    pub regex_match_string: Option<Text>,
     /// `$prvscheck_address`, `_keynum`, `_result`.
     pub prvscheck_address: Option<Text>,
     /// See above.
@@ -47,9 +43,7 @@ pub struct Scratch {
     pub sender_rate_limit: Option<BString>,
     /// See above.
     pub sender_rate_period: Option<BString>,
-    /// `$malware_name`.
-    pub malware_name: Option<Text>,
-    /// `$dkim_...`, `$arc_...`, `$dmarc_...`, `$mime_...`, `$av_failed`, `$dcc_...` by name, set by the modules that own them.
+    /// `$dkim_...`, `$arc_...`, `$dmarc_...` by name, set by the modules that own them.
     pub named: BTreeMap<&'static str, Text>,
     /// A list was left because of an unknown host: its indentation stays, as in the reference's traces.
     pub keep_debug_level: bool,
@@ -61,6 +55,8 @@ pub struct Scratch {
     pub search_error: Option<String>,
     /// What expansions may not do just now: bits of `expand::forbid`, set while a user's filter runs.
     pub expand_forbid: u32,
+    /// `dns_again_means_nonexist` is being tested: its own lookups must not ask it again.
+    pub again_list_running: bool,
     /// A filter file is being obeyed: `$n0`... and `$sn0`... exist.
     pub filter_running: bool,
     /// Answers that `${readsocket}` may use again, by place, request and options.

@@ -18,11 +18,12 @@ mod manager;
 mod pid_file;
 mod sockets;
 mod ticker;
+mod work;
 mod worker;
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use bstr::BString;
@@ -30,9 +31,11 @@ use bstr::BString;
 use crate::context::Context;
 use crate::log::{self, Which};
 use crate::sys::{fd, poll, signal};
+use crate::tls_openssl::{ContextCache, TicketKeys};
 pub use children::{own_command, run_detached};
 pub use handoff::{Handoff, queue_delivery};
 pub use ticker::Schedule;
+pub use work::Work;
 
 /// How the daemon was asked for.
 #[derive(Clone, Debug, Default)]
@@ -98,6 +101,7 @@ fn start(ctx: &mut Context, options: &DaemonOptions) -> Result<i32, String> {
         )
         .as_bytes(),
     );
+    ticket_keys(ctx)?;
     let mut daemon = Daemon::new(ctx, listeners, options).map_err(|e| format!("daemon: {e}"))?;
     let end = daemon.serve(ctx);
     drop(daemon);
@@ -106,6 +110,16 @@ fn start(ctx: &mut Context, options: &DaemonOptions) -> Result<i32, String> {
         End::Stopped => Ok(0),
         End::Restart => Err(format!("re-exec of {} failed: {}", ctx.run.exim_path, children::exec_again(ctx))),
     }
+}
+
+/// Makes the keys of session tickets, which all workers share: before the first is forked.
+fn ticket_keys(ctx: &mut Context) -> Result<(), String> {
+    if ctx.config.main.tls_resumption_hosts.is_set() {
+        let life = crate::smtp_in::starttls::ticket_lifetime(ctx.run.test_harness);
+        let keys = TicketKeys::new(life).map_err(|e| format!("keys for TLS session tickets: {e}"))?;
+        ctx.services.tls = Arc::new(ContextCache::new(Some(Arc::new(keys))));
+    }
+    Ok(())
 }
 
 enum End {
@@ -179,7 +193,9 @@ impl Daemon {
             }
             self.ticker.start_due(ctx, &self.counters);
             let missing = !self.listeners.is_empty() && (self.manager.is_none() || self.workers.len() < worker::count(ctx));
-            let deadline = [self.ticker.next(), missing.then_some(not_before)].into_iter().flatten().min();
+            // Workers forked later must not get what old ticket keys could be made from.
+            let turn = ctx.services.tls.turn_keys().map(|period| Instant::now() + period);
+            let deadline = [self.ticker.next(), missing.then_some(not_before), turn].into_iter().flatten().min();
             let mut watches = [poll::Watch::read(self.wake.as_fd())];
             let _ = poll::poll_interruptible(&mut watches, deadline);
             let mut drain = [0u8; 64];

@@ -29,9 +29,10 @@ mod write_body;
 mod write_filter;
 mod write_headers;
 
-pub use event::raise_event;
+pub use event::{delivery_event, raise_event};
 pub use generated::{references, write_from};
 pub use tell::tell_someone;
+pub use write_body::copy_plain;
 
 use bstr::BString;
 
@@ -73,6 +74,8 @@ pub struct Continued {
     pub address: BString,
     /// How many messages have gone before, plus one.
     pub sequence: u32,
+    /// Left open by a callout for the very message: used if that suits, and no more.
+    pub after_callout: bool,
     /// The connection; a transport that uses it takes it out.
     pub connection: OpenConnection,
 }
@@ -84,6 +87,10 @@ impl Continued {
     /// Takes the connection.
     pub fn take(&self) -> Option<Box<crate::smtp_out::Opened>> {
         self.connection.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take()
+    }
+    /// Was the server verified by DANE?
+    pub fn uses_dane(&self) -> bool {
+        self.connection.lock().unwrap_or_else(std::sync::PoisonError::into_inner).as_ref().is_some_and(|o| o.dane)
     }
     /// Is it still there?
     pub fn is_open(&self) -> bool {
@@ -125,7 +132,15 @@ pub fn deliver_message(ctx: &mut Context, id: &[u8], options: &DeliverOptions) -
     outcome
 }
 
+/// Delivers one message; its debug log ends with it.
 fn deliver_one(ctx: &mut Context, id: &[u8], options: &DeliverOptions, kept: &mut Vec<remote::Kept>) -> DeliverOutcome {
+    let run = ctx.run.clone();
+    let outcome = attempt(ctx, id, options, kept);
+    ctx.run = run;
+    outcome
+}
+
+fn attempt(ctx: &mut Context, id: &[u8], options: &DeliverOptions, kept: &mut Vec<remote::Kept>) -> DeliverOutcome {
     ctx.services.random.reseed(0);
     let Some((mut d, mode)) = start::open(ctx, id, options) else {
         ctx.message = Default::default();
@@ -142,10 +157,10 @@ fn deliver_one(ctx: &mut Context, id: &[u8], options: &DeliverOptions, kept: &mu
         }
     }
     let mut wrapper_failed = false;
-    if !d.local.is_empty() || !d.remote.is_empty() {
+    if needs_journal(&d) {
         start::open_journal(ctx, &mut d);
     }
-    if options.continued.is_some() {
+    if options.continued.as_ref().is_some_and(|c| !c.after_callout) {
         // A process with a connection waiting has no time for local deliveries.
         let waiting: Vec<_> = d.local.drain(..).collect();
         d.deferred.extend(waiting);
@@ -174,6 +189,14 @@ fn deliver_one(ctx: &mut Context, id: &[u8], options: &DeliverOptions, kept: &mu
     // What is logged from here on is not about this message.
     ctx.message = Default::default();
     outcome
+}
+
+/// The journal says what is done while other work goes on. If a single delivery is all that there is, nothing comes between
+/// its success and the removal of the message: making, syncing and removing a third file would only cost.
+fn needs_journal(d: &state::Delivery<'_>) -> bool {
+    let deliveries = d.local.len() + d.remote.len();
+    let wants_dsn = d.local.iter().chain(&d.remote).any(|a| a.dsn_flags != 0);
+    deliveries > 1 || deliveries == 1 && (wants_dsn || !d.deferred.is_empty() || !d.failed.is_empty())
 }
 
 /// `-N`, now or when the message was submitted: nothing is really delivered.

@@ -40,6 +40,13 @@ pub struct RemoteJob<'a> {
     pub kept: Option<Kept>,
 }
 
+impl RemoteJob<'_> {
+    /// The process was started for the sake of a connection to another message's host (not of a callout's).
+    pub fn continuing(&self) -> Option<&super::Continued> {
+        self.continued.filter(|c| !c.after_callout)
+    }
+}
+
 /// An open connection, and the message that waits for it.
 #[derive(Debug)]
 pub struct Kept {
@@ -82,6 +89,20 @@ pub trait RemoteTransport: fmt::Debug {
     fn fallback_hosts(&self, ctx: &mut Context) -> Vec<crate::route::HostItem> {
         let _ = ctx;
         Vec::new()
+    }
+    /// It uses its own hosts whatever those of the addresses are (`hosts` with `hosts_override`).
+    fn overrides_hosts(&self) -> bool {
+        false
+    }
+    /// The server must be verified for each domain (DANE): addresses of several cannot share a transaction.
+    fn single_domain(&self, ctx: &mut Context, host: &crate::route::HostItem) -> bool {
+        let _ = (ctx, host);
+        false
+    }
+    /// Can messages for the host go over a connection that was kept?
+    fn can_continue(&self, ctx: &mut Context, kept: &super::Continued, host: &crate::route::HostItem) -> bool {
+        let _ = (ctx, kept, host);
+        true
     }
     /// `connection_max_messages`: limits how many copies one run may make. 0 is no limit.
     fn max_messages(&self) -> u64 {

@@ -89,7 +89,7 @@ pub(super) fn deliver_all(ctx: &mut Context, d: &mut Delivery<'_>, fallback: boo
             d.runs += 1;
             if super::pretends(ctx) {
                 let mut group = group;
-                let statuses = pretend(&mut group);
+                let statuses = pretend(ctx, &mut group);
                 finish_group(ctx, d, Done { group, statuses, usec: 0, kept: None }, fallback);
                 continue;
             }
@@ -176,7 +176,13 @@ fn run(ctx: &mut Context, job: &mut RemoteJob<'_>) -> Vec<DeliveryStatus> {
 }
 
 /// `-N`.
-fn pretend(group: &mut Group) -> Vec<DeliveryStatus> {
+fn pretend(ctx: &mut Context, group: &mut Group) -> Vec<DeliveryStatus> {
+    if let Some(first) = group.batch.first() {
+        route::set_address_vars(ctx, first);
+    }
+    if let Some(t) = group.transport.generic.debug_print.get() {
+        route::common::debug_print(ctx, "transport", &group.transport.name, t);
+    }
     for a in &mut group.batch {
         a.host_used = a.hosts.first().cloned().map(Box::new);
         let confirmation = Some("delivery bypassed by -N option".into());
@@ -278,7 +284,7 @@ fn next_group(
     }
     let remote = driver(&transport)?;
     let multi = match multi_domain(ctx, remote, &transport) {
-        Ok(m) => m,
+        Ok(m) => m && !first.hosts.first().is_some_and(|h| remote.single_domain(ctx, h)),
         Err(text) => return give_up(ctx, d, vec![first], (errors::EXPAND_FAIL, text, false), Outcome::Panic),
     };
     let max = match max_rcpt(ctx, remote, &transport) {
@@ -295,9 +301,12 @@ fn next_group(
             && a.errors_to == batch[0].errors_to
             && a.headers_add == batch[0].headers_add
             && a.headers_remove == batch[0].headers_remove
-            && (a.uid, a.gid) == (batch[0].uid, batch[0].gid)
-            && !d.previously_transported(ctx, &a);
-        if fits { batch.push(a) } else { d.remote.push_back(a) }
+            && (a.uid, a.gid) == (batch[0].uid, batch[0].gid);
+        if !fits {
+            d.remote.push_back(a);
+        } else if !d.previously_transported(ctx, &a) {
+            batch.push(a);
+        }
     }
     route::set_address_vars(ctx, &batch[0]);
     if batch.iter().any(|a| a.domain != batch[0].domain) {
@@ -332,7 +341,7 @@ fn next_group(
             a.fallback_hosts = remote.fallback_hosts(ctx);
         }
     }
-    if d.options.continued.as_ref().is_some_and(|c| !fits_connection(c, &transport, &batch[0], fallback)) {
+    if d.options.continued.as_ref().is_some_and(|c| !fits_connection(ctx, c, &transport, &batch[0], fallback)) {
         // Another connection is not made now; fallback hosts may be the ones that are connected.
         limits::leave(ctx, place.as_ref());
         for mut a in batch {
@@ -350,9 +359,13 @@ fn next_group(
 }
 
 /// Can the addresses go down the connection that is open?
-fn fits_connection(c: &super::Continued, transport: &TransportInstance, a: &Address, fallback: bool) -> bool {
-    c.transport == transport.name
-        && ((a.hosts.is_empty() && !fallback) || a.hosts.iter().any(|h| h.name.eq_ignore_ascii_case(&c.host)))
+fn fits_connection(ctx: &mut Context, c: &super::Continued, transport: &TransportInstance, a: &Address, fallback: bool) -> bool {
+    let Some(driver) = driver(transport).filter(|_| c.transport == transport.name) else { return false };
+    // A transport that uses its own hosts does not look at those of the address.
+    if (a.hosts.is_empty() || driver.overrides_hosts()) && !fallback {
+        return true;
+    }
+    a.hosts.iter().any(|h| h.name.eq_ignore_ascii_case(&c.host) && driver.can_continue(ctx, c, h))
 }
 
 /// A group that cannot be tried.
@@ -428,7 +441,7 @@ fn same_hosts(a: &[HostItem], b: &[HostItem]) -> bool {
     if a.len() != b.len() {
         return false;
     }
-    let key = |h: &HostItem| (h.name.to_ascii_lowercase(), h.port);
+    let key = |h: &HostItem| (h.name.to_ascii_lowercase(), h.port, h.dnssec);
     if a.iter().zip(b).all(|(x, y)| key(x) == key(y)) {
         return true;
     }

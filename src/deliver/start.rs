@@ -1,10 +1,12 @@
 //! The beginning of a delivery run: the lock, -H, an old journal, frozen messages, and the first addresses.
 
+use std::sync::Arc;
+
 use super::DeliverOptions;
 use super::post::{self, Outcome, Stage};
 use super::state::{Delivery, set_unique};
 use crate::config::values::show_time;
-use crate::context::{Context, HeaderKind};
+use crate::context::{BodySource, Context, HeaderKind};
 use crate::debug;
 use crate::log::{self, Selector, Which};
 use crate::route::Address;
@@ -67,7 +69,8 @@ pub(super) fn open<'a>(ctx: &mut Context, id: &[u8], options: &'a DeliverOptions
         return None;
     }
     ctx.message.queue_name = options.queue_name.clone();
-    ctx.message.data_path = Some(data.path());
+    ctx.message.body = data.file().try_clone().ok().map(|f| BodySource::Open(Arc::new(f)));
+    log::debuglog::resume(ctx);
     measure(ctx, data.body_size().unwrap_or(0));
     debug!(ctx, V, "delivering {shown}");
     let age = match ctx.run.fudged_queue_times.first() {
@@ -234,6 +237,7 @@ pub(super) fn make_addresses(ctx: &mut Context, d: &mut Delivery<'_>, mode: &Mod
             Mode::Fail(text) => {
                 a.failure.message = message(text);
                 a.failure.user_message = message(text);
+                super::event::of_failure(ctx, &a);
                 d.failed.push_front(a);
             }
             Mode::Loop => {

@@ -19,6 +19,8 @@ use crate::transports::TransportInstance;
 
 /// Bytes read from the -D file at a time.
 const BLOCK: usize = 64 * 1024;
+/// What dot-stuffing does at the beginning of a line.
+const DOTS: (&[u8], &[u8]) = (b".", b"..");
 
 /// Where the message goes.
 pub trait Output {
@@ -174,10 +176,7 @@ pub struct Prepared<'a> {
 
 /// Puts the header together, and runs the filter.
 pub fn prepare<'a>(ctx: &mut Context, spec: &WriteSpec<'_>, data: &'a File) -> Result<Prepared<'a>, WriteError> {
-    let mut header = if spec.no_headers { Vec::new() } else { write_headers::assemble(ctx, spec)? };
-    if !spec.no_headers {
-        header.push(b'\n');
-    }
+    let header = if spec.no_headers { Vec::new() } else { header_section(ctx, spec)? };
     let mut message = Prepared {
         header,
         data,
@@ -267,6 +266,38 @@ impl Output for Seen<'_> {
     }
 }
 
+/// The header section of the message of the context, with LF line ends, and the empty line after it.
+pub fn header_section(ctx: &mut Context, spec: &WriteSpec<'_>) -> Result<Vec<u8>, WriteError> {
+    let mut header = write_headers::assemble(ctx, spec)?;
+    header.push(b'\n');
+    Ok(header)
+}
+
+/// Text in pieces, for DATA of SMTP: CRLF line ends, dots doubled. For messages that are passed on while they come in.
+pub struct Stuffed<'a> {
+    converter: Converter<'a>,
+    normaliser: Normaliser,
+}
+
+impl<'a> Stuffed<'a> {
+    /// At the beginning of a line.
+    pub fn new(out: &'a mut dyn Output) -> Self {
+        Stuffed { converter: Converter::new(out, true, Some(DOTS)), normaliser: Normaliser::new(false, true) }
+    }
+    /// Takes text with LF line ends.
+    pub fn write(&mut self, text: &[u8]) -> io::Result<()> {
+        self.normaliser.feed(text, &mut self.converter)
+    }
+    /// Puts out what is left, with a line end if the last line has none.
+    pub fn finish(&mut self) -> io::Result<()> {
+        self.normaliser.finish(&mut self.converter)?;
+        if !self.converter.at_line_start() {
+            self.converter.write(b"\n")?;
+        }
+        self.converter.finish()
+    }
+}
+
 /// Writes header and body with the changes that `spec` asks for.
 fn convert(spec: &WriteSpec<'_>, header: &[u8], body: &Body<'_>, out: &mut dyn Output) -> Result<Written, WriteError> {
     if spec.chunking {
@@ -286,8 +317,7 @@ impl Output for Count {
 }
 
 fn produce(spec: &WriteSpec<'_>, header: &[u8], body: &Body<'_>, out: &mut dyn Output) -> Result<Written, WriteError> {
-    let dots: (&[u8], &[u8]) = (b".", b"..");
-    let check = if spec.dots { Some(dots) } else { spec.check };
+    let check = if spec.dots { Some(DOTS) } else { spec.check };
     let mut written = Written::default();
     {
         let escape = if spec.dots || spec.escape_headers { check } else { None };

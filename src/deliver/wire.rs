@@ -75,6 +75,8 @@ pub(super) fn encode(batch: &[Address], statuses: &[DeliveryStatus]) -> Vec<u8> 
             o.num(i64::from(l.continued) | i64::from(l.prdr) << 1 | i64::from(l.chunking) << 2);
             o.bytes(l.confirmation.as_deref().map(|c| c.as_slice()).unwrap_or_default());
             o.num(i64::from(l.confirmation.is_some()));
+            o.bytes(&l.greeting);
+            o.bytes(&l.helo_response);
         }
         o.num(i64::from(a.host_used.is_some()));
         if let Some(h) = &a.host_used {
@@ -164,9 +166,11 @@ pub(super) fn decode(config: &Config, bytes: &[u8], batch: &mut [Address]) -> Op
             let bits = i.num()?;
             let confirmation = i.bytes()?;
             let given = i.num()? == 1;
+            let (greeting, helo_response) = (i.bytes()?, i.bytes()?);
             let mut l = a.remote_log.take().unwrap_or_else(|| Box::new(RemoteLog::default()));
             (l.continued, l.prdr, l.chunking) = (bits & 1 != 0, bits & 2 != 0, bits & 4 != 0);
             l.confirmation = given.then_some(confirmation);
+            (l.greeting, l.helo_response) = (greeting, helo_response);
             a.remote_log = Some(l);
         }
         if i.num()? == 1 {

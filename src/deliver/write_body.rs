@@ -1,8 +1,9 @@
 //! Line ends, dot-stuffing and `check_string`: what happens to the bytes of a message on their way out.
 //!
-//! Used by [`super::transport_write`] only. Pure stream transformations; they never see a whole message.
+//! Used by [`super::transport_write`], and by the scanners for [`copy_plain`]. Pure stream transformations; they never see
+//! a whole message.
 
-use std::io;
+use std::io::{self, Read, Write};
 
 use bstr::ByteSlice;
 
@@ -172,6 +173,28 @@ impl Normaliser {
         self.held = b"";
         out.write(held)
     }
+}
+
+/// Copies a body out of the spool, with LF line ends and nothing else changed: what content scanners get.
+pub fn copy_plain(from: &mut impl Read, to: &mut dyn Write, wireformat: bool) -> io::Result<()> {
+    struct ToWriter<'a>(&'a mut dyn Write);
+    impl Output for ToWriter<'_> {
+        fn put(&mut self, bytes: &[u8]) -> io::Result<()> {
+            self.0.write_all(bytes)
+        }
+    }
+    let mut to = ToWriter(to);
+    let mut out = Converter::new(&mut to, false, None);
+    let mut normaliser = Normaliser::new(wireformat, false);
+    let mut block = vec![0; 64 << 10];
+    loop {
+        match from.read(&mut block)? {
+            0 => break,
+            n => normaliser.feed(block.get(..n).unwrap_or_default(), &mut out)?,
+        }
+    }
+    normaliser.finish(&mut out)?;
+    out.finish()
 }
 
 #[cfg(test)]

@@ -9,9 +9,11 @@
 //! It never validates DNSSEC itself: it tells what the name server says (the AD bit).
 
 mod cache;
+pub mod dial;
 mod fakens;
 mod host;
 mod name;
+pub mod note;
 mod parse;
 mod resolver;
 mod servers;

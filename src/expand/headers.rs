@@ -99,7 +99,7 @@ fn decoded(ctx: &Context, text: &[u8], charset: Option<&[u8]>) -> Vec<u8> {
         .map_or_else(|_| text.to_vec(), Into::into)
 }
 
-/// `$message_headers`, or `$message_headers_raw`.
+/// `$message_headers`, or `$message_headers_raw`, which keeps its last newline.
 pub fn all(ctx: &Context, raw: bool) -> Text {
     let mut out = Vec::new();
     for h in ctx.message.headers.iter().filter(|h| h.kind != HeaderKind::Old) {
@@ -109,10 +109,13 @@ pub fn all(ctx: &Context, raw: bool) -> Text {
         }
     }
     out.truncate(MAX_VALUE);
+    if raw {
+        return Text::tainted(out);
+    }
     while out.last() == Some(&b'\n') {
         out.pop();
     }
-    Text::tainted(if raw { out } else { decoded(ctx, &out, None) })
+    Text::tainted(decoded(ctx, &out, None))
 }
 
 /// `$reply_address`: Reply-To: if it is not empty, else From:. Raw, without leading white space.

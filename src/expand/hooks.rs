@@ -121,12 +121,6 @@ pub fn certificate_field(pem: &[u8], field: &[u8], modifiers: &[u8]) -> Result<O
     }
 }
 
-/// `${perl}`
-pub fn perl(ctx: &mut Context, args: &[Text]) -> Result<Option<Text>, ExpandError> {
-    let _ = (ctx, args);
-    failed("the perl expansion item is not implemented")
-}
-
 /// `pam{...}`
 pub fn pam(ctx: &mut Context, data: &Text) -> Result<bool, ExpandError> {
     let _ = (ctx, data);

@@ -16,6 +16,7 @@ pub mod operators;
 mod parse_cond;
 mod parse_item;
 pub mod parser;
+pub mod perl;
 pub mod split;
 mod tree;
 pub mod variables;

@@ -104,6 +104,8 @@ pub fn run(ctx: &mut Context, options: &RunOptions) -> i32 {
     let detail = format!("pid={}{}", std::process::id(), options.flags());
     log::write(ctx, Some(Selector::QueueRun), Which::MAIN, format!("Start queue run: {detail}").as_bytes());
     let phases: &[bool] = if options.two_stage { &[true, false] } else { &[false] };
+    // The first message that -R or -S finds is tried whatever its retry times are.
+    let mut force_next = recipient.is_some() || sender.is_some();
     for first_phase in phases {
         let ids = match selected(ctx, options) {
             Ok(ids) => ids,
@@ -130,7 +132,7 @@ pub fn run(ctx: &mut Context, options: &RunOptions) -> i32 {
             if !wanted(ctx, options, &id, recipient.as_ref(), sender.as_ref()) {
                 continue;
             }
-            attempt(ctx, options, &id, *first_phase);
+            attempt(ctx, options, &id, *first_phase, std::mem::take(&mut force_next));
         }
     }
     // Looking for the messages that are wanted has left one in hand.
@@ -180,11 +182,12 @@ fn wanted(ctx: &mut Context, options: &RunOptions, id: &[u8], recipient: Option<
 }
 
 /// One delivery, with a context of its own. A fault in it ends this attempt, not the run.
-fn attempt(ctx: &mut Context, options: &RunOptions, id: &[u8], first_phase: bool) {
-    let mut own = Context::new(ctx.config.clone(), ctx.run.clone(), ctx.services.clone());
+fn attempt(ctx: &mut Context, options: &RunOptions, id: &[u8], first_phase: bool, forced: bool) {
+    let run = crate::context::Run { queue_running: true, ..(*ctx.run).clone() };
+    let mut own = Context::new(ctx.config.clone(), std::sync::Arc::new(run), ctx.services.clone());
     let deliver = DeliverOptions {
         queue_name: options.queue_name.clone(),
-        force_retry: options.force || options.force_frozen,
+        force_retry: options.force || options.force_frozen || forced,
         force_thaw: options.force_frozen,
         queue_running: true,
         first_phase,

@@ -46,12 +46,9 @@ pub fn run(ctx: &mut Context, input: &mut Input<'_>, options: &Options) -> Resul
         verdict.blackholed_by = Some(format!("{by} ACL"));
         return Ok(verdict);
     }
-    if options.smtp && !options.batched {
-        smtp(ctx, input, &mut verdict)?;
-    } else {
-        local(ctx, &mut verdict)?;
-    }
-    Ok(verdict)
+    let result = if options.smtp && !options.batched { smtp(ctx, input, &mut verdict) } else { local(ctx, &mut verdict) };
+    crate::scan::finish(ctx);
+    result.map(|()| verdict)
 }
 
 fn refuse(place: Where, result: AclResult) -> Refusal {
@@ -92,12 +89,12 @@ fn discard(ctx: &mut Context, verdict: &mut Verdict, by: &str, message: Option<T
     ctx.message.recipients.clear();
     verdict.blackholed_by = Some(by.into());
     verdict.blackhole_message = message;
-    crate::verify::end_cutthrough(ctx);
+    crate::verify::cutthrough::end(ctx, "message discarded");
 }
 
 /// The MIME ACL, for each part.
 fn mime(ctx: &mut Context, place: Where, list: &Template, verdict: &mut Verdict) -> Result<(), Refusal> {
-    let result = crate::scan::mime_acl(ctx, place, list);
+    let result = crate::scan::mime::mime_acl(ctx, list);
     add_headers(ctx);
     match result.verdict {
         Says::Ok => Ok(()),

@@ -49,7 +49,7 @@ pub type MxRank = i32;
 pub struct HostItem {
     /// The name.
     pub name: Text,
-    /// `certname` for TLS when it differs (DANE, CNAME).
+    /// The name that a certificate must have, when it differs: that before CNAMEs were followed.
     pub cert_name: Option<Text>,
     /// The address, once looked up.
     pub address: Option<IpAddr>,
@@ -67,10 +67,8 @@ pub struct HostItem {
     pub why: Option<BString>,
     /// When it was tried last.
     pub last_try: i64,
-    /// DNSSEC of the MX and of the address.
-    pub dnssec_mx: Option<bool>,
-    /// See above.
-    pub dnssec_address: Option<bool>,
+    /// DNSSEC vouches for the name (MX, SRV) and the address; None if it was not asked for.
+    pub dnssec: Option<bool>,
     /// TLS on connect by SRV (`_smtps`).
     pub tls_on_connect: bool,
 }
@@ -224,7 +222,7 @@ pub struct Address {
 pub struct AddressFlags {
     /// The bounce may show the child's address or not (`hide_child_in_errmsg`).
     pub hide_child: bool,
-    /// The local part must keep its case.
+    /// The router that took it looked at the case of the local part.
     pub caseful: bool,
     /// `one_time` handling.
     pub ignore_error: bool,

@@ -5,6 +5,7 @@ pub mod affix;
 pub mod common;
 pub mod hostlist;
 pub mod hosts;
+mod percent_hack;
 mod preconditions;
 mod require_files;
 pub mod self_action;
@@ -49,6 +50,7 @@ pub enum RouteOutcome {
     Discard,
 }
 
+pub use percent_hack::percent_hack;
 pub use preconditions::boolean;
 pub use vars::{clear_address_vars, set_address_vars};
 pub use walk::route_address;

@@ -28,8 +28,10 @@ pub fn set_address_vars(ctx: &mut Context, addr: &Address) {
     v.self_hostname = addr.self_hostname.clone();
     v.router_vars = addr.router_vars.clone();
     v.router_name = addr.router.clone();
-    v.host = None;
-    v.host_address = None;
+    // A transport starts with the first host; one that uses others says so itself.
+    let host = addr.hosts.first();
+    v.host = host.map(|h| h.name.clone());
+    v.host_address = host.filter(|h| h.address.is_some()).map(|h| Text::tainted(h.address_text.to_vec()));
     v.home = addr.home_dir.clone();
     let original = addr.original();
     let has_parent = addr.parent.is_some();
@@ -50,11 +52,14 @@ pub fn clear_address_vars(ctx: &mut Context) {
 
 /// A local part without the quotes and backslashes of its written form.
 fn unquoted(s: &[u8]) -> Vec<u8> {
-    let Some(inner) = s.strip_prefix(b"\"").and_then(|s| s.strip_suffix(b"\"")) else { return s.to_vec() };
-    let mut out = Vec::with_capacity(inner.len());
-    let mut bytes = inner.iter();
+    let mut out = Vec::with_capacity(s.len());
+    let mut bytes = s.iter();
     while let Some(c) = bytes.next() {
-        out.push(if *c == b'\\' { *bytes.next().unwrap_or(c) } else { *c });
+        match c {
+            b'"' => {}
+            b'\\' => out.extend(bytes.next()),
+            c => out.push(*c),
+        }
     }
     out
 }

@@ -136,6 +136,8 @@ fn try_router(
         common::debug_print(ctx, "router", &router.name, out);
     }
     addr.router = Some(router.name.clone());
+    addr.flags.caseful = g.caseful_local_part;
+    addr.flags.no_log = g.disable_logging;
     if let Err(outcome) = set_data(ctx, router, addr) {
         return outcome;
     }
@@ -278,10 +280,9 @@ fn unrouteable(ctx: &mut Context, addr: &mut Address, last: Option<&RouterInstan
         }
     }
     if addr.failure.message.is_none() {
-        addr.failure.message = Some(Text::clean("Unrouteable address"));
-    }
-    if addr.failure.user_message.is_none() {
-        addr.failure.user_message = Some(Text::clean("Unrouteable address"));
+        let text = Text::clean("Unrouteable address");
+        addr.failure.user_message.get_or_insert_with(|| text.clone());
+        addr.failure.message = Some(text);
     }
     // No router is to blame in the log line.
     addr.router = None;

@@ -1,17 +1,61 @@
-//! Content scanning: MIME parts, malware, spam. Only its refusal to do it is here yet.
+//! Content scanning while a message is being received (manual chapter 45): the message in scan form, MIME parts, regular
+//! expressions, malware and spam scanners, DCC, Brightmail.
+//!
+//! ACL conditions (`acl::condition`) and the reception (`receive::checks`) call it; all state belongs to the message
+//! ([`State`], `ctx.message.scan`) and goes with it. Nothing here decides what becomes of a message: that is the ACLs'.
 
-use crate::acl::{AclResult, Verdict, Where};
+pub mod conditions;
+pub mod dcc;
+mod link;
+pub mod malware;
+mod mbox;
+pub mod mime;
+pub mod regex;
+pub mod spam;
+
+use bstr::BString;
+
 use crate::context::Context;
-use crate::expand::Template;
-use crate::text::Text;
+use crate::log::{self, Which};
 
-/// Runs the MIME ACL for each part of the message in hand.
-pub fn mime_acl(ctx: &mut Context, place: Where, list: &Template) -> AclResult {
-    let _ = (ctx, list);
-    let option = if place == Where::Mime { "acl_smtp_mime" } else { "acl_not_smtp_mime" };
-    AclResult {
-        verdict: Verdict::Error,
-        user_message: None,
-        log_message: Some(Text::clean(format!("option {option} is not implemented"))),
+/// What is known of the message in hand.
+#[derive(Clone, Debug, Default)]
+pub struct State {
+    /// The message in scan form, if it has been made.
+    mbox: Option<mbox::Mbox>,
+    /// `control = no_mbox_unspool`: it is kept.
+    pub keep: bool,
+    /// What the last malware scan found.
+    pub malware: malware::State,
+    /// What the last spam scan said, and for whom.
+    pub spam: spam::State,
+    /// The MIME part in hand.
+    pub mime: mime::State,
+    /// What DCC said.
+    pub dcc: dcc::State,
+    /// Captures and expression of the last `regex` or `mime_regex` that matched.
+    pub regex: regex::State,
+}
+
+/// All ACLs of the message have run: what was made for the scanners goes.
+pub fn finish(ctx: &mut Context) {
+    mbox::remove(ctx);
+}
+
+/// Writes a line about a scanner to the main and panic logs.
+fn panic_log(ctx: &Context, text: &[u8]) {
+    log::write(ctx, None, Which::MAIN.and(Which::PANIC), text);
+}
+
+/// The value of a main option: expanded if it begins with `$`, so that it may be another one each time.
+fn option_value(ctx: &mut Context, name: &str, value: &crate::config::options::Str) -> Result<BString, String> {
+    let Some(template) = value.get().cloned() else { return Ok(BString::default()) };
+    if template.raw().first() != Some(&b'$') {
+        return Ok(template.raw().into());
+    }
+    match crate::expand::expand(ctx, &template) {
+        Ok(text) => Ok(text.into_bytes().into()),
+        Err(crate::expand::ExpandError::Forced(_)) => Ok(BString::default()),
+        Err(e) => Err(format!("{name} starts with $, but expansion failed: {e}")),
     }
 }

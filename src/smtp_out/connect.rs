@@ -68,12 +68,12 @@ pub fn connect(ctx: &Context, to: &Target<'_>, how: &How) -> Result<Connected, C
     use bstr::ByteSlice;
     let indent = " ".repeat(ctx.scratch.debug_level as usize);
     let via = how.interface.map_or(String::new(), |i| format!(" from {i}"));
-    say(&ctx.run, &format!("{indent}Connecting to {} [{}]:{}{via} ...", to.name.as_bstr(), to.ip, to.port));
+    say(&ctx.run, format!("{indent}Connecting to {} [{}]:{}{via} ...", to.name.as_bstr(), to.ip, to.port));
     let result = attempt(ctx, to, how);
     match &result {
-        Ok(_) => say(&ctx.run, &format!("{indent}connected")),
-        Err(ConnectError::System(e)) => say(&ctx.run, &format!("{indent} sock_connect failed: {}", crate::sys::error_text(e))),
-        Err(ConnectError::Proxy(e)) => say(&ctx.run, &format!("{indent} {e}")),
+        Ok(_) => say(&ctx.run, format!("{indent}connected")),
+        Err(ConnectError::System(e)) => say(&ctx.run, format!("{indent} sock_connect failed: {}", crate::sys::error_text(e))),
+        Err(ConnectError::Proxy(e)) => say(&ctx.run, format!("{indent} {e}")),
     }
     result
 }
@@ -111,7 +111,7 @@ pub(super) fn prepared(ctx: &Context, ip: IpAddr, how: &How) -> io::Result<Owned
             log::write(ctx, None, Which::MAIN, format!("bind of [{own}]:0 failed").as_bytes());
             let indent = " ".repeat(ctx.scratch.debug_level as usize);
             let why = crate::sys::error_text(e);
-            say(&ctx.run, &format!("{indent}unable to bind outgoing SMTP call to {own}: {why}"));
+            say(&ctx.run, format!("{indent}unable to bind outgoing SMTP call to {own}: {why}"));
         })?;
     }
     if how.keepalive {

@@ -21,6 +21,9 @@ pub enum Fault {
     Refused(Reply),
 }
 
+/// Longest text about a server's answer.
+const MAX_TEXT: usize = 1024;
+
 /// A fault that is to be put into addresses.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Trouble {
@@ -132,7 +135,9 @@ impl Doing<'_> {
                 let short = if phrase_is_mail(self.command) { cut_mail(&phrase) } else { phrase };
                 let start =
                     if self.protocol == "LMTP" { "LMTP error after " } else { "SMTP error from remote mail server after " };
-                joined(&[start.as_bytes(), &short, b": ", &escape::printing(&reply.text, false)])
+                let mut text = joined(&[start.as_bytes(), &short, b": ", &escape::printing(&reply.text, false)]);
+                text.truncate(MAX_TEXT);
+                text
             }
         };
         t.message = Some(text);

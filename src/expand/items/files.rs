@@ -5,7 +5,7 @@ use std::os::fd::AsFd;
 use super::ItemArgs;
 use crate::context::Context;
 use crate::expand::eval::{MAX_RESULT, subs};
-use crate::expand::{ExpandError, failed, forbid, hooks};
+use crate::expand::{ExpandError, failed, forbid, perl};
 use crate::sys::dl::{Library, call_dlfunc};
 use crate::sys::{fd, file, ids};
 use crate::text::Text;
@@ -85,7 +85,10 @@ pub fn dlfunc(ctx: &mut Context, args: &ItemArgs, out: &mut Text) -> Result<(), 
             Ok(())
         }
         4 => Err(ExpandError::Forced(message())),
-        3 => Err(panic(ctx, message())),
+        3 => {
+            panic(ctx, format!("dlfunc{{{path}}}{{{name}}} failed (3): {}", message()));
+            failed(message())
+        }
         _ => failed(message()),
     }
 }
@@ -99,7 +102,7 @@ pub fn perl(ctx: &mut Context, args: &ItemArgs, out: &mut Text) -> Result<(), Ex
     if !ctx.config.main.perl_startup.is_set() {
         return failed("A setting of perl_startup is needed when using the Perl interpreter");
     }
-    match hooks::perl(ctx, &strings)? {
+    match perl::call(ctx, &strings)? {
         Some(t) => {
             out.push(&t);
             Ok(())

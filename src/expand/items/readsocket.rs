@@ -1,6 +1,5 @@
 //! `readsocket`: a request to a Unix or TCP socket, and its answer.
 
-use std::net::{IpAddr, SocketAddr};
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::{Duration, Instant};
 
@@ -10,9 +9,9 @@ use super::ItemArgs;
 use super::files::with_line_ends;
 use crate::config::values::parse_interval;
 use crate::context::Context;
-use crate::dns::ByName;
+use crate::dns::dial::{DialError, dial};
 use crate::expand::eval::{MAX_RESULT, append, subs};
-use crate::expand::{ExpandError, failed, forbid, operators};
+use crate::expand::{ExpandError, failed, forbid};
 use crate::sys::{addrinfo, fd, net, unix};
 use crate::text::Text;
 
@@ -183,32 +182,15 @@ fn connect_inet(ctx: &mut Context, target: &[u8], timeout: Duration) -> Result<O
         },
     };
     let shown = host.as_bstr();
-    let addresses: Vec<IpAddr> = match operators::read_ip(host) {
-        Some(ip) => vec![ip],
-        None => {
-            let mut found = Vec::new();
-            for family in [net::Family::V6, net::Family::V4] {
-                if let ByName::Found { addresses, .. } = ctx.services.dns.host_by_name(host, family) {
-                    found.extend(addresses);
-                }
-            }
-            if found.is_empty() {
-                let m = format!("no IP address found for host {shown}");
-                crate::log::write(ctx, None, crate::log::Which::MAIN, m.as_bytes());
-                return failed(m);
-            }
-            found
+    match dial(&ctx.services.dns, host, port..=port, timeout) {
+        Ok((socket, _)) => Ok(socket),
+        Err(DialError::NoAddress) => {
+            let m = format!("no IP address found for host {shown}");
+            crate::log::write(ctx, None, crate::log::Which::MAIN, m.as_bytes());
+            failed(m)
         }
-    };
-    let mut last = None;
-    for ip in addresses {
-        let attempt = net::tcp_socket(net::Family::of(&ip))
-            .and_then(|s| net::connect(s.as_fd(), &SocketAddr::new(ip, port), Some(timeout)).map(|()| s));
-        match attempt {
-            Ok(s) => return Ok(s),
-            Err(e) => last = Some(e),
+        Err(DialError::Failed(_, e)) => {
+            failed(format!("failed to connect to any address for {shown}: {}", crate::sys::error_text(&e)))
         }
     }
-    let why = last.map_or_else(|| "no address".into(), |e| crate::sys::error_text(&e));
-    failed(format!("failed to connect to any address for {shown}: {why}"))
 }

@@ -109,7 +109,7 @@ impl VarRef {
                 };
             }
             VarRef::Auth(n) => return Ok(ctx.session.auth_vars.get(*n).cloned().flatten()),
-            VarRef::Regex(n) => return Ok(ctx.scratch.regex.get(*n).cloned().flatten()),
+            VarRef::Regex(n) => return Ok(ctx.message.scan.regex.captures.get(*n).cloned().flatten()),
             VarRef::Numeric(n) => return Ok(ctx.scratch.numeric.get(*n).cloned().flatten()),
             VarRef::AclConnection(name) => (ctx.acl.connection.get(name), "acl_c", name),
             VarRef::AclMessage(name) => (ctx.acl.message.get(name), "acl_m", name),
@@ -190,6 +190,9 @@ pub fn groups() -> impl Iterator<Item = &'static VarDef> {
 
 /// Adds to the message of an unknown variable what may be wrong with its name.
 pub fn unknown(message: String, name: &[u8]) -> String {
+    if let Some(hint) = crate::event::renamed_variable(name) {
+        return format!("{message} ({hint})");
+    }
     let Some(rest) = name.strip_prefix(b"acl_") else { return message };
     let why = match rest {
         [b'c' | b'm', c, ..] if c.is_ascii_alphabetic() => {

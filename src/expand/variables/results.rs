@@ -1,11 +1,16 @@
 //! Variables that earlier work left behind: arguments and results of ACLs, lookups, scanners, signatures, `${run}`.
 
-use super::{VarDef, named, num, own, v};
+use super::{VarDef, bit, num, own, v};
 use crate::context::Context;
+use crate::scan::mime;
 use crate::text::Text;
 
 fn acl_arg(c: &Context, n: usize) -> Option<Text> {
     c.acl.args.get(n).cloned()
+}
+
+fn mime_part(c: &Context) -> Option<&mime::Part> {
+    c.message.scan.mime.part.as_ref()
 }
 
 /// This group.
@@ -21,39 +26,39 @@ pub static VARIABLES: &[VarDef] = &[
     v("acl_arg9", |c| acl_arg(c, 8)),
     v("acl_narg", |c| num(c.acl.args.len())),
     v("acl_verify_message", |c| c.acl.verify_message.clone()),
-    v("av_failed", |c| named(c, "av_failed", "0")),
+    v("av_failed", |c| bit(c.message.scan.malware.failed)),
     v("csa_status", |c| c.scratch.csa_status.as_ref().and_then(own)),
-    v("dcc_header", |c| named(c, "dcc_header", "")),
-    v("dcc_result", |c| named(c, "dcc_result", "")),
+    v("dcc_header", |c| Some(Text::tainted(c.message.scan.dcc.header.as_slice()))),
+    v("dcc_result", |c| Some(Text::clean(c.message.scan.dcc.result()))),
     v("dnslist_domain", |c| c.scratch.dnslist_domain.clone()),
     v("dnslist_matched", |c| c.scratch.dnslist_matched.clone()),
     v("dnslist_text", |c| c.scratch.dnslist_text.clone()),
     v("dnslist_value", |c| c.scratch.dnslist_value.clone()),
     v("item", |c| c.scratch.item.clone()),
     v("ldap_dn", |c| c.scratch.ldap_dn.clone()),
-    v("malware_name", |c| c.scratch.malware_name.clone()),
-    v("mime_anomaly_level", |c| named(c, "mime_anomaly_level", "0")),
-    v("mime_anomaly_text", |c| named(c, "mime_anomaly_text", "")),
-    v("mime_boundary", |c| named(c, "mime_boundary", "")),
-    v("mime_charset", |c| named(c, "mime_charset", "")),
-    v("mime_content_description", |c| named(c, "mime_content_description", "")),
-    v("mime_content_disposition", |c| named(c, "mime_content_disposition", "")),
-    v("mime_content_id", |c| named(c, "mime_content_id", "")),
-    v("mime_content_size", |c| named(c, "mime_content_size", "0")),
-    v("mime_content_transfer_encoding", |c| named(c, "mime_content_transfer_encoding", "")),
-    v("mime_content_type", |c| named(c, "mime_content_type", "")),
-    v("mime_decoded_filename", |c| named(c, "mime_decoded_filename", "")),
-    v("mime_filename", |c| named(c, "mime_filename", "")),
-    v("mime_is_coverletter", |c| named(c, "mime_is_coverletter", "0")),
-    v("mime_is_multipart", |c| named(c, "mime_is_multipart", "0")),
-    v("mime_is_rfc822", |c| named(c, "mime_is_rfc822", "0")),
-    v("mime_part_count", |c| named(c, "mime_part_count", "-1")),
+    v("malware_name", |c| c.message.scan.malware.name.clone()),
+    v("mime_anomaly_level", |c| num(mime_part(c).and_then(|p| p.anomaly).map_or(0, |a| a.level()))),
+    v("mime_anomaly_text", |c| mime_part(c).and_then(|p| p.anomaly).map(|a| Text::clean(a.text()))),
+    v("mime_boundary", |c| mime::variable(c, |p| &p.header.boundary)),
+    v("mime_charset", |c| mime::variable(c, |p| &p.header.charset)),
+    v("mime_content_description", |c| mime::variable(c, |p| &p.header.description)),
+    v("mime_content_disposition", |c| mime::variable(c, |p| &p.header.disposition)),
+    v("mime_content_id", |c| mime::variable(c, |p| &p.header.id)),
+    v("mime_content_size", |c| num(mime_part(c).map_or(0, |p| p.decoded_kb))),
+    v("mime_content_transfer_encoding", |c| mime::variable(c, |p| &p.header.encoding)),
+    v("mime_content_type", |c| mime::variable(c, |p| &p.header.content_type)),
+    v("mime_decoded_filename", |c| mime_part(c).and_then(|p| p.decoded.as_ref()).and_then(own)),
+    v("mime_filename", |c| mime::variable(c, |p| &p.header.filename)),
+    v("mime_is_coverletter", |c| mime::flag(c, |p| p.cover_letter)),
+    v("mime_is_multipart", |c| mime::flag(c, |p| p.header.is_multipart())),
+    v("mime_is_rfc822", |c| mime::flag(c, |p| p.attached)),
+    v("mime_part_count", |c| num(c.message.scan.mime.count.map_or(-1, i64::from))),
     v("prvscheck_address", |c| c.scratch.prvscheck_address.clone()),
     v("prvscheck_keynum", |c| c.scratch.prvscheck_keynum.clone()),
     v("prvscheck_result", |c| c.scratch.prvscheck_result.clone()),
     v("recipient_verify_failure", |c| c.acl.recipient_verify_failure.map(Text::clean)),
     v("regex_cachesize", |_| num(0)),
-    v("regex_match_string", |c| c.scratch.regex_match_string.clone()),
+    v("regex_match_string", |c| c.message.scan.regex.expression.clone()),
     v("runrc", |c| num(c.scratch.runrc)),
     v("sender_rate", |c| c.scratch.sender_rate.as_ref().and_then(own)),
     v("sender_rate_limit", |c| c.scratch.sender_rate_limit.as_ref().and_then(own)),

@@ -84,12 +84,14 @@ fn qualify_domain(ctx: &mut Context, router: &RouterInstance, o: &RedirectOption
 
 fn mail_child(o: &RedirectOptions, addr: &Address, text: Text) -> Address {
     // An ancestor's own address is that ancestor again, so that it is not redirected twice.
-    if o.check_ancestor && addr.ancestors().any(|a| a.address.eq_ignore_ascii_case(&text)) {
-        let mut same = Address::new(addr.address.clone());
-        same.flags.caseful = addr.flags.caseful;
-        return same;
+    let child = Address::new(text);
+    let same = |a: &Address| {
+        a.address.eq_ignore_ascii_case(&child.address) && (!a.flags.caseful || a.cc_local_part == child.cc_local_part)
+    };
+    if o.check_ancestor && addr.ancestors().any(same) {
+        return Address::new(addr.address.clone());
     }
-    Address::new(text)
+    child
 }
 
 fn inherit(child: &mut Address, carrier: &Address) {

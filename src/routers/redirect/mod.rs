@@ -39,8 +39,10 @@ impl Router for Redirect {
     fn init(&mut self, _: &BString, generic: &mut RouterOptions, set: &[String], _: &Config) -> Result<(), String> {
         let o = &mut self.options;
         let is_set = |name: &str| set.iter().any(|s| s == name);
-        if o.file.is_set() == o.data.is_set() {
-            return Err("\"file\" or \"data\" must be specified, but not both".into());
+        match (o.file.is_set(), o.data.is_set()) {
+            (true, true) => return Err("only one of \"file\" or \"data\" must be specified".into()),
+            (false, false) => return Err("one of \"file\" or \"data\" must be specified".into()),
+            _ => {}
         }
         if o.one_time {
             o.forbid_pipe = true;
@@ -144,14 +146,15 @@ impl Redirect {
                     children::mail_syntax_errors(ctx, router, &self.options, &list.errors, !list.items.is_empty());
                 }
                 if list.items.is_empty() {
+                    if !list.errors.is_empty() {
+                        addr.failure.message = Some(Text::clean("syntax error in redirection data"));
+                    }
                     return Routed::Decline;
                 }
                 children::make(ctx, router, &self.options, addr, purpose, &list.items, taint)
             }
             Err(ForwardEnd::Blackhole) => {
-                if purpose == RoutePurpose::Test {
-                    println!("mail to {} is discarded", addr.address);
-                } else if purpose == RoutePurpose::Deliver {
+                if purpose == RoutePurpose::Deliver {
                     log_discarded(ctx, router, addr, ":blackhole:");
                 }
                 Routed::Discard

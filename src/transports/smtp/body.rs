@@ -238,13 +238,10 @@ impl Transaction<'_, '_, '_, '_> {
     /// Notes a delivery, with everything that its log line shows.
     fn delivered(&mut self, i: usize, reply: &Reply) {
         let o = &self.opened;
-        let id = o
-            .auth
-            .as_ref()
-            .map(|auth| (auth.by.clone(), auth.id.clone(), self.uses.auth_sender.as_ref().map(|s| BString::from(s.as_bytes()))));
+        let id = o.log_auth(self.uses.auth_sender.as_ref());
         let log = RemoteLog {
             auth: id,
-            pipelining: self.uses.pipelining.then_some(false),
+            pipelining: self.uses.pipelining.then_some(o.early_used()),
             prdr: self.uses.prdr,
             chunking: self.uses.chunking,
             dkim: (!self.dkim.is_empty()).then(|| self.dkim.clone()),

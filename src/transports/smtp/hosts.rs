@@ -178,7 +178,7 @@ impl Run<'_, '_> {
                     Step::Tried { uncounted } => {
                         total += 1;
                         tried += i64::from(!uncounted);
-                        if self.job.continued.is_some() && self.on_continued(&hosts[at]) {
+                        if self.job.continuing().is_some() && self.on_continued(&hosts[at]) {
                             break;
                         }
                     }
@@ -284,7 +284,9 @@ impl Run<'_, '_> {
         if round == 0 {
             skipped.total += 1;
         }
-        if self.job.continued.is_some_and(|c| c.transport == self.job.transport.name && c.is_open()) && !self.on_continued(host) {
+        if self.job.continuing().is_some_and(|c| c.transport == self.job.transport.name && c.is_open())
+            && !self.on_continued(host)
+        {
             return Step::Skip;
         }
         let own = match interface(ctx, &o.interface, host.address, &format!("{} transport", self.job.transport.name)) {
@@ -359,7 +361,7 @@ impl Run<'_, '_> {
             return Step::Skip;
         }
         let mut serial_key = None;
-        if in_hosts(ctx, &o.serialize_hosts, host) {
+        if in_hosts(ctx, "serialize_hosts", &o.serialize_hosts, host) {
             let key = format!("host-serialize-{}", host.name);
             match take_place(ctx, key.as_bytes()) {
                 true => serial_key = Some(key),
@@ -390,7 +392,8 @@ impl Run<'_, '_> {
         found: &check::HostCheck,
     ) -> Step {
         let Some(mut first) = result::prepare(self.job.batch, &mut self.states, host) else { return Step::Stop };
-        let mut attempt = Attempt { host: &*host, port, interface: own, last, no_tls: false, message_defer: false };
+        let mut attempt =
+            Attempt { host: &*host, port, interface: own, last, no_tls: false, no_clear: false, message_defer: false };
         let mut rc = transaction::deliver(ctx, self, &mut attempt);
         self.settle();
         let failure = self.job.batch[first].failure.clone();
@@ -405,8 +408,8 @@ impl Run<'_, '_> {
         if rc == HostResult::Defer
             && failure.basic_errno == errors::TLS_FAILURE
             && self.smtp.options.tls_tempfail_tryclear
-            && !attempt.uses_dane(ctx, self)
-            && !in_hosts(ctx, &self.smtp.options.hosts_require_tls, attempt.host)
+            && !attempt.no_clear
+            && !in_hosts(ctx, "hosts_require_tls", &self.smtp.options.hosts_require_tls, attempt.host)
         {
             let text = failure.message.unwrap_or_default();
             let mut line = BString::from(text.as_bytes());
@@ -460,11 +463,13 @@ impl Run<'_, '_> {
     fn log_host(&self, ctx: &Context, attempt: &Attempt<'_>, first: usize) {
         let f = &self.job.batch[first].failure;
         let message = f.message.as_ref().map(|m| BString::from(m.as_bytes()));
-        result::log_host(ctx, attempt.host, attempt.port, message.as_ref(), f.basic_errno);
+        if !self.job.transport.generic.disable_logging {
+            result::log_host(ctx, attempt.host, attempt.port, message.as_ref(), f.basic_errno);
+        }
     }
 
     fn note_retries(&mut self, first: usize, rc: HostResult, found: &check::HostCheck, message_defer: bool) {
-        let continued = self.job.continued.is_some();
+        let continued = self.job.continuing().is_some();
         let a = &mut self.job.batch[first];
         let defer = rc == HostResult::Defer;
         if (defer || found.host_record) && (!defer || !continued) {
