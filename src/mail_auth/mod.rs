@@ -1,4 +1,4 @@
-//! SPF, DKIM, DMARC, ARC, DomainKeys: who vouches for a message.
+//! SPF, DKIM, DMARC, ARC: who vouches for a message.
 //!
 //! `receive` calls [`begin_message`], [`MessageAuth::arriving`], [`message_received`] and [`arrival_fields`]; ACL
 //! conditions, expansions and the smtp transport call the files of the mechanism that they are about. Keys, canonical
