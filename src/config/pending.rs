@@ -28,7 +28,6 @@ static MAIN: &[&str] = &[
     "ldap_require_cert",
     "ldap_start_tls",
     "ldap_version",
-    "local_scan_timeout",
     "log_ports",
     "max_username_length",
     "mysql_servers",

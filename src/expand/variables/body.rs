@@ -72,6 +72,11 @@ pub fn open(path: &[u8]) -> std::io::Result<File> {
     Ok(f)
 }
 
+/// Where the body begins in a data file.
+pub fn start(path: &[u8]) -> std::io::Result<u64> {
+    open(path)?.stream_position()
+}
+
 fn read(path: &[u8], visible: usize, end: bool) -> std::io::Result<Vec<u8>> {
     let mut f = open(path)?;
     let first = f.stream_position()?;
