@@ -42,3 +42,4 @@ pub mod transports;
 pub mod utils;
 pub mod verify;
 pub mod version;
+pub mod wire;

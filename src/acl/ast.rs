@@ -74,13 +74,29 @@ pub struct Item {
     pub variable: Option<Variable>,
 }
 
-/// `$acl_c...` or `$acl_m...`.
+/// A variable that `set` may change.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Variable {
-    /// It lives as long as the connection, not only the message.
-    pub connection: bool,
-    /// What follows `acl_c` or `acl_m`.
-    pub name: BString,
+pub enum Variable {
+    /// `$acl_c...`: it lives as long as the connection. What follows `acl_c`.
+    Connection(BString),
+    /// `$acl_m...`
+    Message(BString),
+    /// `$dkim_verify_status`
+    DkimStatus,
+    /// `$dkim_verify_reason`
+    DkimReason,
+}
+
+impl Variable {
+    /// Its name.
+    pub fn name(&self) -> BString {
+        match self {
+            Variable::Connection(n) => format!("acl_c{n}").into(),
+            Variable::Message(n) => format!("acl_m{n}").into(),
+            Variable::DkimStatus => "dkim_verify_status".into(),
+            Variable::DkimReason => "dkim_verify_reason".into(),
+        }
+    }
 }
 
 /// All conditions and modifiers.
@@ -97,6 +113,9 @@ pub enum Kind {
     Dcc,
     Decode,
     Delay,
+    DkimSigners,
+    DkimStatus,
+    DmarcStatus,
     Dnslists,
     Domains,
     Encrypted,
@@ -119,6 +138,8 @@ pub enum Kind {
     Senders,
     Set,
     Spam,
+    Spf,
+    SpfGuess,
     Udpsend,
     Verify,
     /// One whose room does not exist yet: refused when the ACL is parsed.

@@ -2,10 +2,10 @@
 
 use bstr::{BString, ByteSlice};
 
-use super::ast::{Item, Kind, Verb};
+use super::ast::{Item, Kind, Variable, Verb};
 use super::messages::Messages;
 use super::run::Run;
-use super::{Verdict, control, delay, headers, logs, nested, ratelimit, seen, udpsend, verify};
+use super::{Verdict, Where, control, delay, headers, logs, nested, ratelimit, seen, udpsend, verify};
 use crate::context::Context;
 use crate::expand::Template;
 use crate::matching::{self, List, Match, Request, Subject};
@@ -31,6 +31,21 @@ pub fn test(ctx: &mut Context, run: &mut Run, verb: Verb, item: &Item, arg: &Tex
         Kind::Dcc => scanned(scan::dcc::test(ctx, arg), m),
         Kind::Decode => scan::mime::decode::test(ctx, arg),
         Kind::Delay => delay::obey(ctx, arg, m),
+        Kind::DkimSigners => {
+            let signer = ctx.message.auth.dkim.cur_signer.clone().unwrap_or_default();
+            listed(ctx, m, |ctx| matching::match_string(ctx, &signer, &item.arg, None))
+        }
+        Kind::DkimStatus => {
+            let status = ctx.message.auth.dkim.status.clone().unwrap_or_default();
+            listed(ctx, m, |ctx| matching::match_string(ctx, &status, &item.arg, None))
+        }
+        Kind::DmarcStatus => {
+            if crate::mail_auth::dmarc::condition(ctx, arg) {
+                Verdict::Ok
+            } else {
+                Verdict::Fail
+            }
+        }
         Kind::Dnslists => crate::verify::dnslists::check(ctx, run.place, &item.arg, m),
         Kind::Domains => {
             let Some(domain) = run.addr.as_ref().map(|a| a.domain.clone()) else { return Verdict::Fail };
@@ -102,14 +117,15 @@ pub fn test(ctx: &mut Context, run: &mut Run, verb: Verb, item: &Item, arg: &Tex
             }
             v
         }
-        Kind::Set => {
-            if let Some(v) = &item.variable {
-                let vars = if v.connection { &mut ctx.acl.connection } else { &mut ctx.acl.message };
-                vars.insert(v.name.clone(), arg.clone());
-            }
-            Verdict::Ok
-        }
+        Kind::Set => set(ctx, run, item, arg, m),
         Kind::Spam => scanned(scan::spam::test(ctx, arg), m),
+        Kind::Spf | Kind::SpfGuess => {
+            if crate::mail_auth::spf::condition(ctx, arg, item.kind == Kind::SpfGuess) {
+                Verdict::Ok
+            } else {
+                Verdict::Fail
+            }
+        }
         Kind::Udpsend => udpsend::obey(ctx, arg, m),
         Kind::Verify => {
             let v = verify::test(ctx, run, arg, m);
@@ -124,6 +140,25 @@ pub fn test(ctx: &mut Context, run: &mut Run, verb: Verb, item: &Item, arg: &Tex
         // Dealt with by the caller, or refused by the parser.
         Kind::Endpass | Kind::LogMessage | Kind::Message | Kind::Missing => Verdict::Ok,
     }
+}
+
+fn set(ctx: &mut Context, run: &Run, item: &Item, arg: &Text, m: &mut Messages) -> Verdict {
+    match &item.variable {
+        None => {}
+        Some(Variable::Connection(name)) => {
+            ctx.acl.connection.insert(name.clone(), arg.clone());
+        }
+        Some(Variable::Message(name)) => {
+            ctx.acl.message.insert(name.clone(), arg.clone());
+        }
+        Some(v) if run.place != Where::Dkim => {
+            m.set_log(Text::clean(format!("cannot set {} in {} ACL", v.name(), run.place.name())));
+            return Verdict::Error;
+        }
+        Some(Variable::DkimStatus) => ctx.message.auth.dkim.status = Some(arg.clone()),
+        Some(Variable::DkimReason) => ctx.message.auth.dkim.reason = Some(arg.clone()),
+    }
+    Verdict::Ok
 }
 
 /// The domain's list; what its wild cards match is in `$0`, `$1`...

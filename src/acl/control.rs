@@ -8,9 +8,11 @@ use super::run::Run;
 use super::{Verdict, dscp};
 use crate::context::Context;
 use crate::context::message::{FakeResponse, Submission};
-use crate::log::{self, Which};
+use crate::log::debuglog::{self, Wanted};
+use crate::log::{self, Which, trace};
 use crate::parse;
 use crate::text::Text;
+use crate::verify::cutthrough;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Control {
@@ -33,6 +35,7 @@ enum Control {
     NoMboxUnspool,
     NoMultilineResponses,
     NoPipelining,
+    RequireTls,
     Queue,
     Submission,
     SuppressLocalFixups,
@@ -60,7 +63,7 @@ static ROWS: &[Row] = &[
     row("allow_auth_unadvertised", Control::AllowAuthUnadvertised, false, Places::only(&[Where::Connect, Where::Helo])),
     row("caseful_local_part", Control::CasefulLocalPart, false, Places::only(&[Where::Rcpt])),
     row("caselower_local_part", Control::CaselowerLocalPart, false, Places::only(&[Where::Rcpt])),
-    row("cutthrough_delivery", Control::CutthroughDelivery, true, Places::ALL),
+    row("cutthrough_delivery", Control::CutthroughDelivery, true, Places::only(&[Where::Rcpt])),
     row("debug", Control::Debug, true, Places::ALL),
     row(
         "dkim_disable_verify",
@@ -88,6 +91,7 @@ static ROWS: &[Row] = &[
     row("no_pipelining", Control::NoPipelining, false, SMTP),
     row("queue", Control::Queue, true, MESSAGE),
     row("queue_only", Control::Queue, true, MESSAGE),
+    row("requiretls", Control::RequireTls, false, MESSAGE),
     row("submission", Control::Submission, true, Places::only(&[Where::Mail, Where::Rcpt, Where::Predata])),
     row(
         "suppress_local_fixups",
@@ -135,31 +139,42 @@ fn try_obey(ctx: &mut Context, run: &mut Run, arg: &Text) -> Result<Done, String
         let name = if row.control == Control::Queue { "queue" } else { row.name };
         return Err(format!("cannot use \"control={name}\" in {} ACL", run.place.name()));
     }
-    let missing = || Err(format!("control={} is not implemented", row.name));
     match row.control {
         Control::AllowAuthUnadvertised => ctx.session.allow_auth_unadvertised = true,
         Control::CasefulLocalPart => local_part_case(ctx, run, true),
         Control::CaselowerLocalPart => local_part_case(ctx, run, false),
+        Control::Debug => debug_control(ctx, arg, rest)?,
         Control::DkimDisableVerify => ctx.message.dkim_disable_verify = true,
         Control::DmarcDisableVerify => ctx.message.dmarc_disable_verify = true,
+        Control::DmarcEnableForensic => ctx.message.dmarc_forensic = true,
         Control::Dscp => dscp::set(ctx, arg, rest.get(1..).unwrap_or_default())?,
         Control::EnforceSync => ctx.session.enforce_sync = true,
         Control::NoEnforceSync => ctx.session.enforce_sync = false,
         Control::Fakedefer => fake(ctx, FakeResponse::Defer, arg, rest),
-        Control::Fakereject => fake(ctx, FakeResponse::Fail, arg, rest),
+        Control::Fakereject => {
+            fake(ctx, FakeResponse::Fail, arg, rest);
+            cutthrough::end(ctx, "fakereject");
+        }
         Control::Freeze => {
             let tell = match rest {
                 b"" => true,
                 b"/no_tell" => false,
                 _ => return Err(syntax()),
             };
-            ctx.message.freeze_requested = true;
+            // Nothing waits in a wrapper.
+            ctx.message.freeze_requested = !ctx.config.main.mua_wrapper;
             ctx.message.freeze_no_tell = !tell;
+            cutthrough::end(ctx, "item frozen");
         }
         Control::NoCalloutFlush => ctx.session.no_callout_flush = true,
         Control::NoDelayFlush => ctx.session.no_delay_flush = true,
         Control::NoMboxUnspool => ctx.message.scan.keep = true,
         Control::NoMultilineResponses => ctx.session.no_multiline_responses = true,
+        Control::RequireTls => {
+            ctx.message.requiretls = true;
+            // The connection of a callout was not made for that.
+            cutthrough::end(ctx, "REQUIRETLS");
+        }
         Control::NoPipelining => ctx.session.pipelining_enabled = false,
         Control::Queue => {
             let mut first_pass = false;
@@ -170,8 +185,9 @@ fn try_obey(ctx: &mut Context, run: &mut Run, arg: &Text) -> Result<Done, String
                     _ => return Err(syntax()),
                 }
             }
-            ctx.message.queue_only = true;
-            ctx.message.queue_smtp = first_pass;
+            ctx.message.queue_only = !ctx.config.main.mua_wrapper;
+            ctx.message.queue_smtp = first_pass && ctx.message.queue_only;
+            cutthrough::end(ctx, "queueing forced");
         }
         Control::Submission => {
             let charset = ctx.config.main.headers_charset.raw().unwrap_or_default();
@@ -186,7 +202,7 @@ fn try_obey(ctx: &mut Context, run: &mut Run, arg: &Text) -> Result<Done, String
                 _ => return Err("bad option value for control=utf8_downconvert".into()),
             });
         }
-        Control::CutthroughDelivery | Control::Debug | Control::DmarcEnableForensic => return missing(),
+        Control::CutthroughDelivery => cutthrough::request(ctx, rest),
         Control::Wellknown => {
             let path = arg.piece(rest.get(1..).unwrap_or_default());
             return well_known(ctx, &path);
@@ -213,6 +229,46 @@ fn well_known(ctx: &mut Context, path: &Text) -> Result<Done, String> {
 
 fn options(rest: &[u8]) -> impl Iterator<Item = BString> + '_ {
     rest.split(|c| *c == b'/').skip(1).map(BString::from)
+}
+
+/// `control = debug`
+fn debug_control(ctx: &mut Context, arg: &Text, rest: &[u8]) -> Result<(), String> {
+    let (mut tag, mut selector, mut pretrigger) = (BString::default(), trace::default_categories(), None);
+    let (mut on_panic, mut now) = (false, false);
+    for option in options(rest) {
+        let (name, value) = option.split_once_str("=").map_or((option.as_slice(), None), |(n, v)| (n, Some(v)));
+        let bad = || format!("bad option \"{option}\" in \"control={arg}\"");
+        match (name, value) {
+            (b"stop", None) => {
+                debuglog::stop(ctx, false);
+                return Ok(());
+            }
+            (b"kill", None) => {
+                debuglog::stop(ctx, true);
+                return Ok(());
+            }
+            (b"tag", Some(v)) => tag = v.into(),
+            (b"opts", Some(v)) => selector = trace::parse(v)?,
+            (b"pretrigger", Some(v)) => {
+                let size = v.to_str().ok().and_then(|v| v.parse().ok()).ok_or_else(bad)?;
+                pretrigger = Some(size).filter(|n: &usize| *n > 0);
+            }
+            (b"trigger", Some(b"paniclog")) => on_panic = true,
+            (b"trigger", Some(b"now")) => now = true,
+            _ => return Err(bad()),
+        }
+    }
+    match &ctx.run.debug_log {
+        Some(log) if now => log.trigger(),
+        Some(_) => {}
+        None => {
+            let path = debuglog::path(ctx, &tag)?;
+            // With a trigger that has come nothing needs to wait.
+            let pretrigger = pretrigger.filter(|_| !now);
+            debuglog::start(ctx, Wanted { path, selector, pretrigger, on_panic: on_panic && !now });
+        }
+    }
+    Ok(())
 }
 
 /// What `$local_part` and `local_parts` see from here on.

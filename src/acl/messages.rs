@@ -70,7 +70,10 @@ pub fn apply(
             *m = Messages::default();
         }
         if let Some(template) = message {
-            ctx.acl.verify_message = old_user;
+            // What a condition has kept back from the peer may still be told on purpose.
+            if old_user.is_some() {
+                ctx.acl.verify_message = old_user;
+            }
             if let Some(text) = expand_message(ctx, template) {
                 m.user = Some(text);
                 if m.log_is_user {

@@ -99,6 +99,12 @@ fn set_variable(rest: &mut &[u8]) -> Result<Variable, String> {
     let s = *rest;
     let shown = s.as_bstr();
     let bad = |why: &str| format!("invalid variable name after \"set\" in ACL modifier \"set {shown}\" ({why})");
+    for (name, v) in [("dkim_verify_status", Variable::DkimStatus), ("dkim_verify_reason", Variable::DkimReason)] {
+        if let Some(after) = s.strip_prefix(name.as_bytes()).filter(|a| !a.first().is_some_and(u8::is_ascii_alphanumeric)) {
+            *rest = after.trim_start();
+            return Ok(v);
+        }
+    }
     let (connection, tail) = match s.get(..5) {
         Some(b"acl_c") => (true, &s[5..]),
         Some(b"acl_m") => (false, &s[5..]),
@@ -113,7 +119,7 @@ fn set_variable(rest: &mut &[u8]) -> Result<Variable, String> {
         return Err(format!("invalid character \"{}\" in variable name in ACL modifier \"set {shown}\"", char::from(*c)));
     }
     *rest = after.trim_start();
-    Ok(Variable { connection, name: name.into() })
+    Ok(if connection { Variable::Connection(name.into()) } else { Variable::Message(name.into()) })
 }
 
 /// Splits text into logical lines: comments go, a line that ends with a backslash goes on in the next one.
@@ -157,7 +163,7 @@ mod tests {
         assert_eq!(a.statements.len(), 3);
         assert_eq!(a.statements[0].items[0].arg.raw(), b": a");
         assert!(a.statements[0].items[1].negated);
-        assert_eq!(a.statements[1].items[0].variable.as_ref().unwrap().name, "_a");
+        assert_eq!(a.statements[1].items[0].variable.as_ref().unwrap().name(), "acl_m_a");
         assert_eq!(a.statements[2].verb, Verb::Deny);
     }
 

@@ -12,6 +12,7 @@ use crate::expand::{self, ExpandError, Template};
 use crate::log::{self, Selector, Which, hdebug};
 use crate::route::Address;
 use crate::text::Text;
+use crate::verify::cutthrough::{self, RcptEnd};
 
 /// ACLs nested deeper than this are taken for a loop.
 const MAX_LEVEL: u32 = 20;
@@ -58,6 +59,22 @@ pub fn check(ctx: &mut Context, place: Where, recipient: Option<&Text>, string: 
     };
     ctx.acl.running = before;
     ctx.acl.source = None;
+    if place == Where::Rcpt
+        && let Some(addr) = &run.addr
+    {
+        match cutthrough::at_rcpt_end(ctx, addr, verdict == Verdict::Ok) {
+            RcptEnd::AsBefore => {}
+            RcptEnd::Refused(text) => {
+                verdict = Verdict::Fail;
+                m.user = text;
+            }
+            RcptEnd::Deferred(text) => {
+                verdict = Verdict::Defer;
+                m.user = text;
+                ctx.acl.temp_details = true;
+            }
+        }
+    }
     if let Some(outer) = lists {
         ctx.services.lists.leave_address(outer);
     }
@@ -343,7 +360,7 @@ fn obey_items(ctx: &mut Context, run: &mut Run, statement: &Statement, endpass: 
         };
         let mut left = String::from(info.name);
         if let Some(v) = &item.variable {
-            left.push_str(&format!(" acl_{}{}", if v.connection { 'c' } else { 'm' }, v.name));
+            left.push_str(&format!(" {}", v.name()));
         }
         if item.negated {
             left.insert(0, '!');

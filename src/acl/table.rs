@@ -55,6 +55,19 @@ const WITH_SENDER: Places = Places::except(&[
     Where::Vrfy,
 ]);
 
+const AFTER_MAIL: Places = Places::except(&[
+    Where::Auth,
+    Where::Connect,
+    Where::Helo,
+    Where::Mailauth,
+    Where::Etrn,
+    Where::Expn,
+    Where::StartTls,
+    Where::Vrfy,
+    Where::NotSmtp,
+    Where::NotSmtpStart,
+]);
+
 /// All of them.
 pub static TABLE: &[Info] = &[
     condition("acl", Kind::Acl, false, Places::ALL),
@@ -73,9 +86,9 @@ pub static TABLE: &[Info] = &[
     condition("dcc", Kind::Dcc, true, WITH_CONTENT),
     condition("decode", Kind::Decode, true, Places::only(&[Where::Mime])),
     modifier("delay", Kind::Delay, true, Places::except(&[Where::Notquit])),
-    missing("dkim_signers"),
-    missing("dkim_status"),
-    missing("dmarc_status"),
+    condition("dkim_signers", Kind::DkimSigners, false, Places::only(&[Where::Dkim])),
+    condition("dkim_status", Kind::DkimStatus, false, Places::only(&[Where::Dkim, Where::Data, Where::Prdr, Where::Mime])),
+    condition("dmarc_status", Kind::DmarcStatus, true, Places::only(&[Where::Data])),
     condition("dnslists", Kind::Dnslists, false, Places::ALL),
     condition("domains", Kind::Domains, false, WITH_RECIPIENT),
     condition("encrypted", Kind::Encrypted, false, Places::except(&[Where::NotSmtp, Where::NotSmtpStart, Where::Connect])),
@@ -98,8 +111,8 @@ pub static TABLE: &[Info] = &[
     condition("senders", Kind::Senders, false, WITH_SENDER),
     modifier("set", Kind::Set, true, Places::ALL),
     condition("spam", Kind::Spam, true, WITH_CONTENT),
-    missing("spf"),
-    missing("spf_guess"),
+    condition("spf", Kind::Spf, true, AFTER_MAIL),
+    condition("spf_guess", Kind::SpfGuess, true, AFTER_MAIL),
     modifier("udpsend", Kind::Udpsend, true, Places::ALL),
     condition("verify", Kind::Verify, true, Places::ALL),
 ];

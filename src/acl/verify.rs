@@ -106,7 +106,7 @@ fn inner(ctx: &mut Context, run: &mut Run, arg: &Text, m: &mut Messages) -> Resu
         return Err(format!("cannot verify {} in ACL for {}", row.name, run.place.name()));
     }
     match row.what {
-        What::Arc => Err("ACL condition \"verify = arc\" is not implemented".into()),
+        What::Arc => Ok(ok_or_fail(crate::mail_auth::arc::condition(ctx, options.first().map(|o| o.as_slice())))),
         What::Certificate => {
             if ctx.session.tls_in.certificate_verified {
                 return Ok(Verdict::Ok);
@@ -342,7 +342,10 @@ fn recipient(ctx: &mut Context, run: &mut Run, parsed: &Parsed, m: &mut Messages
     let saved = ctx.address.clone();
     let lists = ctx.services.lists.of_address();
     let options = verify::VerifyOptions { recipient: true, ..parsed.options.clone() };
-    let result = verify::verify_address(ctx, &mut item, &options);
+    let outcome = match &options.quota {
+        Some(quota) => verify::quota::check(ctx, &mut item, quota),
+        None => verify::verify_address(ctx, &mut item, &options).outcome,
+    };
     hdebug!(ctx, ACL, "----------- end verify ------------");
     ctx.services.lists.leave_address(lists);
     ctx.address = saved;
@@ -350,10 +353,15 @@ fn recipient(ctx: &mut Context, run: &mut Run, parsed: &Parsed, m: &mut Messages
     m.log = item.failure.message.clone();
     m.user = item.failure.user_message.clone().or_else(|| item.failure.message.clone());
     m.log_is_user = item.failure.user_message.is_none();
+    if options.quota.is_some() {
+        // How full mailboxes are is not for everybody, unless the administrator says it.
+        ctx.acl.verify_message = m.user.take();
+        m.log_is_user = false;
+    }
     if item.flags.pass_message || item.flags.user_message_given {
         ctx.acl.temp_details = true;
     }
-    let verdict = override_defer(ctx, run, parsed, result.outcome);
+    let verdict = override_defer(ctx, run, parsed, outcome);
     restore_address(ctx, run);
     ctx.address.address_data = item.address_data.clone();
     Ok(verdict)

@@ -5,7 +5,7 @@ use bstr::{BString, ByteSlice};
 use crate::config::values::parse_interval;
 use crate::parse::list;
 use crate::text::Text;
-use crate::verify::{CalloutOptions, VerifyOptions};
+use crate::verify::{CalloutOptions, QuotaOptions, VerifyOptions};
 
 /// What the options say.
 #[derive(Clone, Debug, Default)]
@@ -34,7 +34,7 @@ impl Parsed {
     /// Options that a sender cannot have.
     pub fn check_for_sender(&self) -> Result<(), String> {
         self.check_for_recipient()?;
-        if self.options.quota {
+        if self.options.quota.is_some() {
             return Err("can only verify quota of recipient".into());
         }
         match &self.options.callout {
@@ -75,12 +75,37 @@ pub fn parse(arg: &Text, options: &[BString], header_sender: bool) -> Result<Par
                 p.options.callout = Some(callout);
             }
             l if l.starts_with(b"quota") => {
-                return Err("the \"quota\" option of ACL condition \"verify\" is not implemented".into());
+                p.options.quota = Some(quota_options(arg, option.get(5..).unwrap_or_default())?);
             }
             _ => return Err(format!("unknown option \"{option}\" in ACL condition \"verify {arg}\"")),
         }
     }
     Ok(p)
+}
+
+/// What follows `quota`.
+fn quota_options(arg: &Text, rest: &[u8]) -> Result<QuotaOptions, String> {
+    let mut q = QuotaOptions::default();
+    if rest.is_empty() {
+        return Ok(q);
+    }
+    let list =
+        rest.trim_start().strip_prefix(b"=").ok_or_else(|| format!("'=' expected after \"quota\" in ACL condition \"{arg}\""))?;
+    for item in list::items_with(list, b',') {
+        let (name, value) = item.split_once_str("=").map_or((item.as_slice(), None), |(n, v)| (n.trim(), Some(v.trim())));
+        let time = || {
+            value
+                .and_then(parse_interval)
+                .ok_or_else(|| format!("bad time value for {} in ACL condition \"verify {arg}\"", name.as_bstr()))
+        };
+        match name.to_ascii_lowercase().as_slice() {
+            b"cachepos" => q.positive = time()?,
+            b"cacheneg" => q.negative = time()?,
+            b"no_cache" if value.is_none() => q = QuotaOptions { positive: 0, negative: 0 },
+            _ => return Err(format!("unknown quota option \"{item}\" in ACL condition \"verify {arg}\"")),
+        }
+    }
+    Ok(q)
 }
 
 fn callout_options(
@@ -146,7 +171,7 @@ fn callout_options(
             }
             Some(n @ "maxwait") => c.overall = Some(time(value(n)?)?),
             Some(n @ "connect") => c.connect = Some(time(value(n)?)?),
-            Some("hold") => return Err("the \"hold\" callout option of ACL condition \"verify\" is not implemented".into()),
+            Some("hold") => c.hold = true,
             _ => c.timeout = time(&item)?,
         }
     }
@@ -172,6 +197,10 @@ mod tests {
         assert!(p("sender/callout=x", false).unwrap_err().starts_with("bad time value"));
         assert!(p("sender/callout=mailfrom=a@b", false).unwrap_err().contains("only for verify=header_sender"));
         assert!(p("header_sender/callout=mailfrom=a@b", true).is_ok());
+        let q = p("recipient/quota=cachepos=20s,cacheneg=100s", false).unwrap().options.quota.unwrap();
+        assert_eq!((q.positive, q.negative), (20, 100));
+        assert_eq!(p("recipient/quota", false).unwrap().options.quota, Some(QuotaOptions::default()));
+        assert!(p("recipient/quota=cachepos", false).is_err() && p("recipient/quota=x", false).is_err());
         assert!(p("sender/foo", false).unwrap_err().starts_with("unknown option \"foo\""));
     }
 }

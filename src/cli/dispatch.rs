@@ -8,7 +8,7 @@ use bstr::{BString, ByteSlice};
 
 use super::options::{MessageAction, Options, Refusal, Test};
 use super::parse::refuse;
-use super::{privilege, reception, test_message, testing as testing_modes};
+use super::{filter_test, privilege, reception, test_message, testing as testing_modes};
 use crate::config::show::{self, Viewer};
 use crate::context::Context;
 use crate::daemon::{self, DaemonOptions};
@@ -42,18 +42,21 @@ pub fn dispatch(ctx: &mut Context, o: Options) -> Result<i32, Refusal> {
     if let Some(listing) = &o.list_queue {
         privilege::become_exim(&ctx.config)?;
         let mut listing = listing.clone();
-        listing.queue_name.clone_from(&o.queue_name);
+        listing.queue_name = o.named_queue();
         listing.messages.clone_from(&o.arguments);
         return Ok(list::list(ctx, &listing));
     }
     if let Some((action, ids)) = &o.action {
         return messages(ctx, &o, action, ids);
     }
+    if let Some((address, size)) = &o.quota_of {
+        return Ok(crate::verify::quota::serve(ctx, address, *size));
+    }
     if o.atrn.is_some() {
         return missing("-atrn");
     }
     if o.remove_pid_file {
-        return missing("-oPX");
+        return remove_pid_file(ctx, &o);
     }
     if o.daemon.is_some() || o.has_schedule() {
         return start_daemon(ctx, &o);
@@ -94,9 +97,10 @@ fn testing(ctx: &mut Context, o: &Options, test: &Test) -> Result<i32, Refusal> 
             let result = super::expand_test::run(ctx, &words, &mut std::io::stdin().lock(), &mut std::io::stdout().lock());
             Ok(result.unwrap_or(1))
         }
-        Test::Filter { .. } => {
+        Test::Filter { user, system } => {
+            reception::describe(ctx, o)?;
             privilege::become_caller(&ctx.run)?;
-            missing("-bf")
+            filter_test::run(ctx, o, system.as_ref(), user.as_ref())
         }
         Test::Address => verify(ctx, o, Command::Test),
         Test::Verify { sender: false } => verify(ctx, o, Command::VerifyRecipient),
@@ -132,16 +136,20 @@ fn messages(ctx: &mut Context, o: &Options, action: &MessageAction, ids: &[BStri
             privilege::become_exim(&ctx.config)?;
             let mut status = 0;
             for id in ids {
-                status = status.max(view::view(ctx, &o.queue_name, id, *what));
+                status = status.max(view::view(ctx, &o.named_queue(), id, *what));
             }
             Ok(status)
         }
         MessageAction::Act(action) => {
             let mut status = 0;
             for id in ids {
-                if !actions::act(ctx, &o.queue_name, id, action) {
+                if !actions::act(ctx, &o.named_queue(), id, action) {
                     status = 1;
                 }
+            }
+            // What moving says of each message stands on one line.
+            if matches!(action, actions::Action::Move(_)) {
+                println!();
             }
             Ok(status)
         }
@@ -150,24 +158,30 @@ fn messages(ctx: &mut Context, o: &Options, action: &MessageAction, ids: &[BStri
 
 fn start_daemon(ctx: &mut Context, o: &Options) -> Result<i32, Refusal> {
     let wanted = o.daemon.clone().unwrap_or_default();
-    if wanted.inetd_wait.is_some() {
-        return missing("-bw");
-    }
-    if o.no_notifier {
-        return missing("-oY");
-    }
     if ctx.config.main.mua_wrapper {
-        log::write(ctx, None, Which::MAIN.and(Which::PANIC_DIE), b"Daemon cannot be run when mua_wrapper is set");
+        let text = "Daemon cannot be run when mua_wrapper is set";
+        eprintln!("{text}");
+        log::write(ctx, None, Which::MAIN.and(Which::PANIC_DIE), text.as_bytes());
     }
     let options = DaemonOptions {
         listen: o.daemon.is_some(),
-        foreground: wanted.foreground,
+        foreground: wanted.foreground || wanted.inetd_wait.is_some(),
+        inetd_wait: wanted.inetd_wait,
         schedules: o.queue_runs.clone(),
         tls_on_connect: o.tls_on_connect,
         interfaces: o.interfaces.clone(),
         pid_file: o.pid_file.clone(),
     };
     Ok(daemon::run(ctx, &options))
+}
+
+/// `-oPX`: removes the file that the daemon wrote its process id to.
+fn remove_pid_file(ctx: &mut Context, o: &Options) -> Result<i32, Refusal> {
+    if ctx.run.real_uid != 0 && ctx.run.real_uid != ctx.config.site.exim_uid {
+        return Err(refuse("-oPX is for root and the Exim user only"));
+    }
+    let options = DaemonOptions { listen: true, pid_file: o.pid_file.clone(), ..DaemonOptions::default() };
+    daemon::remove_pid_file(ctx, &options).map(|()| 0).map_err(refuse)
 }
 
 /// `-bi`: runs bi_command as the caller.

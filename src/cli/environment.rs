@@ -7,26 +7,27 @@ use bstr::ByteSlice;
 
 use crate::config::ids::items;
 use crate::context::Context;
-use crate::expand::Template;
 use crate::log::{self, Which};
-use crate::matching::{self, Match};
+use crate::matching::{self, List, Match, Request, Subject};
 use crate::sys::{env, exec};
 use crate::text::Text;
 
 /// Replaces the environment. `warn`: an administrator who has said nothing about it is told.
 pub fn clean(ctx: &mut Context, warn: bool) -> Result<(), String> {
-    // The list is not expanded: what stands in it may need its backslashes.
-    let keep = ctx.config.main.keep_environment.raw().map(Template::literal);
+    // The list is not expanded: a `$` in it is a regular expression's.
+    let keep = ctx.config.main.keep_environment.raw().map(Text::clean);
     let (m, any) = (&ctx.config.main, !exec::current_environment().is_empty());
     if warn && any && !m.keep_environment.is_set() && !m.add_environment.is_set() {
         log::write(ctx, None, Which::MAIN, b"Warning: purging the environment.\n Suggested action: use keep_environment.");
     }
     let mut kept: Vec<Vec<u8>> = Vec::new();
-    if let Some(list) = keep.filter(|l| !l.raw().is_empty()) {
+    if let Some(list) = keep.filter(|l| !l.is_empty()) {
         for entry in exec::current_environment() {
             let Some(equals) = entry.find_byte(b'=') else { continue };
             let name = Text::clean(entry.get(..equals).unwrap_or_default());
-            if matching::match_string(ctx, &name, &list, None) == Match::Yes {
+            let subject = Subject::String { text: &name, caseless: true };
+            let request = Request { subject, list: List::Ready(&list), single: false, captures: false, label: None };
+            if matching::test(ctx, &request, None) == Match::Yes {
                 kept.push(entry);
             }
         }

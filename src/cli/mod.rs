@@ -5,6 +5,7 @@
 mod dispatch;
 mod environment;
 pub(crate) mod expand_test;
+mod filter_test;
 mod info;
 mod modes;
 pub mod options;

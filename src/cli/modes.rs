@@ -197,6 +197,11 @@ fn internal_option(o: &mut Options, word: &BString, rest: &[u8], words: &mut Wor
     let mut take = || words.take().cloned().ok_or_else(|| unknown(word));
     match rest {
         b"G" => o.queue_name = limited(&take()?, 255, "-MCG")?,
+        b"q" => {
+            let address = limited(&take()?, 1024, "-MCq")?;
+            let size = take()?.to_str().ok().and_then(|s| s.parse().ok()).ok_or_else(|| unknown(word))?;
+            o.quota_of = Some((address, size));
+        }
         b"d" => o.purpose = Some(limited(&take()?, 255, "-MCd")?),
         _ => return Err(refuse(format!("{word} is not implemented"))),
     }
@@ -222,6 +227,10 @@ pub fn option_q<'a>(o: &mut Options, word: &'a BString, rest: &'a [u8], words: &
     run.force = flag(b'f');
     run.force_frozen = run.force && flag(b'f');
     run.local_only = flag(b'l');
+    if let [which @ (b'R' | b'S'), more @ ..] = s {
+        o.queue_runs.push(Schedule { interval: 0, options: run });
+        return option_select(o, word, *which == b'R', more, words);
+    }
     if let Some(name) = s.strip_prefix(b"G") {
         let (name, time) = match name.find_byte(b'/') {
             Some(i) => (name.get(..i).unwrap_or_default(), name.get(i + 1..).unwrap_or_default()),

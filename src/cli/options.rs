@@ -207,6 +207,8 @@ pub struct Options {
     pub no_notifier: bool,
     /// `-E id`
     pub bounce_of: Option<BString>,
+    /// `-MCq address size`: would the mailbox take that much?
+    pub quota_of: Option<(BString, u64)>,
     /// `-MCG name`
     pub queue_name: BString,
     /// `-L tag`
@@ -247,6 +249,20 @@ impl Options {
         self.queue_runs.iter().find(|s| s.interval == 0).map(|s| &s.options)
     }
 
+    /// The queue that a listing or an action is about: `-MCG name`, or a `-qG` that is no run of its own.
+    pub fn named_queue(&self) -> BString {
+        match self.queue_runs.first() {
+            Some(run) if self.queue_name.is_empty() => run.options.queue_name.clone(),
+            _ => self.queue_name.clone(),
+        }
+    }
+
+    /// Do the `-qG...` only name the queue that a listing or an action is about?
+    fn queue_is_named_only(&self) -> bool {
+        (self.list_queue.is_some() || self.action.is_some())
+            && self.queue_runs.iter().all(|s| s.interval == 0 && s.options.is_plain())
+    }
+
     /// True if some run has an interval.
     pub fn has_schedule(&self) -> bool {
         self.queue_runs.iter().any(|s| s.interval > 0)
@@ -262,7 +278,7 @@ impl Options {
         let daemon = self.daemon.is_some() || self.has_schedule();
         [
             daemon,
-            self.single_run().is_some(),
+            self.single_run().is_some() && !self.queue_is_named_only(),
             self.list_queue.is_some(),
             self.show.is_some(),
             self.test.is_some(),
@@ -272,6 +288,7 @@ impl Options {
             self.info.is_some(),
             self.log_text.is_some(),
             self.atrn.is_some(),
+            self.quota_of.is_some(),
             self.remove_pid_file,
         ]
         .iter()

@@ -119,6 +119,7 @@ pub fn check(o: &Options, run: &Run, config: &Config) -> Result<(), Refusal> {
         || looks_at_message
         || o.log_text.is_some()
         || o.atrn.is_some()
+        || o.quota_of.is_some()
         || matches!(o.test, Some(Test::Malware(_)))
     {
         return Err(denied());

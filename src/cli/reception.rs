@@ -5,6 +5,7 @@
 
 use std::io::Write as _;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use bstr::BString;
 
@@ -33,14 +34,20 @@ pub fn run(ctx: &mut Context, o: &Options) -> Result<i32, Refusal> {
     let privilege = Privilege::lower(ctx)?;
     let mut deliver = |ctx: &mut Context, accepted: &Accepted| {
         if let Some(when) = accepted.delivery {
-            privilege.raised(|| queue_delivery(ctx, &accepted.id, when));
+            let done = privilege.raised(|| queue_delivery(ctx, &accepted.id, when));
+            // The exit status is all the answer that a caller gets who has been told already that we have the message.
+            if done != Some(true) && ctx.config.main.mua_wrapper {
+                std::process::exit(1);
+            }
         }
     };
     match o.input {
         InputMode::Smtp => {
             ctx.session.input = Input::Smtp;
             wire(ctx, true)?;
-            Ok(i32::from(smtp_in::serve(ctx, &mut deliver) != SessionEnd::Done))
+            let end = smtp_in::serve(ctx, &mut deliver);
+            ctx.services.work.wait(Duration::MAX);
+            Ok(i32::from(end != SessionEnd::Done))
         }
         InputMode::Batch => {
             ctx.session.input = Input::BatchedSmtp;
@@ -72,7 +79,9 @@ pub fn rehearse(ctx: &mut Context, o: &Options, address: &[u8], callouts: bool) 
     if let Some((ip, port)) = split_address(address) {
         ctx.session.host_address = Some(Text::clean(ip.to_string()));
         ctx.session.host_ip = Some(ip);
-        ctx.session.host_port = port;
+        if port != 0 {
+            ctx.session.host_port = port;
+        }
     }
     ctx.session.sender_host_notsocket = true;
     super::privilege::become_exim(&ctx.config)?;
@@ -82,6 +91,13 @@ pub fn rehearse(ctx: &mut Context, o: &Options, address: &[u8], callouts: bool) 
     let _ = write!(out, "\n**** SMTP testing session as if from host {shown}\n{ident}**** This is not for real!\n\n");
     let _ = out.flush();
     ctx.session.input = Input::Smtp;
+    if ctx.run.test_harness && ctx.session.interface_port != 0 && o.given.ident.is_none() {
+        // Only in tests is there somebody at the other end to ask.
+        let run = ctx.run.clone();
+        ctx.run = std::sync::Arc::new(crate::context::Run { host_checking: false, ..(*run).clone() });
+        crate::verify::ident(ctx);
+        ctx.run = run;
+    }
     wire(ctx, true)?;
     // A rehearsal has no failure to tell of.
     Ok(i32::from(smtp_in::serve(ctx, &mut |_, _| {}) == SessionEnd::Broken))
@@ -176,7 +192,8 @@ fn caller(ctx: &mut Context, o: &Options, remote: bool) -> Result<(), Refusal> {
     ctx.message.originator_gid = ctx.run.real_gid;
     if !remote && o.given.host_address.is_none() {
         ctx.session.authenticated_id = Some(Text::clean(ctx.run.login.to_vec()));
-        ctx.session.authenticated_sender = Some(own.clone());
+        let plain = [ctx.run.login.as_slice(), b"@", &ctx.config.site.qualify_domain].concat();
+        ctx.session.authenticated_sender = Some(Text::clean(plain));
     }
     if smtp {
         return Ok(());
@@ -262,14 +279,16 @@ impl Privilege {
     }
 
     /// Does something as root.
-    fn raised(&self, work: impl FnOnce()) {
-        let Some((uid, gid, old)) = self.lowered else { return work() };
+    /// `None`: root could not be had.
+    fn raised<T>(&self, work: impl FnOnce() -> T) -> Option<T> {
+        let Some((uid, gid, old)) = self.lowered else { return Some(work()) };
         if ids::seteuid(0).is_err() || ids::setegid(old).is_err() {
-            return;
+            return None;
         }
-        work();
+        let result = work();
         if ids::setegid(gid).is_err() || ids::seteuid(uid).is_err() {
             std::process::abort();
         }
+        Some(result)
     }
 }

@@ -62,7 +62,7 @@ fn try_run() -> Result<i32, Refusal> {
     let mut run = facts(&o, argv)?;
     if run.debug & trace::ANY != 0 {
         trace::early(
-            run.debug,
+            &run,
             format_args!(
                 "Exim version {} uid={} gid={} pid={} D={:x}\n{}",
                 crate::version::version(),
@@ -88,6 +88,9 @@ fn try_run() -> Result<i32, Refusal> {
     }
     let logger = Arc::new(Logger::default());
     let config = load(&o, &run, &logger, &files);
+    if config.main.mua_wrapper {
+        logger.leave_stderr_alone();
+    }
     privilege::classify(&mut run, &config);
     finish_run(&o, &mut run, &config);
     if o.version {
@@ -123,32 +126,23 @@ fn try_run() -> Result<i32, Refusal> {
 
 /// Programs that Exim installs beside itself are this one under another name.
 fn utility(program: &[u8], arguments: &[BString]) -> Option<i32> {
-    const NAMES: &[&str] = &[
-        "exicyclog",
-        "exigrep",
-        "exim_checkaccess",
-        "exim_dbmbuild",
-        "exim_dumpdb",
-        "exim_fixdb",
-        "exim_lock",
-        "exim_msgdate",
-        "exim_tidydb",
-        "eximstats",
-        "exinext",
-        "exipick",
-        "exiqgrep",
-        "exiqsumm",
-        "exiwhat",
-    ];
-    let base = program.rfind_byte(b'/').map_or(program, |i| program.get(i + 1..).unwrap_or_default());
     let words: Vec<String> =
         std::iter::once(program).chain(arguments.iter().map(|a| a.as_slice())).map(|a| a.to_str_lossy().into_owned()).collect();
-    if let Some(status) = crate::utils::run(&words) {
-        return Some(status);
+    if crate::utils::is_named(&words) && give_up_setuid().is_err() {
+        eprintln!("{}: cannot give up the privilege of the program", words[0]);
+        return Some(1);
     }
-    let name = NAMES.iter().find(|n| n.as_bytes() == base)?;
-    eprintln!("exim: {name} is not implemented");
-    Some(1)
+    crate::utils::run(&words)
+}
+
+/// The program may be setuid root: a utility is its caller and no more.
+fn give_up_setuid() -> std::io::Result<()> {
+    let (uid, gid) = (ids::getuid(), ids::getgid());
+    if ids::geteuid() == uid && ids::getegid() == gid {
+        return Ok(());
+    }
+    ids::setresgid(gid, gid, gid)?;
+    ids::setresuid(uid, uid, uid)
 }
 
 /// What is known of the process and its caller before anything has been read.
@@ -218,6 +212,11 @@ fn load(o: &Options, run: &Run, logger: &Logger, files: &BString) -> Config {
             let text = failure.error.to_string();
             match text.strip_prefix("Exim configuration error") {
                 Some(rest) if !failure.error.bare => {
+                    // A check of the configuration tells the caller and nobody else.
+                    if o.version {
+                        eprintln!("{} Exim configuration error{rest}", log::stamp::log_time(sys::time::now(), false, false));
+                        std::process::exit(1);
+                    }
                     let panic = if failure.error.mild { Which::PANIC } else { Which::PANIC_DIE };
                     let which = panic.and(Which::CONFIG);
                     logger.entry(&failure.log, run, None, None, which, rest.as_bytes());
@@ -313,6 +312,7 @@ pub fn services(config: &Config, run: &Run) -> Services {
         dns: Arc::new(crate::dns::Resolver::new(settings)),
         hints: Arc::new(crate::hints::SqliteStore::new(&spool, config.site.exim_uid, config.site.exim_gid)),
         handoff: crate::daemon::Handoff::default(),
+        work: crate::daemon::Work::default(),
         tls: Arc::default(),
         spool: Arc::new(crate::spool::Spool::new(config)),
         lookups: crate::lookups::Cache::default(),

@@ -1,13 +1,16 @@
-//! The message for test modes: a file (`-bem`) or one of the queue (`-Mset`). Nothing is put on the queue, no ACL runs.
+//! The message for test modes: a file (`-bem`), standard input (`-bf`) or one of the queue (`-Mset`). Nothing is put on
+//! the queue, no ACL runs.
+
+use std::os::fd::{AsFd, OwnedFd};
 
 use bstr::BString;
 
-use crate::context::{Context, Header, HeaderKind};
+use crate::context::{BodySource, Context, Header, HeaderKind};
 use crate::expand::variables::body;
 use crate::receive::body::{Local, Sink};
-use crate::receive::headers::{self, Ended, Limits};
+use crate::receive::headers::{self, Ended, Limits, Trouble};
 use crate::receive::input::{FileInput, Input};
-use crate::receive::{extract, fixup};
+use crate::receive::{extract, fixup, from_line};
 use crate::sys::{error_text, file};
 
 /// Reads a message of the queue. The error is the whole message to the caller.
@@ -16,7 +19,7 @@ pub fn from_spool(ctx: &mut Context, queue_name: &[u8], id: &BString) -> Result<
     let place = queue.place_of(id).map_err(|e| format!("failed to read message {id}: {e}"))?;
     crate::spool::read_header(ctx, &place, id).map_err(|e| format!("failed to read message {id}: {e}"))?;
     let data = crate::spool::DataFile::open_locked(&queue, id).map_err(|e| format!("failed to read message {id}: {e}"))?;
-    ctx.message.data_path = Some(data.path());
+    ctx.message.body = Some(BodySource::Path(data.path()));
     ctx.message.body_size = data.body_size().map_err(|e| format!("failed to read message {id}: {e}"))?;
     body::keep(ctx);
     Ok(())
@@ -25,6 +28,23 @@ pub fn from_spool(ctx: &mut Context, queue_name: &[u8], id: &BString) -> Result<
 /// Reads a message from a file, as a local submission: with the header lines that such a message gets.
 pub fn from_file(ctx: &mut Context, path: &BString, extract_recipients: bool) -> Result<(), String> {
     let input = file::open(path, file::Flags::READ, 0).map_err(|e| format!("error while opening {path}: {}", error_text(&e)))?;
+    read(ctx, input, extract_recipients, &mut |_, _| false).map(drop).map_err(|()| format!("the header of {path} cannot be read"))
+}
+
+/// Reads a message from standard input, in the same way; a "From " line gives the sender. The result says whether it had
+/// any header lines.
+pub fn from_stdin(ctx: &mut Context) -> Result<bool, String> {
+    let input = std::io::stdin().as_fd().try_clone_to_owned().map_err(|e| error_text(&e))?;
+    read(ctx, input, false, &mut |ctx, line| from_line::take(ctx, line, false))
+        .map_err(|()| "the header of the message cannot be read".to_string())
+}
+
+fn read(
+    ctx: &mut Context,
+    input: OwnedFd,
+    extract_recipients: bool,
+    from_line: &mut dyn FnMut(&mut Context, &[u8]) -> bool,
+) -> Result<bool, ()> {
     let mut input = Input::File(FileInput::file(input, None));
     let m = &mut ctx.message;
     // The first place is for our own Received:, which is not made here.
@@ -41,15 +61,18 @@ pub fn from_file(ctx: &mut Context, path: &BString, extract_recipients: bool) ->
         smtp: false,
         must_crlf: false,
     };
-    let (section, result) = headers::read(ctx, &mut input, &limits, &mut |_, _| false);
-    result.map_err(|_| format!("the header of {path} cannot be read"))?;
+    let (section, result) = headers::read(ctx, &mut input, &limits, from_line);
+    if !matches!(result, Ok(()) | Err(Trouble::Input(_))) {
+        return Err(());
+    }
+    let any = !section.lines.is_empty();
     for text in section.lines {
         ctx.message.headers.push(Header { kind: HeaderKind::Other, text });
     }
     let mut found = fixup::scan(ctx, false);
     if extract_recipients {
         let max = crate::receive::recipients_max(ctx);
-        let _bad = extract::recipients(ctx, found.resent, max).map_err(|_| "too many recipients".to_string())?;
+        let _bad = extract::recipients(ctx, found.resent, max).map_err(|_| ())?;
     }
     let (id, time) = crate::spool::new_message_id(&ctx.config);
     ctx.message.id = id;
@@ -85,5 +108,5 @@ pub fn from_file(ctx: &mut Context, path: &BString, extract_recipients: bool) ->
     m.message_linecount = section.line_count + lines;
     m.max_received_linelength = section.longest.max(longest);
     body::keep_bytes(ctx, &data);
-    Ok(())
+    Ok(any)
 }

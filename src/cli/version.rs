@@ -52,10 +52,12 @@ fn support() -> Vec<&'static str> {
         ("SOCKS", build::SUPPORT_SOCKS),
         ("SPF", build::SUPPORT_SPF),
         ("SRS", build::SUPPORT_SRS),
+        ("TCP_Fast_Open", true),
         ("Experimental_ARC", build::EXPERIMENTAL_ARC),
         ("Experimental_DCC", build::EXPERIMENTAL_DCC),
         ("Experimental_DSN_info", build::EXPERIMENTAL_DSN_INFO),
         ("Experimental_QUEUEFILE", build::EXPERIMENTAL_QUEUEFILE),
+        ("Experimental_REQUIRETLS", build::EXPERIMENTAL_REQUIRETLS),
         ("Experimental_SRV_smtps", build::EXPERIMENTAL_SRV_SMTPS),
         ("Experimental_XCLIENT", build::EXPERIMENTAL_XCLIENT),
     ]

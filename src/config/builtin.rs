@@ -27,6 +27,7 @@ fn have() -> Vec<&'static str> {
         ("IPV6", build::HAVE_IPV6),
         ("TLS", tls),
         ("OPENSSL", tls),
+        ("TCP_FASTOPEN", true),
         ("TLS1_3", tls),
         ("TLS_OCSP", tls && !build::DISABLE_OCSP),
         ("TLS_OCSP_LIST", tls && !build::DISABLE_OCSP),
@@ -56,6 +57,7 @@ fn have() -> Vec<&'static str> {
         ("TLS_RESUME", tls && !build::DISABLE_TLS_RESUME),
         ("ESMTP_LIMITS", !build::DISABLE_ESMTP_LIMITS),
         ("WELLKNOWN", !build::DISABLE_WELLKNOWN),
+        ("REQTLS", tls && build::EXPERIMENTAL_REQUIRETLS),
         ("XCLIENT", build::EXPERIMENTAL_XCLIENT),
         ("QUEUE_RAMP", !build::DISABLE_QUEUE_RAMP),
         ("SRV_SMTPS", build::EXPERIMENTAL_SRV_SMTPS),
@@ -113,7 +115,7 @@ impl Table {
     /// `_OPT_...` for all options of a set that do something, last first. `kind` is empty for the main section.
     fn options(&mut self, prefix: &str, kind: &str, driver: &str, names: &[&'static str]) {
         let works = |n: &&str| {
-            if kind.is_empty() { pending::main_works(n) } else { pending::driver_listed(kind, driver, n) }
+            if kind.is_empty() { pending::main_works(n) } else { pending::driver_works(kind, driver, n) }
         };
         let mut names: Vec<&str> = names.iter().copied().filter(works).collect();
         names.sort_unstable();

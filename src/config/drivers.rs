@@ -117,7 +117,7 @@ fn option<K: Kind>(draft: &mut Draft<K>, line: &[u8]) -> Result<(), String> {
         return Err(if driver.is_none() {
             format!("option \"{word}\" unknown (\"driver\" must be specified before any private options)")
         } else {
-            format!("option \"{word}\" unknown")
+            format!("option \"{word}\" unknown{}", crate::event::renamed_option(parts.word))
         });
     };
     let value = match driver {
@@ -174,6 +174,7 @@ impl Kind for Routers {
         }
         driver.init(&d.name, &mut d.generic, &d.set, config).map_err(|e| ConfigError::driver(Self::NAME, &d.name, e))?;
         check_self(&d.generic).map_err(|e| ConfigError::driver(Self::NAME, &d.name, e))?;
+        check_transport(driver_name, &d.generic).map_err(|e| ConfigError::general(format!("{} router:\n  {e}", d.name)))?;
         config.routers.push(Arc::new(RouterInstance {
             name: d.name,
             driver_name,
@@ -284,6 +285,17 @@ pub fn routers(config: &mut Config, lines: &mut Lines) -> Result<Option<BString>
 /// `begin transports`.
 pub fn transports(config: &mut Config, lines: &mut Lines) -> Result<Option<BString>, ConfigError> {
     section::<Transports>(config, lines)
+}
+
+/// Some routers must have a transport, redirection must not.
+fn check_transport(driver: &str, generic: &RouterOptions) -> Result<(), &'static str> {
+    match driver {
+        "accept" | "dnslookup" | "ipliteral" if !generic.transport.is_set() && !generic.verify_only => {
+            Err("a transport is required for this router")
+        }
+        "redirect" if generic.transport.is_set() => Err("a transport must not be defined for this router"),
+        _ => Ok(()),
+    }
 }
 
 /// `begin authenticators`.

@@ -562,6 +562,8 @@ options! {
         timezone: Str = Str::unset(),
         /// Clients offered STARTTLS.
         tls_advertise_hosts: Str = Str::fixed("*"),
+        /// Clients offered REQUIRETLS (inside TLS).
+        tls_advertise_requiretls: Str = Str::unset(),
         /// ALPN names accepted by server.
         tls_alpn: Str = Str::fixed("smtp:esmtp"),
         /// Server certificate file(s), expanded per SNI.

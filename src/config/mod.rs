@@ -168,6 +168,15 @@ pub struct Site {
 }
 
 impl Config {
+    /// A user by name; one longer than `max_username_length` does not exist.
+    pub fn user_by_name(&self, name: &[u8]) -> std::io::Result<Option<crate::sys::users::User>> {
+        let limit = usize::try_from(self.main.max_username_length.0).unwrap_or(0);
+        if limit > 0 && name.len() > limit {
+            return Ok(None);
+        }
+        crate::sys::users::user_by_name(name)
+    }
+
     /// The named list, if there is one.
     pub fn named_list(&self, kind: ListKind, name: &[u8]) -> Option<&Arc<NamedList>> {
         self.named_lists.get(&kind).and_then(|m| m.get(name))

@@ -10,13 +10,6 @@ static MAIN: &[&str] = &[
     "daemon_modules_load",
     "debug_store",
     "disable_fsync",
-    "dkim_verify_hashes",
-    "dkim_verify_keytypes",
-    "dkim_verify_min_keysizes",
-    "dkim_verify_minimal",
-    "dmarc_forensic_sender",
-    "dmarc_history_file",
-    "dmarc_tld_file",
     "gnutls_allow_auto_pkcs11",
     "gnutls_compat_mode",
     "ldap_ca_cert_dir",
@@ -28,8 +21,6 @@ static MAIN: &[&str] = &[
     "ldap_require_cert",
     "ldap_start_tls",
     "ldap_version",
-    "log_ports",
-    "max_username_length",
     "mysql_servers",
     "notifier_socket",
     "oracle_servers",
@@ -37,27 +28,10 @@ static MAIN: &[&str] = &[
     "pgsql_servers",
     "queue_fast_ramp",
     "redis_servers",
-    "slow_lookup_log",
-    "smtp_backlog_monitor",
-    "spf_smtp_comment_template",
 ];
 
 /// Options of drivers: driver kind (`router`, `transport`, `authenticator`), driver (or "" for generic ones), option.
-static DRIVER: &[(&str, &str, &str)] = &[
-    ("transport", "smtp", "arc_sign"),
-    ("transport", "smtp", "dkim_canon"),
-    ("transport", "smtp", "dkim_domain"),
-    ("transport", "smtp", "dkim_hash"),
-    ("transport", "smtp", "dkim_identity"),
-    ("transport", "smtp", "dkim_private_key"),
-    ("transport", "smtp", "dkim_selector"),
-    ("transport", "smtp", "dkim_sign_headers"),
-    ("transport", "smtp", "dkim_strict"),
-    ("transport", "smtp", "dkim_timestamps"),
-    ("transport", "smtp", "gnutls_compat_mode"),
-    ("transport", "smtp", "hosts_pipe_connect"),
-    ("transport", "smtp", "hosts_try_fastopen"),
-];
+static DRIVER: &[(&str, &str, &str)] = &[("transport", "smtp", "gnutls_compat_mode")];
 
 /// Does the main option do what it is for?
 pub fn main_works(name: &str) -> bool {
@@ -69,12 +43,6 @@ pub fn driver_works(kind: &str, driver: &str, name: &str) -> bool {
     let unknown = name == "translate_ip_address" && !crate::build_options::SUPPORT_TRANSLATE_IP_ADDRESS;
     let pending = DRIVER.iter().any(|(k, d, n)| *k == kind && (*d == driver || d.is_empty()) && *n == name);
     !(unknown || pending)
-}
-
-/// Does `-bP` list a driver's option? Those of a part that this build leaves out are not, as in the reference; one of
-/// the default build that is not written yet is.
-pub fn driver_listed(kind: &str, driver: &str, name: &str) -> bool {
-    driver_works(kind, driver, name) || name == "hosts_try_fastopen"
 }
 
 /// The message, if a main option was given a value that cannot be had.
@@ -113,8 +81,8 @@ mod tests {
         assert_eq!(main("queue_fast_ramp", Some(&false)), None);
         assert!(main("queue_fast_ramp", Some(&true)).is_some());
         assert_eq!(main("primary_hostname", Some(&Str::fixed("x"))), None);
-        assert!(driver("transport", "smtp", "hosts_pipe_connect", Some(&Str::fixed("*"))).is_some());
-        assert_eq!(driver("transport", "smtp", "hosts_pipe_connect", Some(&Str::fixed(":"))), None);
+        assert!(driver("transport", "smtp", "gnutls_compat_mode", Some(&true)).is_some());
+        assert_eq!(driver("transport", "smtp", "gnutls_compat_mode", Some(&false)), None);
     }
 
     #[test]

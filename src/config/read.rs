@@ -155,7 +155,8 @@ fn main_section(config: &mut Config, lines: &mut Lines) -> Result<Option<BString
         }
         let found = setting::apply(&parts, &mut [&mut config.main], &mut config.set_options).map_err(|e| lines.error(e))?;
         let Some(done) = found else {
-            return Err(lines.error(format!("main option \"{}\" unknown", parts.word.as_bstr())));
+            let hint = crate::event::renamed_option(parts.word);
+            return Err(lines.error(format!("main option \"{}\" unknown{hint}", parts.word.as_bstr())));
         };
         if let Some(text) = pending::main(&done.name, config.main.option(&done.name)) {
             return Err(lines.error(text));

@@ -229,7 +229,7 @@ impl Printer<'_> {
 
     fn driver(&self, out: &mut Shown, kind: &str, driver_name: &str, generic: &dyn OptionSet, private: &dyn OptionSet) {
         let hidden = &self.hidden_of(kind, driver_name);
-        let usable = |n: &&str| !UNLISTED.contains(n) && super::pending::driver_listed(kind, driver_name, n);
+        let usable = |n: &&str| !UNLISTED.contains(n) && super::pending::driver_works(kind, driver_name, n);
         let mut names: Vec<&str> = generic.names().iter().copied().filter(usable).collect();
         names.push("driver");
         names.sort_unstable();

@@ -62,6 +62,11 @@ pub fn complete(
     warnings: &mut Vec<String>,
 ) -> Result<(), ConfigError> {
     users(config)?;
+    // A safety net that nobody can cut through: every address is tried at least once a day.
+    config.main.retry_interval_max.0 = config.main.retry_interval_max.0.min(24 * 60 * 60);
+    if config.main.mua_wrapper {
+        wrap(config);
+    }
     names(config, run);
     config.site.spool_directory = config.main.spool_directory.raw().unwrap_or(build::SPOOL_DIRECTORY.as_bytes()).into();
     config.site.log = early_log(config);
@@ -95,6 +100,18 @@ pub fn complete(
     lists_of_ids(config, &mut expander)?;
     localhost_number(config, &mut expander)?;
     Ok(())
+}
+
+/// What `mua_wrapper` overrides (manual chapter 52): nothing waits, and nothing needs root.
+fn wrap(config: &mut Config) {
+    let m = &mut config.main;
+    m.deliver_drop_privilege = true;
+    m.remote_max_parallel.0 = 1;
+    m.queue_only = false;
+    m.queue_only_load.0 = None;
+    for list in [&mut m.queue_domains, &mut m.queue_only_file, &mut m.queue_smtp_domains] {
+        *list = Str::unset();
+    }
 }
 
 /// exim_user and exim_group.

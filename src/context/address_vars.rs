@@ -77,12 +77,8 @@ pub struct AddressVars {
     pub mailstore_basename: Option<Text>,
     /// All recipients of the delivery in hand (`$pipe_addresses`, `$recipients` in transports).
     pub pipe_addresses: Vec<Text>,
-    /// `$thisaddress` (filters), `$n0`..`$n9`, `$sn0`..`$sn9`.
+    /// `$thisaddress` (filters).
     pub this_address: Option<Text>,
-    /// See above.
-    pub filter_n: [i64; 10],
-    /// See above.
-    pub filter_sn: [i64; 10],
     /// `$verify_mode`: "R", "S" or empty.
     pub verify_mode: Option<&'static str>,
     /// `$callout_address`.

@@ -43,14 +43,14 @@ pub struct Header {
 
 /// DSN NOTIFY bits (RFC 3461), as in the spool file.
 pub mod notify {
-    /// NOTIFY=SUCCESS
-    pub const SUCCESS: u32 = 1;
-    /// NOTIFY=DELAY
-    pub const DELAY: u32 = 2;
-    /// NOTIFY=FAILURE
-    pub const FAILURE: u32 = 4;
     /// NOTIFY=NEVER
-    pub const NEVER: u32 = 8;
+    pub const NEVER: u32 = 2;
+    /// NOTIFY=SUCCESS
+    pub const SUCCESS: u32 = 4;
+    /// NOTIFY=FAILURE
+    pub const FAILURE: u32 = 8;
+    /// NOTIFY=DELAY
+    pub const DELAY: u32 = 16;
 }
 
 /// One envelope recipient.
@@ -99,6 +99,15 @@ pub enum FakeResponse {
     Defer,
     /// 5xx after acceptance.
     Fail,
+}
+
+/// The data file of a message, for whoever wants a piece of its body.
+#[derive(Clone, Debug)]
+pub enum BodySource {
+    /// To be opened by name.
+    Path(BString),
+    /// Open already: a process that has become the recipient could not open it.
+    Open(std::sync::Arc<std::fs::File>),
 }
 
 /// One message.
@@ -170,6 +179,8 @@ pub struct Message {
     pub dont_deliver: bool,
     /// The message was received by BDAT.
     pub chunked: bool,
+    /// It may only go on over verified TLS, to servers that promise the same (REQUIRETLS, RFC 8689).
+    pub requiretls: bool,
     /// `SMTPUTF8` was given.
     pub smtputf8: bool,
     /// Downconversion: 0 no, 1 yes, -1 if needed; unset `None`.
@@ -198,6 +209,10 @@ pub struct Message {
     pub dkim_disable_verify: bool,
     /// `control = dmarc_disable_verify`.
     pub dmarc_disable_verify: bool,
+    /// `control = dmarc_enable_forensic`.
+    pub dmarc_forensic: bool,
+    /// Signatures, SPF and the like: who vouches for the message.
+    pub auth: crate::mail_auth::MessageAuth,
     /// `local_scan`'s data.
     pub local_scan_data: Option<Text>,
     /// `$spam_score` and friends as kept in the spool.
@@ -238,12 +253,14 @@ pub struct Message {
     pub subdir: Option<u8>,
     /// Queue it lies in; empty is the default one.
     pub queue_name: BString,
-    /// Body text for `$message_body` in the process that has it: path of the -D file.
-    pub data_path: Option<BString>,
+    /// Where `$message_body` is read from.
+    pub body: Option<BodySource>,
     /// `$message_exim_id` for bounces etc. is `id`; `$recipients_max` are the session's.
     pub bounce_recipient: Option<Text>,
     /// Unknown `-name` lines of a spool file, kept so that they are written back.
     pub unknown_spool_lines: Vec<BString>,
+    /// The debug log that was being written when it was received.
+    pub debug_log: Option<crate::log::debuglog::Wanted>,
 }
 
 /// `control = submission` and its options.

@@ -15,7 +15,7 @@ use std::sync::Arc;
 use crate::config::Config;
 
 pub use address_vars::AddressVars;
-pub use message::{Header, HeaderKind, Message, Recipient};
+pub use message::{BodySource, Header, HeaderKind, Message, Recipient};
 pub use run::{Run, Services};
 pub use scratch::{AclVars, Scratch, SenderVerifyFailed};
 pub use session::{Session, TlsFacts};
@@ -38,6 +38,8 @@ pub struct Context {
     pub acl: AclVars,
     /// Short-lived values of expansions: `$1`, `$value`, `$item`, lookups' results.
     pub scratch: Scratch,
+    /// The connection onward that the message being received may take (cutthrough delivery, `callout=hold`).
+    pub cutthrough: crate::verify::Cutthrough,
 }
 
 impl Context {
@@ -52,6 +54,7 @@ impl Context {
             address: AddressVars::default(),
             acl: AclVars::default(),
             scratch: Scratch::default(),
+            cutthrough: Default::default(),
         }
     }
 
@@ -65,6 +68,7 @@ impl Context {
             tls: Default::default(),
             spool: Arc::new(crate::spool::Spool::new(&config)),
             handoff: Default::default(),
+            work: Default::default(),
             lookups: Default::default(),
             lists: Default::default(),
             perl: Default::default(),

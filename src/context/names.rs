@@ -17,10 +17,25 @@ fn bracketed(ctx: &Context) -> Option<BString> {
     let mut out = BString::from("[");
     out.extend_from_slice(address);
     out.push(b']');
-    if s.host_port > 0 && selected(ctx, Selector::IncomingPort) {
+    if s.host_port > 0 && selected(ctx, Selector::IncomingPort) && port_logged(ctx, s.host_port) {
         out.extend_from_slice(format!(":{}", s.host_port).as_bytes());
     }
     Some(out)
+}
+
+/// `log_ports`: may that port be in log lines?
+pub fn port_logged(ctx: &Context, port: u16) -> bool {
+    let list = ctx.config.main.log_ports.raw().unwrap_or(b"*");
+    let mut result = false;
+    for item in crate::parse::list::items(list) {
+        let (wanted, item) = item.strip_prefix(b"!").map_or((true, &item[..]), |rest| (false, rest.trim_ascii()));
+        if item == b"*" || item.to_str().ok().and_then(|n| n.parse().ok()) == Some(port) {
+            return wanted;
+        }
+        // After a list of exceptions everything else is meant.
+        result = !wanted;
+    }
+    result
 }
 
 /// An address literal `[...]` of HELO that is the peer's own address says nothing new.
@@ -143,9 +158,7 @@ pub fn host_and_ident(ctx: &Context, flags: bool) -> BString {
             if selected(ctx, Selector::IncomingInterface)
                 && let Some(i) = &s.interface_address
             {
-                out.extend_from_slice(b" I=[");
-                out.extend_from_slice(i);
-                out.extend_from_slice(format!("]:{}", s.interface_port).as_bytes());
+                own_end(ctx, &mut out, i);
             }
             if let Some(i) = &s.ident {
                 out.extend_from_slice(b" U=");
@@ -158,6 +171,17 @@ pub fn host_and_ident(ctx: &Context, flags: bool) -> BString {
         out.extend_from_slice(&s.connection_id);
     }
     out
+}
+
+/// ` I=[address]:port`
+fn own_end(ctx: &Context, out: &mut BString, address: &[u8]) {
+    let port = ctx.session.interface_port;
+    out.extend_from_slice(b" I=[");
+    out.extend_from_slice(address);
+    out.push(b']');
+    if port_logged(ctx, port) {
+        out.extend_from_slice(format!(":{port}").as_bytes());
+    }
 }
 
 /// The beginning of connection lines: `SMTP connection [Ci=...] from ...`.
@@ -181,9 +205,7 @@ pub fn connection_info(ctx: &Context) -> BString {
             } else if selected(ctx, Selector::IncomingInterface)
                 && let Some(i) = &s.interface_address
             {
-                out.extend_from_slice(b" I=[");
-                out.extend_from_slice(i);
-                out.extend_from_slice(format!("]:{}", s.interface_port).as_bytes());
+                own_end(ctx, &mut out, i);
             }
         }
     }

@@ -39,6 +39,8 @@ pub struct Run {
     pub log_testing: bool,
     /// Debug categories switched on (`-d`, `-v`), see `log::trace`.
     pub debug: u32,
+    /// `control = debug`: debug output goes there, not to stderr.
+    pub debug_log: Option<Arc<crate::log::debuglog::DebugLog>>,
     /// `-od...`: when messages that this process receives are delivered.
     pub delivery: crate::receive::queueing::Mode,
     /// `-N`: no real delivery.
@@ -81,6 +83,8 @@ pub struct Services {
     pub hints: Arc<dyn crate::hints::HintsStore>,
     /// Who delivers messages that this process receives.
     pub handoff: crate::daemon::Handoff,
+    /// What this process must finish before it ends.
+    pub work: crate::daemon::Work,
     /// TLS contexts, kept for all connections of the process.
     pub tls: Arc<crate::tls_openssl::ContextCache>,
     /// The spool directories.

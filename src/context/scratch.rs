@@ -55,8 +55,18 @@ pub struct Scratch {
     pub search_error: Option<String>,
     /// What expansions may not do just now: bits of `expand::forbid`, set while a user's filter runs.
     pub expand_forbid: u32,
+    /// `dns_again_means_nonexist` is being tested: its own lookups must not ask it again.
+    pub again_list_running: bool,
     /// A filter file is being obeyed: `$n0`... and `$sn0`... exist.
     pub filter_running: bool,
+    /// `$recipients` may be seen: the system filter runs, or a command that it asked for.
+    pub shows_recipients: bool,
+    /// `$n0`..`$n9`
+    pub filter_n: [i64; 10],
+    /// `$sn0`..`$sn9`: what the system filter left in `$n0`..`$n9`.
+    pub filter_sn: [i64; 10],
+    /// The character set for `$h_` that a filter chose.
+    pub headers_charset: Option<BString>,
     /// Answers that `${readsocket}` may use again, by place, request and options.
     pub socket_cache: BTreeMap<BString, Vec<u8>>,
 }

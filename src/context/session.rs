@@ -142,6 +142,8 @@ pub struct Session {
     pub pipelining_advertised: bool,
     /// PROXY protocol: the proxy's outer address and port, and its local ones.
     pub proxy: Option<Proxy>,
+    /// The peer used TCP Fast Open; `true`: with data. Only the first line about the connection says so.
+    pub fast_open: Option<bool>,
     /// Unique id of the connection (`$connection_id`).
     pub connection_id: BString,
     /// `$host_data` from the last `hosts` condition.
@@ -202,8 +204,6 @@ pub struct Session {
     pub dnslists: crate::verify::dnslists::Cache,
     /// Rates computed for this connection.
     pub rates: crate::acl::ratelimit::Rates,
-    /// SPF of this session (`$spf_...`), by the mail_auth code.
-    pub spf: Option<std::sync::Arc<crate::mail_auth::SpfFacts>>,
 }
 
 /// A local submitter: what the command line said of sender and name.

@@ -81,7 +81,10 @@ pub fn run_detached(ctx: &Context, argv: &[BString], lock: Option<&[u8]>, what: 
     let child = crate::sys::spawn::Spawn::new(&program, &args, &envp).start().map_err(|e| e.error)?;
     crate::debug!(ctx, EXEC, "started process {} for {what}", child.pid);
     let (hints, lock) = (ctx.services.hints.clone(), lock.map(<[u8]>::to_vec));
+    // The lock must go before this process does.
+    let piece = lock.is_some().then(|| ctx.services.work.begin());
     std::thread::spawn(move || {
+        let _piece = piece;
         let _ = crate::sys::process::wait(child.pid);
         if let Some(key) = lock {
             crate::hints::serialize::give_back(hints.as_ref(), &key);

@@ -11,7 +11,7 @@ use crate::context::Context;
 use crate::sys::shm::SharedWords;
 
 /// Words before the slots: queue runners.
-const FIRST: usize = 1;
+const FIRST: usize = 2;
 /// Words of a slot: owner's pid (0: free), and the address.
 const SLOT: usize = 3;
 /// Slots when `smtp_accept_max` sets no limit.
@@ -62,6 +62,7 @@ impl Counters {
     /// Takes a place for a connection; `None`: there is none.
     pub fn enter(&self, ip: IpAddr) -> Option<Place> {
         let me = u64::from(std::process::id());
+        self.words[1].store(crate::sys::time::unix_time() as u64, SeqCst);
         let (high, low) = halves(ip);
         let slot = (0..self.slots).find(|s| {
             let base = FIRST + s * SLOT;
@@ -81,6 +82,11 @@ impl Counters {
             }
         }
         Some(Place { counters: self.clone(), slot, total, of_host })
+    }
+
+    /// When a connection came last, seconds since 1970; 0: none has.
+    pub fn last_entry(&self) -> i64 {
+        self.words[1].load(SeqCst) as i64
     }
 
     /// Connections at this moment.

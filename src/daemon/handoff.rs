@@ -10,12 +10,13 @@ use std::sync::Arc;
 use bstr::{BString, ByteSlice};
 
 use crate::context::Context;
-use crate::deliver::{DeliverOptions, deliver_message};
+use crate::deliver::{Continued, DeliverOptions, DeliverOutcome, deliver_message};
 use crate::log::{self, Which};
 use crate::spool::is_message_id;
 use crate::sys::process::{Fork, exit_now, fork, wait};
 use crate::sys::unix::{self, Kind};
 use crate::sys::{fd, poll};
+use crate::verify::cutthrough;
 
 /// The two ends of the socket: workers write to the first, the manager reads the second.
 #[derive(Debug)]
@@ -89,21 +90,23 @@ impl Job {
     }
 }
 
-/// Starts the delivery of a message that is safely on the queue. Trouble is logged, and leaves it there.
-pub fn queue_delivery(ctx: &mut Context, id: &[u8], when: When) {
+/// Starts the delivery of a message that is safely on the queue. Trouble is logged, and leaves it there. False: the
+/// message is not delivered, and with `mua_wrapper` that is all that becomes of it.
+pub fn queue_delivery(ctx: &mut Context, id: &[u8], when: When) -> bool {
     let job = Job { queue_name: ctx.message.queue_name.clone(), id: id.into(), queue_smtp: ctx.message.queue_smtp };
     let result = match ctx.services.handoff.clone() {
-        Handoff::Manager(socket) => ask_manager(&socket, &job, when),
+        Handoff::Manager(socket) => {
+            // A connection left by a callout cannot go there.
+            cutthrough::end(ctx, "delivery elsewhere");
+            ask_manager(&socket, &job, when).map(|()| true)
+        }
         Handoff::Fork => fork_delivery(ctx, &job, when),
     };
-    if let Err(e) = result {
-        log::write(
-            ctx,
-            None,
-            Which::MAIN.and(Which::PANIC),
-            format!("delivery process not started, message stays on the queue: {}", crate::sys::error_text(&e)).as_bytes(),
-        );
-    }
+    result.unwrap_or_else(|e| {
+        let text = format!("delivery process not started, message stays on the queue: {}", crate::sys::error_text(&e));
+        log::write(ctx, None, Which::MAIN.and(Which::PANIC), text.as_bytes());
+        false
+    })
 }
 
 fn ask_manager(socket: &OwnedFd, job: &Job, when: When) -> io::Result<()> {
@@ -119,8 +122,9 @@ fn ask_manager(socket: &OwnedFd, job: &Job, when: When) -> io::Result<()> {
 }
 
 /// A child that delivers. It is a grandchild if nobody waits, so that it leaves no zombie.
-fn fork_delivery(ctx: &mut Context, job: &Job, when: When) -> io::Result<()> {
+fn fork_delivery(ctx: &mut Context, job: &Job, when: When) -> io::Result<bool> {
     ctx.services.hints.close_idle();
+    let continued = cutthrough::for_delivery(ctx);
     match fork()? {
         Fork::Child => {
             if when == When::Background {
@@ -136,14 +140,20 @@ fn fork_delivery(ctx: &mut Context, job: &Job, when: When) -> io::Result<()> {
                 }
             }
             let mut own = Context::new(ctx.config.clone(), ctx.run.clone(), ctx.services.clone());
-            deliver_message(&mut own, &job.id, &job.options());
-            exit_now(0);
+            let options = DeliverOptions { continued, ..job.options() };
+            let outcome = deliver_message(&mut own, &job.id, &options);
+            if let Some(mut unused) = options.continued.as_ref().and_then(Continued::take) {
+                unused.client.quit();
+            }
+            exit_now(i32::from(outcome == DeliverOutcome::MuaFailed));
         }
         Fork::Parent(pid) => {
+            // The connection is the child's.
+            drop(continued);
             if ctx.run.test_harness && !ctx.run.no_test_delays {
                 crate::sys::time::sleep_ms(100);
             }
-            wait(pid).map(drop)
+            wait(pid).map(|status| status.success())
         }
     }
 }

@@ -18,11 +18,12 @@ mod manager;
 mod pid_file;
 mod sockets;
 mod ticker;
+mod work;
 mod worker;
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use bstr::BString;
@@ -30,9 +31,12 @@ use bstr::BString;
 use crate::context::Context;
 use crate::log::{self, Which};
 use crate::sys::{fd, poll, signal};
+use crate::tls_openssl::{ContextCache, TicketKeys};
 pub use children::{own_command, run_detached};
 pub use handoff::{Handoff, queue_delivery};
+pub use pid_file::remove_given as remove_pid_file;
 pub use ticker::Schedule;
+pub use work::Work;
 
 /// How the daemon was asked for.
 #[derive(Clone, Debug, Default)]
@@ -41,6 +45,8 @@ pub struct DaemonOptions {
     pub listen: bool,
     /// `-bdf`, or debugging: stay in the foreground.
     pub foreground: bool,
+    /// `-bw`: standard input is the listening socket; seconds without a connection after which the daemon ends (0: never).
+    pub inetd_wait: Option<i64>,
     /// `-q<time>`, perhaps several for named queues.
     pub schedules: Vec<Schedule>,
     /// `-tls-on-connect`: TLS from the first byte on every port.
@@ -72,40 +78,54 @@ pub fn run(ctx: &mut Context, options: &DaemonOptions) -> i32 {
 }
 
 fn start(ctx: &mut Context, options: &DaemonOptions) -> Result<i32, String> {
-    let endpoints =
-        if options.listen { interfaces::endpoints(ctx, options.interfaces.as_deref().map(Vec::as_slice))? } else { Vec::new() };
+    let endpoints = if options.listen && options.inetd_wait.is_none() {
+        interfaces::endpoints(ctx, options.interfaces.as_deref().map(Vec::as_slice))?
+    } else {
+        Vec::new()
+    };
     let endpoints: Vec<_> =
         endpoints.into_iter().map(|e| interfaces::Endpoint { tls: e.tls || options.tls_on_connect, ..e }).collect();
-    let listeners = sockets::bind_all(ctx, &endpoints)?;
+    let listeners = match options.inetd_wait {
+        None => sockets::bind_all(ctx, &endpoints)?,
+        Some(_) => vec![sockets::given(options.tls_on_connect)?],
+    };
     if !options.foreground && children::detach().map_err(|e| format!("cannot go into the background: {e}"))? {
         return Ok(0);
     }
     let pid_path = pid_file::write(ctx, options)?;
-    let text = format!(
-        "exim {} daemon started: pid={}, {}, {}",
-        crate::version::version(),
-        std::process::id(),
-        ticker::describe(&options.schedules),
-        interfaces::describe(ctx, &listeners)
-    );
+    let purpose = match options.inetd_wait {
+        None => format!("{}, {}", ticker::describe(&options.schedules), interfaces::describe(ctx, &listeners)),
+        Some(0) => "launched with listening socket, with no wait timeout".into(),
+        Some(n) => format!("launched with listening socket, terminating after {n} seconds"),
+    };
+    let version = crate::version::version();
+    let text = format!("exim {version} daemon started: pid={}, {purpose}", std::process::id());
     log::write(ctx, None, Which::MAIN, text.as_bytes());
-    crate::sys::procinfo::set(
-        format!(
-            "daemon({}): {}, {}",
-            crate::version::version(),
-            ticker::describe(&options.schedules),
-            interfaces::describe(ctx, &listeners)
-        )
-        .as_bytes(),
-    );
+    crate::sys::procinfo::set(format!("daemon({version}): {purpose}").as_bytes());
+    ticket_keys(ctx)?;
     let mut daemon = Daemon::new(ctx, listeners, options).map_err(|e| format!("daemon: {e}"))?;
     let end = daemon.serve(ctx);
     drop(daemon);
     pid_file::remove(&pid_path);
     match end {
         End::Stopped => Ok(0),
+        End::Idle => {
+            let text = format!("exim {version} daemon terminating, inetd wait timeout reached.");
+            log::write(ctx, None, Which::MAIN, text.as_bytes());
+            Ok(0)
+        }
         End::Restart => Err(format!("re-exec of {} failed: {}", ctx.run.exim_path, children::exec_again(ctx))),
     }
+}
+
+/// Makes the keys of session tickets, which all workers share: before the first is forked.
+fn ticket_keys(ctx: &mut Context) -> Result<(), String> {
+    if ctx.config.main.tls_resumption_hosts.is_set() {
+        let life = crate::smtp_in::starttls::ticket_lifetime(ctx.run.test_harness);
+        let keys = TicketKeys::new(life).map_err(|e| format!("keys for TLS session tickets: {e}"))?;
+        ctx.services.tls = Arc::new(ContextCache::new(Some(Arc::new(keys))));
+    }
+    Ok(())
 }
 
 enum End {
@@ -113,6 +133,8 @@ enum End {
     Stopped,
     /// SIGHUP.
     Restart,
+    /// Nobody has connected for as long as `-bw` says.
+    Idle,
 }
 
 /// A pipe that nobody writes to: when the daemon's end closes, the others see that it is gone.
@@ -149,6 +171,22 @@ struct Daemon {
     workers: Vec<i32>,
     manager: Option<i32>,
     ticker: ticker::Ticker,
+    idle: Option<Idle>,
+}
+
+/// `-bw<time>`
+struct Idle {
+    limit: i64,
+    started: i64,
+}
+
+impl Idle {
+    /// Seconds that are left; `None`: it has been long enough.
+    fn left(&self, counters: &counters::Counters) -> Option<u64> {
+        let now = crate::sys::time::unix_time();
+        let last = if counters.connections() > 0 { now } else { counters.last_entry().max(self.started) };
+        u64::try_from(last + self.limit - now).ok().filter(|n| *n > 0)
+    }
 }
 
 impl Daemon {
@@ -166,6 +204,10 @@ impl Daemon {
             workers: Vec::new(),
             manager: None,
             ticker: ticker::Ticker::new(options.schedules.clone()),
+            idle: options
+                .inetd_wait
+                .filter(|limit| *limit > 0)
+                .map(|limit| Idle { limit, started: crate::sys::time::unix_time() }),
         })
     }
 
@@ -179,7 +221,13 @@ impl Daemon {
             }
             self.ticker.start_due(ctx, &self.counters);
             let missing = !self.listeners.is_empty() && (self.manager.is_none() || self.workers.len() < worker::count(ctx));
-            let deadline = [self.ticker.next(), missing.then_some(not_before)].into_iter().flatten().min();
+            // Workers forked later must not get what old ticket keys could be made from.
+            let turn = ctx.services.tls.turn_keys().map(|period| Instant::now() + period);
+            let idle = match self.idle.as_ref().map(|i| i.left(&self.counters)) {
+                Some(None) => return End::Idle,
+                other => other.flatten().map(|seconds| Instant::now() + Duration::from_secs(seconds)),
+            };
+            let deadline = [self.ticker.next(), missing.then_some(not_before), turn, idle].into_iter().flatten().min();
             let mut watches = [poll::Watch::read(self.wake.as_fd())];
             let _ = poll::poll_interruptible(&mut watches, deadline);
             let mut drain = [0u8; 64];

@@ -17,10 +17,21 @@ pub struct PidFile {
     name: BString,
 }
 
-/// Writes it; `None`: there is none to be written (an unprivileged daemon outside the test harness).
-pub fn write(ctx: &mut Context, options: &DaemonOptions) -> Result<Option<PidFile>, String> {
-    let privileged = ids::getuid() == 0 || ids::getuid() == ctx.config.site.exim_uid || ctx.run.test_harness;
-    let path: BString = match (&options.pid_file, ctx.config.main.pid_file_path.get().cloned()) {
+/// Removes the file of a daemon that was started with these options. It need not be there.
+pub fn remove_given(ctx: &mut Context, options: &DaemonOptions) -> Result<(), String> {
+    let Some(path) = path(ctx, options)? else { return Ok(()) };
+    let slash = path.rfind_byte(b'/').ok_or_else(|| format!("pid file path \"{path}\" is not absolute"))?;
+    match Dir::open(&path[..slash.max(1)]).and_then(|dir| dir.unlink(&path[slash + 1..])) {
+        Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
+            Err(format!("failed to remove pid file {path}: {}", crate::sys::error_text(&e)))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Where it is; `None`: there is none.
+fn path(ctx: &mut Context, options: &DaemonOptions) -> Result<Option<BString>, String> {
+    Ok(Some(match (&options.pid_file, ctx.config.main.pid_file_path.get().cloned()) {
         (Some(p), _) => p.clone(),
         (None, Some(t)) => match expand::expand(ctx, &t) {
             Ok(p) if !p.is_empty() => p.into_bytes().into(),
@@ -28,7 +39,13 @@ pub fn write(ctx: &mut Context, options: &DaemonOptions) -> Result<Option<PidFil
             Err(e) => return Err(format!("failed to expand pid_file_path: {e}")),
         },
         (None, None) => [ctx.config.site.spool_directory.as_slice(), b"/exim-daemon.pid"].concat().into(),
-    };
+    }))
+}
+
+/// Writes it; `None`: there is none to be written (an unprivileged daemon outside the test harness).
+pub fn write(ctx: &mut Context, options: &DaemonOptions) -> Result<Option<PidFile>, String> {
+    let privileged = ids::getuid() == 0 || ids::getuid() == ctx.config.site.exim_uid || ctx.run.test_harness;
+    let Some(path) = path(ctx, options)? else { return Ok(None) };
     if !privileged || (!options.listen && options.pid_file.is_none()) && !ctx.run.test_harness {
         return Ok(None);
     }

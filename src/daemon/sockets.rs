@@ -64,6 +64,16 @@ pub fn bind_all(ctx: &Context, endpoints: &[Endpoint]) -> Result<Vec<Listener>, 
     Ok(out)
 }
 
+/// The listening socket that inetd gives us as standard input (`-bw`).
+pub fn given(tls: bool) -> Result<Listener, String> {
+    let failed = |e: io::Error| format!("standard input is no listening socket: {}", crate::sys::error_text(&e));
+    let socket = fd::duplicate(fd::stdin()).map_err(failed)?;
+    let address = net::local_address(socket.as_fd()).map_err(failed)?.ok_or("standard input is no internet socket")?;
+    fd::set_nonblocking(socket.as_fd(), true).map_err(failed)?;
+    let endpoint = Endpoint { address: address.ip().to_canonical(), port: address.port(), tls };
+    Ok(Listener { endpoint, both: address.ip().is_ipv6(), socket })
+}
+
 fn bind_one(ctx: &Context, e: &Endpoint) -> io::Result<OwnedFd> {
     let family = match e.address {
         IpAddr::V4(_) => Family::V4,

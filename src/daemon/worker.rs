@@ -3,9 +3,7 @@
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, OwnedFd};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::Life;
 use super::counters::{Counters, Place};
@@ -40,7 +38,6 @@ pub fn run(ctx: &mut Context, listeners: &[Listener], ends: &Ends, counters: &Co
     let _ = signal::ignore(signal::SIGPIPE);
     crate::sys::procinfo::set(b"reception worker, waiting for connections");
     ctx.services.handoff = Handoff::Manager(ends.ask.clone());
-    let active = Arc::new(AtomicUsize::new(0));
     loop {
         let ready = {
             let mut watches = vec![poll::Watch::read(life.watched())];
@@ -54,8 +51,9 @@ pub fn run(ctx: &mut Context, listeners: &[Listener], ends: &Ends, counters: &Co
             break;
         }
         for (listener, _) in listeners.iter().zip(&ready[1..]).filter(|(_, r)| **r) {
+            backlog(ctx, listener);
             match net::accept(listener.socket.as_fd()) {
-                Ok((socket, peer)) => connection(ctx, listener, socket, peer, counters, &active),
+                Ok((socket, peer)) => connection(ctx, listener, socket, peer, counters),
                 Err(e) if e.kind() == std::io::ErrorKind::WouldBlock => {}
                 Err(e) => {
                     log::write(ctx, None, Which::MAIN, format!("accept: {}", crate::sys::error_text(&e)).as_bytes());
@@ -65,39 +63,34 @@ pub fn run(ctx: &mut Context, listeners: &[Listener], ends: &Ends, counters: &Co
             }
         }
     }
-    let limit = Instant::now() + Duration::from_secs(600);
-    while active.load(Ordering::SeqCst) > 0 && Instant::now() < limit {
-        std::thread::sleep(Duration::from_millis(20));
-    }
+    ctx.services.work.wait(Duration::from_secs(600));
     0
 }
 
-/// Counts itself as long as it lives.
-struct Active(Arc<AtomicUsize>);
-
-impl Drop for Active {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::SeqCst);
+/// `smtp_backlog_monitor`: tells when more connections than that wait to be accepted.
+fn backlog(ctx: &Context, listener: &Listener) {
+    let limit = u32::try_from(ctx.config.main.smtp_backlog_monitor.0).unwrap_or(0);
+    if limit == 0 {
+        return;
+    }
+    // For a listening socket the kernel counts them there.
+    let waiting = sockopt::tcp_state(listener.socket.as_fd()).map_or(0, |s| s.unacked);
+    if waiting > limit {
+        let line = format!("listen backlog {waiting} I=[{}]:{}", listener.endpoint.address, listener.endpoint.port);
+        log::write(ctx, None, Which::MAIN, line.as_bytes());
     }
 }
 
 /// A new connection gets a thread and a context of its own.
-fn connection(
-    ctx: &mut Context,
-    listener: &Listener,
-    socket: OwnedFd,
-    peer: SocketAddr,
-    counters: &Counters,
-    active: &Arc<AtomicUsize>,
-) {
-    active.fetch_add(1, Ordering::SeqCst);
-    let guard = Active(active.clone());
+fn connection(ctx: &mut Context, listener: &Listener, socket: OwnedFd, peer: SocketAddr, counters: &Counters) {
+    let piece = ctx.services.work.begin();
     let mut own = Context::new(ctx.config.clone(), ctx.run.clone(), ctx.services.clone());
     own.session.input = Input::Smtp;
     own.session.connection_id = crate::random::Random::connection_id();
     own.session.host_address = Some(Text::clean(peer.ip().to_canonical().to_string()));
     own.session.host_ip = Some(peer.ip().to_canonical());
     own.session.host_port = peer.port();
+    own.session.fast_open = sockopt::fast_opened(socket.as_fd());
     own.session.tls_in.on_connect = listener.endpoint.tls;
     if let Ok(Some(local)) = net::local_address(socket.as_fd()) {
         own.session.interface_address = Some(Text::clean(local.ip().to_canonical().to_string()));
@@ -111,7 +104,7 @@ fn connection(
     }
     let place = counters.enter(peer.ip().to_canonical());
     let spawned = std::thread::Builder::new().stack_size(STACK).spawn(move || {
-        let _guard = guard;
+        let _piece = piece;
         session(own, socket, place);
     });
     if let Err(e) = spawned {

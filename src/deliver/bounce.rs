@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use bstr::{BString, ByteSlice};
 
 use super::generated;
+use super::post::{Stage, is_quiet};
 use super::report::Report;
 use super::state::Delivery;
 use super::template::Items;
@@ -13,6 +14,7 @@ use crate::context::message::{DsnRet, notify};
 use crate::expand::{self, Template};
 use crate::log::{self, Which};
 use crate::matching::{self, Match};
+use crate::retry::errors;
 use crate::retry::update::with_parent;
 use crate::route::Address;
 use crate::text::Text;
@@ -50,7 +52,9 @@ fn ignore(ctx: &mut Context, d: &mut Delivery<'_>, a: &Address, plain: bool) {
     if !plain {
         line.extend_from_slice(b": RFC 3461 DSN, failure notify not requested");
     }
-    log::write(ctx, None, Which::MAIN, &line);
+    if !is_quiet(a, Stage::Transport) {
+        log::write(ctx, None, Which::MAIN, &line);
+    }
     d.done(ctx, a);
     d.write_header(ctx);
 }
@@ -147,8 +151,12 @@ fn build(ctx: &mut Context, d: &Delivery<'_>, to: &Text, batch: VecDeque<Address
     outputs(ctx, &mut r, text, with_output, &mut handled);
     r.status_part(ctx);
     for a in &handled {
-        r.fields(a, "failed", "5.0.0");
+        let lacks_tls = ctx.message.requiretls && a.failure.basic_errno == errors::TLS_REQUIRED;
+        r.fields(a, "failed", if lacks_tls { "5.7.30" } else { "5.0.0" });
         r.remote(a);
+        if crate::build_options::EXPERIMENTAL_DSN_INFO && a.host_used.is_none() {
+            r.diagnostic(a);
+        }
         r.put("\n");
     }
     let (headers_only, note) = what_to_return(ctx, d);
@@ -239,7 +247,8 @@ fn outputs(ctx: &Context, r: &mut Report, text: Option<BString>, with: Vec<Addre
 fn what_to_return(ctx: &Context, d: &Delivery<'_>) -> (bool, bool) {
     let main = &ctx.config.main;
     let m = &ctx.message;
-    if m.dsn_ret == DsnRet::Headers {
+    // The body of a REQUIRETLS message is not shown to more people than must be (RFC 8689 section 6).
+    if m.dsn_ret == DsnRet::Headers || m.requiretls {
         return (true, false);
     }
     if !main.bounce_return_body {

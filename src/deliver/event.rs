@@ -22,7 +22,7 @@ pub fn raise_event(ctx: &mut Context, action: Option<&Template>, name: &str, dat
         Err(ExpandError::Forced(_)) => None,
         Err(e) => {
             let text = format!(
-                "failed to expand event_action {name} in {}: {e}",
+                "failed to expand event_action {name} in {}: {e}\n\n",
                 ctx.address.transport_name.as_ref().map_or("main".into(), |t| t.to_string())
             );
             log::write(ctx, None, Which::MAIN.and(Which::PANIC), text.as_bytes());
@@ -32,7 +32,7 @@ pub fn raise_event(ctx: &mut Context, action: Option<&Template>, name: &str, dat
 }
 
 /// An event of an address: the transport's action, or the main one for addresses without a transport.
-pub(super) fn of_address(ctx: &mut Context, addr: &Address, name: &str, data: &[u8], errno: i32) {
+pub(crate) fn of_address(ctx: &mut Context, addr: &Address, name: &str, data: &[u8], errno: i32) {
     let config = ctx.config.clone();
     let action = match &addr.transport {
         Some(t) if name != "msg:fail:internal" => t.generic.event_action.get(),
@@ -43,20 +43,48 @@ pub(super) fn of_address(ctx: &mut Context, addr: &Address, name: &str, data: &[
     }
     let saved = std::mem::take(&mut ctx.address);
     crate::route::set_address_vars(ctx, addr);
+    // Of a pipe, file or reply, too, it is what was delivered to.
+    ctx.address.local_part = Some(addr.local_part.clone());
+    ctx.address.domain = Some(addr.domain.clone());
     ctx.address.router_name = addr.router.clone();
     ctx.address.transport_name = addr.transport.as_ref().map(|t| t.name.clone());
     if let Some(h) = addr.host_used.as_deref() {
         ctx.address.host = Some(h.name.clone());
         ctx.address.host_address = Some(Text::tainted(h.address_text.to_vec()));
         ctx.address.host_port = h.port.unwrap_or(0);
-        ctx.address.lookup_dnssec = h.dnssec_address;
+        ctx.address.lookup_dnssec = h.dnssec;
     }
+    let tls = std::mem::replace(&mut ctx.session.tls_out, addr.tls.clone());
     raise_event(ctx, action, name, data, errno);
+    ctx.session.tls_out = tls;
     ctx.address = saved;
 }
 
+/// The failure of an address, an event of its transport if it got that far.
+pub(crate) fn of_failure(ctx: &mut Context, addr: &Address) {
+    let data = addr.failure.message.clone().unwrap_or_default();
+    let name = if addr.transport.is_some() { "msg:fail:delivery" } else { "msg:fail:internal" };
+    of_address(ctx, addr, name, &data, 0);
+}
+
+/// The error of an address that is tried again later, with the system's words.
+pub(crate) fn deferral_text(addr: &Address) -> Vec<u8> {
+    let words = Some(addr.failure.basic_errno).filter(|n| *n > 0).map(crate::sys::strerror);
+    match (&addr.failure.message, words) {
+        (Some(m), Some(w)) => [m.as_bytes(), b": ", w.as_bytes()].concat(),
+        (Some(m), None) => m.to_vec(),
+        (None, Some(w)) => w.into_bytes(),
+        (None, None) => Vec::new(),
+    }
+}
+
+/// An address was delivered: also for cutthrough, which delivers during reception. `said` is the server's answer.
+pub fn delivery_event(ctx: &mut Context, addr: &Address, said: &[u8]) {
+    of_address(ctx, addr, "msg:delivery", said, 0);
+}
+
 /// An event of the whole message.
-pub(super) fn of_message(ctx: &mut Context, name: &str) {
+pub(crate) fn of_message(ctx: &mut Context, name: &str) {
     let config = ctx.config.clone();
     raise_event(ctx, config.main.event_action.get(), name, b"", 0);
 }

@@ -9,11 +9,43 @@ use crate::log::{self, Which, line};
 use crate::route::Address;
 use crate::spool::{DataFile, SpoolError};
 
+/// What became of a message with `mua_wrapper`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Wrapped {
+    /// It was handed to the smart host, who took it or not.
+    Tried,
+    /// The addresses go different ways.
+    NotOneTransaction,
+    /// An address was not routed to a remote transport; that has been said.
+    Refused,
+}
+
+/// Is there an address that routing did not give to a remote transport? Then nothing is delivered.
+pub(super) fn wrapper_refuses(ctx: &mut Context, d: &mut Delivery<'_>) -> bool {
+    let (kind, a) = match (d.local.front(), d.failed.front(), d.deferred.front()) {
+        (Some(a), ..) => ("local", a),
+        (_, Some(a), _) => ("failed", a),
+        (.., Some(a)) => ("deferred", a),
+        _ => return false,
+    };
+    let address = a.original().address.clone();
+    let why = a.failure.user_message.as_ref().or(a.failure.message.as_ref()).map(|m| format!(": {m}")).unwrap_or_default();
+    eprintln!("routing {address} yielded a {kind} delivery{}", if kind == "local" { "" } else { &why });
+    // A failure has been logged.
+    if kind != "failed" {
+        log::write(ctx, None, Which::MAIN, format!("** {address} routing yielded a {kind} delivery").as_bytes());
+    }
+    for list in [&mut d.local, &mut d.remote, &mut d.failed, &mut d.deferred] {
+        list.clear();
+    }
+    true
+}
+
 /// Finishes the run.
-pub(super) fn finish(ctx: &mut Context, mut d: Delivery<'_>, wrapper_failed: bool) -> DeliverOutcome {
+pub(super) fn finish(ctx: &mut Context, mut d: Delivery<'_>, wrapped: Wrapped) -> DeliverOutcome {
     let mut outcome = DeliverOutcome::Attempted;
     if ctx.config.main.mua_wrapper {
-        outcome = mua_wrapper(ctx, &mut d, wrapper_failed);
+        outcome = mua_wrapper(ctx, &mut d, wrapped);
     } else if !super::pretends(ctx) {
         let age = d.message_age;
         let succeeded = std::mem::take(&mut d.succeeded);
@@ -81,8 +113,11 @@ pub(super) fn move_frozen(ctx: &mut Context, data: &DataFile) -> bool {
 }
 
 /// mua_wrapper: what was not delivered has failed, and whoever called the program is told.
-fn mua_wrapper(ctx: &mut Context, d: &mut Delivery<'_>, failed: bool) -> DeliverOutcome {
-    if failed {
+fn mua_wrapper(ctx: &mut Context, d: &mut Delivery<'_>, wrapped: Wrapped) -> DeliverOutcome {
+    if wrapped == Wrapped::Refused {
+        return DeliverOutcome::MuaFailed;
+    }
+    if wrapped == Wrapped::NotOneTransaction {
         let text = b"** mua_wrapper is set but recipients cannot all be delivered in one transaction";
         log::write(ctx, None, Which::MAIN, text);
         eprintln!("delivery to smarthost failed (configuration problem)");
@@ -99,22 +134,20 @@ fn mua_wrapper(ctx: &mut Context, d: &mut Delivery<'_>, failed: bool) -> Deliver
         d.failed.push_front(a);
     }
     let Some(a) = d.failed.pop_front() else { return DeliverOutcome::MuaSucceeded };
-    let mut text = BString::from("Delivery failed: ");
-    let user = a.failure.user_message.as_ref().or(a.failure.message.as_ref().filter(|_| a.flags.pass_message));
+    let message = a.failure.user_message.as_ref().or(a.failure.message.as_ref());
+    let mut parts: Vec<String> = vec!["Delivery failed".into()];
     if a.failure.basic_errno > 0 {
-        text.extend_from_slice(crate::sys::strerror(a.failure.basic_errno).as_bytes());
-        if user.is_some() {
-            text.extend_from_slice(b": ");
-        }
+        parts.push(crate::sys::strerror(a.failure.basic_errno));
     }
-    if let Some(h) = a.host_used.as_deref() {
-        text.extend_from_slice(format!("H={} [{}]: ", h.name, h.address_text).as_bytes());
+    if let (Some(h), Some(_)) = (a.host_used.as_deref(), message) {
+        parts.push(format!("H={} [{}]", h.name, h.address_text));
     }
-    match user {
-        Some(m) => text.extend_from_slice(m),
-        None if a.failure.basic_errno <= 0 => text.extend_from_slice(b"unknown error"),
+    match message {
+        Some(m) => parts.push(m.to_string()),
+        None if a.failure.basic_errno <= 0 => parts.push("unknown error".into()),
         None => {}
     }
+    let text = parts.join(": ");
     eprintln!("{text}");
     d.failed.clear();
     DeliverOutcome::MuaFailed

@@ -11,6 +11,9 @@ use crate::text::Text;
 /// Most ids in `References:`, without that of the message itself.
 const MAX_REFERENCES: usize = 12;
 
+/// Longest line (RFC 5322).
+const MAX_LINE: usize = 998;
+
 /// Hands in a message whose header names its recipients (`To:`, `Bcc:`), with an empty envelope sender. The error is the
 /// exit value that a submission would have had.
 pub(super) fn send(ctx: &mut Context, text: &[u8]) -> Result<(), i32> {
@@ -25,6 +28,7 @@ pub fn send_as(ctx: &mut Context, text: &[u8], as_process: bool) -> Result<(), i
         as_process,
         reference: (!ctx.message.id.is_empty()).then(|| ctx.message.id.clone()),
         authenticated_sender: authenticated,
+        requiretls: ctx.message.requiretls,
         ..Generated::default()
     };
     let result = submit(ctx, message).map(drop);
@@ -78,6 +82,10 @@ pub fn references(ctx: &Context) -> BString {
         }
     }
     ids.extend(value(b"Message-ID:").and_then(|t| message_ids(t).next()));
+    let length = |ids: &[&[u8]]| "References:".len() + ids.iter().map(|id| id.len() + 1).sum::<usize>();
+    while ids.len() > 2 && length(&ids) > MAX_LINE {
+        ids.remove(1);
+    }
     if ids.is_empty() {
         return BString::default();
     }

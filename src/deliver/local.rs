@@ -47,6 +47,18 @@ pub struct LocalJob<'a> {
     pub directory: BString,
     /// Where output that goes back to the sender is to be written (pipe's `return_output` and friends).
     pub output: Option<&'a File>,
+    /// What `setup` gave.
+    pub prepared: Prepared,
+}
+
+/// What [`LocalTransport::setup`] hands to `deliver`; the transport's own type.
+pub type Prepared = Option<Box<dyn std::any::Any>>;
+
+impl LocalJob<'_> {
+    /// The mode of a file: the one that a filter asked for, or else the transport's.
+    pub fn mode(&self, option: u32) -> u32 {
+        self.batch.first().and_then(|a| a.mode).unwrap_or(option)
+    }
 }
 
 /// What is done with the output of a command (options of `pipe`).
@@ -75,9 +87,9 @@ impl OutputOptions {
 pub trait LocalTransport: fmt::Debug {
     /// Called in the delivery's own process before it gives up privilege: expansions that may need it (appendfile's
     /// quota). An error defers (or fails) every address, with its message.
-    fn setup(&self, ctx: &mut Context, transport: &TransportInstance, batch: &mut [Address]) -> Result<(), String> {
+    fn setup(&self, ctx: &mut Context, transport: &TransportInstance, batch: &mut [Address]) -> Result<Prepared, String> {
         let _ = (ctx, transport, batch);
-        Ok(())
+        Ok(None)
     }
     /// Delivers to the batch; sets `failure` and the log fields of each address. The result has one status for each
     /// address, in their order.

@@ -66,9 +66,12 @@ fn next_batch(ctx: &mut Context, d: &mut Delivery<'_>, mut first: Address) -> Op
                 let fits = batch.len() < max
                     && a.transport.as_ref().is_some_and(|t| Arc::ptr_eq(t, &transport))
                     && same(&transport, &batch[0], &a)
-                    && matches!(batch_key(ctx, &transport, &a), Some(Ok(k)) if k == key)
-                    && !d.previously_transported(ctx, &a);
-                if fits { batch.push(a) } else { d.local.push_back(a) }
+                    && matches!(batch_key(ctx, &transport, &a), Some(Ok(k)) if k == key);
+                if !fits {
+                    d.local.push_back(a);
+                } else if !d.previously_transported(ctx, &a) {
+                    batch.push(a);
+                }
             }
         }
     }
@@ -127,6 +130,9 @@ fn finish_all(ctx: &mut Context, d: &mut Delivery<'_>, batch: Vec<Address>, outc
 
 fn deliver_batch(ctx: &mut Context, d: &mut Delivery<'_>, transport: &Arc<TransportInstance>, mut batch: Vec<Address>) {
     route::set_address_vars(ctx, &batch[0]);
+    if batch.len() > 1 {
+        keep_common_vars(ctx, &batch);
+    }
     if let Some(outcome) = limits::message_size(ctx, transport, &mut batch) {
         return finish_all(ctx, d, batch, outcome);
     }
@@ -154,6 +160,30 @@ fn deliver_batch(ctx: &mut Context, d: &mut Delivery<'_>, transport: &Arc<Transp
     shadow(ctx, d, transport, &mut batch, &statuses);
     limits::leave(ctx, place.as_ref());
     results(ctx, d, transport, batch, &statuses, took);
+}
+
+/// Of several addresses, the variables that are about one of them are unset; the domain is kept if all have it
+/// (manual section 11.9, `$local_part`, `$domain`).
+fn keep_common_vars(ctx: &mut Context, batch: &[Address]) {
+    let v = &mut ctx.address;
+    for variable in [
+        &mut v.local_part,
+        &mut v.local_part_data,
+        &mut v.prefix,
+        &mut v.prefix_v,
+        &mut v.suffix,
+        &mut v.suffix_v,
+        &mut v.original_local_part,
+        &mut v.original_domain,
+        &mut v.parent_local_part,
+        &mut v.parent_domain,
+    ] {
+        *variable = None;
+    }
+    if batch.iter().any(|a| a.domain != batch[0].domain) {
+        v.domain = None;
+        v.domain_data = None;
+    }
 }
 
 /// In a queue run, addresses whose retry time has not come are deferred. Notes which ones have a record.
@@ -328,6 +358,7 @@ fn run(
     };
     d.runs += 1;
     if super::pretends(ctx) {
+        show(ctx, transport);
         note_done(ctx, d, batch, &vec![DeliveryStatus::Ok; batch.len()]);
         return vec![DeliveryStatus::Ok; batch.len()];
     }
@@ -384,6 +415,13 @@ fn run(
             warn(ctx, batch);
             statuses
         }
+    }
+}
+
+/// `debug_print`
+fn show(ctx: &mut Context, transport: &TransportInstance) {
+    if let Some(t) = transport.generic.debug_print.get() {
+        route::common::debug_print(ctx, "transport", &transport.name, t);
     }
 }
 
@@ -497,21 +535,24 @@ impl Child<'_> {
         if crate::sys::ids::geteuid() != 0 {
             let _ = crate::sys::ids::seteuid(0);
         }
-        if ctx.config.main.deliver_drop_privilege {
+        if ctx.config.main.deliver_drop_privilege || ctx.config.main.mua_wrapper {
             let site = &ctx.config.site;
             // Where this does not work, becoming the recipient does not either.
             let _ = crate::sys::ids::become_user(site.exim_uid, site.exim_gid, None);
         }
         ctx.address.transport_name = Some(self.transport.name.clone());
         ctx.address.pipe_addresses = batch.iter().map(|a| a.address.clone()).collect();
-        if let Err(text) = self.local.setup(ctx, self.transport, batch) {
-            for a in batch.iter_mut() {
-                if a.failure.message.is_none() {
-                    a.failure.message = Some(Text::clean(text.clone()));
+        let prepared = match self.local.setup(ctx, self.transport, batch) {
+            Ok(prepared) => prepared,
+            Err(text) => {
+                for a in batch.iter_mut() {
+                    if a.failure.message.is_none() {
+                        a.failure.message = Some(Text::clean(text.clone()));
+                    }
                 }
+                return all(DeliveryStatus::Defer);
             }
-            return all(DeliveryStatus::Defer);
-        }
+        };
         let user = (self.who.initgroups).then(|| crate::sys::users::user_by_id(self.who.uid).ok().flatten()).flatten();
         // An unprivileged installation delivers as itself.
         let already =
@@ -539,9 +580,7 @@ impl Child<'_> {
             return all(DeliveryStatus::Defer);
         }
         ctx.address.home = self.home.clone();
-        if let Some(t) = self.transport.generic.debug_print.get() {
-            route::common::debug_print(ctx, "transport", &self.transport.name, t);
-        }
+        show(ctx, self.transport);
         let mut job = LocalJob {
             transport: self.transport,
             batch,
@@ -551,6 +590,7 @@ impl Child<'_> {
             home: self.home.clone(),
             directory: self.directory.clone(),
             output: self.output,
+            prepared,
         };
         let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| self.local.deliver(ctx, &mut job)));
         result.unwrap_or_else(|_| process::exit_now(101))

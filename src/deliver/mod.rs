@@ -19,6 +19,7 @@ mod routing;
 mod start;
 mod state;
 mod success;
+mod system_filter;
 mod tell;
 mod template;
 pub mod transport_write;
@@ -29,7 +30,7 @@ mod write_body;
 mod write_filter;
 mod write_headers;
 
-pub use event::raise_event;
+pub use event::{delivery_event, raise_event};
 pub use generated::{references, write_from};
 pub use tell::tell_someone;
 pub use write_body::copy_plain;
@@ -74,8 +75,22 @@ pub struct Continued {
     pub address: BString,
     /// How many messages have gone before, plus one.
     pub sequence: u32,
+    /// What it was kept for.
+    pub purpose: Purpose,
     /// The connection; a transport that uses it takes it out.
     pub connection: OpenConnection,
+}
+
+/// Why a connection was kept.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Purpose {
+    /// For another message that waits for the host: that is what the delivery is for.
+    #[default]
+    NextMessage,
+    /// For more recipients of the same message.
+    SameMessage,
+    /// By a callout, for the message that it was about.
+    AfterCallout,
 }
 
 /// A connection to a server that is handed from one message to the next.
@@ -86,9 +101,20 @@ impl Continued {
     pub fn take(&self) -> Option<Box<crate::smtp_out::Opened>> {
         self.connection.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take()
     }
+    /// Was the server verified by DANE?
+    pub fn uses_dane(&self) -> bool {
+        self.connection.lock().unwrap_or_else(std::sync::PoisonError::into_inner).as_ref().is_some_and(|o| o.dane)
+    }
     /// Is it still there?
     pub fn is_open(&self) -> bool {
         self.connection.lock().unwrap_or_else(std::sync::PoisonError::into_inner).is_some()
+    }
+}
+
+impl DeliverOptions {
+    /// The connection for whose sake the delivery was started; not one that may just as well be left alone.
+    pub fn continuing(&self) -> Option<&Continued> {
+        self.continued.as_ref().filter(|c| c.purpose == Purpose::NextMessage)
     }
 }
 
@@ -126,7 +152,51 @@ pub fn deliver_message(ctx: &mut Context, id: &[u8], options: &DeliverOptions) -
     outcome
 }
 
+/// Would an appendfile transport's quota let the message in hand through? Becomes the recipient for good. `Err(None)`: no;
+/// `Err(Some(text))`: that cannot be known.
+pub fn quota_of(
+    ctx: &mut Context,
+    transport: &crate::transports::TransportInstance,
+    addr: &mut crate::route::Address,
+) -> Result<(), Option<String>> {
+    let other = |p: users::Problem| Some(p.1);
+    crate::route::set_address_vars(ctx, addr);
+    let who = users::identity(ctx, transport, addr).map_err(other)?;
+    let (home, directory) = users::directories(ctx, transport, addr).map_err(other)?;
+    let Some(driver) = transport.driver.as_appendfile() else { return Ok(()) };
+    let prepared = local::LocalTransport::setup(driver, ctx, transport, std::slice::from_mut(addr)).map_err(Some)?;
+    let user = who.initgroups.then(|| crate::sys::users::user_by_id(who.uid).ok().flatten()).flatten();
+    if crate::sys::ids::geteuid() != 0 {
+        let _ = crate::sys::ids::seteuid(0);
+    }
+    if crate::sys::ids::geteuid() == 0 || crate::sys::ids::geteuid() != who.uid {
+        crate::sys::ids::become_user(who.uid, who.gid, user.as_ref().map(|u| u.name.as_slice()))
+            .map_err(|e| Some(e.to_string()))?;
+    }
+    let nothing = std::fs::File::open("/dev/null").map_err(|e| Some(e.to_string()))?;
+    let mut job = local::LocalJob {
+        transport,
+        batch: std::slice::from_mut(addr),
+        data: &nothing,
+        uid: who.uid,
+        gid: who.gid,
+        home,
+        directory,
+        output: None,
+        prepared,
+    };
+    driver.quota(ctx, &mut job)
+}
+
+/// Delivers one message; its debug log ends with it.
 fn deliver_one(ctx: &mut Context, id: &[u8], options: &DeliverOptions, kept: &mut Vec<remote::Kept>) -> DeliverOutcome {
+    let run = ctx.run.clone();
+    let outcome = attempt(ctx, id, options, kept);
+    ctx.run = run;
+    outcome
+}
+
+fn attempt(ctx: &mut Context, id: &[u8], options: &DeliverOptions, kept: &mut Vec<remote::Kept>) -> DeliverOutcome {
     ctx.services.random.reseed(0);
     let Some((mut d, mode)) = start::open(ctx, id, options) else {
         ctx.message = Default::default();
@@ -142,11 +212,14 @@ fn deliver_one(ctx: &mut Context, id: &[u8], options: &DeliverOptions, kept: &mu
             d.write_header(ctx);
         }
     }
-    let mut wrapper_failed = false;
-    if !d.local.is_empty() || !d.remote.is_empty() {
+    let mut wrapped = finish::Wrapped::Tried;
+    if ctx.config.main.mua_wrapper && finish::wrapper_refuses(ctx, &mut d) {
+        wrapped = finish::Wrapped::Refused;
+    }
+    if needs_journal(&d) {
         start::open_journal(ctx, &mut d);
     }
-    if options.continued.is_some() {
+    if options.continuing().is_some() {
         // A process with a connection waiting has no time for local deliveries.
         let waiting: Vec<_> = d.local.drain(..).collect();
         d.deferred.extend(waiting);
@@ -162,19 +235,29 @@ fn deliver_one(ctx: &mut Context, id: &[u8], options: &DeliverOptions, kept: &mu
         }
     }
     if !d.remote.is_empty() {
-        wrapper_failed = !remote_run::deliver_all(ctx, &mut d, false);
+        if !remote_run::deliver_all(ctx, &mut d, false) {
+            wrapped = finish::Wrapped::NotOneTransaction;
+        }
         if !d.fallback.is_empty() && !ctx.config.main.mua_wrapper {
             d.remote = std::mem::take(&mut d.fallback);
             remote_run::deliver_all(ctx, &mut d, true);
         }
     }
     kept.append(&mut d.kept);
-    let outcome = finish::finish(ctx, d, wrapper_failed);
+    let outcome = finish::finish(ctx, d, wrapped);
     // Nothing of ours may keep others, or other users, from the hints.
     ctx.services.hints.close_idle();
     // What is logged from here on is not about this message.
     ctx.message = Default::default();
     outcome
+}
+
+/// The journal says what is done while other work goes on. If a single delivery is all that there is, nothing comes between
+/// its success and the removal of the message: making, syncing and removing a third file would only cost.
+fn needs_journal(d: &state::Delivery<'_>) -> bool {
+    let deliveries = d.local.len() + d.remote.len();
+    let wants_dsn = d.local.iter().chain(&d.remote).any(|a| a.dsn_flags != 0);
+    deliveries > 1 || deliveries == 1 && (wants_dsn || !d.deferred.is_empty() || !d.failed.is_empty())
 }
 
 /// `-N`, now or when the message was submitted: nothing is really delivered.

@@ -28,10 +28,14 @@ pub(super) enum Stage {
     Transport,
 }
 
+/// Did the router or the transport ask for no log lines?
+pub(super) fn is_quiet(addr: &Address, stage: Stage) -> bool {
+    addr.flags.no_log || (stage == Stage::Transport && addr.transport.as_ref().is_some_and(|t| t.generic.disable_logging))
+}
+
 /// Handles the verdict on one address; it ends in one of the lists.
 pub(super) fn process(ctx: &mut Context, d: &mut Delivery<'_>, mut addr: Address, outcome: Outcome, stage: Stage) {
-    let quiet =
-        addr.flags.no_log || (stage == Stage::Transport && addr.transport.as_ref().is_some_and(|t| t.generic.disable_logging));
+    let quiet = is_quiet(&addr, stage);
     match outcome {
         Outcome::Ok => succeeded(ctx, d, addr, quiet),
         Outcome::Defer | Outcome::Panic => {
@@ -111,7 +115,7 @@ fn succeeded(ctx: &mut Context, d: &mut Delivery<'_>, addr: Address, quiet: bool
         log::write(ctx, None, Which::MAIN, &text);
     }
     let data = addr.remote_log.as_ref().and_then(|l| l.confirmation.clone()).unwrap_or_default();
-    event::of_address(ctx, &addr, "msg:delivery", &data, 0);
+    event::delivery_event(ctx, &addr, &data);
     d.succeeded.push_front(addr);
 }
 
@@ -126,13 +130,15 @@ fn deferral(ctx: &mut Context, d: &Delivery<'_>, addr: &Address, stage: Stage, p
     if ctx.message.first_delivery || !waiting {
         d.msglog(ctx, &text);
     }
+    // The transport has told of recipients that a server refused.
+    if addr.failure.basic_errno != errors::RCPT_4XX {
+        event::of_address(ctx, addr, "msg:defer", &event::deferral_text(addr), addr.failure.basic_errno);
+    }
     if !quiet {
         let full = [b"== ", text.as_slice()].concat();
         let which = if panic { Which::MAIN.and(Which::PANIC) } else { Which::MAIN };
         log::write(ctx, waiting.then_some(Selector::RetryDefer), which, &full);
     }
-    let data = addr.failure.message.clone().unwrap_or_default();
-    event::of_address(ctx, addr, "msg:defer", &data, addr.failure.basic_errno);
 }
 
 fn failure(ctx: &mut Context, d: &Delivery<'_>, addr: &Address, stage: Stage, quiet: bool) {
@@ -146,17 +152,16 @@ fn failure(ctx: &mut Context, d: &Delivery<'_>, addr: &Address, stage: Stage, qu
     let routing = stage == Stage::Router && addr.router.is_none();
     let noted = if routing { [b"routing failed for ", text.as_slice()].concat() } else { text.to_vec() };
     d.msglog(ctx, &noted);
-    let data = addr.failure.message.clone().unwrap_or_default();
     // The routers' failures tell of themselves before the line is written, those of transports after it.
     let internal = addr.transport.is_none();
     if internal {
-        event::of_address(ctx, addr, "msg:fail:internal", &data, 0);
+        event::of_failure(ctx, addr);
     }
     if !quiet {
         log::write(ctx, None, Which::MAIN, &[b"** ", text.as_slice()].concat());
     }
     if !internal {
-        event::of_address(ctx, addr, "msg:fail:delivery", &data, 0);
+        event::of_failure(ctx, addr);
     }
 }
 

@@ -6,6 +6,9 @@
 use std::fmt;
 use std::fs::File;
 
+use bstr::ByteSlice;
+
+use super::Purpose;
 use super::local::DeliveryStatus;
 use crate::context::Context;
 use crate::expand::Template;
@@ -36,8 +39,43 @@ pub struct RemoteJob<'a> {
     pub unusable: &'a std::collections::BTreeSet<bstr::BString>,
     /// The number of this run within the message's delivery, from 0.
     pub sequence: usize,
+    /// Where further recipients of the message are going by the same transport, one run after the other.
+    pub further: Further,
     /// The transport leaves here a connection that another message can go down, once this one is finished.
     pub kept: Option<Kept>,
+}
+
+/// Hosts that later runs of a transport for the same message will use.
+#[derive(Clone, Debug, Default)]
+pub struct Further {
+    /// Their names.
+    pub names: std::collections::BTreeSet<bstr::BString>,
+    /// Some take the transport's own hosts.
+    pub own_hosts: bool,
+}
+
+impl Further {
+    /// Those of the addresses.
+    pub fn of<'a>(addresses: impl Iterator<Item = &'a Address>) -> Self {
+        let mut further = Further::default();
+        for a in addresses {
+            further.own_hosts |= a.hosts.is_empty();
+            further.names.extend(a.hosts.iter().map(|h| h.name.to_ascii_lowercase().into()));
+        }
+        further
+    }
+
+    /// Is the host wanted again?
+    pub fn wants(&self, name: &[u8]) -> bool {
+        self.own_hosts || (!self.names.is_empty() && self.names.contains(name.to_ascii_lowercase().as_bstr()))
+    }
+}
+
+impl RemoteJob<'_> {
+    /// The connection for whose sake the delivery was started; not one that may just as well be left alone.
+    pub fn continuing(&self) -> Option<&super::Continued> {
+        self.continued.filter(|c| c.purpose == Purpose::NextMessage)
+    }
 }
 
 /// An open connection, and the message that waits for it.
@@ -82,6 +120,20 @@ pub trait RemoteTransport: fmt::Debug {
     fn fallback_hosts(&self, ctx: &mut Context) -> Vec<crate::route::HostItem> {
         let _ = ctx;
         Vec::new()
+    }
+    /// It uses its own hosts whatever those of the addresses are (`hosts` with `hosts_override`).
+    fn overrides_hosts(&self) -> bool {
+        false
+    }
+    /// The server must be verified for each domain (DANE): addresses of several cannot share a transaction.
+    fn single_domain(&self, ctx: &mut Context, host: &crate::route::HostItem) -> bool {
+        let _ = (ctx, host);
+        false
+    }
+    /// Can messages for the host go over a connection that was kept?
+    fn can_continue(&self, ctx: &mut Context, kept: &super::Continued, host: &crate::route::HostItem) -> bool {
+        let _ = (ctx, kept, host);
+        true
     }
     /// `connection_max_messages`: limits how many copies one run may make. 0 is no limit.
     fn max_messages(&self) -> u64 {

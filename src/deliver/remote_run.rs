@@ -12,10 +12,10 @@ use bstr::BString;
 use super::limits::{self, Place};
 use super::local::DeliveryStatus;
 use super::post::{self, Outcome, Stage};
-use super::remote::{Kept, RemoteJob, RemoteTransport, unusable_key};
+use super::remote::{Further, Kept, RemoteJob, RemoteTransport, unusable_key};
 use super::state::Delivery;
 use super::users::{self, Identity};
-use super::wire;
+use super::{Continued, Purpose, wire};
 use crate::config::options::ExpBool;
 use crate::context::{AclVars, AddressVars, Context, Message, Run, Scratch, Services, Session};
 use crate::expand;
@@ -89,7 +89,7 @@ pub(super) fn deliver_all(ctx: &mut Context, d: &mut Delivery<'_>, fallback: boo
             d.runs += 1;
             if super::pretends(ctx) {
                 let mut group = group;
-                let statuses = pretend(&mut group);
+                let statuses = pretend(ctx, &mut group);
                 finish_group(ctx, d, Done { group, statuses, usec: 0, kept: None }, fallback);
                 continue;
             }
@@ -108,7 +108,9 @@ pub(super) fn deliver_all(ctx: &mut Context, d: &mut Delivery<'_>, fallback: boo
             }
             let parts = Parts::of(ctx);
             let (sender, unusable) = (sender.clone(), d.unusable.clone());
-            let continued = d.options.continued.clone();
+            let continued = d.again.take().or_else(|| d.options.continued.clone());
+            let same = |a: &&Address| a.transport.as_ref().is_some_and(|t| Arc::ptr_eq(t, &group.transport));
+            let further = if limit == 1 { Further::of(d.remote.iter().filter(same)) } else { Further::default() };
             let force_retry = d.options.force_retry;
             let mut group = group;
             let queued = group.explicitly_queued;
@@ -128,6 +130,7 @@ pub(super) fn deliver_all(ctx: &mut Context, d: &mut Delivery<'_>, fallback: boo
                         continued: continued.as_ref(),
                         unusable: &unusable,
                         sequence,
+                        further,
                         kept: None,
                     };
                     (run(&mut ctx, &mut job), job.kept)
@@ -142,9 +145,8 @@ pub(super) fn deliver_all(ctx: &mut Context, d: &mut Delivery<'_>, fallback: boo
             if !queued && ctx.run.test_harness && !ctx.run.no_test_delays {
                 crate::sys::time::sleep_ms(600);
             }
-            while running > 0 {
-                let done = if running >= limit { receiver.recv().ok() } else { receiver.try_recv().ok() };
-                let Some(done) = done else { break };
+            while running >= limit {
+                let Ok(done) = receiver.recv() else { break };
                 running -= 1;
                 finish_group(ctx, d, done, fallback);
             }
@@ -155,6 +157,9 @@ pub(super) fn deliver_all(ctx: &mut Context, d: &mut Delivery<'_>, fallback: boo
             finish_group(ctx, d, done, fallback);
         }
     });
+    if let Some(mut unused) = d.again.take().as_ref().and_then(Continued::take) {
+        unused.client.quit();
+    }
     drop(guard);
     fits
 }
@@ -176,7 +181,13 @@ fn run(ctx: &mut Context, job: &mut RemoteJob<'_>) -> Vec<DeliveryStatus> {
 }
 
 /// `-N`.
-fn pretend(group: &mut Group) -> Vec<DeliveryStatus> {
+fn pretend(ctx: &mut Context, group: &mut Group) -> Vec<DeliveryStatus> {
+    if let Some(first) = group.batch.first() {
+        route::set_address_vars(ctx, first);
+    }
+    if let Some(t) = group.transport.generic.debug_print.get() {
+        route::common::debug_print(ctx, "transport", &group.transport.name, t);
+    }
     for a in &mut group.batch {
         a.host_used = a.hosts.first().cloned().map(Box::new);
         let confirmation = Some("delivery bypassed by -N option".into());
@@ -228,6 +239,7 @@ fn in_process(
                 continued: d.options.continued.as_ref(),
                 unusable: &d.unusable,
                 sequence,
+                further: Further::default(),
                 kept: None,
             };
             let statuses = run(ctx, &mut job);
@@ -278,7 +290,7 @@ fn next_group(
     }
     let remote = driver(&transport)?;
     let multi = match multi_domain(ctx, remote, &transport) {
-        Ok(m) => m,
+        Ok(m) => m && !first.hosts.first().is_some_and(|h| remote.single_domain(ctx, h)),
         Err(text) => return give_up(ctx, d, vec![first], (errors::EXPAND_FAIL, text, false), Outcome::Panic),
     };
     let max = match max_rcpt(ctx, remote, &transport) {
@@ -289,15 +301,18 @@ fn next_group(
     let waiting: VecDeque<Address> = std::mem::take(&mut d.remote);
     for a in waiting {
         let fits = batch.len() < max
-            && (multi || a.domain == batch[0].domain)
+            && (a.domain == batch[0].domain || (multi && may_mix(ctx, remote, &transport, &a)))
             && a.transport.as_ref().is_some_and(|t| Arc::ptr_eq(t, &transport))
             && same_hosts(&a.hosts, &batch[0].hosts)
             && a.errors_to == batch[0].errors_to
             && a.headers_add == batch[0].headers_add
             && a.headers_remove == batch[0].headers_remove
-            && (a.uid, a.gid) == (batch[0].uid, batch[0].gid)
-            && !d.previously_transported(ctx, &a);
-        if fits { batch.push(a) } else { d.remote.push_back(a) }
+            && (a.uid, a.gid) == (batch[0].uid, batch[0].gid);
+        if !fits {
+            d.remote.push_back(a);
+        } else if !d.previously_transported(ctx, &a) {
+            batch.push(a);
+        }
     }
     route::set_address_vars(ctx, &batch[0]);
     if batch.iter().any(|a| a.domain != batch[0].domain) {
@@ -332,7 +347,7 @@ fn next_group(
             a.fallback_hosts = remote.fallback_hosts(ctx);
         }
     }
-    if d.options.continued.as_ref().is_some_and(|c| !fits_connection(c, &transport, &batch[0], fallback)) {
+    if d.options.continuing().is_some_and(|c| !fits_connection(ctx, c, &transport, &batch[0], fallback)) {
         // Another connection is not made now; fallback hosts may be the ones that are connected.
         limits::leave(ctx, place.as_ref());
         for mut a in batch {
@@ -350,9 +365,13 @@ fn next_group(
 }
 
 /// Can the addresses go down the connection that is open?
-fn fits_connection(c: &super::Continued, transport: &TransportInstance, a: &Address, fallback: bool) -> bool {
-    c.transport == transport.name
-        && ((a.hosts.is_empty() && !fallback) || a.hosts.iter().any(|h| h.name.eq_ignore_ascii_case(&c.host)))
+fn fits_connection(ctx: &mut Context, c: &super::Continued, transport: &TransportInstance, a: &Address, fallback: bool) -> bool {
+    let Some(driver) = driver(transport).filter(|_| c.transport == transport.name) else { return false };
+    // A transport that uses its own hosts does not look at those of the address.
+    if (a.hosts.is_empty() || driver.overrides_hosts()) && !fallback {
+        return true;
+    }
+    a.hosts.iter().any(|h| h.name.eq_ignore_ascii_case(&c.host) && driver.can_continue(ctx, c, h))
 }
 
 /// A group that cannot be tried.
@@ -399,6 +418,18 @@ fn multi_domain(ctx: &mut Context, remote: &dyn RemoteTransport, t: &TransportIn
     }
 }
 
+/// An expanded `multi_domain` is asked for each address that would join those of another domain.
+fn may_mix(ctx: &mut Context, remote: &dyn RemoteTransport, t: &TransportInstance, a: &Address) -> bool {
+    if matches!(remote.multi_domain(), None | Some(ExpBool::Fixed(_))) {
+        return true;
+    }
+    let saved = ctx.address.clone();
+    route::set_address_vars(ctx, a);
+    let may = multi_domain(ctx, remote, t).unwrap_or(false);
+    ctx.address = saved;
+    may
+}
+
 fn max_rcpt(ctx: &mut Context, remote: &dyn RemoteTransport, t: &TransportInstance) -> Result<usize, String> {
     let Some(value) = remote.max_rcpt().cloned() else { return Ok(usize::MAX) };
     if ctx.config.main.mua_wrapper {
@@ -428,7 +459,7 @@ fn same_hosts(a: &[HostItem], b: &[HostItem]) -> bool {
     if a.len() != b.len() {
         return false;
     }
-    let key = |h: &HostItem| (h.name.to_ascii_lowercase(), h.port);
+    let key = |h: &HostItem| (h.name.to_ascii_lowercase(), h.port, h.dnssec);
     if a.iter().zip(b).all(|(x, y)| key(x) == key(y)) {
         return true;
     }
@@ -463,7 +494,10 @@ fn sort_by_domain(ctx: &mut Context, d: &mut Delivery<'_>) {
 /// Journal, verdicts, fallback hosts.
 fn finish_group(ctx: &mut Context, d: &mut Delivery<'_>, done: Done, fallback: bool) {
     let Done { group, statuses, usec, kept } = done;
-    d.kept.extend(kept);
+    match kept {
+        Some(k) if k.continued.purpose == Purpose::SameMessage => d.again = Some(k.continued),
+        kept => d.kept.extend(kept),
+    }
     limits::leave(ctx, group.place.as_ref());
     for h in group.batch.iter().flat_map(|a| &a.hosts) {
         if matches!(h.status, HostStatus::UnusableRetry | HostStatus::UnusableExpired | HostStatus::Failed) && h.address.is_some()

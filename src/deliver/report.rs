@@ -4,10 +4,21 @@
 use bstr::{BString, ByteSlice};
 
 use super::transport_write::{WriteSpec, write_message};
+use crate::build_options::EXPERIMENTAL_DSN_INFO;
 use crate::context::Context;
-use crate::log::escape::printing;
-use crate::route::{Address, AddressKind};
+use crate::log::escape::{printing, printing_with_tabs};
+use crate::log::line::RemoteLog;
+use crate::route::{Address, AddressKind, HostItem};
 use crate::sys::time::unix_time;
+
+/// Longest line of an error for people.
+const MAX_TEXT_LINE: usize = 255;
+/// Longest `Diagnostic-Code:` field.
+const MAX_DIAGNOSTIC: usize = 951;
+/// Longest line and text of the extra fields.
+const LINE_LENGTH: usize = 79;
+/// See above.
+const MAX_STRING: usize = 1023;
 
 /// A report being built.
 pub(super) struct Report {
@@ -120,14 +131,59 @@ impl Report {
         self.put("Remote-MTA: dns; ");
         self.put(&h.name);
         self.put("\n");
+        if EXPERIMENTAL_DSN_INFO {
+            self.server(h, addr.remote_log.as_deref());
+            self.diagnostic(addr);
+        }
         if let Some(answer) = addr.failure.message.as_ref().filter(|_| addr.flags.pass_message) {
             // The answer follows the first colon: "SMTP error from remote mail server after ...: 550 ...".
             if let Some(at) = answer.find(b": ") {
-                self.put("Diagnostic-Code: smtp; ");
-                self.put(answer[at + 2..].replace(b"\\n", b"\n "));
-                self.put("\n");
+                let label = "Diagnostic-Code: smtp; ";
+                let text = &answer[at + 2..];
+                let shown = text.get(..MAX_DIAGNOSTIC - label.len()).unwrap_or(text);
+                self.put(label);
+                self.put(shown.replace(b"\\n", b"\n "));
+                self.put(if shown.len() < text.len() { "[truncated]\n" } else { "\n" });
             }
         }
+    }
+
+    /// `EXPERIMENTAL_DSN_INFO`: the server's address and its first words.
+    fn server(&mut self, host: &HostItem, log: Option<&RemoteLog>) {
+        if host.address.is_some() || !host.address_text.is_empty() {
+            let port = host.port.filter(|p| *p != 25).map(|p| format!(":{p}")).unwrap_or_default();
+            self.put(format!("Remote-MTA: X-ip; [{}]{port}\n", host.address_text));
+        }
+        let Some(log) = log else { return };
+        self.wrapped("X-Remote-MTA-smtp-greeting", &log.greeting);
+        self.wrapped("X-Remote-MTA-helo-response", log.helo_response.lines().next().unwrap_or_default());
+    }
+
+    /// `EXPERIMENTAL_DSN_INFO`: the error text, if it may be shown.
+    pub(super) fn diagnostic(&mut self, addr: &Address) {
+        if let Some(text) = addr.failure.message.as_ref().filter(|_| addr.flags.pass_message) {
+            self.wrapped("X-Exim-Diagnostic", text);
+        }
+    }
+
+    /// A field with a text, in lines of at most 79 characters, cut at 1023.
+    fn wrapped(&mut self, name: &str, text: &[u8]) {
+        if text.is_empty() {
+            return;
+        }
+        let mut line = BString::from(format!("{name}: X-str;"));
+        for word in text.get(..MAX_STRING).unwrap_or(text).fields() {
+            let word = printing(word, false);
+            if line.len() + 1 + word.len() > LINE_LENGTH {
+                line.push(b'\n');
+                self.put(&line);
+                line.clear();
+            }
+            line.push(b' ');
+            line.extend_from_slice(&word);
+        }
+        line.push(b'\n');
+        self.put(line);
     }
 
     /// One address as people are told of it. False: it is hidden from them.
@@ -179,7 +235,7 @@ impl Report {
         let f = &addr.failure;
         let text = f.message.as_ref().filter(|_| addr.flags.pass_message).or(f.user_message.as_ref());
         let Some(text) = text else { return };
-        let text = printing(text, ctx.config.site.log.topbit);
+        let text = printing_with_tabs(text, ctx.config.site.log.topbit);
         self.put("\n    ");
         self.put(lead);
         let mut count = lead.len();
@@ -190,6 +246,10 @@ impl Report {
                 at += 2;
                 count = 0;
                 continue;
+            }
+            if count == MAX_TEXT_LINE {
+                self.put("[truncated]");
+                return;
             }
             self.text.push(*c);
             at += 1;

@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 
-use bstr::{BString, ByteSlice};
+use bstr::BString;
 
 use super::post::{self, Outcome, Stage};
 use super::state::{Delivery, identity, set_unique};
@@ -12,7 +12,8 @@ use crate::expand::Template;
 use crate::hints::{HintsDb, Mode};
 use crate::matching::{self, Match};
 use crate::retry::{self, errors};
-use crate::route::{self, Address, AddressKind, RouteLists, RouteOutcome, RoutePurpose};
+use crate::route::address::AddressFlags;
+use crate::route::{self, Address, AddressKind, RouteLists, RoutePurpose};
 use crate::text::Text;
 
 /// Routes until no new addresses are left. Afterwards the local and remote lists are free of duplicates.
@@ -30,7 +31,18 @@ pub(super) fn route_all(ctx: &mut Context, d: &mut Delivery<'_>) {
             hold_queue_domains(ctx, d, &mut ready);
         }
         while let Some(a) = ready.pop_front() {
-            route_one(ctx, d, a);
+            let lists = route_one(ctx, d, &a);
+            if let Some(routed) = for_whole_domain(ctx, &a, &lists) {
+                let (same, rest) = ready.drain(..).partition(|b: &Address| b.domain == a.domain && b.start_router.is_none());
+                ready = rest;
+                sort(ctx, d, &a, lists);
+                for b in Vec::from(same) {
+                    let remote = vec![like(&routed, &b)];
+                    sort(ctx, d, &b, RouteLists { remote, ..RouteLists::default() });
+                }
+            } else {
+                sort(ctx, d, &a, lists);
+            }
         }
     }
     let local = std::mem::take(&mut d.local);
@@ -52,10 +64,12 @@ fn prepare(ctx: &mut Context, d: &mut Delivery<'_>, mut a: Address, db: Option<&
         special(ctx, d, a);
         return None;
     }
-    if let Err(defer) = percent_hack(ctx, d, &mut a) {
+    let known = a.parent.as_ref().map(identity);
+    if let Err(defer) = route::percent_hack(ctx, &mut a) {
         stop(ctx, d, a, errors::LIST_DEFER, &defer, Outcome::Defer, Stage::None);
         return None;
     }
+    d.count_child(&a, known);
     ctx.address.domain = Some(a.domain.clone());
     let config = ctx.config.clone();
     if !d.options.forced
@@ -82,7 +96,7 @@ fn prepare(ctx: &mut Context, d: &mut Delivery<'_>, mut a: Address, db: Option<&
     a.address_retry_key = [b"R:", a.local_part.as_bytes(), b"@", a.domain.as_bytes()].concat().into();
     let Some(db) = db else { return Some(a) };
     let found = retry::check::check_routing(ctx, db, &a.domain_retry_key, &a.address_retry_key, &a.domain);
-    let continued = d.options.continued.is_some();
+    let continued = d.options.continuing().is_some();
     if continued && found.domain_exists {
         let text = "reusing SMTP connection skips previous routing defer";
         stop(ctx, d, a, errors::RETRY_ROUTE, text, Outcome::Defer, Stage::Router);
@@ -153,34 +167,6 @@ fn special(ctx: &mut Context, d: &mut Delivery<'_>, mut a: Address) {
     d.local.push_front(a);
 }
 
-/// `percent_hack_domains`: `a%b@here` becomes `a@b`. The error is for a deferral.
-fn percent_hack(ctx: &mut Context, d: &mut Delivery<'_>, a: &mut Address) -> Result<(), String> {
-    let config = ctx.config.clone();
-    let Some(list) = config.main.percent_hack_domains.get() else { return Ok(()) };
-    let Some(at) = a.cc_local_part.rfind_byte(b'%') else { return Ok(()) };
-    match matching::match_domain(ctx, &a.domain.clone(), list, None) {
-        Match::No => return Ok(()),
-        Match::Defer(_) => return Err("cannot check percent_hack_domains".into()),
-        Match::Yes => {}
-    }
-    let mut text = a.cc_local_part.to_vec();
-    text[at] = b'@';
-    let new = a.cc_local_part.piece(text);
-    let known = a.parent.as_ref().map(identity);
-    let parent = std::sync::Arc::new(a.clone());
-    let mut child = Address::new(new);
-    child.errors_to = a.errors_to.clone();
-    child.recipient_index = a.recipient_index;
-    child.dsn_flags = a.dsn_flags;
-    child.dsn_orcpt = a.dsn_orcpt.clone();
-    child.start_router = a.start_router.clone();
-    child.flags = a.flags;
-    child.parent = Some(parent);
-    d.count_child(&child, known);
-    *a = child;
-    percent_hack(ctx, d, a)
-}
-
 /// `queue_domains`: not even routed now.
 fn hold_queue_domains(ctx: &mut Context, d: &mut Delivery<'_>, ready: &mut VecDeque<Address>) {
     let config = ctx.config.clone();
@@ -204,21 +190,42 @@ fn in_list(ctx: &mut Context, domain: &Text, list: &Template) -> Result<bool, ()
     }
 }
 
-/// Routes one address and sorts what comes of it.
-fn route_one(ctx: &mut Context, d: &mut Delivery<'_>, a: Address) {
+/// Routes one address.
+fn route_one(ctx: &mut Context, d: &mut Delivery<'_>, a: &Address) -> RouteLists {
     let known = a.parent.as_ref().map(identity);
-    let (old_domain, old_unique) = (a.domain.clone(), a.unique.clone());
-    let exists = a.flags.routing_retry_exists;
     ctx.address.return_path = a.errors_to.clone().or_else(|| ctx.message.sender.clone());
-    let keys = (a.address_retry_key.clone(), a.domain_retry_key.clone());
     let mut lists = RouteLists::default();
-    let outcome = route::route_address(ctx, a, RoutePurpose::Deliver, &mut lists);
+    route::route_address(ctx, a.clone(), RoutePurpose::Deliver, &mut lists);
     let all = [&lists.local, &lists.remote, &lists.new, &lists.succeed, &lists.failed, &lists.deferred];
     for made in all.into_iter().flatten() {
         d.count_child(made, known);
     }
-    let deferred = matches!(outcome, RouteOutcome::Defer | RouteOutcome::Error);
-    let mut tidy = Tidy { keys: keys.clone(), old_domain, pending: exists && !deferred };
+    lists
+}
+
+/// `same_domain_copy_routing`: the address as it was routed, if that may be copied. Nothing of it may be its own.
+fn for_whole_domain(ctx: &Context, before: &Address, lists: &RouteLists) -> Option<Address> {
+    let [routed] = lists.remote.as_slice() else { return None };
+    let (_, router) = ctx.config.router(routed.router.as_ref()?)?;
+    let alone = lists.local.is_empty() && lists.new.is_empty();
+    let plain = routed.headers_add == before.headers_add && routed.headers_remove == before.headers_remove;
+    (router.driver.same_for_domain() && alone && plain && routed.address == before.address).then(|| routed.clone())
+}
+
+/// An address with the routing of another one.
+fn like(routed: &Address, own: &Address) -> Address {
+    let Address { transport, router, hosts, fallback_hosts, errors_to, uid, gid, flags, .. } = routed.clone();
+    let flags = AddressFlags { homonym: own.flags.homonym, ..flags };
+    Address { transport, router, hosts, fallback_hosts, errors_to, uid, gid, flags, ..own.clone() }
+}
+
+/// Sorts what came of the routing of an address.
+fn sort(ctx: &mut Context, d: &mut Delivery<'_>, routed: &Address, lists: RouteLists) {
+    let known = routed.parent.as_ref().map(identity);
+    let old_unique = routed.unique.clone();
+    let keys = (routed.address_retry_key.clone(), routed.domain_retry_key.clone());
+    let pending = routed.flags.routing_retry_exists && lists.deferred.is_empty();
+    let mut tidy = Tidy { keys: keys.clone(), old_domain: routed.domain.clone(), pending };
     for mut a in lists.failed {
         tidy.apply(ctx, &mut a);
         post::process(ctx, d, a, Outcome::Fail, Stage::Router);
@@ -309,11 +316,8 @@ fn without_duplicates(d: &mut Delivery<'_>, list: VecDeque<Address>) -> VecDeque
 fn collect_recipients(d: &mut Delivery<'_>) {
     let extra: Vec<(BString, Text)> = d.duplicates.iter().map(|a| (a.unique.clone(), a.original().address.clone())).collect();
     for a in d.local.iter_mut().chain(d.remote.iter_mut()) {
-        a.envelope_to = vec![a.original().address.clone()];
-        for (unique, top) in &extra {
-            if *unique == a.unique && !a.envelope_to.contains(top) {
-                a.envelope_to.push(top.clone());
-            }
-        }
+        // The last one found comes first, the one that is delivered to last.
+        a.envelope_to = extra.iter().rev().filter(|(unique, _)| *unique == a.unique).map(|(_, top)| top.clone()).collect();
+        a.envelope_to.push(a.original().address.clone());
     }
 }

@@ -1,10 +1,13 @@
 //! The beginning of a delivery run: the lock, -H, an old journal, frozen messages, and the first addresses.
 
+use std::sync::Arc;
+
 use super::DeliverOptions;
 use super::post::{self, Outcome, Stage};
 use super::state::{Delivery, set_unique};
+use super::system_filter;
 use crate::config::values::show_time;
-use crate::context::{Context, HeaderKind};
+use crate::context::{BodySource, Context, HeaderKind};
 use crate::debug;
 use crate::log::{self, Selector, Which};
 use crate::route::Address;
@@ -17,11 +20,13 @@ pub(super) enum Mode {
     /// They are delivered to.
     Deliver,
     /// All fail with this message.
-    Fail(&'static str),
+    Fail(Text),
     /// All fail as a mail loop.
     Loop,
-    /// All wait with this message.
-    Wait(String),
+    /// All wait; the log has been told why.
+    Hold,
+    /// They are done with: the system filter has put others in their place.
+    Ignore,
 }
 
 fn main_log(ctx: &Context, selector: Option<Selector>, text: &str) {
@@ -67,7 +72,8 @@ pub(super) fn open<'a>(ctx: &mut Context, id: &[u8], options: &'a DeliverOptions
         return None;
     }
     ctx.message.queue_name = options.queue_name.clone();
-    ctx.message.data_path = Some(data.path());
+    ctx.message.body = data.file().try_clone().ok().map(|f| BodySource::Open(Arc::new(f)));
+    log::debuglog::resume(ctx);
     measure(ctx, data.body_size().unwrap_or(0));
     debug!(ctx, V, "delivering {shown}");
     let age = match ctx.run.fudged_queue_times.first() {
@@ -95,13 +101,15 @@ pub(super) fn open<'a>(ctx: &mut Context, id: &[u8], options: &'a DeliverOptions
         let who = ctx.run.login.clone();
         main_log(ctx, None, &format!("cancelled by {who}"));
         d.msglog(ctx, format!("cancelled by {who}").as_bytes());
-        mode = Mode::Fail("delivery cancelled by administrator");
+        mode = Mode::Fail(Text::clean("delivery cancelled by administrator"));
     }
     if i64::from(ctx.message.received_count) > ctx.config.main.received_headers_max.0 {
         mode = Mode::Loop;
     }
-    if ctx.config.main.system_filter.is_set() && matches!(mode, Mode::Deliver) {
-        mode = Mode::Wait("option system_filter is not implemented".into());
+    if matches!(mode, Mode::Deliver) {
+        let headers = ctx.message.headers.clone();
+        mode = system_filter::run(ctx, &mut d)?;
+        d.update_spool |= ctx.message.headers != headers;
     }
     Some((d, mode))
 }
@@ -185,7 +193,7 @@ fn thaw(ctx: &mut Context, d: &mut Delivery<'_>, mode: &mut Mode) -> bool {
     let o = d.options;
     if main.timeout_frozen_after.0 > 0 && d.message_age >= main.timeout_frozen_after.0 {
         main_log(ctx, None, "cancelled by timeout_frozen_after");
-        *mode = Mode::Fail("delivery cancelled; message timed out");
+        *mode = Mode::Fail(Text::clean("delivery cancelled; message timed out"));
     } else if bounce && d.message_age >= main.ignore_bounce_errors_after.0 {
         main_log(ctx, None, "Unfrozen by errmsg timer");
     } else {
@@ -224,20 +232,18 @@ pub(super) fn make_addresses(ctx: &mut Context, d: &mut Delivery<'_>, mode: &Mod
             a.onetime_parent = Some(p.address.clone());
         }
         set_unique(&mut a);
-        let message = |text: &str| Some(Text::clean(text));
         match mode {
             Mode::Deliver => d.new.push_back(a),
-            Mode::Wait(text) => {
-                a.failure.message = message(text);
-                post::process(ctx, d, a, Outcome::Defer, Stage::None);
-            }
+            Mode::Hold => d.deferred.push_front(a),
+            Mode::Ignore => d.done(ctx, &a),
             Mode::Fail(text) => {
-                a.failure.message = message(text);
-                a.failure.user_message = message(text);
+                a.failure.message = Some(text.clone());
+                a.failure.user_message = Some(text.clone());
+                super::event::of_failure(ctx, &a);
                 d.failed.push_front(a);
             }
             Mode::Loop => {
-                a.failure.message = message("Too many \"Received\" headers - suspected mail loop");
+                a.failure.message = Some(Text::clean("Too many \"Received\" headers - suspected mail loop"));
                 a.failure.user_message = a.failure.message.clone();
                 post::process(ctx, d, a, Outcome::Fail, Stage::Router);
             }

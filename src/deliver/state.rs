@@ -50,6 +50,8 @@ pub(super) struct Delivery<'a> {
     pub(super) keep_message: bool,
     /// Open connections that further messages wait for.
     pub(super) kept: Vec<super::remote::Kept>,
+    /// An open connection for the next run of this message.
+    pub(super) again: Option<super::Continued>,
 }
 
 impl<'a> Delivery<'a> {
@@ -74,6 +76,7 @@ impl<'a> Delivery<'a> {
             message_age,
             runs: 0,
             kept: Vec::new(),
+            again: None,
             keep_journal: false,
             unusable: BTreeSet::new(),
             keep_message: false,

@@ -17,10 +17,7 @@ pub fn tell_someone(ctx: &mut Context, who: &[u8], subject: &str, text: &[u8], a
     out.extend_from_slice(format!("Subject: {subject}\n\n").as_bytes());
     out.extend_from_slice(text);
     if !addresses.is_empty() {
-        let many = addresses.len() > 1;
-        out.extend_from_slice(
-            format!("\nThe following address{} yet to be delivered:\n\n", if many { "es have" } else { " has" }).as_bytes(),
-        );
+        out.extend_from_slice(b"\nThe following address(es) have yet to be delivered:\n");
         for a in addresses {
             out.extend_from_slice(b"  ");
             if let Some(p) = a.parent.as_ref().filter(|_| a.flags.hide_child) {
@@ -53,16 +50,18 @@ pub fn tell_someone(ctx: &mut Context, who: &[u8], subject: &str, text: &[u8], a
 pub(super) fn quota_warning(ctx: &mut Context, text: &[u8]) {
     let mut out = Vec::new();
     let header = text.find(b"\n\n").map_or(text, |i| &text[..=i]);
-    let has = |name: &[u8]| header.lines().any(|l| l.get(..name.len()).is_some_and(|l| l.eq_ignore_ascii_case(name)));
+    // The text is the administrator's, who may have put blanks before the colon.
+    let names = |l: &[u8]| l.split_once_str(":").map(|(name, _)| name.trim_end().to_ascii_lowercase());
+    let has = |name: &[u8]| header.lines().any(|l| names(l).as_deref() == Some(name));
     if let Some(r) = ctx.config.main.errors_reply_to.raw()
-        && !has(b"Reply-To:")
+        && !has(b"reply-to")
     {
         out.extend_from_slice(b"Reply-To: ");
         out.extend_from_slice(r);
         out.push(b'\n');
     }
     out.extend_from_slice(b"Auto-Submitted: auto-replied\n");
-    if !has(b"From:") {
+    if !has(b"from") {
         generated::write_from(ctx, &mut out);
     }
     out.extend_from_slice(text);

@@ -31,14 +31,15 @@ impl Items {
             Ok(p) => p,
             Err(e) => return fail(ctx, format!("Failed to expand {name}: {e}")),
         };
+        // The reference ends these lines with an empty one.
         if path.is_empty() {
-            return Items::default();
+            return fail(ctx, format!("Failed to expand {name}: '{}'\n\n", t.raw().as_bstr()));
         }
         if !path.starts_with(b"/") {
-            return fail(ctx, format!("{name}: not an absolute path \"{path}\""));
+            return fail(ctx, format!("{name} is not absolute after expansion: '{path}'\n\n"));
         }
         if path.is_tainted() {
-            return fail(ctx, format!("Tainted filename '{path}' for {name}"));
+            return fail(ctx, format!("{name} is not untainted after expansion: '{path}'\n\n"));
         }
         match std::fs::read(path.to_path_lossy()) {
             Ok(text) if text.len() <= MAX => {

@@ -8,7 +8,7 @@ use std::fs::File;
 use std::io::{self, Write};
 use std::os::unix::fs::FileExt;
 
-use bstr::BString;
+use bstr::{BString, ByteSlice};
 
 use super::write_body::{Converter, Normaliser};
 use super::{write_filter, write_headers};
@@ -19,6 +19,8 @@ use crate::transports::TransportInstance;
 
 /// Bytes read from the -D file at a time.
 const BLOCK: usize = 64 * 1024;
+/// What dot-stuffing does at the beginning of a line.
+const DOTS: (&[u8], &[u8]) = (b".", b"..");
 
 /// Where the message goes.
 pub trait Output {
@@ -157,22 +159,143 @@ impl std::error::Error for WriteError {}
 
 /// Writes the message of the context. `data` is its open -D file; its position is not used or changed.
 pub fn write_message(ctx: &mut Context, spec: &WriteSpec<'_>, data: &File, out: &mut dyn Output) -> Result<Written, WriteError> {
-    let mut header = if spec.no_headers { Vec::new() } else { write_headers::assemble(ctx, spec)? };
-    if !spec.no_headers {
-        header.push(b'\n');
-    }
-    let body = Body {
+    prepare(ctx, spec, data)?.write(spec, out)
+}
+
+/// A message that is ready to be written: its header is there, and it has been through the filter. Who signs looks at
+/// it first.
+pub struct Prepared<'a> {
+    header: Vec<u8>,
+    data: &'a File,
+    /// The filter's output, header and body.
+    filtered: Option<File>,
+    start: u64,
+    limit: u64,
+    wireformat: bool,
+}
+
+/// Puts the header together, and runs the filter.
+pub fn prepare<'a>(ctx: &mut Context, spec: &WriteSpec<'_>, data: &'a File) -> Result<Prepared<'a>, WriteError> {
+    let header = if spec.no_headers { Vec::new() } else { header_section(ctx, spec)? };
+    let mut message = Prepared {
+        header,
         data,
+        filtered: None,
         start: if spec.no_body { u64::MAX } else { ctx.message.id.len() as u64 + 3 },
         limit: if spec.body_limit == 0 { u64::MAX } else { spec.body_limit },
         wireformat: ctx.message.wireformat,
     };
     if let Some(filter) = &spec.filter {
-        let output = write_filter::run(filter, &header, &body)?;
-        let filtered = Body { data: &output, start: 0, limit: u64::MAX, wireformat: false };
-        return convert(spec, &[], &filtered, out);
+        let output = write_filter::run(filter, &message.header, &message.body())?;
+        message =
+            Prepared { header: Vec::new(), filtered: Some(output), start: 0, limit: u64::MAX, wireformat: false, ..message };
     }
-    convert(spec, &header, &body, out)
+    Ok(message)
+}
+
+/// Most bytes of a header section that comes back from a filter.
+const MAX_HEADER: u64 = 1 << 20;
+
+impl Prepared<'_> {
+    fn body(&self) -> Body<'_> {
+        Body {
+            data: self.filtered.as_ref().unwrap_or(self.data),
+            start: self.start,
+            limit: self.limit,
+            wireformat: self.wireformat,
+        }
+    }
+
+    /// Writes it.
+    pub fn write(&self, spec: &WriteSpec<'_>, out: &mut dyn Output) -> Result<Written, WriteError> {
+        convert(spec, &self.header, &self.body(), out)
+    }
+
+    /// The header lines, each with its continuation lines and LF line ends. What a filter gave back is taken apart
+    /// into header and body first.
+    pub fn header_lines(&mut self) -> Result<Vec<BString>, WriteError> {
+        if self.filtered.is_some() && self.header.is_empty() {
+            let mut start = Vec::new();
+            let body = Body { limit: MAX_HEADER, ..self.body() };
+            body.each(|block| {
+                start.extend_from_slice(block);
+                Ok(())
+            })?;
+            let end = start.find(b"\n\n").map_or(0, |n| n + 2);
+            start.truncate(end);
+            self.start += end as u64;
+            self.header = start;
+        }
+        Ok(header_lines(&self.header))
+    }
+
+    /// Shows the body, with LF line ends, as it will be sent: `dots` is the specification's.
+    pub fn each_body(&self, dots: bool, see: &mut dyn FnMut(&[u8])) -> Result<(), WriteError> {
+        let mut out = Seen(see);
+        let mut c = Converter::new(&mut out, false, None);
+        let mut n = Normaliser::new(self.wireformat, dots);
+        self.body().each(|block| n.feed(block, &mut c).map_err(WriteError::Output))?;
+        n.finish(&mut c).and_then(|()| c.finish()).map_err(WriteError::Output)
+    }
+
+    /// Puts lines (LF line ends) before the header section.
+    pub fn add_first(&mut self, lines: &[u8]) {
+        self.header.splice(0..0, lines.iter().copied());
+    }
+}
+
+/// Takes a header section (LF line ends) apart into its lines, each with its continuation lines.
+pub fn header_lines(header: &[u8]) -> Vec<BString> {
+    let mut lines: Vec<BString> = Vec::new();
+    for line in header.lines_with_terminator().filter(|l| *l != b"\n") {
+        match lines.last_mut() {
+            Some(last) if matches!(line.first(), Some(b' ' | b'\t')) => last.extend_from_slice(line),
+            _ => lines.push(line.into()),
+        }
+    }
+    lines
+}
+
+/// An output that only shows what comes.
+struct Seen<'s>(&'s mut dyn FnMut(&[u8]));
+
+impl Output for Seen<'_> {
+    fn put(&mut self, bytes: &[u8]) -> io::Result<()> {
+        (self.0)(bytes);
+        Ok(())
+    }
+}
+
+/// The header section of the message of the context, with LF line ends, and the empty line after it.
+pub fn header_section(ctx: &mut Context, spec: &WriteSpec<'_>) -> Result<Vec<u8>, WriteError> {
+    let mut header = write_headers::assemble(ctx, spec)?;
+    header.push(b'\n');
+    Ok(header)
+}
+
+/// Text in pieces, for DATA of SMTP: CRLF line ends, dots doubled. For messages that are passed on while they come in.
+pub struct Stuffed<'a> {
+    converter: Converter<'a>,
+    normaliser: Normaliser,
+}
+
+impl<'a> Stuffed<'a> {
+    /// At the beginning of a line.
+    pub fn new(out: &'a mut dyn Output) -> Self {
+        Stuffed { converter: Converter::new(out, true, Some(DOTS)), normaliser: Normaliser::new(false, true) }
+    }
+    /// Takes text with LF line ends.
+    pub fn write(&mut self, text: &[u8]) -> io::Result<()> {
+        self.normaliser.feed(text, &mut self.converter)
+    }
+    /// Puts out what is left, with a line end if the last line has none.
+    pub fn finish(&mut self) -> io::Result<()> {
+        self.normaliser.finish(&mut self.converter)?;
+        if !self.converter.at_line_start() {
+            self.converter.write(b"\n")?;
+        }
+        self.converter.finish()
+    }
 }
 
 /// Writes header and body with the changes that `spec` asks for.
@@ -194,8 +317,7 @@ impl Output for Count {
 }
 
 fn produce(spec: &WriteSpec<'_>, header: &[u8], body: &Body<'_>, out: &mut dyn Output) -> Result<Written, WriteError> {
-    let dots: (&[u8], &[u8]) = (b".", b"..");
-    let check = if spec.dots { Some(dots) } else { spec.check };
+    let check = if spec.dots { Some(DOTS) } else { spec.check };
     let mut written = Written::default();
     {
         let escape = if spec.dots || spec.escape_headers { check } else { None };

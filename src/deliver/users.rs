@@ -83,7 +83,7 @@ fn find_user(ctx: &mut Context, owner: &BString, t: &Template) -> Result<(u32, O
     if let Some(uid) = number(name) {
         return Ok((uid, None));
     }
-    match users::user_by_name(name) {
+    match ctx.config.user_by_name(name) {
         Ok(Some(u)) => Ok((u.uid, Some(u.gid))),
         _ => Err(format!(
             "Failed to find user \"{}\" from expanded string \"{}\" for the {owner} transport",

@@ -2,8 +2,6 @@
 //!
 //! The process has run as somebody else: what it says is decoded with care, and a result that is cut off is none.
 
-use bstr::BString;
-
 use super::local::DeliveryStatus;
 use crate::config::Config;
 use crate::log::line::RemoteLog;
@@ -11,44 +9,27 @@ use crate::retry::errors;
 use crate::route::address::{Failure, RetryItem};
 use crate::route::{Address, HostItem};
 use crate::text::Text;
+use crate::wire::{In, Out};
 
-/// Longest string taken from a process, bytes.
-const MAX: usize = 1 << 20;
-/// Most list items.
-const MAX_ITEMS: u64 = 100_000;
+fn put_failure(o: &mut Out, f: &Failure) {
+    o.num(i64::from(f.basic_errno));
+    o.num(i64::from(f.more_errno));
+    o.text(f.message.as_ref());
+    o.text(f.user_message.as_ref());
+}
 
-/// What one address's delivery left.
-pub(super) struct Out(Vec<u8>);
-
-impl Out {
-    fn num(&mut self, n: i64) {
-        self.0.extend_from_slice(&n.to_be_bytes());
-    }
-    fn bytes(&mut self, b: &[u8]) {
-        let b = b.get(..MAX).unwrap_or(b);
-        self.num(i64::try_from(b.len()).unwrap_or(0));
-        self.0.extend_from_slice(b);
-    }
-    fn text(&mut self, t: Option<&Text>) {
-        self.num(match t {
-            None => 0,
-            Some(t) => 1 + i64::from(t.is_tainted()),
-        });
-        if let Some(t) = t {
-            self.bytes(t);
-        }
-    }
-    fn failure(&mut self, f: &Failure) {
-        self.num(i64::from(f.basic_errno));
-        self.num(i64::from(f.more_errno));
-        self.text(f.message.as_ref());
-        self.text(f.user_message.as_ref());
-    }
+fn take_failure(i: &mut In<'_>) -> Option<Failure> {
+    Some(Failure {
+        basic_errno: i32::try_from(i.num()?).ok()?,
+        more_errno: i32::try_from(i.num()?).ok()?,
+        message: i.text()?,
+        user_message: i.text()?,
+    })
 }
 
 /// The results of a batch as bytes.
 pub(super) fn encode(batch: &[Address], statuses: &[DeliveryStatus]) -> Vec<u8> {
-    let mut o = Out(Vec::new());
+    let mut o = Out::default();
     for (i, a) in batch.iter().enumerate() {
         let status = statuses.get(i).copied().unwrap_or_default();
         o.num(match status {
@@ -58,7 +39,7 @@ pub(super) fn encode(batch: &[Address], statuses: &[DeliveryStatus]) -> Vec<u8> 
             DeliveryStatus::Fail => 3,
             DeliveryStatus::Panic => 4,
         });
-        o.failure(&a.failure);
+        put_failure(&mut o, &a.failure);
         o.bytes(a.transport.as_ref().map(|t| t.name.as_slice()).unwrap_or_default());
         let f = &a.flags;
         let bits = [f.freeze, f.pass_message, f.user_message_given, f.retry_skipped, f.ignore_error, a.follower, f.dsn_lasthop];
@@ -75,6 +56,8 @@ pub(super) fn encode(batch: &[Address], statuses: &[DeliveryStatus]) -> Vec<u8> 
             o.num(i64::from(l.continued) | i64::from(l.prdr) << 1 | i64::from(l.chunking) << 2);
             o.bytes(l.confirmation.as_deref().map(|c| c.as_slice()).unwrap_or_default());
             o.num(i64::from(l.confirmation.is_some()));
+            o.bytes(&l.greeting);
+            o.bytes(&l.helo_response);
         }
         o.num(i64::from(a.host_used.is_some()));
         if let Some(h) = &a.host_used {
@@ -86,47 +69,15 @@ pub(super) fn encode(batch: &[Address], statuses: &[DeliveryStatus]) -> Vec<u8> 
         for r in &a.retries {
             o.bytes(&r.key);
             o.num(i64::from(r.delete) | i64::from(r.host) << 1 | i64::from(r.message_specific) << 2);
-            o.failure(&r.failure);
+            put_failure(&mut o, &r.failure);
         }
     }
-    o.num(0x4f78_696d);
-    o.0
-}
-
-struct In<'a>(&'a [u8]);
-
-impl In<'_> {
-    fn num(&mut self) -> Option<i64> {
-        let (head, rest) = self.0.split_first_chunk::<8>()?;
-        self.0 = rest;
-        Some(i64::from_be_bytes(*head))
-    }
-    fn bytes(&mut self) -> Option<BString> {
-        let n = usize::try_from(self.num()?).ok().filter(|n| *n <= MAX)?;
-        let (head, rest) = (self.0.get(..n)?, self.0.get(n..)?);
-        self.0 = rest;
-        Some(head.into())
-    }
-    fn text(&mut self) -> Option<Option<Text>> {
-        Some(match self.num()? {
-            0 => None,
-            1 => Some(Text::clean(self.bytes()?)),
-            _ => Some(Text::tainted(self.bytes()?)),
-        })
-    }
-    fn failure(&mut self) -> Option<Failure> {
-        Some(Failure {
-            basic_errno: i32::try_from(self.num()?).ok()?,
-            more_errno: i32::try_from(self.num()?).ok()?,
-            message: self.text()?,
-            user_message: self.text()?,
-        })
-    }
+    o.finish()
 }
 
 /// Puts the results into the addresses. `None`: they are not complete, and nothing is changed.
 pub(super) fn decode(config: &Config, bytes: &[u8], batch: &mut [Address]) -> Option<Vec<DeliveryStatus>> {
-    let mut i = In(bytes);
+    let mut i = In::new(bytes);
     let mut statuses = Vec::new();
     let mut new = batch.to_vec();
     for a in &mut new {
@@ -137,7 +88,7 @@ pub(super) fn decode(config: &Config, bytes: &[u8], batch: &mut [Address]) -> Op
             4 => DeliveryStatus::Panic,
             _ => DeliveryStatus::Pending,
         });
-        a.failure = i.failure()?;
+        a.failure = take_failure(&mut i)?;
         // appendfile hands over to another transport for a mailbox of another format.
         let transport = i.bytes()?;
         if a.transport.as_ref().is_some_and(|t| t.name != transport)
@@ -164,9 +115,11 @@ pub(super) fn decode(config: &Config, bytes: &[u8], batch: &mut [Address]) -> Op
             let bits = i.num()?;
             let confirmation = i.bytes()?;
             let given = i.num()? == 1;
+            let (greeting, helo_response) = (i.bytes()?, i.bytes()?);
             let mut l = a.remote_log.take().unwrap_or_else(|| Box::new(RemoteLog::default()));
             (l.continued, l.prdr, l.chunking) = (bits & 1 != 0, bits & 2 != 0, bits & 4 != 0);
             l.confirmation = given.then_some(confirmation);
+            (l.greeting, l.helo_response) = (greeting, helo_response);
             a.remote_log = Some(l);
         }
         if i.num()? == 1 {
@@ -175,19 +128,17 @@ pub(super) fn decode(config: &Config, bytes: &[u8], batch: &mut [Address]) -> Op
             let port = u16::try_from(i.num()?).ok();
             a.host_used = Some(Box::new(HostItem { name, address_text, port, ..HostItem::default() }));
         }
-        let n = u64::try_from(i.num()?).ok().filter(|n| *n <= MAX_ITEMS)?;
+        let n = i.count()?;
         let mut retries = Vec::new();
         for _ in 0..n {
             let key = i.bytes()?;
             let bits = i.num()?;
-            let failure = i.failure()?;
+            let failure = take_failure(&mut i)?;
             retries.push(RetryItem { key, delete: bits & 1 != 0, host: bits & 2 != 0, message_specific: bits & 4 != 0, failure });
         }
         a.retries = retries;
     }
-    if i.num()? != 0x4f78_696d || !i.0.is_empty() {
-        return None;
-    }
+    i.end()?;
     batch.clone_from_slice(&new);
     Some(statuses)
 }

@@ -3,7 +3,6 @@
 //! Used by [`super::transport_write`], and by the scanners for [`copy_plain`]. Pure stream transformations; they never see
 //! a whole message.
 
-use std::fs::File;
 use std::io::{self, Read, Write};
 
 use bstr::ByteSlice;
@@ -177,7 +176,7 @@ impl Normaliser {
 }
 
 /// Copies a body out of the spool, with LF line ends and nothing else changed: what content scanners get.
-pub fn copy_plain(from: &mut File, to: &mut dyn Write, wireformat: bool) -> io::Result<()> {
+pub fn copy_plain(from: &mut impl Read, to: &mut dyn Write, wireformat: bool) -> io::Result<()> {
     struct ToWriter<'a>(&'a mut dyn Write);
     impl Output for ToWriter<'_> {
         fn put(&mut self, bytes: &[u8]) -> io::Result<()> {

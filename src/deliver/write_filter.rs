@@ -22,7 +22,7 @@ pub(super) fn run(filter: &Filter, header: &[u8], body: &Body<'_>) -> Result<Fil
     let mut spawn = Spawn::new(path, &argv, &envp);
     spawn.stdin = Stdio::Pipe;
     spawn.stdout = Stdio::Pipe;
-    spawn.stderr = Stdio::Inherit;
+    spawn.stderr = Stdio::SameAsStdout;
     spawn.new_group = true;
     let mut child = spawn.start().map_err(|e| match e.step {
         Step::Exec => WriteError::Filter("transport filter process failed (127): unable to execute command".into()),

@@ -6,7 +6,7 @@ use bstr::{BString, ByteSlice};
 
 use super::transport_write::{WriteError, WriteSpec};
 use crate::context::{Context, HeaderKind};
-use crate::expand::{self, ExpandError, Template};
+use crate::expand;
 use crate::rewrite::RewriteRule;
 
 /// All header lines, with LF line ends, without the empty line.
@@ -43,12 +43,9 @@ pub(super) fn assemble(ctx: &mut Context, spec: &WriteSpec<'_>) -> Result<Vec<u8
         add_line(&mut out, text);
     }
     for value in spec.transport.map(|t| t.generic.headers_add.values.as_slice()).unwrap_or_default() {
-        for item in value.raw().lines().filter(|l| !l.trim().is_empty()) {
-            match expand::expand(ctx, &Template::new(item.trim_start())) {
-                Ok(text) => add_line(&mut out, &text),
-                Err(ExpandError::Forced(_)) => {}
-                Err(e) => return Err(WriteError::Header(format!("failed to expand header to be added: {e}"))),
-            }
+        let lines = expand::list::each(ctx, value.raw(), b'\n');
+        for text in lines.map_err(|(_, e)| WriteError::Header(format!("failed to expand header to be added: {e}")))? {
+            add_line(&mut out, &text);
         }
     }
     add_line(&mut out, spec.extra_headers);
@@ -90,16 +87,12 @@ fn envelope_to(spec: &WriteSpec<'_>, out: &mut Vec<u8>) {
 fn removed_names(ctx: &mut Context, spec: &WriteSpec<'_>) -> Result<Vec<BString>, WriteError> {
     let mut names = Vec::new();
     for value in spec.transport.map(|t| t.generic.headers_remove.values.as_slice()).unwrap_or_default() {
-        for item in crate::parse::list::items(value.raw()) {
-            match expand::expand(ctx, &Template::new(&item)) {
-                Ok(text) => names.push(text.trim().into()),
-                Err(ExpandError::Forced(_)) => {}
-                Err(e) => return Err(WriteError::Header(format!("failed to expand header to be removed: {e}"))),
-            }
-        }
+        let items = expand::list::each(ctx, value.raw(), b':');
+        let items = items.map_err(|(_, e)| WriteError::Header(format!("failed to expand header to be removed: {e}")))?;
+        names.extend(items.iter().map(|t| BString::from(t.trim())));
     }
-    for list in spec.addresses.first().map(|a| a.headers_remove.as_slice()).unwrap_or_default() {
-        names.extend(crate::parse::list::items(list).map(|i| BString::from(i.trim())));
+    for name in spec.addresses.first().map(|a| a.headers_remove.as_slice()).unwrap_or_default() {
+        names.push(name.trim().into());
     }
     names.retain(|n: &BString| !n.is_empty());
     Ok(names)

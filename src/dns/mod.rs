@@ -13,6 +13,7 @@ pub mod dial;
 mod fakens;
 mod host;
 mod name;
+pub mod note;
 mod parse;
 mod resolver;
 mod servers;

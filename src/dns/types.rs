@@ -187,7 +187,7 @@ pub struct Answer {
     /// The server is authoritative.
     pub aa: bool,
     /// The fully qualified name: the asked one as the name server gave it back, widened by search
-    /// domains, and after CNAMEs that the resolver had to follow itself, the last name asked.
+    /// domains. An alias is not replaced by what it stands for.
     pub name: BString,
     /// The name that was asked for last: what `dns_again_means_nonexist` is to be matched with.
     pub asked: BString,

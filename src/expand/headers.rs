@@ -32,11 +32,15 @@ pub fn exists(ctx: &Context, name: &[u8]) -> bool {
 /// Names whose header lines hold lists of addresses: several lines are joined by a comma.
 fn is_address_list(name: &[u8]) -> bool {
     let names: [&[u8]; 6] = [b"from", b"to", b"cc", b"bcc", b"reply-to", b"sender"];
+    let name = if crate::receive::kinds::is_resent(name) { name.get(7..).unwrap_or_default() } else { name };
     names.iter().any(|n| name.eq_ignore_ascii_case(n))
 }
 
 /// The character set that `$h_` and `${rfc2047:}` use.
 pub fn charset(ctx: &Context) -> BString {
+    if let Some(chosen) = &ctx.scratch.headers_charset {
+        return chosen.clone();
+    }
     match ctx.config.main.headers_charset.raw() {
         Some(c) if !c.is_empty() => c.into(),
         _ => BString::from(crate::build_options::HEADERS_CHARSET),
@@ -54,9 +58,6 @@ pub fn find(ctx: &Context, form: HeaderForm, name: &[u8]) -> Result<Option<Text>
         HeaderForm::Raw => {
             for v in values {
                 out.extend_from_slice(v);
-            }
-            if out.last() == Some(&b'\n') {
-                out.pop();
             }
         }
         HeaderForm::List => {
@@ -99,7 +100,7 @@ fn decoded(ctx: &Context, text: &[u8], charset: Option<&[u8]>) -> Vec<u8> {
         .map_or_else(|_| text.to_vec(), Into::into)
 }
 
-/// `$message_headers`, or `$message_headers_raw`.
+/// `$message_headers`, or `$message_headers_raw`, which keeps its last newline.
 pub fn all(ctx: &Context, raw: bool) -> Text {
     let mut out = Vec::new();
     for h in ctx.message.headers.iter().filter(|h| h.kind != HeaderKind::Old) {
@@ -109,10 +110,13 @@ pub fn all(ctx: &Context, raw: bool) -> Text {
         }
     }
     out.truncate(MAX_VALUE);
+    if raw {
+        return Text::tainted(out);
+    }
     while out.last() == Some(&b'\n') {
         out.pop();
     }
-    Text::tainted(if raw { out } else { decoded(ctx, &out, None) })
+    Text::tainted(decoded(ctx, &out, None))
 }
 
 /// `$reply_address`: Reply-To: if it is not empty, else From:. Raw, without leading white space.

@@ -104,10 +104,9 @@ pub fn queue_size(ctx: &mut Context) -> Option<Text> {
     None
 }
 
-/// `$recipients_max`-like: the SPF, DKIM, DMARC and ARC parts of `${authresults}`, each beginning with `;`.
+/// The SPF, DKIM, DMARC and ARC parts of `${authresults}`, each beginning with `;`.
 pub fn auth_results(ctx: &mut Context) -> Vec<Text> {
-    let _ = ctx;
-    Vec::new()
+    crate::mail_auth::auth_results(ctx)
 }
 
 /// A field of a certificate (PEM), for `${certextract}`; `modifiers` are as written after the first comma.

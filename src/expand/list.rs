@@ -1,7 +1,26 @@
 //! Lists as expansions make and read them; the splitting itself is `parse::list`.
 
-use crate::parse::list::items;
+use bstr::BString;
+
+use super::{ExpandError, Template, expand};
+use crate::context::Context;
+use crate::parse::list::{items, items_with};
 use crate::text::Text;
+
+/// Expands each item of a configured list by itself (`headers_add` and the like). Empty items and those whose expansion is
+/// forced to fail are left out. The error says which item could not be expanded.
+pub fn each(ctx: &mut Context, list: &[u8], separator: u8) -> Result<Vec<Text>, (BString, ExpandError)> {
+    let mut out = Vec::new();
+    for item in items_with(list, separator) {
+        match expand(ctx, &Template::new(&item)) {
+            Ok(text) if text.is_empty() => {}
+            Ok(text) => out.push(text),
+            Err(ExpandError::Forced(_)) => {}
+            Err(e) => return Err((item, e)),
+        }
+    }
+    Ok(out)
+}
 
 /// The items, with the list's taint.
 pub fn split_text(list: &Text) -> Vec<Text> {

@@ -26,6 +26,7 @@ use std::sync::{Arc, OnceLock};
 
 use bstr::BString;
 pub use eval::MAX_RESULT;
+pub use tree::HeaderForm;
 
 use crate::context::Context;
 use crate::text::Text;

@@ -1,4 +1,16 @@
-//! Mail filters: Exim's own language and Sieve (the manual's "Exim's interfaces to mail filtering").
+//! Mail filters: Exim's own language and Sieve (the separate document "Exim's interfaces to mail filtering").
+//!
+//! A filter looks at one message and says what is to be done with it: [`Filtered`]. It delivers nothing itself. The
+//! redirect router runs users' filters, delivery runs the system filter (`deliver::system_filter`), `-bf` and `-bF` try
+//! them out (`cli::filter_test`). The parsers are pure functions of the bytes.
+
+mod asked;
+pub mod exim;
+pub mod personal;
+pub mod reply;
+pub mod sieve;
+
+pub use asked::{End, Filtered, Generated, REPLY_FIELDS, What};
 
 /// The language of a filter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

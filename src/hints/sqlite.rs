@@ -160,9 +160,15 @@ fn connect(dir: &Dir, path: &Path, id: FileId, mode: Mode, file_mode: u32) -> st
 }
 
 fn open_connection(path: &Path) -> rusqlite::Result<Connection> {
-    match open_to_write(path) {
-        Err(e) if e.sqlite_error_code() == Some(ErrorCode::ReadOnly) => open_to_look(path),
-        other => other,
+    // Whoever turns a new file to WAL mode holds a lock that others cannot wait for in the busy handler (SQLite sees
+    // a deadlock in it): they let go and come again.
+    let mut tries = 0;
+    loop {
+        match open_to_write(path) {
+            Err(e) if e.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) && wait_a_little(tries) => tries += 1,
+            Err(e) if e.sqlite_error_code() == Some(ErrorCode::ReadOnly) => return open_to_look(path),
+            other => return other,
+        }
     }
 }
 
@@ -182,14 +188,17 @@ fn open_to_look(path: &Path) -> rusqlite::Result<Connection> {
     Connection::open_with_flags(uri, flags)
 }
 
+/// Sleeps for some 0.4 ms; `false` after `BUSY_TRIES` of them.
+fn wait_a_little(tries: i32) -> bool {
+    let jitter = crate::sys::time::monotonic_nanos() / 64 % 400;
+    std::thread::sleep(Duration::from_micros(200 + jitter));
+    tries < BUSY_TRIES
+}
+
 fn open_to_write(path: &Path) -> rusqlite::Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let conn = Connection::open_with_flags(path, flags)?;
-    conn.busy_handler(Some(|tries| {
-        let jitter = crate::sys::time::monotonic_nanos() / 64 % 400;
-        std::thread::sleep(Duration::from_micros(200 + jitter));
-        tries < BUSY_TRIES
-    }))?;
+    conn.busy_handler(Some(wait_a_little))?;
     // On file systems without shared memory (NFS) the journal mode stays what it was: still correct.
     let _: String = conn.query_row("PRAGMA journal_mode=WAL", [], |row| row.get(0))?;
     conn.execute_batch(

@@ -1,7 +1,7 @@
 //! Bytes that must not reach a log line as they are: control characters, and those above 127 unless
 //! `print_topbitchars` is set. Also the quoting of strings in log fields. Pure functions.
 
-use bstr::BString;
+use bstr::{BString, ByteSlice};
 
 /// A string in which nothing is unprintable: `\n`, `\t` and so on, else `\ooo`. Backslashes stay single, as in the
 /// reference's log lines; newlines become `\n`.
@@ -23,6 +23,11 @@ pub fn printing(s: &[u8], topbit: bool) -> BString {
         }
     }
     out
+}
+
+/// The same for texts that people read: tabs stay.
+pub fn printing_with_tabs(s: &[u8], topbit: bool) -> BString {
+    bstr::join("\t", s.split_str("\t").map(|part| printing(part, topbit))).into()
 }
 
 /// Printable for us.
@@ -55,6 +60,7 @@ mod tests {
     fn forms() {
         assert_eq!(printing(b"a\nb\x01", true), "a\\nb\\001");
         assert_eq!(printing(&[0xe9], false), "\\351");
+        assert_eq!(printing_with_tabs(b"a\tb\n", false), "a\tb\\n");
         assert_eq!(quoted(b"a\"b"), "\"a\\\"b\"");
     }
 }

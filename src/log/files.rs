@@ -59,7 +59,9 @@ impl Files {
             slot.as_ref().is_some_and(|o| o.name == name && file::lstat(&name).is_ok_and(|s| (s.dev, s.ino) == o.dev_ino));
         if !usable {
             *slot = None;
-            *slot = Some(open_as_exim(&name, settings).map_err(|e| (name.clone(), e))?);
+            let fd = open_as_exim(&name, settings).map_err(|e| (name.clone(), e))?;
+            let stat = file::fstat(fd.as_fd()).map_err(|e| (name.clone(), e))?;
+            *slot = Some(Open { name: name.clone(), dev_ino: (stat.dev, stat.ino), fd });
         }
         let Some(open) = slot.as_ref() else { return Ok(()) };
         let mut rest = entry;
@@ -82,7 +84,7 @@ impl Files {
 }
 
 /// Opens with the ids of the exim user: root never opens a name in a directory that exim owns (CVE-2020-28007).
-fn open_as_exim(name: &BString, settings: &Settings) -> io::Result<Open> {
+pub fn open_as_exim(name: &BString, settings: &Settings) -> io::Result<OwnedFd> {
     let _as_exim = if ids::geteuid() == 0 && settings.uid != 0 {
         Some(ids::EffectiveGuard::become_effective(settings.uid, settings.gid)?)
     } else {
@@ -92,7 +94,7 @@ fn open_as_exim(name: &BString, settings: &Settings) -> io::Result<Open> {
 }
 
 /// Opens or makes a log file, with its directory if that is missing.
-fn open_log(name: &BString) -> io::Result<Open> {
+fn open_log(name: &BString) -> io::Result<OwnedFd> {
     let flags = Flags::WRITE | Flags::APPEND | Flags::CREATE | Flags::NOFOLLOW;
     let fd = match file::open(name, flags, build::LOG_MODE) {
         Err(e) if e.kind() == io::ErrorKind::NotFound => {
@@ -112,7 +114,7 @@ fn open_log(name: &BString) -> io::Result<Open> {
     if stat.is_file() && stat.size == 0 && stat.permissions() != build::LOG_MODE {
         let _ = file::fchmod(fd.as_fd(), build::LOG_MODE);
     }
-    Ok(Open { name: name.clone(), dev_ino: (stat.dev, stat.ino), fd })
+    Ok(fd)
 }
 
 fn make_directories(path: &[u8]) -> io::Result<()> {

@@ -61,6 +61,8 @@ pub struct RemoteLog {
     pub continued: bool,
     /// The connection goes through a SOCKS proxy: its near end.
     pub proxy: Option<(IpAddr, u16)>,
+    /// TCP Fast Open was used; `true`: with data.
+    pub fast_open: Option<bool>,
     /// Our end of the connection.
     pub interface: Option<(IpAddr, u16)>,
     /// `PS=`.
@@ -77,6 +79,10 @@ pub struct RemoteLog {
     pub dkim: Option<BString>,
     /// The answer to the end of the message.
     pub confirmation: Option<BString>,
+    /// What the server said first, and to EHLO or HELO: for bounces with extra fields.
+    pub greeting: BString,
+    /// See above.
+    pub helo_response: BString,
 }
 
 /// What only reception knows of an arriving message.
@@ -88,8 +94,6 @@ pub struct Arrival<'a> {
     pub id_created: bool,
     /// The decoded subject.
     pub subject: Option<&'a [u8]>,
-    /// `PIPELINING`: `L`, `L-`, `L.`, `L*`.
-    pub pipelining: Option<&'static str>,
     /// `DKIM=... ARC SPF... DMARC...`, built by the mail_auth code, or empty.
     pub mail_auth: &'a [u8],
     /// Recipients before rewriting (`received_recipients`).
@@ -98,11 +102,16 @@ pub struct Arrival<'a> {
     pub raw_sender: Option<&'a [u8]>,
 }
 
+use crate::context::names::port_logged;
 pub use crate::context::names::{host_and_ident, sender_fullhost};
 
 fn interface(ctx: &Context, b: &mut LineBuilder) {
     if let Some(i) = ctx.session.interface_address.as_ref().filter(|_| selected(ctx, Selector::IncomingInterface)) {
-        b.field("I", b"[").raw(i).raw(format!("]:{}", ctx.session.interface_port).as_bytes());
+        b.field("I", b"[").raw(i).raw(b"]");
+        let port = ctx.session.interface_port;
+        if port_logged(ctx, port) {
+            b.raw(format!(":{port}").as_bytes());
+        }
     }
 }
 
@@ -124,6 +133,9 @@ pub fn arrival(ctx: &Context, a: &Arrival<'_>) -> BString {
         b.field("H", &host);
         interface(ctx, &mut b);
     }
+    if let Some(data) = s.fast_open {
+        b.item(if data { b"TFO*" } else { b"TFO" });
+    }
     if let Some(ident) = s.ident.as_ref().filter(|i| !i.is_empty()) {
         b.field("U", ident);
     }
@@ -132,6 +144,16 @@ pub fn arrival(ctx: &Context, a: &Arrival<'_>) -> BString {
     }
     if let Some(p) = &s.received_protocol {
         b.field("P", p);
+    }
+    if s.pipelining_advertised && selected(ctx, Selector::Pipelining) {
+        // A dot: early pipelining was offered; a star: it was used. A dash: not even common pipelining was used.
+        b.item(b"L");
+        b.raw(match (s.early_pipe_used, s.early_pipe_advertised) {
+            (true, _) => b"*",
+            (false, true) => b".",
+            (false, false) => b"",
+        });
+        b.raw(if s.pipelining_used { b"" } else { b"-" });
     }
     tls(ctx, &mut b, &s.tls_in);
     if selected(ctx, Selector::TlsSni)
@@ -153,9 +175,6 @@ pub fn arrival(ctx: &Context, a: &Arrival<'_>) -> BString {
     }
     if let Some(p) = s.proxy.as_ref().filter(|_| selected(ctx, Selector::Proxy)) {
         b.field("PRX", &p.local_address);
-    }
-    if let Some(l) = a.pipelining.filter(|_| selected(ctx, Selector::Pipelining)) {
-        b.item(l.as_bytes());
     }
     if m.chunked {
         b.item(b"K");
@@ -284,11 +303,11 @@ fn same_address(a: &[u8], b: &[u8]) -> bool {
 /// ` H=name DS [ip]:port* PRX= I= PS=`.
 fn host(ctx: &Context, b: &mut LineBuilder, host: &HostItem, log: &RemoteLog) {
     b.field("H", &host.name);
-    if selected(ctx, Selector::Dnssec) && host.dnssec_address == Some(true) {
+    if selected(ctx, Selector::Dnssec) && host.dnssec == Some(true) {
         b.item(b"DS");
     }
     b.item(b"[").raw(&host.address_text).raw(b"]");
-    if let Some(port) = host.port.filter(|_| selected(ctx, Selector::OutgoingPort)) {
+    if let Some(port) = host.port.filter(|p| selected(ctx, Selector::OutgoingPort) && port_logged(ctx, *p)) {
         b.raw(format!(":{port}").as_bytes());
     }
     if log.continued {
@@ -298,6 +317,9 @@ fn host(ctx: &Context, b: &mut LineBuilder, host: &HostItem, log: &RemoteLog) {
         b.field("PRX", format!("[{ip}]:{port}").as_bytes());
     }
     our_end(ctx, b, log);
+    if let Some(data) = log.fast_open {
+        b.item(if data { b"TFO*" } else { b"TFO" });
+    }
     if !log.protocol_detail.is_empty() && selected(ctx, Selector::ProtocolDetail) {
         b.field("PS", &log.protocol_detail);
     }
@@ -307,7 +329,7 @@ fn our_end(ctx: &Context, b: &mut LineBuilder, log: &RemoteLog) {
     let wanted = selected(ctx, Selector::IncomingInterface) && selected(ctx, Selector::OutgoingInterface);
     if let Some((ip, port)) = log.interface.filter(|_| wanted) {
         b.field("I", format!("[{ip}]").as_bytes());
-        if selected(ctx, Selector::OutgoingPort) {
+        if selected(ctx, Selector::OutgoingPort) && port_logged(ctx, port) {
             b.raw(format!(":{port}").as_bytes());
         }
     }
@@ -354,7 +376,17 @@ pub struct Delivered<'a> {
 
 /// A delivery line, whole: `=> address ...`. `flag` is `=>`, `->`, `>>` or `*>`.
 pub fn delivery(ctx: &Context, flag: &str, addr: &Address, d: &Delivered<'_>) -> BString {
-    let mut b = LineBuilder::new(flag);
+    delivery_line(ctx, LineBuilder::new(flag), addr, d, None)
+}
+
+/// The line about an onward host that refused a message during its reception (cutthrough delivery).
+pub fn refused_onward(ctx: &Context, addr: &Address, what: &str, d: &Delivered<'_>) -> BString {
+    let mut b = LineBuilder::default();
+    b.raw(&host_and_ident(ctx, true));
+    delivery_line(ctx, b, addr, d, Some(what))
+}
+
+fn delivery_line(ctx: &Context, mut b: LineBuilder, addr: &Address, d: &Delivered<'_>, what: Option<&str>) -> BString {
     let is_local = addr.transport.as_ref().is_none_or(|t| matches!(t.driver.kind(), crate::transports::Kind::Local(_)));
     b.item(&match d.instead {
         Some(text) => {
@@ -370,7 +402,10 @@ pub fn delivery(ctx: &Context, flag: &str, addr: &Address, d: &Delivered<'_>) ->
         }
         None => address(ctx, addr, is_local),
     });
-    envelope(ctx, &mut b, d.return_path, false);
+    envelope(ctx, &mut b, d.return_path, what.is_some());
+    if let Some(what) = what {
+        b.item(what.as_bytes());
+    }
     router_and_transport(&mut b, addr);
     if addr.transport.is_some() && selected(ctx, Selector::DeliverySize) {
         b.field("S", d.size.to_string().as_bytes());
@@ -450,7 +485,7 @@ pub fn failure(ctx: &Context, addr: &Address, return_path: Option<&[u8]>, delive
         b.item(b": ").raw(crate::sys::strerror(f.basic_errno).as_bytes());
     }
     if let Some(m) = &f.message {
-        b.raw(if f.basic_errno > 0 { b": " } else { b" : " }).raw(&escape::printing(m, ctx.config.site.log.topbit));
+        b.raw(b" : ").raw(&escape::printing(m, ctx.config.site.log.topbit));
     }
     b.build()
 }

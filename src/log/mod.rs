@@ -3,6 +3,7 @@
 //! Everybody may write; where lines go is decided here alone, from [`Settings`] and the kind of run: files and
 //! syslog, or only stderr in the testing modes.
 
+pub mod debuglog;
 pub mod escape;
 mod files;
 pub mod line;
@@ -57,6 +58,9 @@ impl Which {
 
 /// Longest entry that is written; the rest is cut (CVE-2010-4344).
 const MAX_ENTRY: usize = 128 * 1024;
+/// Header lines of a rejected message are cut where its entry in the reject log is as long as this.
+const MAX_REJECTED: usize = 8192;
+const TRUNCATED: &[u8] = b"*** truncated ***\n";
 
 /// Open log files of this process, shared by its threads.
 #[derive(Debug, Default)]
@@ -78,6 +82,11 @@ impl Logger {
         if let Ok(mut state) = self.state.lock() {
             state.files.close();
         }
+    }
+
+    /// From now on, serious errors are not said on standard error: with `mua_wrapper` that is for its caller.
+    pub fn leave_stderr_alone(&self) {
+        self.quiet.store(true, Ordering::Relaxed);
     }
 
     fn stderr(&self, text: &[u8]) {
@@ -106,8 +115,11 @@ impl Logger {
             text.into()
         };
         let verbose = run.debug != 0 || run.verbose;
+        if let Some(log) = run.debug_log.as_ref().filter(|_| which.has(Which::PANIC)) {
+            log.panicked();
+        }
         if verbose {
-            self.show(selector, which, &text);
+            show(run, selector, which, &text);
         }
         let mut which = which;
         if selector.is_some_and(|s| !settings.selectors.has(s)) {
@@ -127,31 +139,11 @@ impl Logger {
                 self.stderr(&Line::new(settings, message, true, true).entry(&text));
             }
         } else {
-            self.deliver(settings, run, message, which, &text, verbose);
+            self.deliver(settings, run, message, which, &text, verbose && run.debug_log.is_none());
         }
         if which.dies() {
             std::process::exit(1);
         }
-    }
-
-    /// The copy for `-v` and `-d`.
-    fn show(&self, selector: Option<Selector>, which: Which, text: &[u8]) {
-        let mut out = BString::from("LOG:");
-        if let Some(s) = selector {
-            out.push(b' ');
-            out.extend_from_slice(s.name().as_bytes());
-        }
-        for (bit, name) in [(Which::MAIN, " MAIN"), (Which::PANIC, " PANIC"), (Which::REJECT, " REJECT")] {
-            if bit == Which::PANIC && which.dies() {
-                out.extend_from_slice(b" PANIC DIE");
-            } else if which.has(bit) {
-                out.extend_from_slice(name.as_bytes());
-            }
-        }
-        out.extend_from_slice(b"\n  ");
-        out.extend_from_slice(text);
-        out.push(b'\n');
-        let _ = std::io::stderr().write_all(&out);
     }
 
     fn deliver(&self, settings: &Settings, run: &Run, message: Option<&Message>, which: Which, text: &[u8], shown: bool) {
@@ -218,7 +210,7 @@ impl Logger {
         let line = Line::new(settings, None, true, true);
         let entry = line.entry(text.as_bytes());
         if run.debug != 0 || run.verbose {
-            self.show(None, Which::MAIN.and(Which::PANIC_DIE), text.as_bytes());
+            show(run, None, Which::MAIN.and(Which::PANIC_DIE), text.as_bytes());
         } else {
             self.stderr(&entry);
         }
@@ -243,6 +235,26 @@ impl Logger {
         self.stderr(format!("{text}\n").as_bytes());
         std::process::exit(1);
     }
+}
+
+/// The copy for `-v` and `-d`.
+fn show(run: &Run, selector: Option<Selector>, which: Which, text: &[u8]) {
+    let mut out = BString::from("LOG:");
+    if let Some(s) = selector {
+        out.push(b' ');
+        out.extend_from_slice(s.name().as_bytes());
+    }
+    for (bit, name) in [(Which::MAIN, " MAIN"), (Which::PANIC, " PANIC"), (Which::REJECT, " REJECT")] {
+        if bit == Which::PANIC && which.dies() {
+            out.extend_from_slice(b" PANIC DIE");
+        } else if which.has(bit) {
+            out.extend_from_slice(name.as_bytes());
+        }
+    }
+    out.extend_from_slice(b"\n  ");
+    out.extend_from_slice(text);
+    out.push(b'\n');
+    trace::put(run, &out);
 }
 
 impl State {
@@ -309,16 +321,21 @@ fn rejected_header(out: &mut BString, m: &Message) {
             out.extend_from_slice(b">\n");
         }
     }
+    let start = out.len();
     for h in m.headers.iter().filter(|h| !h.text.is_empty()) {
-        if out.len() > MAX_ENTRY {
-            out.extend_from_slice(b"*** truncated ***\n");
-            break;
-        }
         out.push(header_letter(h.kind));
         out.push(b' ');
         out.extend_from_slice(&h.text);
         if !h.text.ends_with_str("\n") {
             out.push(b'\n');
+        }
+        if out.len() > MAX_REJECTED {
+            out.truncate(start.max(MAX_REJECTED - TRUNCATED.len()));
+            if !out.ends_with_str("\n") {
+                out.push(b'\n');
+            }
+            out.extend_from_slice(TRUNCATED);
+            break;
         }
     }
 }

@@ -5,7 +5,7 @@
 use std::fmt;
 use std::io::Write as _;
 
-use crate::context::Context;
+use crate::context::{Context, Run};
 
 macro_rules! categories {
     ($($(#[$doc:meta])* $const:ident = $bit:literal, $name:literal, $default:literal;)*) => {
@@ -103,20 +103,37 @@ pub fn parse(value: &[u8]) -> Result<u32, String> {
 pub fn message(ctx: &Context, host_trace: bool, text: fmt::Arguments<'_>) {
     let prefix = if host_trace && ctx.run.debug & ANY == 0 { ">>> " } else { "" };
     write_lines(
-        ctx.run.debug,
+        &ctx.run,
         prefix,
         ctx.scratch.debug_level,
         ctx.config.site.log.selectors.has(super::Selector::Millisec),
-        &text.to_string(),
+        text.to_string().as_bytes(),
     );
 }
 
 /// The same where there is no context yet.
-pub fn early(debug: u32, text: fmt::Arguments<'_>) {
-    write_lines(debug, "", 0, false, &text.to_string());
+pub fn early(run: &Run, text: fmt::Arguments<'_>) {
+    early_bytes(run, text.to_string().as_bytes());
 }
 
-fn write_lines(debug: u32, prefix: &str, level: u32, millisec: bool, text: &str) {
+/// The same, of what may be anything.
+pub fn early_bytes(run: &Run, text: &[u8]) {
+    write_lines(run, "", 0, false, text);
+}
+
+/// Writes whole lines where debug output goes.
+pub(super) fn put(run: &Run, text: &[u8]) {
+    match &run.debug_log {
+        Some(log) => log.write(text),
+        // Nobody can be told when stderr has gone.
+        None => {
+            let _ = std::io::stderr().write_all(text);
+        }
+    }
+}
+
+fn write_lines(run: &Run, prefix: &str, level: u32, millisec: bool, text: &[u8]) {
+    let debug = run.debug;
     let mut start = String::from(prefix);
     if debug & TIMESTAMP != 0 {
         start.push_str(&super::stamp::clock(crate::sys::time::now(), millisec));
@@ -132,14 +149,14 @@ fn write_lines(debug: u32, prefix: &str, level: u32, millisec: bool, text: &str)
     for _ in 0..level % 4 {
         start.push(' ');
     }
-    let mut out = String::with_capacity(text.len() + 32);
-    for line in text.trim_end_matches('\n').split('\n') {
-        out.push_str(&start);
-        out.push_str(line);
-        out.push('\n');
+    let mut out = Vec::with_capacity(text.len() + 32);
+    let end = text.iter().rposition(|c| *c != b'\n').map_or(0, |n| n + 1);
+    for line in text.get(..end).unwrap_or_default().split(|c| *c == b'\n') {
+        out.extend_from_slice(start.as_bytes());
+        out.extend_from_slice(line);
+        out.push(b'\n');
     }
-    // Nobody can be told when stderr has gone.
-    let _ = std::io::stderr().write_all(out.as_bytes());
+    put(run, &out);
 }
 
 /// Writes a debug message if the category is on: `debug!(ctx, DNS, "looking up {name}")`. No newline at the end.

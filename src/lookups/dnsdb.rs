@@ -3,13 +3,13 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use bstr::{BStr, ByteSlice};
+use bstr::ByteSlice;
 
 use super::driver::{Answer, Ask, Driver, Handle, Keep, Style};
 use crate::context::Context;
 use crate::dns::{self, Outcome, Query, RData, Record, RecordType, Resolver};
-use crate::matching::{self, Match, net::parse_ip};
-use crate::text::{Taint, Text};
+use crate::matching::{self, net::parse_ip};
+use crate::text::Taint;
 
 /// The type.
 pub struct Dnsdb;
@@ -267,7 +267,8 @@ impl Question<'_> {
             Kind::ZoneNs => resolver.enclosing_zone(&query),
             _ => resolver.lookup(&query),
         };
-        let secure = dnssec && is_secure(ctx, &answer);
+        crate::dns::note::note(ctx, domain, rtype, &answer);
+        let secure = dnssec && matching::dns_secure(ctx, &answer);
         ctx.address.lookup_dnssec = dnssec.then_some(secure);
         match answer.outcome {
             Outcome::NoMatch | Outcome::NoData => Step::Nothing,
@@ -352,15 +353,6 @@ impl Question<'_> {
 // CSA of an address: its reverse labels without the zone of PTR records' own.
 fn csa_name(ip: IpAddr) -> String {
     dns::reverse_name(ip)
-}
-
-/// Validated by the server, or authoritative from a zone in `dns_trust_aa`.
-fn is_secure(ctx: &mut Context, answer: &dns::Answer) -> bool {
-    let list = ctx.config.main.dns_trust_aa.get().cloned();
-    answer.is_secure(&mut |zone: &BStr| match &list {
-        Some(l) => matching::match_domain(ctx, &Text::tainted(zone.as_bytes()), l, None) == Match::Yes,
-        None => false,
-    })
 }
 
 #[cfg(test)]

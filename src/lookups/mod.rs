@@ -20,6 +20,7 @@ mod quote;
 pub mod readsock;
 mod servers;
 mod spec;
+mod spf;
 mod sqlite;
 mod testdb;
 #[cfg(test)]
@@ -61,7 +62,7 @@ pub static TYPES: &[&dyn Driver] = &[
     &readsock::Readsock,
     &servers::REDIS,
     &psl::REGDOM,
-    &servers::SPF,
+    &spf::Spf,
     &sqlite::Sqlite,
     &testdb::TESTDB,
     &testdb::TESTDB2,

@@ -21,8 +21,8 @@ impl Driver for Passwd {
 struct Open;
 
 impl Handle for Open {
-    fn find(&mut self, _: &mut Context, ask: &Ask<'_>) -> Answer {
-        match crate::sys::users::user_by_name(ask.key) {
+    fn find(&mut self, ctx: &mut Context, ask: &Ask<'_>) -> Answer {
+        match ctx.config.user_by_name(ask.key) {
             Ok(Some(u)) => {
                 let mut out = format!("*:{}:{}:", u.uid, u.gid).into_bytes();
                 for (i, part) in [&u.gecos, &u.home, &u.shell].into_iter().enumerate() {

@@ -35,7 +35,6 @@ missing! {
     ORACLE "oracle" Query Some(|t, o| plain(quote::oracle, t, o));
     PGSQL "pgsql" Query Some(|t, o| plain(quote::pgsql, t, o));
     REDIS "redis" Query Some(|t, o| plain(quote::redis, t, o));
-    SPF "spf" Key None;
     WHOSON "whoson" Query None;
 }
 

@@ -56,10 +56,6 @@ impl<'a> AddressTest<'a> {
             ctx.scratch.numeric = vec![Some(self.original.clone())];
             first = 1;
         }
-        // A lone star is everything, the empty address too.
-        if &item[..] == b"*" {
-            return Answer::Yes(Some(item.clone()));
-        }
         let captures = self.captures.then_some(&mut first);
         if item.starts_with(b"^") {
             return string::check(ctx, &self.subject, item, self.wanted(true), captures);
@@ -169,6 +165,11 @@ impl<'a> AddressTest<'a> {
         let wanted = Wanted { caseless: self.caseless, partial: true, at_is_special: true };
         let mut test = StringTest::new(domain, wanted, self.captures);
         test.capture_from(first);
+        if pattern.is_empty() {
+            log::hdebug!(ctx, LISTS, "{domain} in \"\"?");
+            log::hdebug!(ctx, LISTS, "{domain} in \"\"? no (end of list)");
+            return Answer::No;
+        }
         let mut scan = Scan::new(Some(ListKind::Domain), Tester::String(test), domain.display().into_owned());
         let mut found = None;
         match scan.text(ctx, &pattern, &format!("\"{pattern}\""), true, &mut found, &mut true) {

@@ -9,7 +9,7 @@ use super::Match;
 use super::net::unmapped;
 use crate::context::Context;
 use crate::context::session::HostName;
-use crate::dns::{ByName, Outcome, RecordType};
+use crate::dns::{self, ByName, Outcome, Query, RecordType};
 use crate::log::{self, Selector, Which};
 use crate::parse::list::items;
 use crate::route::HostItem;
@@ -25,6 +25,11 @@ pub fn host_name_lookup(ctx: &mut Context) -> Match {
     let Some(ip) = ctx.session.host_ip else { return Match::No };
     ctx.session.host_dnssec = false;
     log::hdebug!(ctx, HOST_LOOKUP, "looking up host name for {ip}");
+    if ctx.run.test_harness && ip == IpAddr::from([99, 99, 99, 99]) {
+        log::hdebug!(ctx, HOST_LOOKUP, " Test harness: host name lookup returns DEFER");
+        ctx.session.host_name = HostName::Deferred;
+        return Match::Defer(format!("host name lookup for {ip} deferred"));
+    }
     let order = ctx.config.main.host_lookup_order.raw().unwrap_or(b"bydns:byaddr").to_vec();
     let mut names: Vec<Vec<u8>> = Vec::new();
     let mut again = false;
@@ -70,7 +75,8 @@ pub fn host_name_lookup(ctx: &mut Context) -> Match {
 // `Err`: temporary.
 fn by_dns(ctx: &mut Context, ip: IpAddr) -> Result<Vec<Vec<u8>>, ()> {
     let dnssec = ctx.config.main.dns_dnssec_ok.0 != 0;
-    let answer = ctx.services.dns.clone().reverse(ip, dnssec);
+    let name = dns::reverse_name(ip);
+    let answer = dns::note::lookup(ctx, &Query::new(name.as_bytes(), RecordType::Ptr).dnssec(dnssec));
     match answer.outcome {
         Outcome::Found => {}
         Outcome::Again => {
@@ -79,13 +85,12 @@ fn by_dns(ctx: &mut Context, ip: IpAddr) -> Result<Vec<Vec<u8>>, ()> {
         }
         _ => return Ok(Vec::new()),
     }
-    let list = ctx.config.main.dns_trust_aa.get().cloned();
-    let secure = answer.is_secure(&mut |zone| {
-        list.as_ref().is_some_and(|l| super::match_domain(ctx, &Text::tainted(zone.as_bytes()), l, None) == Match::Yes)
-    });
-    ctx.session.host_dnssec = secure;
-    let names = answer.of_type(RecordType::Ptr).filter_map(|r| r.data.name()).filter(|n| !n.is_empty());
-    Ok(names.take(MAX_NAMES).map(|n| n.to_ascii_lowercase()).collect())
+    ctx.session.host_dnssec = super::dns_secure(ctx, &answer);
+    let names: Vec<_> = answer.of_type(RecordType::Ptr).filter_map(|r| r.data.name()).take(MAX_NAMES).collect();
+    if names.first().is_some_and(|n| n.is_empty()) {
+        log::hdebug!(ctx, HOST_LOOKUP, " IP address lookup yielded an empty name: treated as non-existent host name");
+    }
+    Ok(names.iter().filter(|n| !n.is_empty()).map(|n| n.to_ascii_lowercase()).collect())
 }
 
 /// The addresses of a host's name, and whether DNSSEC vouches for them (it never does: they are looked up by name).

@@ -10,6 +10,7 @@ mod host;
 mod host_name;
 pub mod net;
 mod scan;
+mod secure;
 mod special;
 mod string;
 #[cfg(test)]
@@ -25,6 +26,7 @@ use crate::text::Text;
 
 pub use cache::{ListCache, Outer};
 pub use host_name::{addresses_of, host_name_lookup};
+pub use secure::dns_secure;
 
 /// What a list says.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -166,13 +168,20 @@ pub fn match_domain_item(ctx: &mut Context, domain: &Text, item: &Template, data
 pub fn again_means_nonexist(ctx: &mut Context, name: &[u8]) -> bool {
     let name = Text::tainted(name);
     let option = "dns_again_means_nonexist";
-    match ctx.config.main.dns_again_means_nonexist.get().cloned() {
+    if std::mem::replace(&mut ctx.scratch.again_list_running, true) {
+        // An item of the list needs a lookup that fails in the same way.
+        log::debug!(ctx, DNS, "dns_again_means_nonexist recursion seen for {name} (assuming nonexist)");
+        return true;
+    }
+    let yes = match ctx.config.main.dns_again_means_nonexist.get().cloned() {
         Some(list) => match_option(ctx, option, Subject::Domain(&name), &list, None) == Match::Yes,
         None => {
             trace_unset(ctx, option, Subject::Domain(&name));
             false
         }
-    }
+    };
+    ctx.scratch.again_list_running = false;
+    yes
 }
 
 /// Is the domain in the list of the option of that name?
@@ -241,6 +250,17 @@ pub fn match_host_option(ctx: &mut Context, name: &str, option: &Str) -> Match {
         Some(list) => match_option(ctx, name, Subject::SessionHost, list, None),
         None => {
             trace_unset(ctx, name, Subject::SessionHost);
+            Match::No
+        }
+    }
+}
+
+/// Is a host with this name and address in the list of this option? An unset option is an empty list.
+pub fn match_option_host(ctx: &mut Context, option: &str, list: &Str, name: &Text, address: Option<IpAddr>) -> Match {
+    match list.get() {
+        Some(list) => match_option(ctx, option, Subject::Host { name, address }, list, None),
+        None => {
+            trace_unset(ctx, option, Subject::Host { name, address });
             Match::No
         }
     }

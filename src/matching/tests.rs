@@ -71,7 +71,7 @@ fn addresses() {
         ("joe@my.host.ex", "joe@@", true),
         ("", "", false),
         ("", ":", true),
-        ("", "*", true),
+        ("", "*", false),
         ("", "*@*", false),
         ("joe@a.ex", "^joe@", true),
     ] {

@@ -8,8 +8,8 @@ use super::is_space;
 use super::lexer::Lexer;
 use crate::config::main_options::MainOptions;
 
-/// No address is longer than this (the parser's own bound; local parts and domains have theirs elsewhere).
-pub const ADDRESS_MAX: usize = 2048;
+/// No address is longer than this (RFC 5321 section 4.5.3.1.3: a path without its brackets).
+pub const ADDRESS_MAX: usize = 256;
 
 /// How an address is to be read.
 #[derive(Clone, Debug, Default)]
@@ -112,7 +112,7 @@ pub fn extract_address(rules: &mut Rules, text: &[u8]) -> Result<Extracted, Stri
             while found.end > found.start && text.get(found.end - 1).is_some_and(|c| is_space(*c)) {
                 found.end -= 1;
             }
-            if found.end - found.start > ADDRESS_MAX {
+            if found.address.len() > ADDRESS_MAX {
                 let shown = found.address.get(..64).unwrap_or(&found.address).as_bstr();
                 return Err(format!("address is ridiculously long: {shown}..."));
             }

@@ -6,9 +6,10 @@ use bstr::{BString, ByteSlice};
 
 use super::caller;
 use crate::context::{Context, Recipient};
-use crate::deliver::{DeliverOptions, deliver_message};
+use crate::deliver::{DeliverOptions, deliver_message, event};
 use crate::log::{self, Which};
 use crate::parse;
+use crate::route::Address;
 use crate::spool::{self, DataFile, SpoolError};
 use crate::text::Text;
 
@@ -108,7 +109,7 @@ fn change(ctx: &mut Context, queue_name: &[u8], id: &[u8], action: &Action) -> R
         drop(data);
         println!("Message {shown} has been removed");
         if loaded.is_ok() {
-            crate::event::raise(ctx, "msg:fail:internal", &Text::clean("removed"));
+            tell_events(ctx);
         }
         log::write(ctx, None, Which::MAIN, format!("removed by {}", caller(ctx)).as_bytes());
         log::write(ctx, None, Which::MAIN, b"Completed");
@@ -151,7 +152,12 @@ fn change(ctx: &mut Context, queue_name: &[u8], id: &[u8], action: &Action) -> R
                 let full = qualified(ctx, a);
                 if ctx.message.recipients.iter().any(|r| r.address.as_bytes() == full.as_slice()) {
                     ctx.message.nonrecipients.insert(&full);
-                    log::write(ctx, None, Which::MAIN, format!("{full} marked delivered by {}", caller(ctx)).as_bytes());
+                    log::write(
+                        ctx,
+                        None,
+                        Which::MAIN,
+                        format!("address <{full}> marked delivered by {}", caller(ctx)).as_bytes(),
+                    );
                 } else {
                     println!("- no recipients match \"{full}\"\nRecipient addresses are case-sensitive");
                     done = false;
@@ -201,16 +207,31 @@ fn change(ctx: &mut Context, queue_name: &[u8], id: &[u8], action: &Action) -> R
                 return Ok(false);
             }
             move_message(ctx, queue_name, to, id)?;
-            tell(
-                ctx,
-                &format!("Message {shown} has been moved to the {to} queue"),
-                &format!("moved from {} to {to}", BString::from(queue_name)),
-            );
+            print!("Message {shown} ");
+            let place = |queue: &[u8]| match queue {
+                b"" => "input, msglog".to_string(),
+                name => format!("({}) input, msglog", name.as_bstr()),
+            };
+            let text = format!("moved from {} to {}", place(queue_name), place(to));
+            log::write(ctx, None, Which::MAIN, text.as_bytes());
         }
         Action::Deliver | Action::DeliverConditionally | Action::GiveUp | Action::Remove => {}
     }
     drop(data);
     Ok(done)
+}
+
+/// Events of a message that is being removed: of each recipient that is left, and of the message.
+fn tell_events(ctx: &mut Context) {
+    let why = Text::clean(format!("message removed by {}", caller(ctx)));
+    let left: Vec<_> =
+        ctx.message.recipients.iter().map(|r| r.address.clone()).filter(|a| !ctx.message.nonrecipients.contains(a)).collect();
+    for address in left {
+        let mut gone = Address::new(address);
+        gone.failure.message = Some(why.clone());
+        event::of_failure(ctx, &gone);
+    }
+    event::of_message(ctx, "msg:complete");
 }
 
 fn qualified(ctx: &Context, address: &[u8]) -> BString {

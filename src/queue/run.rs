@@ -37,6 +37,12 @@ pub struct RunOptions {
 }
 
 impl RunOptions {
+    /// Is there nothing but perhaps the name of a queue?
+    pub fn is_plain(&self) -> bool {
+        let any = self.two_stage || self.first_only || self.force || self.force_frozen || self.local_only;
+        !(any || self.start_id.is_some() || self.recipient.is_some() || self.sender.is_some())
+    }
+
     /// As it is shown in log lines: ` -qqff -Rr`.
     pub fn flags(&self) -> String {
         let mut q = String::from("q");
@@ -59,9 +65,6 @@ impl RunOptions {
             if let Some((text, regex)) = pattern {
                 out.push_str(&format!(" -{letter}{} {text}", if *regex { "r" } else { "" }));
             }
-        }
-        if !self.queue_name.is_empty() {
-            out.push_str(&format!(" -qG{}", self.queue_name));
         }
         out
     }
@@ -101,9 +104,12 @@ pub fn run(ctx: &mut Context, options: &RunOptions) -> i32 {
             return 1;
         }
     };
-    let detail = format!("pid={}{}", std::process::id(), options.flags());
-    log::write(ctx, Some(Selector::QueueRun), Which::MAIN, format!("Start queue run: {detail}").as_bytes());
+    let named = if options.queue_name.is_empty() { String::new() } else { format!(" '{}'", options.queue_name) };
+    let detail = format!("{named} queue run: pid={}{}", std::process::id(), options.flags());
+    log::write(ctx, Some(Selector::QueueRun), Which::MAIN, format!("Start{detail}").as_bytes());
     let phases: &[bool] = if options.two_stage { &[true, false] } else { &[false] };
+    // The first message that -R or -S finds is tried whatever its retry times are.
+    let mut force_next = recipient.is_some() || sender.is_some();
     for first_phase in phases {
         let ids = match selected(ctx, options) {
             Ok(ids) => ids,
@@ -119,7 +125,7 @@ pub fn run(ctx: &mut Context, options: &RunOptions) -> i32 {
                     Some(Selector::QueueRun),
                     Which::MAIN,
                     format!(
-                        "Abandon queue run: {detail} (load {:.2}, max {:.2})",
+                        "Abandon{detail} (load {:.2}, max {:.2})",
                         load(ctx),
                         ctx.config.main.deliver_queue_load_max.0.unwrap_or(0) as f64 / 1000.0
                     )
@@ -130,12 +136,12 @@ pub fn run(ctx: &mut Context, options: &RunOptions) -> i32 {
             if !wanted(ctx, options, &id, recipient.as_ref(), sender.as_ref()) {
                 continue;
             }
-            attempt(ctx, options, &id, *first_phase);
+            attempt(ctx, options, &id, *first_phase, std::mem::take(&mut force_next));
         }
     }
     // Looking for the messages that are wanted has left one in hand.
     ctx.message = Default::default();
-    log::write(ctx, Some(Selector::QueueRun), Which::MAIN, format!("End queue run: {detail}").as_bytes());
+    log::write(ctx, Some(Selector::QueueRun), Which::MAIN, format!("End{detail}").as_bytes());
     0
 }
 
@@ -180,11 +186,12 @@ fn wanted(ctx: &mut Context, options: &RunOptions, id: &[u8], recipient: Option<
 }
 
 /// One delivery, with a context of its own. A fault in it ends this attempt, not the run.
-fn attempt(ctx: &mut Context, options: &RunOptions, id: &[u8], first_phase: bool) {
-    let mut own = Context::new(ctx.config.clone(), ctx.run.clone(), ctx.services.clone());
+fn attempt(ctx: &mut Context, options: &RunOptions, id: &[u8], first_phase: bool, forced: bool) {
+    let run = crate::context::Run { queue_running: true, ..(*ctx.run).clone() };
+    let mut own = Context::new(ctx.config.clone(), std::sync::Arc::new(run), ctx.services.clone());
     let deliver = DeliverOptions {
         queue_name: options.queue_name.clone(),
-        force_retry: options.force || options.force_frozen,
+        force_retry: options.force || options.force_frozen || forced,
         force_thaw: options.force_frozen,
         queue_running: true,
         first_phase,

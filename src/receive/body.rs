@@ -5,9 +5,13 @@
 
 use std::io::{self, Write};
 
+use crate::mail_auth::BodyWatch;
+
 /// Where the body goes, and what is counted on the way.
 pub struct Sink<'f> {
     out: Option<&'f mut dyn Write>,
+    /// Sees what is written.
+    watch: Option<&'f mut BodyWatch>,
     /// A write has failed.
     pub error: Option<io::Error>,
     /// Lines.
@@ -30,9 +34,25 @@ impl<'f> Sink<'f> {
         Sink { out: Some(out), ..Self::nowhere() }
     }
 
+    /// Shows what is written to `watch` too.
+    pub fn watched(self, watch: Option<&'f mut BodyWatch>) -> Self {
+        Sink { watch, ..self }
+    }
+
     /// Only counts.
     pub fn nowhere() -> Sink<'f> {
-        Sink { out: None, error: None, lines: 0, zeros: 0, size: 0, longest: 0, line: 0, buffer: Vec::new(), last: b'\n' }
+        Sink {
+            out: None,
+            watch: None,
+            error: None,
+            lines: 0,
+            zeros: 0,
+            size: 0,
+            longest: 0,
+            line: 0,
+            buffer: Vec::new(),
+            last: b'\n',
+        }
     }
 
     fn put(&mut self, c: u8) {
@@ -82,6 +102,9 @@ impl<'f> Sink<'f> {
 
     /// Hands everything on.
     pub fn flush(&mut self) {
+        if let Some(watch) = self.watch.as_mut() {
+            watch.feed(&self.buffer);
+        }
         if self.error.is_none()
             && let Some(out) = self.out.as_mut()
             && let Err(e) = out.write_all(&self.buffer)

@@ -60,7 +60,13 @@ fn refuse(place: Where, result: AclResult) -> Refusal {
 }
 
 fn smtp(ctx: &mut Context, input: &mut Input<'_>, verdict: &mut Verdict) -> Result<(), Refusal> {
-    crate::mail_auth::message_received(ctx).map_err(|r| refuse(Where::Dkim, r))?;
+    let result = crate::mail_auth::message_received(ctx);
+    add_headers(ctx);
+    match result {
+        Ok(()) => {}
+        Err(r) if r.verdict == Says::Discard => discard(ctx, verdict, "DKIM ACL", r.log_message),
+        Err(r) => return Err(refuse(Where::Dkim, r)),
+    }
     if let Some(list) = ctx.config.main.acl_smtp_mime.get().cloned() {
         mime(ctx, Where::Mime, &list, verdict)?;
     }
@@ -87,7 +93,7 @@ fn discard(ctx: &mut Context, verdict: &mut Verdict, by: &str, message: Option<T
     ctx.message.recipients.clear();
     verdict.blackholed_by = Some(by.into());
     verdict.blackhole_message = message;
-    crate::verify::end_cutthrough(ctx);
+    crate::verify::cutthrough::end(ctx, "message discarded");
 }
 
 /// The MIME ACL, for each part.

@@ -143,14 +143,16 @@ impl Reader<'_> {
         if let Some(c) = self.pushed.take() {
             return Ok(Some(c));
         }
-        ended(input.next(ctx))
+        let got = input.next(ctx);
+        ended(got, input.is_chunked())
     }
 
     fn peek(&mut self, ctx: &mut Context, input: &mut Input<'_>) -> Result<Byte, Trouble> {
         if let Some(c) = self.pushed {
             return Ok(Some(c));
         }
-        ended(input.peek(ctx))
+        let got = input.peek(ctx);
+        ended(got, input.is_chunked())
     }
 
     fn put(&mut self, c: u8) -> Result<(), Trouble> {
@@ -269,6 +271,7 @@ impl Reader<'_> {
         for c in text.iter_mut().filter(|c| **c == 0) {
             *c = b'?';
         }
+        trim_white_lines(&mut text);
         self.section.lines.push(text.into());
         true
     }
@@ -297,11 +300,23 @@ impl Reader<'_> {
     }
 }
 
-/// The end of a file and of the last chunk are ends of the message; anything else is trouble.
-fn ended(got: Result<u8, End>) -> Result<Byte, Trouble> {
+/// Drops continuation lines of nothing but white space from the end of a header line.
+fn trim_white_lines(text: &mut Vec<u8>) {
+    while let Some(at) = text.get(..text.len().saturating_sub(1)).and_then(|t| t.iter().rposition(|c| *c == b'\n')) {
+        if text.get(at..).is_some_and(|last| !last.iter().all(u8::is_ascii_whitespace)) {
+            return;
+        }
+        text.truncate(at + 1);
+    }
+}
+
+/// The end of a file and of the last chunk are ends of the message; anything else is trouble. (Where chunks are due, the
+/// end of the input is the end of the connection.)
+fn ended(got: Result<u8, End>, chunked: bool) -> Result<Byte, Trouble> {
     match got {
         Ok(c) => Ok(Some(c)),
-        Err(End::Eof | End::LastChunk) => Ok(None),
+        Err(End::LastChunk) => Ok(None),
+        Err(End::Eof) if !chunked => Ok(None),
         Err(e) => Err(Trouble::Input(e)),
     }
 }
@@ -331,6 +346,9 @@ mod tests {
         assert_eq!(s.lines, [BString::from("A: b\n"), "C: d\n E: f\n".into()]);
         let (s, _) = section(b"A: b\n.\nrest");
         assert_eq!((s.ended, s.lines.len()), (Ended::Dot, 1));
+        // Continuation lines of white space count only before others.
+        let (s, _) = section(b"A: b\n \n c\nB: \n \n\t \nC: d\n\n");
+        assert_eq!(s.lines, [BString::from("A: b\n \n c\n"), "B: \n".into(), "C: d\n".into()]);
         // A bare LF does not make a dot the first byte of a line where lines end with CRLF.
         let (s, _) = section(b"A: b\r\n\n.\r\nrest");
         assert_eq!((s.ended, s.space, s.rest(None).line_start), (Ended::BodyFollows, true, false));

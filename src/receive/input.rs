@@ -26,6 +26,8 @@ pub enum End {
     Abandoned,
     /// The session is over (already answered).
     SessionOver,
+    /// The same, for the peer's mistakes: logged as well.
+    Dropped,
     /// Nothing came in time.
     TimedOut,
     /// A read failed.
@@ -155,6 +157,7 @@ impl Input<'_> {
                     match server.next_chunk(ctx, *chunk) {
                         NextChunk::More(next) => *chunk = next,
                         NextChunk::Abandoned => return Err(End::Abandoned),
+                        NextChunk::Dropped => return Err(End::Dropped),
                         NextChunk::Ended(None) => return Err(End::SessionOver),
                         NextChunk::Ended(Some(end)) => return Err(end.into()),
                     }

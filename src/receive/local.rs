@@ -152,7 +152,7 @@ pub fn log_acl(ctx: &Context, result: &AclResult, target: Option<Which>) {
         let line = format!(
             "F=<{}> rejected by non-SMTP ACL: {}",
             ctx.message.sender.clone().unwrap_or_default(),
-            result.log_message.clone().unwrap_or_default()
+            log::escape::printing(&result.log_message.clone().unwrap_or_default(), ctx.config.site.log.topbit)
         );
         log::write(ctx, None, which, line.as_bytes());
     }
@@ -222,6 +222,6 @@ fn stopped(ctx: &mut Context, submission: &Submission, input: &mut Input<'_>, op
             eprintln!("exim: {text}");
             1
         }
-        Stop::Lost(_) | Stop::SessionOver | Stop::Abandoned | Stop::GoneAtEnd => 1,
+        Stop::Lost(_) | Stop::SessionOver | Stop::Dropped | Stop::Abandoned | Stop::GoneAtEnd | Stop::Onward(_) => 1,
     }
 }

@@ -200,7 +200,11 @@ fn mail(ctx: &mut Context, to: &Text, fault: &Fault<'_>, headers: &[Header], res
     out.extend_from_slice(&crate::deliver::generated::references(ctx));
     out.extend_from_slice(explanation(ctx, fault).as_bytes());
     copy(ctx, &mut out, fault, headers, rest);
-    super::submit::generated(ctx, out) == 0
+    let status = super::submit::generated(ctx, out);
+    if status != 0 {
+        log::write(ctx, None, Which::MAIN, format!("Child mail process returned status {status}").as_bytes());
+    }
+    status == 0
 }
 
 /// A copy of the message, as the bounce_return options allow.

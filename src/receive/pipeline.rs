@@ -11,10 +11,12 @@ use super::fixup::{self, Found};
 use super::headers::{self, Ended, Limits, Rest, Section, Trouble};
 use super::input::{End, Input};
 use super::{Accepted, checks, queueing, received};
-use crate::context::{Context, Header, HeaderKind};
+use crate::context::{BodySource, Context, Header, HeaderKind};
 use crate::log::{self, Selector, Which};
+use crate::mail_auth::Ends;
 use crate::spool::DataFile;
 use crate::text::Text;
+use crate::verify::cutthrough::{self, Answer, Passing, Tee};
 
 /// What is to be done with the input.
 #[derive(Clone, Debug, Default)]
@@ -42,7 +44,8 @@ pub struct Options {
 pub enum Done {
     /// It is on the queue.
     Accepted(Accepted),
-    /// All its recipients were thrown away (by this ACL), or this is only a test: nothing is on the queue.
+    /// All its recipients were thrown away (by this ACL), or it was delivered on its way in, or this is only a test:
+    /// nothing is on the queue.
     Gone,
 }
 
@@ -57,6 +60,8 @@ pub enum Stop {
     Terminated(i32),
     /// The session is over, or the message given up: answered already.
     SessionOver,
+    /// The same, for the peer's mistakes: logged as well.
+    Dropped,
     /// See above.
     Abandoned,
     /// The header is not acceptable.
@@ -73,6 +78,8 @@ pub enum Stop {
     Write(String, Box<DataFile>),
     /// An ACL said no.
     Acl(Box<checks::Refusal>, Option<Box<DataFile>>),
+    /// The onward host refused it (cutthrough delivery): the answer for the peer.
+    Onward(Text),
     /// The peer went away before it could be told that the message is accepted: it was thrown away.
     GoneAtEnd,
 }
@@ -83,6 +90,7 @@ impl From<End> for Stop {
             End::Eof | End::LastChunk => Stop::Lost(""),
             End::Abandoned => Stop::Abandoned,
             End::SessionOver => Stop::SessionOver,
+            End::Dropped => Stop::Dropped,
             End::TimedOut => Stop::TimedOut,
             End::Failed(text) => Stop::Io(true, text, None),
             End::Terminated(s) => Stop::Terminated(s),
@@ -122,6 +130,9 @@ pub fn take(ctx: &mut Context, input: &mut Input<'_>, options: &Options) -> Resu
     if options.smtp && section.ended == Ended::Input && !input.is_chunked() {
         return Err(Stop::Lost(if section.lines.is_empty() && section.size == 0 { " (header)" } else { " (after header)" }));
     }
+    if options.smtp && !options.batched {
+        crate::mail_auth::begin_message(ctx, &section.lines);
+    }
     let mut found = fixup::scan(ctx, options.smtp);
     let mut bad = Vec::new();
     if options.extract {
@@ -142,7 +153,17 @@ pub fn take(ctx: &mut Context, input: &mut Input<'_>, options: &Options) -> Resu
             return Err(stop);
         }
     };
-    let mut data = read_body(ctx, input, options, section, data)?;
+    // A message that goes on while it comes in (cutthrough delivery) gets its Received: line now.
+    let early = cutthrough::is_ready(ctx);
+    if early {
+        received::generate(ctx);
+        checks::add_headers(ctx);
+    }
+    let mut passing = cutthrough::begin_message(ctx);
+    let mut data = read_body(ctx, input, options, section, data, passing.as_mut())?;
+    if let Some(p) = passing {
+        p.body_done(ctx);
+    }
     if options.extract && (!bad.is_empty() || ctx.message.recipients.is_empty()) {
         let what = if bad.is_empty() { "no recipients" } else { "bad addresses" };
         log::write(ctx, None, Which::MAIN.and(Which::PANIC), format!("{what} found in headers").as_bytes());
@@ -151,8 +172,10 @@ pub fn take(ctx: &mut Context, input: &mut Input<'_>, options: &Options) -> Resu
             return Err(Stop::BadRecipients(bad, Box::new(data)));
         }
     }
-    received::generate(ctx);
-    ctx.message.data_path = Some(data.path());
+    if !early {
+        received::generate(ctx);
+    }
+    ctx.message.body = Some(BodySource::Path(data.path()));
     let body_size = data.body_size().map_err(|e| Stop::Io(false, e.to_string(), None))?;
     ctx.message.body_size = body_size;
     checks::add_headers(ctx);
@@ -169,7 +192,9 @@ pub fn take(ctx: &mut Context, input: &mut Input<'_>, options: &Options) -> Resu
         super::local::tell_of_bad(ctx, &bad, &mut data);
     }
     ctx.message.received_duration_usec = u64::try_from(began.elapsed().as_micros()).unwrap_or(0);
-    received::update(ctx);
+    if !early {
+        received::update(ctx);
+    }
     let logged = Logged { found, raw_recipients, raw_sender };
     let done = commit(ctx, input, options, data, &verdict, &logged)?;
     Ok(Finished { done, user_message: verdict.user_message, prdr_reply: verdict.prdr_reply, total })
@@ -282,6 +307,7 @@ fn read_body(
     options: &Options,
     section: Section,
     data: DataFile,
+    passing: Option<&mut Passing>,
 ) -> Result<DataFile, Stop> {
     let wire = input.is_chunked() && ctx.config.main.spool_wireformat && section.first_body_line.is_none();
     ctx.message.wireformat = wire;
@@ -297,8 +323,19 @@ fn read_body(
         Machine::Local(Local::new(options.dot_ends))
     };
     let mut file = data.file();
+    let mut same_file = data.file();
+    let mut onward = passing.map(Passing::onward);
+    let mut tee = onward.as_mut().map(|o| Tee::new(&mut same_file, o));
+    let mut arriving = ctx.message.auth.arriving.take();
     let result = {
-        let mut sink = Sink::new(&mut file);
+        let sink = match tee.as_mut() {
+            Some(tee) => Sink::new(tee),
+            None => Sink::new(&mut file),
+        };
+        let mut sink = sink.watched(arriving.as_mut().map(|a| {
+            a.watch.set_ends(if wire { Ends::Crlf } else { Ends::Lf });
+            &mut a.watch
+        }));
         if let Some(line) = &section.first_body_line {
             sink.put_line(line);
             sink.zeros += section.zeros;
@@ -331,6 +368,11 @@ fn read_body(
             (r, _) => r,
         }
     };
+    if let Some(tee) = tee {
+        // Trouble on the way onward is remembered there.
+        let _ = tee.finish();
+    }
+    ctx.message.auth.arriving = arriving;
     let result = match result {
         Ok(()) => data.sync().map_err(|e| Pump::Stop(Stop::Io(false, e.to_string(), None))),
         other => other,
@@ -468,15 +510,21 @@ fn commit(
             line.extend_from_slice(p);
         }
         log::write(ctx, None, Which::MAIN, &line);
-        let id = ctx.message.id.clone();
-        if let Ok(queue) = ctx.services.spool.queue(&ctx.message.queue_name)
-            && let Err(e) = queue.remove(&id)
-        {
-            log::write(ctx, None, Which::MAIN.and(Which::PANIC), e.to_string().as_bytes());
-        }
+        remove_files(ctx);
         return Err(Stop::GoneAtEnd);
     }
+    let onward = if kept { cutthrough::finish(ctx) } else { Answer::None };
+    if let Answer::Tell(text) = onward {
+        remove_files(ctx);
+        return Err(Stop::Onward(text));
+    }
+    ctx.message.subdir = data.place().letter;
     arrival(ctx, logged, kept, if verdict.held_by.is_empty() { "ACL" } else { verdict.held_by });
+    if let Answer::Delivered = onward {
+        log::write(ctx, None, Which::MAIN, b"Completed");
+        remove_files(ctx);
+        return Ok(Done::Gone);
+    }
     let _ = input;
     if let Some(by) = &verdict.blackholed_by {
         data.abandon();
@@ -493,10 +541,23 @@ fn commit(
         data.abandon();
         return Ok(Done::Gone);
     }
-    let delivery = queueing::decide(ctx, options.mode, options.before + 1);
+    let delivery = match onward {
+        // The host has just put it off.
+        Answer::Queued => None,
+        _ => queueing::decide(ctx, options.mode, options.before + 1),
+    };
     // Letting go of the data file opens the message to deliveries.
     drop(data);
     Ok(Done::Accepted(Accepted { id: ctx.message.id.clone(), delivery }))
+}
+
+/// The message is not to be kept after all.
+fn remove_files(ctx: &Context) {
+    if let Ok(queue) = ctx.services.spool.queue(&ctx.message.queue_name)
+        && let Err(e) = queue.remove(&ctx.message.id)
+    {
+        log::write(ctx, None, Which::MAIN.and(Which::PANIC), e.to_string().as_bytes());
+    }
 }
 
 /// Has the peer gone while it waited for the answer to its message? It would send it again.
@@ -525,20 +586,11 @@ fn arrival(ctx: &mut Context, logged: &Logged, kept: bool, held_by: &str) {
                 .or(Some(value.into()))
         })
         .flatten();
-    let s = &ctx.session;
-    let pipelining = match (s.pipelining_used, s.pipelining_advertised, s.early_pipe_used, s.early_pipe_advertised) {
-        (_, _, true, _) => Some("L*"),
-        (true, _, _, _) => Some("L"),
-        (false, true, _, true) => Some("L."),
-        (false, true, _, false) => Some("L-"),
-        _ => None,
-    };
     let mail_auth = crate::mail_auth::arrival_fields(ctx);
     let facts = log::line::Arrival {
         message_id: id.as_ref().map(|i| i.as_slice()),
         id_created: logged.found.id_created,
         subject: subject.as_ref().map(|t| t.as_slice()),
-        pipelining,
         mail_auth: &mail_auth,
         recipients: &logged.raw_recipients,
         raw_sender: Some(&logged.raw_sender),
@@ -547,6 +599,7 @@ fn arrival(ctx: &mut Context, logged: &Logged, kept: bool, held_by: &str) {
     let refused = ctx.message.fake_response == crate::context::message::FakeResponse::Fail;
     let flag: &[u8] = if refused { b"(= " } else { b"<= " };
     log::write(ctx, None, Which::MAIN, &[flag, text.as_slice()].concat());
+    ctx.session.fast_open = None;
     let frozen = ctx.message.freeze_requested;
     let queued = ctx.message.queue_only;
     let queue = &ctx.message.queue_name;
@@ -558,6 +611,8 @@ fn arrival(ctx: &mut Context, logged: &Logged, kept: bool, held_by: &str) {
         log::write(ctx, Some(Selector::DelayDelivery), Which::MAIN, waits.as_bytes());
     }
     if kept && ctx.config.main.message_logs {
+        // The message log does without the envelope.
+        let text = log::line::arrival(ctx, &log::line::Arrival { recipients: &[], raw_sender: None, ..facts });
         log::msglog::append(ctx, &[b"Received from ", text.as_slice()].concat());
         if frozen {
             log::msglog::append(ctx, format!("frozen by {held_by}").as_bytes());

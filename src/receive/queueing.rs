@@ -28,6 +28,10 @@ impl Mode {
 
 /// Decides for the message that has just been accepted; `None`: it waits. `accepted` is the count in this session.
 pub fn decide(ctx: &mut Context, mode: Mode, accepted: u64) -> Option<When> {
+    // Whoever calls the program waits to be told.
+    if ctx.config.main.mua_wrapper && !ctx.run.host_checking {
+        return Some(When::Wait);
+    }
     // What the command line said holds for every way in.
     let mode = if mode == Mode::Default { ctx.run.delivery } else { mode };
     // `control = queue/first_pass_route` leaves the routing to be done at once.

@@ -165,6 +165,7 @@ fn stopped(ctx: &mut Context, input: &mut Input<'_>, stop: Stop, batched: bool) 
             log::write(ctx, Some(Selector::LostIncomingConnection), Which::MAIN, line.as_bytes());
             Received::Close(SessionEnd::Done)
         }
+        Stop::Dropped => Received::Close(SessionEnd::Failed),
         Stop::Abandoned => Received::Refused,
         Stop::Header(trouble, rest) => {
             header_trouble(ctx, input, &trouble, rest);
@@ -217,6 +218,15 @@ fn stopped(ctx: &mut Context, input: &mut Input<'_>, stop: Stop, batched: bool) 
                 Next::Close | Next::Break | Next::End => Received::Close(SessionEnd::Done),
                 _ => Received::Refused,
             }
+        }
+        Stop::Onward(text) => {
+            if let Some(server) = input.server() {
+                // Several lines come with their code each; it is put before them again.
+                let code = text.get(..3).unwrap_or_default().to_vec();
+                let lines: Vec<_> = text.split(|c| *c == b'\n').map(|l| l.get(4..).unwrap_or_default()).collect();
+                server.respond(ctx, &code, true, &lines.join(&b'\n'));
+            }
+            Received::Refused
         }
         Stop::GoneAtEnd => {
             if let Some(server) = input.server() {

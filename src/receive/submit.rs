@@ -19,6 +19,8 @@ pub struct Generated {
     pub authenticated_sender: Option<Text>,
     /// The log names the user that this process runs as (`U=root`), not Exim's own.
     pub as_process: bool,
+    /// It has to go as the message that it is about: over verified TLS.
+    pub requiretls: bool,
     /// The message that it is about (`R=` in the log).
     pub reference: Option<bstr::BString>,
 }
@@ -34,6 +36,8 @@ pub fn submit(parent: &Context, message: Generated) -> Result<Option<Accepted>, 
     run.real_gid = site.exim_gid;
     run.full_name = "Exim".into();
     run.trusted = true;
+    // The times that a test of the queue makes up are not those of new messages.
+    run.fudged_queue_times.clear();
     let mut ctx = Context::new(parent.config.clone(), std::sync::Arc::new(run), parent.services.clone());
     let session = &mut ctx.session;
     session.ident = Some(Text::clean(ctx.run.login.clone()));
@@ -43,6 +47,7 @@ pub fn submit(parent: &Context, message: Generated) -> Result<Option<Accepted>, 
     session.allow_unqualified_recipient = true;
     ctx.message.sender = Some(message.sender);
     ctx.message.authenticated_sender = message.authenticated_sender;
+    ctx.message.requiretls = message.requiretls;
     ctx.message.local_error = true;
     ctx.message.recipients = message.recipients.into_iter().map(Recipient::new).collect();
     let submission = Submission {

@@ -54,7 +54,7 @@ pub fn update(
 }
 
 /// The address has failed for good: says so in its messages and in the log.
-fn time_out(ctx: &Context, a: &mut Address) {
+fn time_out(ctx: &mut Context, a: &mut Address) {
     a.flags.timed_out = true;
     for m in [&mut a.failure.message, &mut a.failure.user_message] {
         *m = Some(match m.take() {
@@ -69,6 +69,7 @@ fn time_out(ctx: &Context, a: &mut Address) {
     line.extend_from_slice(&with_parent(a));
     line.extend_from_slice(b": retry timeout exceeded");
     log::write(ctx, None, Which::MAIN, &line);
+    crate::deliver::event::of_failure(ctx, a);
 }
 
 /// `address <parent>`, as the lines about timeouts and ignored errors show it.

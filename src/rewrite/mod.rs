@@ -67,6 +67,12 @@ pub fn rewrite_redirected(ctx: &mut Context, address: Text) -> Text {
     envelope(ctx, &address, true, false)
 }
 
+/// The same for an address in a filter, of which the log is not told.
+pub fn rewrite_in_filter(ctx: &mut Context, address: Text) -> Text {
+    let config = ctx.config.clone();
+    one::rewrite(ctx, &config.rewrite, &address, Target::Filter, false, &mut Vec::new()).text
+}
+
 /// Applies the `S` rules to the argument of MAIL or RCPT, angle brackets and all, before its syntax is looked at.
 pub fn smtp_time(ctx: &mut Context, argument: &[u8], is_recipient: bool) -> Text {
     let argument = Text::tainted(argument);

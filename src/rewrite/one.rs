@@ -21,6 +21,8 @@ pub(super) enum Target {
     ReplyTo,
     EnvFrom,
     EnvTo,
+    /// The same, of an address in a filter: the log is not told.
+    Filter,
     SmtpSender,
     SmtpRecipient,
 }
@@ -35,7 +37,7 @@ impl Target {
             Target::Bcc => Uses::BCC,
             Target::ReplyTo => Uses::REPLY_TO,
             Target::EnvFrom => Uses::ENV_FROM,
-            Target::EnvTo => Uses::ENV_TO,
+            Target::EnvTo | Target::Filter => Uses::ENV_TO,
             Target::SmtpSender | Target::SmtpRecipient => Uses::SMTP,
         }
     }
@@ -57,7 +59,7 @@ impl Target {
             Target::Bcc => "bcc:",
             Target::ReplyTo => "reply-to:",
             Target::EnvFrom => "env-from",
-            Target::EnvTo => "env-to",
+            Target::EnvTo | Target::Filter => "env-to",
             Target::SmtpSender => "smtp sender",
             Target::SmtpRecipient => "smtp recipient",
         }
@@ -207,6 +209,9 @@ impl State {
     }
 
     fn note(&self, ctx: &Context, new: &Text, number: usize) {
+        if self.target == Target::Filter {
+            return;
+        }
         let tail = format!("\" by rule {number}");
         let from = format!("\" from {} rewritten as \"", self.target.name());
         let text = [b"\"", self.out.text.as_bytes(), from.as_bytes(), new, tail.as_bytes()].concat();

@@ -49,7 +49,7 @@ pub type MxRank = i32;
 pub struct HostItem {
     /// The name.
     pub name: Text,
-    /// `certname` for TLS when it differs (DANE, CNAME).
+    /// The name that a certificate must have, when it differs: that before CNAMEs were followed.
     pub cert_name: Option<Text>,
     /// The address, once looked up.
     pub address: Option<IpAddr>,
@@ -67,10 +67,8 @@ pub struct HostItem {
     pub why: Option<BString>,
     /// When it was tried last.
     pub last_try: i64,
-    /// DNSSEC of the MX and of the address.
-    pub dnssec_mx: Option<bool>,
-    /// See above.
-    pub dnssec_address: Option<bool>,
+    /// DNSSEC vouches for the name (MX, SRV) and the address; None if it was not asked for.
+    pub dnssec: Option<bool>,
     /// TLS on connect by SRV (`_smtps`).
     pub tls_on_connect: bool,
 }
@@ -192,6 +190,8 @@ pub struct Address {
     pub tls: crate::context::TlsFacts,
     /// The numbered variables for the expansion of a pipe command that a filter made (`$0`, `$1`...).
     pub pipe_numeric: Vec<Option<Text>>,
+    /// `$thisaddress` for the same.
+    pub pipe_this_address: Option<Text>,
     /// How long the delivery took, microseconds (`DT=`).
     pub delivery_usec: u64,
     /// Bytes sent, for `S=` of delivery lines.
@@ -224,7 +224,7 @@ pub struct Address {
 pub struct AddressFlags {
     /// The bounce may show the child's address or not (`hide_child_in_errmsg`).
     pub hide_child: bool,
-    /// The local part must keep its case.
+    /// The router that took it looked at the case of the local part.
     pub caseful: bool,
     /// `one_time` handling.
     pub ignore_error: bool,
@@ -248,6 +248,8 @@ pub struct AddressFlags {
     pub user_message_given: bool,
     /// no log line for it (disable_logging).
     pub no_log: bool,
+    /// The system filter asked for it.
+    pub of_system_filter: bool,
     /// DSN lasthop.
     pub dsn_lasthop: bool,
     /// An ancestor has the same address: its deliveries are noted with the transport's name.

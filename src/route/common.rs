@@ -73,14 +73,13 @@ pub fn set_user(ctx: &mut Context, router: &RouterInstance, addr: &mut Address) 
         let (uid, user) = find_user(ctx, &router.name, "user", t)?;
         addr.uid = Some(uid);
         addr.flags.uid_set = true;
-        if let Some(u) = user {
-            addr.gid = Some(u.gid);
-        } else if g.group.get().is_none() {
-            addr.gid = None;
-        }
+        addr.gid = user.map(|u| u.gid);
     }
     if let Some(t) = g.group.get() {
         addr.gid = Some(find_group(ctx, &router.name, t)?);
+    }
+    if addr.uid.is_some() && addr.gid.is_none() {
+        return Err(format!("user set without group for {} router", router.name));
     }
     addr.initgroups = g.initgroups;
     if let Some(t) = g.transport_home_directory.get() {
@@ -106,9 +105,9 @@ pub fn find_user(ctx: &mut Context, owner: &BString, option: &str, t: &Template)
     let name = expand::expand(ctx, t)
         .map_err(|e| format!("failed to expand {option} string \"{}\" for {owner} router: {e}", t.raw().as_bstr()))?;
     if let Some(uid) = number(&name) {
-        return Ok((uid, users::user_by_id(uid).ok().flatten()));
+        return Ok((uid, None));
     }
-    match users::user_by_name(&name) {
+    match ctx.config.user_by_name(&name) {
         Ok(Some(u)) => Ok((u.uid, Some(u))),
         _ => Err(format!("failed to find user \"{name}\" from expanded string \"{}\" for the {owner} router", t.raw().as_bstr())),
     }
@@ -188,30 +187,17 @@ pub fn routes(ctx: &mut Context, address: &Text) -> bool {
     ok
 }
 
-/// `headers_add` and `headers_remove`, added to what the address has.
+/// `headers_add` and `headers_remove`, added to what the address has: those of a nearer router come last.
 pub fn set_headers(ctx: &mut Context, router: &RouterInstance, addr: &mut Address) -> Result<(), String> {
-    for (option, values) in
-        [("headers_add", &router.generic.headers_add.values), ("headers_remove", &router.generic.headers_remove.values)]
-    {
-        for t in values {
-            let text = match expand::expand(ctx, t) {
-                Ok(text) => text,
-                Err(ExpandError::Forced(_)) => continue,
-                Err(e) => return Err(format!("{} router failed to expand \"{}\": {e}", router.name, t.raw().as_bstr())),
-            };
-            if text.is_empty() {
-                continue;
-            }
-            if option == "headers_add" {
-                let mut line = text.into_bytes();
-                if !line.ends_with(b"\n") {
-                    line.push(b'\n');
-                }
-                // Headers of a nearer router come after those that it inherited.
-                addr.headers_add.push(line.into());
-            } else {
-                addr.headers_remove.push(text.into_bytes().into());
-            }
+    let g = &router.generic;
+    for (what, values, separator, to) in [
+        ("add", &g.headers_add.values, b'\n', &mut addr.headers_add),
+        ("remove", &g.headers_remove.values, b':', &mut addr.headers_remove),
+    ] {
+        for value in values {
+            let items = expand::list::each(ctx, value.raw(), separator)
+                .map_err(|(item, e)| format!("{} router failed to expand {what}_headers item \"{item}\": {e}", router.name))?;
+            to.extend(items.into_iter().map(|t| BString::from(t.into_bytes())));
         }
     }
     Ok(())
@@ -226,7 +212,6 @@ pub fn accept(ctx: &mut Context, router: &RouterInstance, addr: &mut Address, pu
     }
     set_user(ctx, router, addr)?;
     addr.flags.log_as_local = router.generic.log_as_local;
-    addr.flags.no_log = router.generic.disable_logging;
     addr.flags.dsn_lasthop = router.generic.dsn_lasthop;
     Ok(())
 }

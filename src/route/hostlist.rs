@@ -111,13 +111,14 @@ pub struct Find {
 /// Builds host items from a list. `+` begins a new group; with `randomize` each group is shuffled.
 pub fn build(ctx: &mut Context, list: &[u8], randomize: bool) -> Vec<HostItem> {
     let mut out: Vec<HostItem> = Vec::new();
-    let mut group = -1i64;
+    // Groups have ranks below "no preference"; within a list that is not randomized the order alone counts.
+    let mut group = if randomize { -2 } else { -1i64 };
     for item in items(list) {
         if item.is_empty() {
             continue;
         }
         if item == "+" {
-            group -= 1;
+            group -= i64::from(randomize);
             continue;
         }
         let sort_key = if randomize { -group * 1000 + i64::from(ctx.services.random.below(1000)) } else { 0 };
@@ -207,14 +208,16 @@ pub fn look_up(ctx: &mut Context, router: &RouterInstance, addr: &mut Address, f
                 addr.failure.message = Some(Text::clean(format!("host lookup for {} done insecurely", host.name)));
                 return Some(Routed::Defer);
             }
-            HostSearch::Failed(Failed::AllIgnored) => {}
-            HostSearch::Failed(_) => {
+            HostSearch::Failed(why) => {
                 if find.find_failed == HostFailure::Ignore {
                     continue;
                 }
                 addr.failure.basic_errno = errors::UNKNOWN_HOST;
-                addr.failure.message =
-                    Some(Text::clean(format!("lookup of host \"{}\" failed in {} router", host.name, router.name)));
+                let name = match &why {
+                    Failed::AllMxBad { best, .. } => best,
+                    _ => &host.name,
+                };
+                addr.failure.message = Some(Text::clean(format!("lookup of host \"{name}\" failed in {} router", router.name)));
                 return Some(find.find_failed.routed(addr));
             }
         }
@@ -240,19 +243,19 @@ fn search(ctx: &mut Context, host: &HostItem, mx: bool, kind: LookupKind, lookup
 }
 
 fn search_inner(ctx: &mut Context, host: &HostItem, mx: bool, kind: LookupKind, lookup: &LookupOptions<'_>) -> HostSearch {
+    let wants = DnsWants {
+        mx,
+        address: !mx,
+        ipv4_only: kind == LookupKind::ByDnsV4Only,
+        ipv4_first: kind == LookupKind::ByDnsV4First,
+        ..DnsWants::default()
+    };
     if mx {
-        let wants = DnsWants { mx: true, ..DnsWants::default() };
         return find_by_dns(ctx, host, &wants, lookup);
     }
     if kind == LookupKind::ByName || literal(&host.name).is_some() {
         return find_by_name(ctx, host, lookup);
     }
-    let wants = DnsWants {
-        address: true,
-        ipv4_only: kind == LookupKind::ByDnsV4Only,
-        ipv4_first: kind == LookupKind::ByDnsV4First,
-        ..DnsWants::default()
-    };
     let found = match find_by_dns(ctx, host, &wants, lookup) {
         HostSearch::Failed(Failed::NoRecords) if kind == LookupKind::Default => find_by_name(ctx, host, lookup),
         other => other,

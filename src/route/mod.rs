@@ -5,6 +5,7 @@ pub mod affix;
 pub mod common;
 pub mod hostlist;
 pub mod hosts;
+mod percent_hack;
 mod preconditions;
 mod require_files;
 pub mod self_action;
@@ -49,6 +50,7 @@ pub enum RouteOutcome {
     Discard,
 }
 
+pub use percent_hack::percent_hack;
 pub use preconditions::boolean;
 pub use vars::{clear_address_vars, set_address_vars};
 pub use walk::route_address;
@@ -60,6 +62,9 @@ pub enum Routed {
     Accept,
     /// It replaces the address by these (their parent is set by the walk); none means that it was discarded.
     Children(Vec<Address>),
+    /// It makes these children beside what becomes of the address itself; if it declines, the address goes on as one of
+    /// them, whatever `more` says.
+    And(Vec<Address>, Box<Routed>),
     /// It goes on as this other address, whose domain was widened or changed.
     Changed(Box<Address>),
     /// It does not take it: the next router, unless `no_more`.

@@ -8,7 +8,7 @@ use crate::context::Context;
 use crate::expand::{self, ExpandError};
 use crate::matching::{self, Match, Subject};
 use crate::routers::RouterInstance;
-use crate::sys::users::{self, User};
+use crate::sys::users::User;
 use crate::text::Text;
 
 /// What the preconditions say.
@@ -59,7 +59,7 @@ pub fn check(ctx: &mut Context, router: &RouterInstance, addr: &mut Address, pur
     ctx.address.local_user_uid = None;
     ctx.address.local_user_gid = None;
     if g.check_local_user {
-        match users::user_by_name(&addr.local_part) {
+        match ctx.config.user_by_name(&addr.local_part) {
             Ok(Some(u)) => {
                 let name = Text::clean(u.name.clone());
                 ctx.address.local_user_uid = Some(u.uid);
@@ -77,9 +77,6 @@ pub fn check(ctx: &mut Context, router: &RouterInstance, addr: &mut Address, pur
     if let Some(home) = g.router_home_directory.get() {
         match expand::expand(ctx, home) {
             Ok(t) if t.is_empty() => {}
-            Ok(t) if t.first() != Some(&b'/') => {
-                return Verdict::Defer(format!("\"{t}\" is not an absolute path for router_home_directory"));
-            }
             Ok(t) => ctx.address.home = Some(t),
             Err(ExpandError::Forced(_)) => {}
             Err(e) => {

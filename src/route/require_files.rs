@@ -4,6 +4,7 @@ use std::io::ErrorKind;
 
 use bstr::ByteSlice;
 
+use crate::config::Config;
 use crate::context::Context;
 use crate::expand::{self, ExpandError, Template};
 use crate::parse::list::items;
@@ -35,7 +36,7 @@ pub fn check(ctx: &mut Context, list: &Template) -> Result<bool, String> {
             if name.contains(&b'/') {
                 return Err(format!("require_files: \"{}\" is not absolute", name.as_bstr()));
             }
-            user = Some(ids_of(name)?);
+            user = Some(ids_of(&ctx.config, name)?);
             continue;
         }
         let found = match user {
@@ -57,14 +58,14 @@ pub fn check(ctx: &mut Context, list: &Template) -> Result<bool, String> {
 }
 
 /// `user` or `user,group` (names or numbers) as ids.
-fn ids_of(spec: &[u8]) -> Result<(u32, u32), String> {
+fn ids_of(config: &Config, spec: &[u8]) -> Result<(u32, u32), String> {
     let (user, group) = match spec.find_byte(b',') {
         Some(i) => (spec[..i].trim(), Some(spec[i + 1..].trim())),
         None => (spec, None),
     };
     let (uid, default_gid) = match number(user) {
         Some(n) => (n, None),
-        None => match users::user_by_name(user) {
+        None => match config.user_by_name(user) {
             Ok(Some(u)) => (u.uid, Some(u.gid)),
             _ => return Err(format!("user \"{}\" for require_files not found", user.as_bstr())),
         },

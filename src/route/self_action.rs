@@ -51,6 +51,7 @@ pub fn apply(ctx: &mut Context, router: &RouterInstance, addr: &mut Address, hos
         if host.mx >= 0 { "lowest numbered MX record points to local host" } else { "remote host address is the local host" };
     let action = SelfAction::parse(router.generic.self_.raw().unwrap_or(b"freeze")).unwrap_or(SelfAction::Freeze);
     addr.failure.basic_errno = 0;
+    addr.flags.pass_message = action == SelfAction::Fail;
     match action {
         SelfAction::Freeze => {
             // During a delivery the message's id, and the line of the address that follows, say enough.

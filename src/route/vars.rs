@@ -14,7 +14,7 @@ pub fn set_address_vars(ctx: &mut Context, addr: &Address) {
         (_, Some(parent)) => parent,
     };
     let text = addr.local_part.clone();
-    v.address_pipe = (addr.kind == AddressKind::Pipe).then(|| text.piece(text.strip_prefix(b"|").unwrap_or(&text)));
+    v.address_pipe = (addr.kind == AddressKind::Pipe).then(|| text.clone());
     v.address_file = (addr.kind == AddressKind::File).then(|| text.clone());
     v.local_part = Some(shown.local_part.clone());
     v.domain = Some(shown.domain.clone());
@@ -28,14 +28,16 @@ pub fn set_address_vars(ctx: &mut Context, addr: &Address) {
     v.self_hostname = addr.self_hostname.clone();
     v.router_vars = addr.router_vars.clone();
     v.router_name = addr.router.clone();
-    v.host = None;
-    v.host_address = None;
+    // A transport starts with the first host; one that uses others says so itself.
+    let host = addr.hosts.first();
+    v.host = host.map(|h| h.name.clone());
+    v.host_address = host.filter(|h| h.address.is_some()).map(|h| Text::tainted(h.address_text.to_vec()));
     v.home = addr.home_dir.clone();
     let original = addr.original();
     let has_parent = addr.parent.is_some();
-    v.original_local_part = Some(original.local_part.clone());
+    v.original_local_part = Some(original.full_local_part());
     v.original_domain = Some(original.domain.clone());
-    v.parent_local_part = addr.parent.as_ref().map(|p| p.local_part.clone());
+    v.parent_local_part = addr.parent.as_ref().map(|p| p.full_local_part());
     v.parent_domain = addr.parent.as_ref().map(|p| p.domain.clone());
     if !has_parent {
         v.parent_local_part = None;
@@ -50,11 +52,14 @@ pub fn clear_address_vars(ctx: &mut Context) {
 
 /// A local part without the quotes and backslashes of its written form.
 fn unquoted(s: &[u8]) -> Vec<u8> {
-    let Some(inner) = s.strip_prefix(b"\"").and_then(|s| s.strip_suffix(b"\"")) else { return s.to_vec() };
-    let mut out = Vec::with_capacity(inner.len());
-    let mut bytes = inner.iter();
+    let mut out = Vec::with_capacity(s.len());
+    let mut bytes = s.iter();
     while let Some(c) = bytes.next() {
-        out.push(if *c == b'\\' { *bytes.next().unwrap_or(c) } else { *c });
+        match c {
+            b'"' => {}
+            b'\\' => out.extend(bytes.next()),
+            c => out.push(*c),
+        }
     }
     out
 }
@@ -77,6 +82,15 @@ impl Address {
             recipient_index: -1,
             ..Address::default()
         }
+    }
+
+    /// The local part with its affixes.
+    fn full_local_part(&self) -> Text {
+        let mut out = Text::new();
+        for part in [self.prefix.as_ref(), Some(&self.local_part), self.suffix.as_ref()].into_iter().flatten() {
+            out.push(part);
+        }
+        out
     }
 
     /// The recipient that this address came from; itself if it is one.

@@ -116,6 +116,7 @@ fn try_router(
     let full = if g.caseful_local_part { addr.cc_local_part.clone() } else { addr.cc_local_part.to_lower() };
     (addr.prefix, addr.prefix_v, addr.suffix, addr.suffix_v) = (None, None, None, None);
     addr.domain_data = None;
+    addr.home_dir = None;
     addr.local_part_data = None;
     addr.local_part = full.clone();
     if !strip_affixes(router, addr, &full) {
@@ -136,6 +137,8 @@ fn try_router(
         common::debug_print(ctx, "router", &router.name, out);
     }
     addr.router = Some(router.name.clone());
+    addr.flags.caseful = g.caseful_local_part;
+    addr.flags.no_log = g.disable_logging;
     if let Err(outcome) = set_data(ctx, router, addr) {
         return outcome;
     }
@@ -278,10 +281,9 @@ fn unrouteable(ctx: &mut Context, addr: &mut Address, last: Option<&RouterInstan
         }
     }
     if addr.failure.message.is_none() {
-        addr.failure.message = Some(Text::clean("Unrouteable address"));
-    }
-    if addr.failure.user_message.is_none() {
-        addr.failure.user_message = Some(Text::clean("Unrouteable address"));
+        let text = Text::clean("Unrouteable address");
+        addr.failure.user_message.get_or_insert_with(|| text.clone());
+        addr.failure.message = Some(text);
     }
     // No router is to blame in the log line.
     addr.router = None;
@@ -305,6 +307,21 @@ fn finish(
         _ => {}
     }
     match routed {
+        Routed::And(children, rest) => {
+            // The children and the address have one parent: it is done with when they all are.
+            let parent = Arc::new(addr.clone());
+            let declined = matches!(*rest, Routed::Decline);
+            if declined {
+                // From the first router on: this one knows it by its parent.
+                lists.new.push(going_on(addr, inherited.clone(), None, &parent));
+            }
+            lists.new.extend(with_parent(children, &parent));
+            addr.parent = Some(parent);
+            if declined {
+                return Step::Done(RouteOutcome::Rerouted);
+            }
+            finish(ctx, router, addr, purpose, *rest, lists, inherited)
+        }
         Routed::Decline => if_declined(ctx, router, addr),
         Routed::Pass => pass(router),
         Routed::Fail => Step::Done(RouteOutcome::Fail),
@@ -335,10 +352,7 @@ fn finish(
             match routed {
                 Routed::Children(children) => {
                     let parent = Arc::new(addr.clone());
-                    lists.new.extend(children.into_iter().map(|mut c| {
-                        c.parent = Some(parent.clone());
-                        c
-                    }));
+                    lists.new.extend(with_parent(children, &parent));
                 }
                 _ => queue(ctx, router, addr, purpose, lists),
             }
@@ -374,20 +388,30 @@ fn queue(ctx: &mut Context, router: &RouterInstance, addr: &mut Address, purpose
         }
         return;
     };
-    let _ = ctx;
     match transport.driver.kind() {
         Kind::Local(_) => lists.local.push(addr.clone()),
-        Kind::Remote(_) => lists.remote.push(addr.clone()),
+        Kind::Remote(_) => {
+            if let Some(list) = router.generic.fallback_hosts.raw() {
+                addr.fallback_hosts = super::hostlist::build(ctx, list, false);
+            }
+            lists.remote.push(addr.clone());
+        }
     }
 }
 
 /// `unseen`: a copy of the address goes on at the next router. Both get a common parent.
 fn go_on_unseen(ctx: &mut Context, router: &RouterInstance, addr: &mut Address, lists: &mut RouteLists, errors_to: Option<Text>) {
     let Some((index, _)) = ctx.config.router(&router.name) else { return };
-    let Some(next) = ctx.config.routers.get(index + 1) else { return };
+    let Some(next) = ctx.config.routers.get(index + 1).map(|r| r.name.clone()) else { return };
     let mut parent = addr.clone();
     parent.router = None;
     let parent = Arc::new(parent);
+    lists.new.push(going_on(addr, errors_to, Some(next), &parent));
+    addr.parent = Some(parent);
+}
+
+/// A copy of the address that goes on, at the first or another router.
+fn going_on(addr: &Address, errors_to: Option<Text>, start: Option<BString>, parent: &Arc<Address>) -> Address {
     let mut copy = Address::new(addr.address.clone());
     copy.recipient_index = addr.recipient_index;
     // What this router says of errors is not for the copy.
@@ -399,8 +423,15 @@ fn go_on_unseen(ctx: &mut Context, router: &RouterInstance, addr: &mut Address, 
     copy.headers_add = addr.headers_add.clone();
     copy.headers_remove = addr.headers_remove.clone();
     copy.flags = addr.flags;
-    copy.start_router = Some(next.name.clone());
+    copy.start_router = start;
     copy.parent = Some(parent.clone());
-    addr.parent = Some(parent);
-    lists.new.push(copy);
+    copy
+}
+
+fn with_parent(children: Vec<Address>, parent: &Arc<Address>) -> impl Iterator<Item = Address> {
+    let parent = parent.clone();
+    children.into_iter().map(move |mut c| {
+        c.parent = Some(parent.clone());
+        c
+    })
 }

@@ -61,6 +61,9 @@ impl Router for Dnslookup {
     fn options_mut(&mut self) -> &mut dyn OptionSet {
         &mut self.options
     }
+    fn same_for_domain(&self) -> bool {
+        self.options.same_domain_copy_routing
+    }
 
     fn init(&mut self, _: &BString, generic: &mut RouterOptions, _: &[String], _: &Config) -> Result<(), String> {
         self_action::SelfAction::parse(generic.self_.raw().unwrap_or(b"freeze")).map(drop)
@@ -120,6 +123,9 @@ impl Router for Dnslookup {
                     if !full.eq_ignore_ascii_case(&addr.domain) {
                         return Routed::Changed(Box::new(self_action::change_domain(ctx, addr, &full, o.rewrite_headers)));
                     }
+                    if *full != *addr.domain {
+                        take_case(addr, &full);
+                    }
                     return self.found(ctx, router, addr, purpose, hosts, local, removed);
                 }
                 HostSearch::Again => {
@@ -139,6 +145,14 @@ impl Router for Dnslookup {
         }
         self.not_found(ctx, addr, last)
     }
+}
+
+/// The domain is written with other letter case in the DNS: it is sent like that.
+fn take_case(addr: &mut Address, domain: &Text) {
+    let Some(at) = addr.address.rfind_byte(b'@') else { return };
+    let mut full = addr.address[..=at].to_vec();
+    full.extend_from_slice(domain);
+    addr.address = addr.address.piece(full);
 }
 
 impl Dnslookup {
@@ -197,7 +211,7 @@ impl Dnslookup {
             // Nothing of ours is given away.
             addr.flags.pass_message = true;
         }
-        if why == Failed::AllMxBad(true) {
+        if matches!(why, Failed::AllMxBad { literal: true, .. }) {
             addr.failure.user_message = Some(Text::tainted(format!(
                 "It appears that the DNS operator for {}\nhas installed an invalid MX record with an IP address\n\
                  instead of a domain name on the right hand side.",

@@ -46,6 +46,9 @@ impl Router for Ipliteral {
             addr.failure.message = Some(Text::clean(format!("malformed domain literal {}", addr.domain.as_bytes().as_bstr())));
             return Routed::Decline;
         };
+        if ip.is_ipv6() && ctx.config.main.disable_ipv6 {
+            return Routed::Decline;
+        }
         let name = addr.domain.clone();
         if let Some(list) = router.generic.ignore_target_hosts.get()
             && matching::match_host_named(ctx, &name, Some(ip), list) == Match::Yes

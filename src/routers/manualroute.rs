@@ -10,11 +10,13 @@ use crate::config::Config;
 use crate::config::options::*;
 use crate::context::Context;
 use crate::expand::{self, ExpandError, Template};
+use crate::log::{self, Which};
 use crate::matching::{self, Match};
 use crate::options;
 use crate::parse::list::items_with;
 use crate::route::hostlist::{self, Find, HostFailure, LookupKind};
-use crate::route::{Address, RoutePurpose, Routed, common};
+use crate::route::{Address, HostItem, RoutePurpose, Routed, common};
+use crate::text::Text;
 use crate::transports::{Kind, TransportInstance};
 
 options! {
@@ -54,6 +56,9 @@ impl Router for Manualroute {
     }
     fn options_mut(&mut self) -> &mut dyn OptionSet {
         &mut self.options
+    }
+    fn same_for_domain(&self) -> bool {
+        self.options.same_domain_copy_routing
     }
 
     fn init(&mut self, _: &BString, generic: &mut RouterOptions, _: &[String], _: &Config) -> Result<(), String> {
@@ -146,20 +151,24 @@ impl Manualroute {
         addr.transport = transport;
         common::accept(ctx, router, addr, purpose)?;
         let transport = addr.transport.clone();
-        if transport.is_none() && purpose == RoutePurpose::Deliver {
-            return Err("no transport specified".into());
-        }
-        let hosts = hostlist::build(ctx, &rule.hosts, randomize);
         if transport.as_ref().is_some_and(|t| matches!(t.driver.kind(), Kind::Local(_))) {
-            // A local transport only gets to see the names.
-            addr.hosts = hosts;
+            // A local transport only gets to see the list, as `$host`.
+            let name = Text::tainted(rule.hosts.clone());
+            addr.hosts = vec![HostItem { name, mx: -1, ..HostItem::default() }];
+            addr.hosts.retain(|h| !h.name.is_empty());
             return Ok(Routed::Accept);
         }
+        let hosts = hostlist::build(ctx, &rule.hosts, randomize);
         if hosts.is_empty() {
+            if transport.is_none() && purpose == RoutePurpose::Deliver {
+                return Err("no transport specified".into());
+            }
             if transport.is_none_or(|t| t.driver.option_is_set("hosts")) {
                 return Ok(Routed::Accept);
             }
-            return Err(format!("error in {} router: no host(s) specified for domain {}", router.name, addr.domain));
+            let text = format!("error in {} router: no host(s) specified for domain {}", router.name, addr.domain);
+            log::write(ctx, None, Which::MAIN, text.as_bytes());
+            return Err(text);
         }
         addr.hosts = hosts;
         let find = Find {
@@ -167,7 +176,15 @@ impl Manualroute {
             find_failed: HostFailure::parse("host_find_failed", self.options.host_find_failed.raw().unwrap_or(b"freeze"), true)?,
             all_ignored: HostFailure::parse("host_all_ignored", self.options.host_all_ignored.raw().unwrap_or(b"defer"), false)?,
         };
-        let routed = hostlist::look_up(ctx, router, addr, &find).unwrap_or(Routed::Accept);
+        let routed = match hostlist::look_up(ctx, router, addr, &find) {
+            Some(routed) => routed,
+            None if addr.transport.is_none() && matches!(purpose, RoutePurpose::Deliver | RoutePurpose::Test) => {
+                let text = format!("Error in {} router: no transport defined", router.name);
+                log::write(ctx, None, Which::MAIN, text.as_bytes());
+                return Err("error in router: transport missing".into());
+            }
+            None => Routed::Accept,
+        };
         // The log shows a transport only for what was routed to it.
         if !matches!(routed, Routed::Accept) {
             addr.transport = None;

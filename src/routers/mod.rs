@@ -50,6 +50,10 @@ pub trait Router: fmt::Debug + Send + Sync {
     fn repeat_use(&self) -> bool {
         true
     }
+    /// May other addresses of the domain be routed alike without being looked at (`same_domain_copy_routing`)?
+    fn same_for_domain(&self) -> bool {
+        false
+    }
     /// Routes one address whose preconditions hold; `ctx.address` has its variables.
     fn route(&self, ctx: &mut Context, router: &RouterInstance, addr: &mut Address, purpose: RoutePurpose) -> Routed;
 }

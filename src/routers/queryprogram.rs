@@ -249,7 +249,8 @@ impl Queryprogram {
         match parse_forward_list(&options, list) {
             Ok(found) if found.items.is_empty() => Routed::Decline,
             Ok(found) => {
-                redirect::children::make(ctx, router, &RedirectOptions::default(), addr, purpose, &found.items, Taint::Tainted)
+                let items = redirect::children::of_list(&found.items, Taint::Tainted);
+                redirect::children::make(ctx, router, &RedirectOptions::default(), addr, purpose, &items)
             }
             Err(ForwardEnd::Blackhole) => Routed::Discard,
             Err(ForwardEnd::Fail(m)) => {

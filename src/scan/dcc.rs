@@ -12,7 +12,7 @@ use super::{mbox, panic_log};
 use crate::acl::Verdict;
 use crate::context::names::host_and_ident;
 use crate::context::{Context, Header, HeaderKind};
-use crate::expand::variables::body;
+use crate::expand::variables::body::Body;
 use crate::log::{self, Which, hdebug};
 use crate::receive::kinds;
 use crate::text::Text;
@@ -80,8 +80,8 @@ pub fn test(ctx: &mut Context, arg: &Text) -> Result<Verdict, String> {
 fn ask(ctx: &mut Context) -> Result<(Answer, BString), String> {
     let address = BString::from(ctx.config.main.dccifd_address.raw().unwrap_or_default());
     let place = Place::read(&address).ok_or_else(|| format!("invalid dccifd_address '{address}'"))?;
-    let mut body = match &ctx.message.data_path {
-        Some(path) => body::open(path).map_err(|e| format!("cannot open the message: {}", crate::sys::error_text(&e)))?,
+    let mut body = match &ctx.message.body {
+        Some(source) => Body::open(source).map_err(|e| format!("cannot open the message: {}", crate::sys::error_text(&e)))?,
         None => return Err("there is no message".into()),
     };
     let head = request(ctx);

@@ -2,7 +2,6 @@
 //!
 //! Whatever the other end sends is bounded: a line, a block, an answer. Nothing here knows a protocol.
 
-use std::fs::File;
 use std::io::{self, Read};
 use std::net::SocketAddr;
 use std::ops::RangeInclusive;
@@ -119,7 +118,7 @@ impl Link {
     }
 
     /// Sends a file from where it stands to its end.
-    pub fn send_file(&mut self, file: &mut File) -> io::Result<()> {
+    pub fn send_file(&mut self, file: &mut impl Read) -> io::Result<()> {
         let mut block = vec![0; 64 << 10];
         loop {
             match file.read(&mut block)? {

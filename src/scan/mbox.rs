@@ -11,7 +11,7 @@ use bstr::{BString, ByteSlice};
 
 use crate::context::{Context, HeaderKind};
 use crate::deliver::copy_plain;
-use crate::expand::variables::body;
+use crate::expand::variables::body::Body;
 use crate::expand::{Template, expand};
 use crate::log::hdebug;
 use crate::sys::file::{self, Dir, FileType, Flags};
@@ -136,8 +136,8 @@ fn write(ctx: &Context, file: File, start: &[u8]) -> std::io::Result<u64> {
         out.write_all(&h.text)?;
     }
     out.write_all(b"\n")?;
-    if let Some(path) = &ctx.message.data_path {
-        let mut data = body::open(path)?;
+    if let Some(source) = &ctx.message.body {
+        let mut data = Body::open(source)?;
         copy_plain(&mut data, &mut out, ctx.message.wireformat)?;
     }
     out.flush()?;

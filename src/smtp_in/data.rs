@@ -7,6 +7,7 @@ use super::wire::InputEnd;
 use crate::acl::{self, Verdict, Where};
 use crate::context::Context;
 use crate::log::Selector;
+use crate::verify::cutthrough;
 
 /// The proof that there is a sender and a recipient (or that all recipients were thrown away): only with it does message
 /// data follow. It says how the data comes.
@@ -34,8 +35,10 @@ pub enum NextChunk {
     More(Chunk),
     /// RSET, or a mistake after it: the message is given up, the session goes on.
     Abandoned,
-    /// The session is over.
+    /// The session is over: the input has ended, or QUIT came.
     Ended(Option<InputEnd>),
+    /// It is over, for the peer's mistakes.
+    Dropped,
 }
 
 impl Server {
@@ -57,19 +60,21 @@ impl Server {
             match result.verdict {
                 Verdict::Ok => {}
                 Verdict::Discard => {
+                    cutthrough::end(ctx, "predata acl not ok");
                     ctx.message.recipients_discarded = true;
                     self.discard_note.get_or_insert("DATA");
                 }
-                _ => return self.refuse(ctx, Where::Predata, result),
+                _ => {
+                    cutthrough::end(ctx, "predata acl not ok");
+                    return self.refuse(ctx, Where::Predata, result);
+                }
             }
             if !self.in_sync(ctx) {
                 return self.sync_failure(ctx);
             }
             message = result.user_message;
         }
-        if let Err(result) = crate::verify::cutthrough_data(ctx) {
-            return self.refuse(ctx, Where::Predata, result);
-        }
+        cutthrough::start_data(ctx);
         self.accept(ctx, "354", "Enter message, ending with \".\" on a line by itself", message.as_ref());
         super::flush(ctx);
         Next::Receive(Envelope { chunk })
@@ -93,6 +98,7 @@ impl Server {
             self.reply(ctx, "554 Too many recipients");
             return self.drop_chunk(ctx, chunk, Next::Command);
         }
+        cutthrough::end(ctx, "chunking");
         Next::Receive(Envelope { chunk: Some(chunk) })
     }
 
@@ -149,10 +155,7 @@ impl Server {
         let out_of_sync = !ctx.session.pipelining_advertised && !self.in_sync(ctx);
         if out_of_sync {
             self.log_sync_failure(ctx, 32);
-            let text = "SMTP synchronization error";
-            if let Next::Close = self.mistake(ctx, Selector::SmtpProtocolError, 554, None, text) {
-                return NextChunk::Ended(None);
-            }
+            self.reply(ctx, "554 SMTP synchronization error");
             only_rset = true;
         } else {
             self.reply(ctx, format!("250 {} byte chunk received", done.size));
@@ -183,7 +186,10 @@ impl Server {
                 }
                 Some(Verb::Bdat) if !only_rset => {
                     let Some(chunk) = parse_chunk(&self.line.argument) else {
-                        let _ = self.mistake(ctx, Selector::SmtpProtocolError, 501, None, "missing size for BDAT command");
+                        let text = "missing size for BDAT command";
+                        if let Next::Close = self.mistake(ctx, Selector::SmtpProtocolError, 501, None, text) {
+                            return NextChunk::Dropped;
+                        }
                         only_rset = true;
                         continue;
                     };
@@ -192,7 +198,7 @@ impl Server {
                     }
                     let next = self.mistake(ctx, Selector::SmtpProtocolError, 504, None, "zero size for BDAT command");
                     if matches!(next, Next::Close) {
-                        return NextChunk::Ended(None);
+                        return NextChunk::Dropped;
                     }
                     only_rset = true;
                 }
@@ -202,7 +208,7 @@ impl Server {
                     // A chunk that comes with a wrong command's successor must not be read as commands.
                     let next = self.mistake(ctx, Selector::SmtpProtocolError, 503, None, text);
                     if matches!(next, Next::Close) {
-                        return NextChunk::Ended(None);
+                        return NextChunk::Dropped;
                     }
                 }
             }

@@ -57,6 +57,8 @@ impl Server {
             line("PIPELINING", false);
             if self.pipe_connect_acceptable {
                 ctx.session.early_pipe_advertised = true;
+                // Whoever sends more without waiting for this knows what we offer.
+                ctx.session.early_pipe_used |= ctx.session.wire.as_mut().is_some_and(|w| w.input_waiting());
                 line("PIPECONNECT", false);
             }
         }
@@ -70,6 +72,13 @@ impl Server {
         if ctx.session.tls_in.cipher.is_none() && maybe(ctx, "tls_advertise_hosts", &main.tls_advertise_hosts) {
             self.tls_advertised = true;
             line("STARTTLS", false);
+        }
+        if ctx.session.tls_in.cipher.is_some()
+            && main.tls_advertise_requiretls.is_set()
+            && maybe(ctx, "tls_advertise_requiretls", &main.tls_advertise_requiretls)
+        {
+            self.requiretls_advertised = true;
+            line("REQUIRETLS", false);
         }
         if main.hosts_xclient.is_set() && (ctx.session.proxy.is_some() || maybe(ctx, "hosts_xclient", &main.hosts_xclient)) {
             self.xclient_advertised = true;

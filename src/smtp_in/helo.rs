@@ -30,9 +30,6 @@ impl Server {
                 return next;
             }
         }
-        if let Some(spf) = crate::mail_auth::spf_connection(ctx) {
-            ctx.session.spf = Some(spf);
-        }
         let mut message = None;
         if let Some(list) = ctx.config.main.acl_smtp_helo.get().cloned() {
             let result = acl::check(ctx, Where::Helo, None, &list);
@@ -47,6 +44,7 @@ impl Server {
         self.auth_advertised = None;
         self.tls_advertised = false;
         self.smtputf8_advertised = false;
+        self.requiretls_advertised = false;
         self.wellknown_advertised = false;
         self.xclient_advertised = false;
         ctx.session.pipelining_advertised = false;
@@ -111,9 +109,8 @@ impl Server {
         (code.get(..3).unwrap_or(b"250").into(), text)
     }
 
-    /// Takes the name from the command if its syntax will do.
+    /// Takes the name from the command if its syntax will do; else an earlier one stays.
     fn take_name(&mut self, ctx: &mut Context) -> bool {
-        ctx.session.helo_name = None;
         let name = self.line.argument.trim();
         let allowed = ctx.config.main.helo_allow_chars.raw().unwrap_or_default();
         let good = !name.is_empty() && (self.helo_accept_junk || valid_name(name, allowed));
@@ -207,6 +204,12 @@ pub fn set_protocol(ctx: &mut Context) {
     });
     if secure && !on_connect {
         name.push('s');
+    }
+    if secure && ctx.message.requiretls {
+        // The `s` that stands for TLS becomes `S`.
+        if let Some(at) = name.rfind('s') {
+            name.replace_range(at..=at, "S");
+        }
     }
     if s.authenticated_by.is_some() {
         name.push('a');

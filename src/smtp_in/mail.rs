@@ -72,6 +72,14 @@ impl Server {
                     ctx.message.prdr |= ctx.config.main.prdr_enable;
                     true
                 }
+                (b"REQUIRETLS", None) => {
+                    if !self.requiretls_advertised {
+                        let text = "unadvertised MAIL option: REQUIRETLS";
+                        return Err(self.mistake(ctx, Selector::SmtpSyntaxError, 555, None, text));
+                    }
+                    ctx.message.requiretls = true;
+                    true
+                }
                 (b"SMTPUTF8", None) => {
                     if !self.smtputf8_advertised {
                         return Err(self.syntax(ctx, "SMTPUTF8 used when not advertised"));
@@ -85,6 +93,10 @@ impl Server {
                 break;
             }
             end = p.before;
+        }
+        let marked = ctx.session.received_protocol.as_ref().is_some_and(|p| p.contains(&b'S'));
+        if ctx.message.requiretls || marked {
+            super::helo::set_protocol(ctx);
         }
         if ctx.message.smtputf8 {
             super::helo::set_protocol(ctx);

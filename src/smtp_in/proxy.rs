@@ -51,6 +51,9 @@ pub fn read(ctx: &mut Context, server: &mut Server) -> bool {
             true
         }
         Err(why) => {
+            // What has come is no command either.
+            let n = wire.unread().len();
+            wire.consume(n);
             log::hdebug!(ctx, RECEIVE, "Failure to extract proxied host, only QUIT allowed: {why}");
             false
         }

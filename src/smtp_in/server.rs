@@ -59,6 +59,8 @@ pub struct Server {
     pub tls_advertised: bool,
     /// SMTPUTF8 was advertised.
     pub smtputf8_advertised: bool,
+    /// REQUIRETLS was.
+    pub requiretls_advertised: bool,
     /// WELLKNOWN was advertised.
     pub wellknown_advertised: bool,
     /// XCLIENT was advertised.
@@ -128,6 +130,7 @@ impl Server {
             auth_advertised: None,
             tls_advertised: false,
             smtputf8_advertised: false,
+            requiretls_advertised: false,
             wellknown_advertised: false,
             xclient_advertised: false,
             pipe_connect_acceptable: false,
@@ -332,7 +335,7 @@ impl Server {
 
     /// Forgets the message in hand (RSET, a new HELO, the end of a message).
     pub fn new_transaction(&mut self, ctx: &mut Context) {
-        crate::verify::end_cutthrough(ctx);
+        crate::verify::cutthrough::new_message(ctx);
         let s = &ctx.session;
         let message = Message {
             queue_name: s.queue_name.clone(),

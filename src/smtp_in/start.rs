@@ -51,19 +51,20 @@ fn session(ctx: &mut Context) -> Result<Server, ()> {
         message = result.user_message;
     }
     if ctx.session.tls_in.on_connect {
-        // With tls_early_banner_hosts it is sent in the handshake, where it costs no round trip.
+        // If there is no banner, there is no handshake either. With tls_early_banner_hosts the banner is sent in the
+        // handshake, where it costs no round trip.
+        let out = banner(ctx, message)?;
         let option = ctx.config.main.tls_early_banner_hosts.clone();
-        let mut early = None;
-        if option.is_set() && host_is_in(ctx, "tls_early_banner_hosts", &option) {
-            early = Some(banner(ctx, message.clone())?);
-        }
-        if !server.tls_on_connect(ctx, early.as_deref()) {
+        let early = option.is_set() && host_is_in(ctx, "tls_early_banner_hosts", &option);
+        if !server.tls_on_connect(ctx, early.then_some(out.as_slice())) {
             return Err(());
         }
         if server.banner_sent {
             seen(ctx);
             return Ok(server);
         }
+        greet(ctx, &mut server, &out)?;
+        return Ok(server);
     }
     let out = banner(ctx, message)?;
     greet(ctx, &mut server, &out)?;
@@ -180,7 +181,9 @@ fn host_checks(ctx: &mut Context, server: &mut Server) -> bool {
     if ctx.session.host_name == HostName::Unknown && host_is_in(ctx, "host_lookup", &m.host_lookup) {
         crate::matching::host_name_lookup(ctx);
     }
-    crate::verify::ident(ctx);
+    if !ctx.session.sender_host_notsocket {
+        crate::verify::ident(ctx);
+    }
     if let Some(options) = ip_options(ctx) {
         let line = format!("connection from {} refused (IP options)", host_and_ident(ctx, false));
         log::write(ctx, None, Which::MAIN.and(Which::REJECT), line.as_bytes());
@@ -309,7 +312,8 @@ fn banner(ctx: &mut Context, message: Option<crate::text::Text>) -> Result<Vec<u
             Some((Ok(v), _)) => v,
             Some((Err(e), t)) => {
                 let line = format!("Expansion of \"{}\" (smtp_banner) failed: {e}", t.raw().as_bstr());
-                log::write(ctx, None, Which::MAIN.and(Which::PANIC), line.as_bytes());
+                let which = if matches!(e, ExpandError::Forced(_)) { Which::MAIN } else { Which::MAIN.and(Which::PANIC) };
+                log::write(ctx, None, which, line.as_bytes());
                 return Err(());
             }
         },

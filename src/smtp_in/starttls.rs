@@ -20,14 +20,20 @@ use crate::context::{Context, TlsFacts};
 use crate::expand::{self, ExpandError};
 use crate::log::{self, Selector, Which};
 use crate::text::Text;
-use crate::tls_openssl::{self, AcceptOptions, CertSource, HandshakeHooks, OpensslOptions, ServerParams, SniAnswer, VerifyMode};
+use crate::tls_openssl::{
+    self, AcceptOptions, CertSource, HandshakeHooks, Notice, OpensslOptions, ServerParams, SniAnswer, TlsError, VerifyMode,
+};
 
 /// How the attempt to begin TLS ended, other than well.
 enum Trouble {
     /// Our configuration: the session may go on without TLS.
-    Ours(String),
+    Ours(TlsError),
     /// The handshake: the session is over. The socket, for the end.
-    Handshake(String, Option<OwnedFd>),
+    Handshake(TlsError, Option<OwnedFd>),
+}
+
+fn ours(message: String) -> Trouble {
+    Trouble::Ours(TlsError::Message(message))
 }
 
 impl Server {
@@ -70,7 +76,8 @@ impl Server {
             Err(Trouble::Ours(why) | Trouble::Handshake(why, _)) => {
                 log_failure(ctx, &why);
                 report::closed(ctx, "by EOF");
-                self.not_quit(ctx, Some("tls-failed"), None);
+                // Nothing of SMTP has happened: the not-QUIT ACL is not for this.
+                self.not_quit(ctx, None, None);
                 false
             }
         }
@@ -85,8 +92,16 @@ impl Server {
                 let Some(wire) = ctx.session.wire.as_mut() else { break };
                 match wire.fill() {
                     Ok(()) => {
+                        let quit = wire.unread().trim().eq_ignore_ascii_case(b"quit");
                         let n = wire.unread().len();
                         wire.consume(n);
+                        if quit {
+                            let host = ctx.session.active_hostname.clone();
+                            self.reply(ctx, format!("221 {host} closing connection"));
+                            report::closed(ctx, "by QUIT");
+                            self.not_quit(ctx, Some("tls-failed"), None);
+                            return Next::End;
+                        }
                         self.reply(ctx, "554 Security failure");
                     }
                     Err(InputEnd::TimedOut) => return self.input_ended(ctx, &InputEnd::TimedOut),
@@ -117,20 +132,21 @@ impl Server {
     }
 
     fn begin_tls(&mut self, ctx: &mut Context, on_connect: bool, banner: Option<&[u8]>) -> Result<(), Trouble> {
-        let params = parameters(ctx).map_err(Trouble::Ours)?;
+        let params = parameters(ctx).map_err(ours)?;
         let cache = ctx.services.tls.clone();
         let context = cache.server(&params).map_err(|e| {
             if e.for_paniclog() {
                 log::write(ctx, None, Which::MAIN.and(Which::PANIC), e.to_string().as_bytes());
             }
-            Trouble::Ours(e.to_string())
+            Trouble::Ours(e)
         })?;
+        show_notices(ctx, &context);
         if !on_connect {
             self.reply(ctx, "220 TLS go ahead");
         }
         let timeout = ctx.session.wire.as_ref().and_then(|w| w.timeout);
         let Some(socket) = ctx.session.wire.as_mut().and_then(|w| w.take_socket()) else {
-            return Err(Trouble::Handshake("there is no socket to start TLS on".into(), None));
+            return Err(Trouble::Handshake(TlsError::Message("there is no socket to start TLS on".into()), None));
         };
         // Only to wait for the peer's end if the handshake fails: nothing that comes in clear is obeyed any more.
         let copy = crate::sys::fd::duplicate(socket.as_fd()).ok();
@@ -141,7 +157,9 @@ impl Server {
         match tls_openssl::accept(socket, &context, options) {
             Ok(stream) => {
                 ctx.session.tls_in = facts(stream.facts(), on_connect);
-                ctx.session.tls_in.verification_configured = params.verify != VerifyMode::None;
+                // `CV=` is for certificates that came.
+                ctx.session.tls_in.verification_configured =
+                    params.verify != VerifyMode::None && stream.facts().peer_cert.is_some();
                 self.banner_sent = stream.facts().banner_sent;
                 self.tls_auth_due = true;
                 if let Some(w) = ctx.session.wire.as_mut() {
@@ -152,15 +170,29 @@ impl Server {
             Err(failure) => {
                 ctx.session.tls_in = facts(&failure.facts, on_connect);
                 ctx.session.tls_in.cipher = None;
-                Err(Trouble::Handshake(failure.error.to_string(), copy))
+                Err(Trouble::Handshake(failure.error, copy))
             }
         }
     }
 }
 
-fn log_failure(ctx: &mut Context, why: &str) {
+/// The log line and the event of a failed beginning.
+fn log_failure(ctx: &mut Context, why: &TlsError) {
+    let action = ctx.config.main.event_action.get().cloned();
+    crate::deliver::raise_event(ctx, action.as_ref(), "tls:fail:connect", why.event_data().as_bytes(), 0);
     let line = format!("TLS error on connection from {} {why}", host_and_ident(ctx, false));
     log::write(ctx, None, Which::MAIN, line.as_bytes());
+}
+
+/// What a context that was just made has to say.
+fn show_notices(ctx: &Context, context: &tls_openssl::ServerContext) {
+    for n in context.take_notices() {
+        match n {
+            Notice::Debug(text) => log::debug!(ctx, TLS, "{text}"),
+            Notice::Main(text) => log::write(ctx, None, Which::MAIN, text.as_bytes()),
+            Notice::Panic(text) => log::write(ctx, None, Which::MAIN.and(Which::PANIC), text.as_bytes()),
+        }
+    }
 }
 
 /// The session's facts from those of the TLS room.
@@ -210,6 +242,11 @@ fn paths(list: Option<String>) -> Vec<PathBuf> {
     items(list).into_iter().map(PathBuf::from).collect()
 }
 
+/// How long a session ticket is good (manual section 42.17).
+pub fn ticket_lifetime(test_harness: bool) -> Duration {
+    Duration::from_secs(if test_harness { 10 } else { 7200 })
+}
+
 /// The options of the main section, for this host.
 fn parameters(ctx: &mut Context) -> Result<ServerParams, String> {
     let config = ctx.config.clone();
@@ -224,7 +261,7 @@ fn parameters(ctx: &mut Context) -> Result<ServerParams, String> {
         VerifyMode::None
     };
     let verify_certificates = value(ctx, "tls_verify_certificates", &m.tls_verify_certificates)?;
-    let options = m.openssl_options.raw().unwrap_or_default().to_str_lossy().into_owned();
+    let options = value(ctx, "openssl_options", &m.openssl_options)?.unwrap_or_default();
     let ocsp = items(value(ctx, "tls_ocsp_file", &m.tls_ocsp_file)?);
     let test = ctx.run.test_harness;
     Ok(ServerParams {
@@ -245,7 +282,7 @@ fn parameters(ctx: &mut Context) -> Result<ServerParams, String> {
         alpn: items(value(ctx, "tls_alpn", &m.tls_alpn)?),
         alpn_required: host_is_in(ctx, "hosts_require_alpn", &m.hosts_require_alpn),
         resumption: host_is_in(ctx, "tls_resumption_hosts", &m.tls_resumption_hosts),
-        session_lifetime: Duration::from_secs(if test { 10 } else { 7200 }),
+        session_lifetime: ticket_lifetime(test),
     })
 }
 
@@ -277,7 +314,10 @@ impl HandshakeHooks for Hooks<'_> {
             Err(e) => return SniAnswer::Refuse(e),
         };
         match self.cache.server(&params) {
-            Ok(c) => SniAnswer::Use(c),
+            Ok(c) => {
+                show_notices(self.ctx, &c);
+                SniAnswer::Use(c)
+            }
             Err(e) => SniAnswer::Refuse(e.to_string()),
         }
     }
@@ -288,10 +328,8 @@ impl HandshakeHooks for Hooks<'_> {
 
     fn certificate(&mut self, depth: u32, cert: &tls_openssl::Cert) -> Option<String> {
         self.ctx.session.tls_in.peer_cert = cert.pem().ok().map(BString::from);
-        {
-            let action = self.ctx.config.main.event_action.get().cloned();
-            crate::deliver::event::raise_event(self.ctx, action.as_ref(), "tls:cert", depth.to_string().as_bytes(), 0)
-                .map(|t| t.display().into_owned())
-        }
+        let action = self.ctx.config.main.event_action.get().cloned();
+        crate::deliver::raise_event(self.ctx, action.as_ref(), "tls:cert", depth.to_string().as_bytes(), 0)
+            .map(|t| t.display().into_owned())
     }
 }

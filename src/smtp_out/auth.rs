@@ -29,11 +29,11 @@ pub fn authenticate(
     host: &HostItem,
     client: &mut Client,
 ) -> Result<Option<Authenticated>, Trouble> {
-    let required = in_hosts(ctx, &smtp.options.hosts_require_auth, host);
+    let required = in_hosts(ctx, "hosts_require_auth", &smtp.options.hosts_require_auth, host);
     let mut reason = "server did not advertise AUTH support";
     if let Some(offered) = client.features.auth.clone() {
         reason = "no common mechanisms were found";
-        if required || in_hosts(ctx, &smtp.options.hosts_try_auth, host) {
+        if required || in_hosts(ctx, "hosts_try_auth", &smtp.options.hosts_try_auth, host) {
             let config = ctx.config.clone();
             for inst in config.auths.iter().filter(|a| a.client) {
                 let name = inst.generic.public_name.raw().unwrap_or(&inst.name);

@@ -3,6 +3,7 @@
 //! Used by the smtp and lmtp transports, by callouts and by cutthrough delivery. It knows no addresses, no options and
 //! no hints; `-v` and `-d` show what goes over the wire.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -27,6 +28,24 @@ pub enum Send {
     Later,
     /// At once, but more will follow soon (QUIT before the end of writing).
     More,
+}
+
+/// An answer that commands are sent ahead of (early pipelining).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ahead {
+    /// The banner.
+    Banner,
+    /// The answer to EHLO.
+    Hello,
+}
+
+/// Which answers have come after all.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Settled {
+    /// The banner.
+    pub banner: bool,
+    /// The answer to EHLO.
+    pub hello: bool,
 }
 
 /// A connection to a server, and what it has said.
@@ -54,6 +73,8 @@ pub struct Client {
     /// `PS=`: letters for what was done, in order: s TLS, e EHLO, h HELO, l LHLO, a AUTH.
     pub actions: String,
     out: Vec<u8>,
+    ahead: VecDeque<Ahead>,
+    settled: Settled,
     waiting: usize,
     command: BString,
     history: String,
@@ -78,12 +99,19 @@ impl Client {
             written: 0,
             actions: String::new(),
             out: Vec::new(),
+            ahead: VecDeque::new(),
+            settled: Settled::default(),
             waiting: 0,
             command: "initial connection".into(),
             history: String::new(),
             indent: ctx.scratch.debug_level as usize,
             run: ctx.run.clone(),
         }
+    }
+
+    /// From now on the dialogue is shown as part of what is going on.
+    pub fn set_indent(&mut self, ctx: &Context) {
+        self.indent = ctx.scratch.debug_level as usize;
     }
 
     /// The wire itself.
@@ -105,8 +133,8 @@ impl Client {
     }
 
     /// Shows text as part of the dialogue.
-    pub fn say(&self, text: &str) {
-        say(&self.run, &format!("{:1$}{text}", "", self.indent));
+    pub fn say(&self, text: impl AsRef<[u8]>) {
+        say(&self.run, [" ".repeat(self.indent).as_bytes(), text.as_ref()].concat());
     }
 
     /// Words a fault of the present command.
@@ -145,7 +173,7 @@ impl Client {
             Send::Later => '|',
             Send::More => '+',
         };
-        self.say(&format!("  {}{mark}> {}", self.protocol, shown.as_bstr()));
+        self.say([format!("  {}{mark}> ", self.protocol).as_bytes(), shown].concat());
         let word = shown.split(|c| *c == b' ' || *c == b':').next().unwrap_or_default();
         self.note(&word.as_bstr().to_string());
         match how {
@@ -164,6 +192,10 @@ impl Client {
     }
 
     fn flush(&mut self) -> Result<usize, Fault> {
+        // The trace of a verification shows this too.
+        if self.run.host_checking && self.indent > 0 {
+            self.say(format!("cmd buf flush {} bytes", self.out.len()));
+        }
         let out = std::mem::take(&mut self.out);
         self.wire.write(&out, self.command_timeout).map_err(|e| write_fault(&e))?;
         Ok(std::mem::take(&mut self.waiting))
@@ -187,8 +219,61 @@ impl Client {
         Ok(())
     }
 
-    /// Reads one reply, whatever it says.
+    /// Reads one reply, whatever it says. Answers that commands were sent ahead of come first.
     pub fn read(&mut self, limit: Option<Duration>) -> Result<Reply, Fault> {
+        self.settle()?;
+        self.read_one(limit)
+    }
+
+    /// Reads the answers that commands were sent ahead of; both must be 2xx.
+    pub fn settle(&mut self) -> Result<(), Fault> {
+        while let Some(what) = self.ahead.pop_front() {
+            let reply = self.read_one(self.command_timeout)?;
+            match what {
+                Ahead::Banner => {
+                    self.greeting = reply.text.clone();
+                    self.settled.banner = true;
+                }
+                Ahead::Hello => {
+                    self.helo_response = reply.text.clone();
+                    self.settled.hello = reply.is_ok();
+                    if reply.is_ok() {
+                        self.features = Features::parse(&reply);
+                    }
+                }
+            }
+            if !reply.is_ok() {
+                self.ahead.clear();
+                return Err(Fault::Refused(reply));
+            }
+        }
+        Ok(())
+    }
+
+    /// What has been read ahead of other answers since the last time that this was asked.
+    pub fn take_settled(&mut self) -> Option<Settled> {
+        let settled = std::mem::take(&mut self.settled);
+        (settled != Settled::default()).then_some(settled)
+    }
+
+    /// The banner will be read later.
+    pub fn banner_later(&mut self) {
+        self.ahead.push_back(Ahead::Banner);
+    }
+
+    /// EHLO or LHLO goes out with what follows, its answer is read later. Until then the server is taken to offer these.
+    pub fn ehlo_later(&mut self, name: &[u8], believed: Features) -> Result<(), Fault> {
+        let verb: &[u8] = if self.lmtp { b"LHLO " } else { b"EHLO " };
+        self.actions.push(if self.lmtp { 'l' } else { 'e' });
+        self.send(Send::Later, &[verb, name].concat())?;
+        // It is not among the answers that the sender of the next commands counts.
+        self.waiting = self.waiting.saturating_sub(1);
+        self.ahead.push_back(Ahead::Hello);
+        self.features = believed;
+        Ok(())
+    }
+
+    fn read_one(&mut self, limit: Option<Duration>) -> Result<Reply, Fault> {
         let mut text = BString::default();
         loop {
             let line = match self.wire.read_line(limit) {
@@ -196,7 +281,7 @@ impl Client {
                 Err(e) => {
                     let fault = read_fault(e, &text);
                     if fault == Fault::Closed {
-                        self.say(&format!("  {}(closed)<<", self.protocol));
+                        self.say(format!("  {}(closed)<<", self.protocol));
                     }
                     return Err(fault);
                 }
@@ -204,7 +289,7 @@ impl Client {
             let line = line.trim_end();
             let first = text.is_empty();
             let lead = if first { format!("  {}<< ", self.protocol) } else { "         ".to_string() };
-            self.say(&format!("{lead}{}", line.as_bstr()));
+            self.say([lead.as_bytes(), line].concat());
             let Some(more) = check_line(line) else {
                 let mut bad = text;
                 if !first {
@@ -330,11 +415,11 @@ impl Client {
 }
 
 /// Shows a line of the dialogue with `-v`, `-d+transport`, `-d+acl` or `-bh`.
-pub fn say(run: &Run, text: &str) {
+pub fn say(run: &Run, text: impl AsRef<[u8]>) {
     let wanted = run.verbose || run.debug & (trace::V | trace::TRANSPORT | trace::ACL) != 0;
     if wanted || run.host_checking {
-        let prefix = if run.host_checking && run.debug & trace::ANY == 0 { ">>> " } else { "" };
-        trace::early(run.debug, format_args!("{prefix}{text}"));
+        let prefix: &[u8] = if run.host_checking && run.debug & trace::ANY == 0 { b">>> " } else { b"" };
+        trace::early_bytes(run, &[prefix, text.as_ref()].concat());
     }
 }
 

@@ -7,12 +7,15 @@ use std::net::{IpAddr, SocketAddr};
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
 
-use super::client::say;
 use super::socks::{self, Proxy};
+use bstr::ByteSlice;
+
 use crate::context::Context;
+use crate::expand::Template;
 use crate::log::{self, Which};
 use crate::sys::net::{self, Family};
 use crate::sys::sockopt;
+use crate::text::Text;
 
 /// With this `connect_timeout` in the test harness a refusal counts as a time-out.
 const TEST_TIMEOUT: u64 = 999_999;
@@ -41,6 +44,40 @@ pub struct How {
     pub tos: Option<u8>,
     /// `socks_proxy`: proxies to go through, one of them.
     pub proxies: Vec<Proxy>,
+    /// `hosts_try_fastopen`, and who speaks first.
+    pub fast_open: FastOpen,
+    /// Raised as `tcp:connect` before each attempt; a text forbids it.
+    pub event_action: Option<Template>,
+}
+
+/// Whether TCP Fast Open is tried.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum FastOpen {
+    /// No.
+    #[default]
+    No,
+    /// The server speaks first: it can do so one round trip earlier.
+    Empty,
+    /// We speak first, and it goes with the SYN.
+    Data,
+}
+
+/// What came of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FastOpened {
+    /// The connection was opened with a cookie.
+    Empty,
+    /// Data was sent so; whether the server took it is known later.
+    Data,
+}
+
+/// The way over a proxy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ProxyEnds {
+    /// The proxy's address, near us.
+    pub near: SocketAddr,
+    /// Where its connection to the server comes from.
+    pub far: Option<SocketAddr>,
 }
 
 /// A connection.
@@ -50,8 +87,10 @@ pub struct Connected {
     pub socket: OwnedFd,
     /// Our end.
     pub local: Option<SocketAddr>,
-    /// Our end of the connection to the proxy, if there is one.
-    pub proxy: Option<SocketAddr>,
+    /// The proxy, if there is one.
+    pub proxy: Option<ProxyEnds>,
+    /// TCP Fast Open was used.
+    pub fast_open: Option<FastOpened>,
 }
 
 /// Why there is none.
@@ -61,32 +100,73 @@ pub enum ConnectError {
     System(io::Error),
     /// The proxy's.
     Proxy(String),
+    /// `event_action` forbade it, with this text.
+    Event(Text),
 }
 
 /// Connects.
-pub fn connect(ctx: &Context, to: &Target<'_>, how: &How) -> Result<Connected, ConnectError> {
-    use bstr::ByteSlice;
-    let indent = " ".repeat(ctx.scratch.debug_level as usize);
-    let via = how.interface.map_or(String::new(), |i| format!(" from {i}"));
-    say(&ctx.run, &format!("{indent}Connecting to {} [{}]:{}{via} ...", to.name.as_bstr(), to.ip, to.port));
-    let result = attempt(ctx, to, how);
-    match &result {
-        Ok(_) => say(&ctx.run, &format!("{indent}connected")),
-        Err(ConnectError::System(e)) => say(&ctx.run, &format!("{indent} sock_connect failed: {}", crate::sys::error_text(e))),
-        Err(ConnectError::Proxy(e)) => say(&ctx.run, &format!("{indent} {e}")),
-    }
-    result
-}
-
-fn attempt(ctx: &Context, to: &Target<'_>, how: &How) -> Result<Connected, ConnectError> {
+pub fn connect(ctx: &mut Context, to: &Target<'_>, how: &How) -> Result<Connected, ConnectError> {
     if !how.proxies.is_empty() {
         return socks::connect(ctx, to, how);
     }
-    let address = SocketAddr::new(to.ip, to.port);
-    let socket = prepared(ctx, to.ip, how).map_err(ConnectError::System)?;
-    net::connect(socket.as_fd(), &address, how.timeout).map_err(|e| ConnectError::System(as_timeout(ctx, how, e)))?;
-    let local = net::local_address(socket.as_fd()).ok().flatten();
-    Ok(Connected { socket, local, proxy: None })
+    event(ctx, how, None)?;
+    let via = how.interface.map_or(String::new(), |i| format!(" from {i}"));
+    say(ctx, format!("Connecting to {} [{}]:{}{via} ...", to.name.as_bstr(), to.ip, to.port));
+    match attempt(ctx, &SocketAddr::new(to.ip, to.port), how, how.timeout) {
+        Ok((socket, fast_open)) => {
+            say(ctx, "connected");
+            let local = net::local_address(socket.as_fd()).ok().flatten();
+            Ok(Connected { socket, local, proxy: None, fast_open })
+        }
+        Err(e) => {
+            let e = as_timeout(ctx, how, e);
+            say(ctx, format!(" sock_connect failed: {}", crate::sys::error_text(&e)));
+            Err(ConnectError::System(e))
+        }
+    }
+}
+
+/// Raises `tcp:connect`; of a proxy with the address of that.
+pub(super) fn event(ctx: &mut Context, how: &How, proxy: Option<SocketAddr>) -> Result<(), ConnectError> {
+    let Some(action) = &how.event_action else { return Ok(()) };
+    let saved = (ctx.address.host_address.clone(), ctx.address.host_port);
+    if let Some(p) = proxy {
+        ctx.address.host_address = Some(Text::clean(p.ip().to_string()));
+        ctx.address.host_port = p.port();
+    }
+    let said = crate::deliver::raise_event(ctx, Some(action), "tcp:connect", b"", 0);
+    (ctx.address.host_address, ctx.address.host_port) = saved;
+    said.map_or(Ok(()), |text| Err(ConnectError::Event(text)))
+}
+
+/// A line of the trace, as part of what is going on.
+pub(super) fn say(ctx: &Context, text: impl AsRef<str>) {
+    let indent = " ".repeat(ctx.scratch.debug_level as usize);
+    super::client::say(&ctx.run, format!("{indent}{}", text.as_ref()));
+}
+
+/// One attempt at one address.
+pub(super) fn attempt(
+    ctx: &Context,
+    address: &SocketAddr,
+    how: &How,
+    timeout: Option<Duration>,
+) -> io::Result<(OwnedFd, Option<FastOpened>)> {
+    let socket = prepared(ctx, address.ip(), how)?;
+    let fast_open = match how.fast_open {
+        FastOpen::No => {
+            net::connect(socket.as_fd(), address, timeout)?;
+            None
+        }
+        FastOpen::Empty => net::connect_fast_open(socket.as_fd(), address, timeout)?.then_some(FastOpened::Empty),
+        FastOpen::Data => {
+            // If there is a cookie for the host, this returns at once, and the first write makes the connection.
+            let _ = sockopt::fast_open_connect(socket.as_fd(), true);
+            net::connect(socket.as_fd(), address, timeout)?;
+            Some(FastOpened::Data)
+        }
+    };
+    Ok((socket, fast_open))
 }
 
 /// In the test harness a refusal may stand for a time-out.
@@ -109,9 +189,7 @@ pub(super) fn prepared(ctx: &Context, ip: IpAddr, how: &How) -> io::Result<Owned
     if let Some(own) = how.interface.filter(|i| i.is_ipv4() == ip.is_ipv4()) {
         net::bind(socket.as_fd(), &SocketAddr::new(own, 0)).inspect_err(|e| {
             log::write(ctx, None, Which::MAIN, format!("bind of [{own}]:0 failed").as_bytes());
-            let indent = " ".repeat(ctx.scratch.debug_level as usize);
-            let why = crate::sys::error_text(e);
-            say(&ctx.run, &format!("{indent}unable to bind outgoing SMTP call to {own}: {why}"));
+            say(ctx, format!("unable to bind outgoing SMTP call to {own}: {}", crate::sys::error_text(e)));
         })?;
     }
     if how.keepalive {

@@ -17,6 +17,8 @@ pub struct Features {
     pub prdr: bool,
     /// DSN
     pub dsn: bool,
+    /// REQUIRETLS
+    pub requiretls: bool,
     /// SMTPUTF8
     pub smtputf8: bool,
     /// 8BITMIME
@@ -52,6 +54,7 @@ impl Features {
                 b"CHUNKING" => f.chunking = true,
                 b"PRDR" => f.prdr = true,
                 b"DSN" => f.dsn = true,
+                b"REQUIRETLS" => f.requiretls = true,
                 b"SMTPUTF8" => f.smtputf8 = true,
                 b"8BITMIME" => f.eightbitmime = true,
                 b"IGNOREQUOTA" => f.ignore_quota = true,

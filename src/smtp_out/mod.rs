@@ -7,10 +7,13 @@
 pub mod auth;
 pub mod client;
 pub mod connect;
+pub mod dane;
 pub mod dscp;
 pub mod features;
 pub mod options;
+pub mod pipe_connect;
 pub mod reply;
+pub mod requiretls;
 pub mod setup;
 pub mod socks;
 pub mod tls;
@@ -29,14 +32,10 @@ use crate::context::Context;
 use crate::matching::{self, Match};
 use crate::route::HostItem;
 
-/// Is the host in the list of an option? An unset list holds nobody; one that cannot be tested counts as no.
-pub fn in_hosts(ctx: &mut Context, list: &Str, host: &HostItem) -> bool {
-    match list.raw() {
-        None | Some(b"") => false,
-        Some(b"*") => true,
-        Some(_) => match list.get() {
-            Some(t) => matching::match_host_named(ctx, &host.name, host.address, t) == Match::Yes,
-            None => false,
-        },
+/// Is the host in the list of the option? An unset list holds nobody; one that cannot be tested counts as no.
+pub fn in_hosts(ctx: &mut Context, name: &str, list: &Str, host: &HostItem) -> bool {
+    if list.raw() == Some(b"*") {
+        return true;
     }
+    matching::match_option_host(ctx, name, list, &host.name, host.address) == Match::Yes
 }

@@ -9,14 +9,19 @@ use bstr::BString;
 
 use super::auth::{self, Authenticated};
 use super::client::Client;
-use super::connect::{self, ConnectError, How, Target};
-use super::tls::{self, Dane};
+use super::connect::{self, ConnectError, FastOpen, FastOpened, How, ProxyEnds, Target};
+use super::dane::{self, Dane};
+use super::pipe_connect::{self, Early};
+use super::requiretls::{self, Wish};
+use super::tls;
 use super::trouble::{Fault, Trouble};
 use super::wire::Wire;
 use super::{dscp, in_hosts, socks};
 use crate::context::{Context, TlsFacts};
 use crate::deliver::raise_event;
 use crate::expand::{self, ExpandError};
+use crate::log::line::RemoteLog;
+use crate::log::{self, Which};
 use crate::retry::errors;
 use crate::route::HostItem;
 use crate::text::Text;
@@ -46,6 +51,18 @@ pub struct Plan<'a> {
     pub command_timeout: Option<Duration>,
 }
 
+impl Plan<'_> {
+    /// What the message asks of the connection; callouts carry none.
+    pub(super) fn wish(&self, ctx: &Context) -> Wish {
+        if self.verify { Wish::None } else { requiretls::wish(ctx) }
+    }
+}
+
+/// The server does not do for a REQUIRETLS message: that is for good.
+fn refusal(text: impl Into<BString>) -> Trouble {
+    Trouble { class: b'5', for_user: true, ..Trouble::local(errors::TLS_REQUIRED, text) }
+}
+
 /// A server that is ready.
 #[derive(Debug)]
 pub struct Opened {
@@ -59,14 +76,59 @@ pub struct Opened {
     pub auth: Option<Authenticated>,
     /// Our end.
     pub local: Option<SocketAddr>,
-    /// Our end at the proxy.
-    pub proxy: Option<SocketAddr>,
+    /// The proxy, if there is one.
+    pub proxy: Option<ProxyEnds>,
+    /// TCP Fast Open was used.
+    pub fast_open: Option<FastOpened>,
+    /// What is believed of the server, if early pipelining is used with it.
+    pub early: Option<Early>,
     /// DANE is in use.
     pub dane: bool,
     /// Messages sent on this connection.
     pub messages: u64,
     /// The last transaction did not end well: RSET before the next one.
     pub needs_reset: bool,
+    /// A callout has given MAIL and these recipients already, and the server has accepted them.
+    pub accepted: Vec<BString>,
+}
+
+impl Opened {
+    /// What lines about deliveries show of the connection.
+    pub fn log_facts(&self) -> RemoteLog {
+        RemoteLog {
+            continued: self.messages > 0,
+            proxy: self.proxy.map(|p| (p.near.ip(), p.near.port())),
+            fast_open: self.fast_open_used(),
+            interface: self.local.map(|a| (a.ip(), a.port())),
+            protocol_detail: self.client.actions.as_str().into(),
+            ..RemoteLog::default()
+        }
+    }
+
+    /// Was TCP Fast Open used, and (`true`) with data that the server took? Only the first message tells.
+    fn fast_open_used(&self) -> Option<bool> {
+        match self.fast_open.filter(|_| self.messages == 0)? {
+            FastOpened::Empty => Some(false),
+            FastOpened::Data => self.client.wire_ref().syn_data_taken().then_some(true),
+        }
+    }
+
+    /// The first message of the connection went out on the strength of what the server said before.
+    pub fn early_used(&self) -> bool {
+        self.messages == 0 && self.early.as_ref().is_some_and(|e| e.active)
+    }
+
+    /// AUTH as log lines show it; `sender` is what MAIL said with AUTH=.
+    pub fn log_auth(&self, sender: Option<&Text>) -> Option<(BString, Option<BString>, Option<BString>)> {
+        self.auth.as_ref().map(|auth| (auth.by.clone(), auth.id.clone(), sender.map(|s| BString::from(s.as_bytes()))))
+    }
+}
+
+/// Keeps the TLS session of a connection that is about to end, if the transport's options say so.
+pub fn keep_session(ctx: &Context, opened: &Opened) {
+    if let (Some(key), Some(stream)) = (&opened.session_key, opened.client.wire_ref().tls()) {
+        tls::keep_session(ctx, stream, key);
+    }
 }
 
 /// What kind of failure it was.
@@ -95,6 +157,8 @@ pub struct SetupError {
     pub connect_timeout: bool,
     /// What is known of TLS.
     pub tls: Option<Box<TlsFacts>>,
+    /// It must not be tried again in clear.
+    pub no_clear: bool,
     /// Greeting and answer to EHLO, as far as they came.
     pub greeting: BString,
     /// See above.
@@ -108,6 +172,7 @@ impl SetupError {
             kind,
             connect_timeout: false,
             tls: None,
+            no_clear: false,
             greeting: BString::default(),
             helo_response: BString::default(),
         })
@@ -127,22 +192,30 @@ pub fn open(ctx: &mut Context, plan: &Plan<'_>) -> Result<Opened, Box<SetupError
     let Some(ip) = plan.host.address else {
         return Err(SetupError::new(Trouble::local(errors::UNKNOWN_HOST, "no address for host"), Kind::Before));
     };
-    let dane = if plan.no_tls || plan.smtp.protocol == Protocol::Lmtp {
-        Dane::No
-    } else {
-        tls::dane(ctx, plan.smtp, plan.host, plan.port)
-    };
-    if let Dane::Broken(message, definite) = &dane {
+    let requiretls = plan.wish(ctx) == Wish::Required;
+    if let Some(text) = requiretls::host_refusal(plan.host).filter(|_| requiretls) {
+        return Err(SetupError::new(refusal(text), Kind::Server));
+    }
+    let dane = if plan.no_tls { Dane::No } else { dane::wanted(ctx, plan.smtp, plan.host, plan.port) };
+    if let Dane::Broken { message, definite, result } = &dane {
         let action = plan.transport.generic.event_action.get().cloned();
-        raise_event(ctx, action.as_ref(), "dane:fail", if *definite { b"dane-required" } else { b"tlsa-lookup" }, 0);
+        raise_event(ctx, action.as_ref(), "dane:fail", result.as_bytes(), 0);
         let trouble = Trouble::local(errors::DNS_DEFER, message.as_str());
         return Err(SetupError::new(trouble, if *definite { Kind::Definite } else { Kind::Before }));
     }
-    let how = how(ctx, plan)?;
+    let mut how = how(ctx, plan)?;
+    let on_connect = plan.smtp.protocol == Protocol::Smtps || plan.host.tls_on_connect;
+    // What a server is believed to offer is not enough for REQUIRETLS.
+    let early = if o.hosts_avoid_esmtp.is_set() || requiretls { None } else { Early::begin(ctx, plan, on_connect) };
+    if in_hosts(ctx, "hosts_try_fastopen", &o.hosts_try_fastopen, plan.host) {
+        let we_begin = on_connect || early.as_ref().is_some_and(|e| e.active);
+        how.fast_open = if we_begin { FastOpen::Data } else { FastOpen::Empty };
+    }
     let target = Target { name: &plan.host.name, ip, port: plan.port };
     let connected = match connect::connect(ctx, &target, &how) {
         Ok(c) => c,
         Err(ConnectError::Proxy(m)) => return Err(SetupError::new(Trouble::local(errors::PROXY_FAIL, m), Kind::Before)),
+        Err(ConnectError::Event(text)) => return Err(refused_by_event("tcp:connect", &text)),
         Err(ConnectError::System(e)) => {
             let errno = e.raw_os_error().unwrap_or(errors::UNKNOWN);
             let trouble = Trouble { errno, class: b'4', ..Trouble::default() };
@@ -155,6 +228,14 @@ pub fn open(ctx: &mut Context, plan: &Plan<'_>) -> Result<Opened, Box<SetupError
         ctx.address.sending_ip_address = Some(Text::clean(local.ip().to_string()));
         ctx.address.sending_port = local.port();
     }
+    if let Some(p) = connected.proxy {
+        ctx.session.proxy = Some(crate::context::session::Proxy {
+            local_address: Text::clean(p.near.ip().to_string()),
+            local_port: p.near.port(),
+            external_address: p.far.map_or_else(Text::new, |f| Text::tainted(f.ip().to_string())),
+            external_port: p.far.map_or(0, |f| f.port()),
+        });
+    }
     let name = format!("{} [{}]", plan.host.name, plan.host.address_text);
     let mut client = Client::new(ctx, Wire::socket(connected.socket), name.as_bytes());
     client.lmtp = plan.smtp.protocol == Protocol::Lmtp;
@@ -164,18 +245,22 @@ pub fn open(ctx: &mut Context, plan: &Plan<'_>) -> Result<Opened, Box<SetupError
         tls: None,
         session_key: None,
         auth: None,
+        early,
         local: connected.local,
         proxy: connected.proxy,
-        dane: matches!(dane, Dane::Yes(_)),
+        fast_open: connected.fast_open,
+        dane: dane.is_used(),
         messages: 0,
         needs_reset: false,
+        accepted: Vec::new(),
     };
-    match converse(ctx, plan, &mut opened, &dane) {
+    match converse(ctx, plan, &mut opened, &dane, on_connect) {
         Ok(()) => Ok(opened),
         Err(mut e) => {
             let c = &mut opened.client;
             e.greeting = c.greeting.clone();
             e.helo_response = c.helo_response.clone();
+            e.no_clear = dane.is_used() || requiretls;
             if e.tls.is_none() {
                 e.tls = opened.tls.map(Box::new);
             }
@@ -184,6 +269,8 @@ pub fn open(ctx: &mut Context, plan: &Plan<'_>) -> Result<Opened, Box<SetupError
             } else {
                 c.close()
             }
+            let action = plan.transport.generic.event_action.get().cloned();
+            raise_event(ctx, action.as_ref(), "tcp:close", b"", 0);
             Err(e)
         }
     }
@@ -194,7 +281,7 @@ pub fn set_host_variables(ctx: &mut Context, host: &HostItem, port: u16) {
     ctx.address.host = Some(host.name.clone());
     ctx.address.host_address = Some(Text::tainted(host.address_text.to_vec()));
     ctx.address.host_port = port;
-    ctx.address.lookup_dnssec = host.dnssec_address;
+    ctx.address.lookup_dnssec = host.dnssec;
 }
 
 fn how(ctx: &mut Context, plan: &Plan<'_>) -> Result<How, Box<SetupError>> {
@@ -203,6 +290,7 @@ fn how(ctx: &mut Context, plan: &Plan<'_>) -> Result<How, Box<SetupError>> {
         interface: plan.interface,
         timeout: plan.connect_timeout.or_else(|| limit(o.connect_timeout.0)),
         keepalive: o.keepalive,
+        event_action: plan.transport.generic.event_action.get().cloned(),
         ..How::default()
     };
     let failed = |name: &str, e: &dyn std::fmt::Display| {
@@ -250,72 +338,43 @@ fn event(ctx: &mut Context, plan: &Plan<'_>, name: &str, data: &[u8]) -> Result<
     let action = plan.transport.generic.event_action.get().cloned();
     match raise_event(ctx, action.as_ref(), name, data, 0) {
         None => Ok(()),
-        Some(text) => {
-            let message = format!("deferred by {name} event expansion: {text}");
-            Err(SetupError::new(Trouble::local(errors::EXPAND_FAIL, message), Kind::Before))
-        }
+        Some(text) => Err(refused_by_event(name, &text)),
     }
 }
 
-fn converse(ctx: &mut Context, plan: &Plan<'_>, opened: &mut Opened, dane: &Dane) -> Result<(), Box<SetupError>> {
-    let o = &plan.smtp.options;
-    let on_connect = plan.smtp.protocol == Protocol::Smtps || plan.host.tls_on_connect;
-    event(ctx, plan, "tcp:connect", b"")?;
+fn refused_by_event(name: &str, text: &Text) -> Box<SetupError> {
+    let message = format!("deferred by {name} event expansion: {text}");
+    SetupError::new(Trouble::local(errors::EXPAND_FAIL, message), Kind::Before)
+}
+
+fn converse(
+    ctx: &mut Context,
+    plan: &Plan<'_>,
+    opened: &mut Opened,
+    dane: &Dane,
+    on_connect: bool,
+) -> Result<(), Box<SetupError>> {
     let server = |c: &Client, f: Fault| SetupError::new(c.trouble(f), Kind::Server);
     let name = helo_name(ctx, plan)?;
     if on_connect {
         opened.client.set_command("TLS-on-connect");
         start_tls(ctx, plan, opened, dane)?;
     }
-    let c = &mut opened.client;
-    let greeting = match c.read_greeting() {
-        Ok(g) => g,
-        Err(f) => {
-            if on_connect && f == Fault::Closed {
-                c.set_command("TLS-on-connect");
-            }
-            return Err(server(c, f));
-        }
-    };
-    event(ctx, plan, "smtp:connect", &greeting.text)?;
-    greet(ctx, plan, opened, &name)?;
-    let c = &mut opened.client;
-    let mut offered = c.features.starttls;
-    if offered && opened.tls.is_none() && wants_tls(ctx, plan) {
+    let early = opened.early.as_ref().filter(|e| e.active).map(|e| e.believed(ctx, on_connect));
+    if let Some(believed) = early {
         let c = &mut opened.client;
-        let reply = c.send(super::client::Send::Now, b"STARTTLS").and_then(|_| c.read(c.command_timeout));
-        match reply {
-            Ok(r) if r.is_ok() => {
-                if c.wire_ref().buffered() > 0 {
-                    // What follows the answer in clear was put there by somebody (CVE-2021-38371).
-                    let trouble = Trouble {
-                        can_quit: false,
-                        ..Trouble::local(
-                            errors::TLS_FAILURE,
-                            "TLS session: response injection: data after the answer to STARTTLS",
-                        )
-                    };
-                    return Err(SetupError::new(trouble, Kind::Tls));
-                }
-                start_tls(ctx, plan, opened, dane)?;
-                second_ehlo(opened, &name)?;
-                offered = true;
-            }
-            Ok(r) if r.class() == b'4' && !o.tls_tempfail_tryclear => return Err(server(c, Fault::Refused(r))),
-            // Refused: in clear, then, unless TLS is required.
-            Ok(_) => {}
-            Err(f) => return Err(server(c, f)),
-        }
+        c.banner_later();
+        c.ehlo_later(&name, believed).map_err(|f| server(c, f))?;
+    } else {
+        banner_and_ehlo(ctx, plan, opened, &name, on_connect)?;
     }
-    if opened.tls.is_none() {
-        let required = matches!(dane, Dane::Yes(_)) || in_hosts(ctx, &o.hosts_require_tls, plan.host);
-        if required {
-            let why = if offered { "an attempt to start TLS failed" } else { "the server did not offer TLS support" };
-            let trouble = Trouble::local(errors::TLS_REQUIRED, format!("a TLS session is required, but {why}"));
-            return Err(SetupError::new(trouble, Kind::Server));
-        }
+    starttls(ctx, plan, opened, &name, dane)?;
+    let result = auth::authenticate(ctx, plan.smtp, plan.host, &mut opened.client);
+    pipe_connect::note(ctx, plan.transport, opened);
+    if let (Err(_), Some(e)) = (&result, opened.early.as_ref().filter(|e| e.active)) {
+        e.remove(ctx);
     }
-    opened.auth = auth::authenticate(ctx, plan.smtp, plan.host, &mut opened.client).map_err(|t| {
+    opened.auth = result.map_err(|t| {
         let kind = match t.errno {
             errors::AUTH_FAIL => Kind::Auth,
             errors::AUTH_PROBLEM => Kind::Before,
@@ -329,17 +388,93 @@ fn converse(ctx: &mut Context, plan: &Plan<'_>, opened: &mut Opened, dane: &Dane
     Ok(())
 }
 
+/// The banner, and what the server offers.
+fn banner_and_ehlo(
+    ctx: &mut Context,
+    plan: &Plan<'_>,
+    opened: &mut Opened,
+    name: &[u8],
+    on_connect: bool,
+) -> Result<(), Box<SetupError>> {
+    let server = |c: &Client, f: Fault| SetupError::new(c.trouble(f), Kind::Server);
+    let c = &mut opened.client;
+    let greeting = match c.read_greeting() {
+        Ok(g) => g,
+        Err(f) => {
+            if on_connect && f == Fault::Closed {
+                c.set_command("TLS-on-connect");
+            }
+            return Err(server(c, f));
+        }
+    };
+    event(ctx, plan, "smtp:connect", &greeting.text)?;
+    greet(ctx, plan, opened, name)?;
+    if let Some(e) = &mut opened.early {
+        e.learn(ctx, &opened.client.features, on_connect);
+    }
+    Ok(())
+}
+
+/// STARTTLS, if it is offered and wanted; an error if it is needed and cannot be had.
+fn starttls(ctx: &mut Context, plan: &Plan<'_>, opened: &mut Opened, name: &[u8], dane: &Dane) -> Result<(), Box<SetupError>> {
+    let o = &plan.smtp.options;
+    let server = |c: &Client, f: Fault| SetupError::new(c.trouble(f), Kind::Server);
+    let mut offered = opened.client.features.starttls;
+    if offered && opened.tls.is_none() && wants_tls(ctx, plan) {
+        let c = &mut opened.client;
+        let reply = c.send(super::client::Send::Now, b"STARTTLS");
+        pipe_connect::settle(ctx, plan.transport, opened).map_err(|t| SetupError::new(t, Kind::Server))?;
+        let c = &mut opened.client;
+        match reply.and_then(|_| c.read(c.command_timeout)) {
+            Ok(r) if r.is_ok() => {
+                if c.wire_ref().buffered() > 0 {
+                    // What follows the answer in clear was put there by somebody (CVE-2021-38371).
+                    let trouble = Trouble {
+                        can_quit: false,
+                        ..Trouble::local(
+                            errors::TLS_FAILURE,
+                            "TLS session: response injection: data after the answer to STARTTLS",
+                        )
+                    };
+                    return Err(SetupError::new(trouble, Kind::Tls));
+                }
+                start_tls(ctx, plan, opened, dane)?;
+                second_ehlo(ctx, opened, name)?;
+                offered = true;
+            }
+            Ok(r) if r.class() == b'4' && !o.tls_tempfail_tryclear => return Err(server(c, Fault::Refused(r))),
+            // Refused: in clear, then, unless TLS is required.
+            Ok(_) => {}
+            Err(f) => return Err(server(c, f)),
+        }
+    }
+    if plan.wish(ctx) == Wish::Required
+        && let Some(text) = requiretls::session_refusal(opened.tls.as_ref(), &opened.client.features)
+    {
+        return Err(SetupError::new(refusal(text), Kind::Server));
+    }
+    if opened.tls.is_none() {
+        let required = dane.is_used() || in_hosts(ctx, "hosts_require_tls", &o.hosts_require_tls, plan.host);
+        if required {
+            let why = if offered { "an attempt to start TLS failed" } else { "the server did not offer TLS support" };
+            let trouble = Trouble::local(errors::TLS_REQUIRED, format!("a TLS session is required, but {why}"));
+            return Err(SetupError::new(trouble, Kind::Server));
+        }
+    }
+    Ok(())
+}
+
 /// May STARTTLS be tried?
 fn wants_tls(ctx: &mut Context, plan: &Plan<'_>) -> bool {
     let o = &plan.smtp.options;
-    let avoided =
-        in_hosts(ctx, &o.hosts_avoid_tls, plan.host) || (plan.verify && in_hosts(ctx, &o.hosts_verify_avoid_tls, plan.host));
+    let avoided = in_hosts(ctx, "hosts_avoid_tls", &o.hosts_avoid_tls, plan.host)
+        || (plan.verify && in_hosts(ctx, "hosts_verify_avoid_tls", &o.hosts_verify_avoid_tls, plan.host));
     !plan.no_tls && !avoided
 }
 
 /// EHLO, or HELO if that is all the server knows.
 fn greet(ctx: &mut Context, plan: &Plan<'_>, opened: &mut Opened, name: &[u8]) -> Result<(), Box<SetupError>> {
-    let avoid = in_hosts(ctx, &plan.smtp.options.hosts_avoid_esmtp, plan.host);
+    let avoid = in_hosts(ctx, "hosts_avoid_esmtp", &plan.smtp.options.hosts_avoid_esmtp, plan.host);
     let c = &mut opened.client;
     let server = |c: &Client, f: Fault| SetupError::new(c.trouble(f), Kind::Server);
     let mut refused = None;
@@ -369,9 +504,18 @@ fn greet(ctx: &mut Context, plan: &Plan<'_>, opened: &mut Opened, name: &[u8]) -
 }
 
 /// The second EHLO, over TLS.
-fn second_ehlo(opened: &mut Opened, name: &[u8]) -> Result<(), Box<SetupError>> {
+fn second_ehlo(ctx: &mut Context, opened: &mut Opened, name: &[u8]) -> Result<(), Box<SetupError>> {
+    let believed = opened.early.as_ref().filter(|e| e.active && e.believed_after_tls()).map(|e| e.believed(ctx, true));
     let c = &mut opened.client;
-    c.ehlo(name).map_err(|f| SetupError::new(c.trouble(f), Kind::Server))
+    let server = |c: &Client, f: Fault| SetupError::new(c.trouble(f), Kind::Server);
+    if let Some(believed) = believed {
+        return c.ehlo_later(name, believed).map_err(|f| server(c, f));
+    }
+    c.ehlo(name).map_err(|f| server(c, f))?;
+    if let Some(e) = &mut opened.early {
+        e.learn(ctx, &opened.client.features, true);
+    }
+    Ok(())
 }
 
 fn start_tls(ctx: &mut Context, plan: &Plan<'_>, opened: &mut Opened, dane: &Dane) -> Result<(), Box<SetupError>> {
@@ -379,7 +523,7 @@ fn start_tls(ctx: &mut Context, plan: &Plan<'_>, opened: &mut Opened, dane: &Dan
     let Some(socket) = opened.client.wire().take_socket() else {
         return Err(SetupError::new(Trouble::local(errors::TLS_FAILURE, "TLS session: no socket"), Kind::Tls));
     };
-    match tls::start(ctx, plan.transport, plan.smtp, plan.host, plan.port, socket, dane, timeout) {
+    match tls::start(ctx, plan, socket, dane, timeout) {
         Ok(started) => {
             opened.client.wire().encrypted(started.stream);
             opened.client.actions.push('s');
@@ -389,9 +533,12 @@ fn start_tls(ctx: &mut Context, plan: &Plan<'_>, opened: &mut Opened, dane: &Dan
             Ok(())
         }
         Err((message, facts)) => {
-            let action = plan.transport.generic.event_action.get().cloned();
-            raise_event(ctx, action.as_ref(), "tls:fail:connect", message.as_bytes(), 0);
-            if matches!(dane, Dane::Yes(_)) {
+            if dane.is_used() {
+                let line =
+                    format!("DANE attempt failed; TLS connection to {} [{}]: {message}", plan.host.name, plan.host.address_text);
+                log::write(ctx, None, Which::MAIN, line.as_bytes());
+                ctx.session.tls_out = (*facts).clone();
+                let action = plan.transport.generic.event_action.get().cloned();
                 raise_event(ctx, action.as_ref(), "dane:fail", b"validation-failure", 0);
             }
             let trouble = Trouble { can_quit: false, ..Trouble::local(errors::TLS_FAILURE, format!("TLS session: {message}")) };

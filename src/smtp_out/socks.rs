@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use bstr::{BString, ByteSlice};
 
-use super::connect::{ConnectError, Connected, How, Target, prepared};
+use super::connect::{self, ConnectError, Connected, FastOpen, How, ProxyEnds, Target};
 use crate::context::Context;
 use crate::parse::list::{items, items_with};
 use crate::sys::{fd, net};
@@ -27,7 +27,7 @@ pub struct Proxy {
     pub pass: BString,
     /// `tmo=`, seconds.
     pub timeout: u64,
-    /// `pri=`: lower ones are tried first.
+    /// `pri=`: higher ones are tried first.
     pub priority: i32,
     /// `weight=`: share among those of one priority.
     pub weight: u32,
@@ -51,7 +51,13 @@ pub fn parse(value: &[u8]) -> Result<Vec<Proxy>, String> {
             let (name, v) = word.split_once_str("=").ok_or_else(bad)?;
             let text = v.to_str().map_err(|_| bad())?;
             match name {
-                b"auth" => p.with_name = v == b"name",
+                b"auth" => {
+                    p.with_name = match v {
+                        b"name" => true,
+                        b"none" => false,
+                        _ => return Err(bad()),
+                    }
+                }
                 b"name" => p.name = v.into(),
                 b"pass" => p.pass = v.into(),
                 b"port" => p.port = text.parse().map_err(|_| bad())?,
@@ -59,7 +65,7 @@ pub fn parse(value: &[u8]) -> Result<Vec<Proxy>, String> {
                     p.timeout = u64::try_from(crate::config::values::parse_interval(v).ok_or_else(bad)?).map_err(|_| bad())?
                 }
                 b"pri" => p.priority = text.parse().map_err(|_| bad())?,
-                b"weight" => p.weight = text.parse().map_err(|_| bad())?,
+                b"weight" => p.weight = text.parse::<u32>().map_err(|_| bad())?.min(1 << 16),
                 _ => return Err(bad()),
             }
         }
@@ -68,28 +74,23 @@ pub fn parse(value: &[u8]) -> Result<Vec<Proxy>, String> {
     Ok(out)
 }
 
-/// The order in which proxies are tried: by priority, at random by weight within one.
-fn order(ctx: &Context, proxies: &[Proxy]) -> Vec<Proxy> {
-    let mut random = ctx.services.random.clone();
+/// The order in which proxies are tried: the highest priority first, at random by weight within one.
+fn order(proxies: &[Proxy], mut random: impl FnMut(u32) -> u32) -> Vec<Proxy> {
     let mut left = proxies.to_vec();
     let mut out = Vec::new();
-    while let Some(best) = left.iter().map(|p| p.priority).min() {
-        let total: u32 = left.iter().filter(|p| p.priority == best).map(|p| p.weight).sum();
-        let mut pick = random.below(total.max(1));
-        let at = left
-            .iter()
-            .position(|p| {
-                if p.priority != best {
-                    return false;
-                }
-                if pick < p.weight.max(1) {
-                    return true;
-                }
-                pick -= p.weight;
-                false
-            })
-            .or_else(|| left.iter().position(|p| p.priority == best));
-        match at {
+    while let Some(best) = left.iter().map(|p| p.priority).max() {
+        let equals = || left.iter().enumerate().filter(|(_, p)| p.priority == best);
+        let total = equals().fold(0u32, |n, (_, p)| n.saturating_add(p.weight));
+        let mut pick = random(total.max(1));
+        let mut chosen = None;
+        for (n, p) in equals() {
+            chosen = Some(n);
+            if pick < p.weight {
+                break;
+            }
+            pick -= p.weight;
+        }
+        match chosen {
             Some(n) => out.push(left.remove(n)),
             None => break,
         }
@@ -97,11 +98,21 @@ fn order(ctx: &Context, proxies: &[Proxy]) -> Vec<Proxy> {
     out
 }
 
-/// Connects through the first proxy that can be reached.
-pub(super) fn connect(ctx: &Context, to: &Target<'_>, how: &How) -> Result<Connected, ConnectError> {
+/// Connects through the first proxy that responds. `connect_timeout` is for all attempts together.
+pub(super) fn connect(ctx: &mut Context, to: &Target<'_>, how: &How) -> Result<Connected, ConnectError> {
+    let overall = how.timeout.map(|t| Instant::now() + t);
+    let mut random = ctx.services.random.clone();
     let mut last = ConnectError::Proxy("no usable socks proxy".into());
-    for p in order(ctx, &how.proxies) {
-        match through(ctx, to, how, &p) {
+    for p in order(&how.proxies, |n| random.below(n)) {
+        let mut limit = Duration::from_secs(p.timeout.max(1));
+        if let Some(end) = overall {
+            let left = end.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                break;
+            }
+            limit = limit.min(left);
+        }
+        match through(ctx, to, how, &p, limit) {
             Ok(c) => return Ok(c),
             Err(e) => last = e,
         }
@@ -109,11 +120,22 @@ pub(super) fn connect(ctx: &Context, to: &Target<'_>, how: &How) -> Result<Conne
     Err(last)
 }
 
-fn through(ctx: &Context, to: &Target<'_>, how: &How, p: &Proxy) -> Result<Connected, ConnectError> {
+fn through(ctx: &mut Context, to: &Target<'_>, how: &How, p: &Proxy, limit: Duration) -> Result<Connected, ConnectError> {
+    let near = SocketAddr::new(p.ip, p.port);
+    connect::event(ctx, how, Some(near))?;
     let proxy_error = |m: String| ConnectError::Proxy(format!("proxy session: {m}"));
-    let limit = Duration::from_secs(p.timeout.max(1));
-    let socket = prepared(ctx, p.ip, how).map_err(ConnectError::System)?;
-    net::connect(socket.as_fd(), &SocketAddr::new(p.ip, p.port), Some(limit)).map_err(ConnectError::System)?;
+    let via = how.interface.map_or(String::new(), |i| format!(" from {i}"));
+    connect::say(
+        ctx,
+        format!("Connecting to {} [{}]:{}{via} via proxy [{}]:{} ...", to.name.as_bstr(), to.ip, to.port, p.ip, p.port),
+    );
+    // We speak first, whoever does so with the server.
+    let with_data = How { fast_open: if how.fast_open == FastOpen::No { FastOpen::No } else { FastOpen::Data }, ..how.clone() };
+    let (socket, fast_open) = connect::attempt(ctx, &near, &with_data, Some(limit)).map_err(|e| {
+        connect::say(ctx, format!(" sock_connect failed: {}", crate::sys::error_text(&e)));
+        ConnectError::System(e)
+    })?;
+    connect::say(ctx, "connected");
     let deadline = Some(Instant::now() + limit);
     let write = |bytes: &[u8]| fd::write_all_deadline(socket.as_fd(), bytes, deadline);
     let read = |n: usize| -> io::Result<Vec<u8>> {
@@ -175,7 +197,8 @@ fn through(ctx: &Context, to: &Target<'_>, how: &How, p: &Proxy) -> Result<Conne
         Err(_) => <[u8; 16]>::try_from(bound.get(..size).unwrap_or_default()).ok().map(IpAddr::from),
     };
     let local = net::local_address(socket.as_fd()).ok().flatten();
-    Ok(Connected { socket, local, proxy: outer.map(|ip| SocketAddr::new(ip, port)) })
+    let proxy = Some(ProxyEnds { near, far: outer.map(|ip| SocketAddr::new(ip, port)) });
+    Ok(Connected { socket, local, proxy, fast_open })
 }
 
 /// Words for the codes of RFC 1928.
@@ -201,7 +224,24 @@ mod tests {
     fn lists() {
         let p = parse(b"127.0.0.1 port=1081 auth=name name=me pass=x : 10.0.0.1 pri=2").unwrap();
         assert_eq!((p.len(), p[0].port, p[0].with_name, p[1].priority), (2, 1081, true, 2));
+        assert!(parse(b"").unwrap().is_empty());
+        assert!(parse(b"127.0.0.1 auth=kerberos").is_err());
         assert!(parse(b"nowhere").is_err());
         assert!(parse(b"127.0.0.1 port=x").is_err());
+    }
+
+    #[test]
+    fn the_order_of_trial() {
+        let p = parse(b"10.0.0.1 : 10.0.0.2 pri=2 weight=3 : 10.0.0.3 pri=2 : 10.0.0.4 weight=0").unwrap();
+        let tried = |pick: u32| -> Vec<u8> {
+            let last = |p: Proxy| match p.ip {
+                IpAddr::V4(a) => a.octets()[3],
+                IpAddr::V6(_) => 0,
+            };
+            order(&p, |n| pick.min(n - 1)).into_iter().map(last).collect()
+        };
+        assert_eq!(tried(0), [2, 3, 1, 4]);
+        assert_eq!(tried(3), [3, 2, 1, 4]);
+        assert_eq!(order(&p, |n| n - 1).len(), 4);
     }
 }

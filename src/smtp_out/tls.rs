@@ -1,4 +1,4 @@
-//! TLS towards a server: what the transport's options ask for, DANE, sessions kept for resumption.
+//! TLS towards a server: what the transport's options ask for, sessions kept for resumption.
 //!
 //! Turns the options into the plain values of `crate::tls_openssl`, whose contexts are kept in the transport.
 
@@ -8,10 +8,12 @@ use std::time::Duration;
 
 use bstr::{BString, ByteSlice};
 
+use super::dane::Dane;
 use super::in_hosts;
+use super::requiretls::Wish;
+use super::setup::Plan;
 use crate::config::options::Str;
 use crate::context::{Context, TlsFacts};
-use crate::dns::{Outcome, Query, RData, RecordType};
 use crate::expand::{self, ExpandError};
 use crate::hints::records::TlsSession;
 use crate::hints::{self, Mode};
@@ -21,9 +23,8 @@ use crate::route::HostItem;
 use crate::text::Text;
 use crate::tls_openssl::{
     self as tls, CertSource, ClientParams, ClientSetup, DaneParams, HandshakeHooks, OcspWish, OpensslOptions, SavedSession,
-    TlsStream, TlsaRecord, VerifyMode,
+    TlsStream, VerifyMode,
 };
-use crate::transports::TransportInstance;
 use crate::transports::smtp::Smtp;
 
 /// An encrypted stream that has just begun.
@@ -34,66 +35,6 @@ pub struct Started {
     pub facts: TlsFacts,
     /// Key under which its session may be kept.
     pub session_key: Option<String>,
-}
-
-/// Whether DANE is to be used with a host.
-#[derive(Clone, Debug)]
-pub enum Dane {
-    /// No.
-    No,
-    /// With these records.
-    Yes(Vec<TlsaRecord>),
-    /// It is required and cannot be: the message, and whether that is for good.
-    Broken(String, bool),
-}
-
-/// Looks for TLSA records as `hosts_try_dane` and `hosts_require_dane` say.
-pub fn dane(ctx: &mut Context, smtp: &Smtp, host: &HostItem, port: u16) -> Dane {
-    let o = &smtp.options;
-    let required = in_hosts(ctx, &o.hosts_require_dane, host);
-    if !required && !in_hosts(ctx, &o.hosts_try_dane, host) {
-        return Dane::No;
-    }
-    if host.dnssec_address != Some(true) {
-        if required {
-            return Dane::Broken(format!("DANE error: {} lookup not DNSSEC", host.name), true);
-        }
-        return Dane::No;
-    }
-    let name = format!("_{port}._tcp.{}", host.name);
-    let answer = ctx.services.dns.lookup(&Query::new(name.as_bytes(), RecordType::Tlsa).dnssec(true));
-    match answer.outcome {
-        Outcome::Found if answer.is_secure(&mut |_| false) => {
-            let records: Vec<TlsaRecord> = answer
-                .of_type(RecordType::Tlsa)
-                .filter_map(|r| match &r.data {
-                    RData::Tlsa { usage, selector, matching, data } => {
-                        Some(TlsaRecord { usage: *usage, selector: *selector, matching: *matching, data: data.to_vec() })
-                    }
-                    _ => None,
-                })
-                .collect();
-            if !records.is_empty() {
-                return Dane::Yes(records);
-            }
-            if required { Dane::Broken("DANE error: tlsa lookup FAIL".into(), true) } else { Dane::No }
-        }
-        Outcome::Found => {
-            if required {
-                Dane::Broken("DANE error: tlsa lookup DEFER".into(), false)
-            } else {
-                Dane::No
-            }
-        }
-        Outcome::NoMatch | Outcome::NoData => {
-            if required {
-                Dane::Broken("DANE error: tlsa lookup FAIL".into(), true)
-            } else {
-                Dane::No
-            }
-        }
-        _ => Dane::Broken("DANE error: tlsa lookup DEFER".into(), false),
-    }
 }
 
 /// The expanded value of an option; a forced failure is as unset.
@@ -120,21 +61,22 @@ fn path(name: &str, v: Option<Text>) -> Result<Option<PathBuf>, String> {
 }
 
 /// Does the handshake on a connected socket. The error is the text after `TLS session: `; facts may be known all the same.
-#[allow(clippy::too_many_arguments)]
 pub fn start(
     ctx: &mut Context,
-    transport: &TransportInstance,
-    smtp: &Smtp,
-    host: &HostItem,
-    port: u16,
+    plan: &Plan<'_>,
     socket: OwnedFd,
     dane: &Dane,
     timeout: Option<Duration>,
 ) -> Result<Started, (String, Box<TlsFacts>)> {
+    let Plan { transport, smtp, host, port, .. } = *plan;
     let plain = |m: String| (m, Box::default());
     let o = &smtp.options;
-    let uses_dane = matches!(dane, Dane::Yes(_));
-    let resumption = in_hosts(ctx, &o.tls_resumption_hosts, host);
+    let uses_dane = dane.is_used();
+    if let Dane::Yes(records) = dane {
+        // Options may depend on it.
+        ctx.session.tls_out.tlsa_usage = records.iter().filter(|r| r.usage < 8).fold(0, |bits, r| bits | 1 << r.usage);
+    }
+    let resumption = in_hosts(ctx, "tls_resumption_hosts", &o.tls_resumption_hosts, host);
     let ciphers = match o.dane_require_tls_ciphers.is_set() && uses_dane {
         true => option(ctx, "dane_require_tls_ciphers", &o.dane_require_tls_ciphers),
         false => option(ctx, "tls_require_ciphers", &o.tls_require_ciphers),
@@ -145,11 +87,15 @@ pub fn start(
     let private_key = option(ctx, "tls_privatekey", &o.tls_privatekey).and_then(|v| path("tls_privatekey", v)).map_err(plain)?;
     let crl = option(ctx, "tls_crl", &o.tls_crl).and_then(|v| path("tls_crl", v)).map_err(plain)?;
     let anchors = text(option(ctx, "tls_verify_certificates", &o.tls_verify_certificates).map_err(plain)?);
-    let verify = verify_mode(ctx, smtp, host);
-    let options = match ctx.config.main.openssl_options.raw() {
-        Some(v) => OpensslOptions::parse(&v.to_str_lossy()).map_err(|e| plain(e.to_string()))?,
-        None => OpensslOptions::default(),
+    let wish = plan.wish(ctx);
+    let verify = match verify_mode(ctx, smtp, host, anchors.is_some()) {
+        _ if wish == Wish::Required => VerifyMode::Require,
+        VerifyMode::Require if wish == Wish::Relaxed && !o.tls_verify_hosts.is_set() => VerifyMode::Try,
+        mode => mode,
     };
+    let config = ctx.config.clone();
+    let options = text(option(ctx, "openssl_options", &config.main.openssl_options).map_err(plain)?).unwrap_or_default();
+    let options = OpensslOptions::parse(&options).map_err(|e| plain(e.to_string()))?;
     let setup = ClientSetup {
         certificate,
         private_key,
@@ -163,18 +109,20 @@ pub fn start(
     let context = smtp.contexts.client(&setup).map_err(|e| plain(e.to_string()))?;
     let sni = text(option(ctx, "tls_sni", &o.tls_sni).map_err(plain)?);
     let alpn = option(ctx, "tls_alpn", &o.tls_alpn).map_err(plain)?;
-    let alpn_required = in_hosts(ctx, &o.hosts_require_alpn, host);
-    let ocsp = if in_hosts(ctx, &o.hosts_require_ocsp, host) {
+    let alpn_required = in_hosts(ctx, "hosts_require_alpn", &o.hosts_require_alpn, host);
+    let ocsp = if in_hosts(ctx, "hosts_require_ocsp", &o.hosts_require_ocsp, host) {
         OcspWish::Require
     } else if match o.hosts_request_ocsp.is_set() {
-        true => in_hosts(ctx, &o.hosts_request_ocsp, host),
-        false => !uses_dane,
+        true => in_hosts(ctx, "hosts_request_ocsp", &o.hosts_request_ocsp, host),
+        // With DANE-EE the record says all that a proof could say.
+        false => matches!(ctx.session.tls_out.tlsa_usage, 0 | 4),
     } {
         OcspWish::Request
     } else {
         OcspWish::No
     };
-    let check_name = in_hosts(ctx, &o.tls_verify_cert_hostnames, host);
+    let check_name = wish == Wish::Required || in_hosts(ctx, "tls_verify_cert_hostnames", &o.tls_verify_cert_hostnames, host);
+    let extra_names: Vec<String> = host.cert_name.iter().map(|n| n.display().into_owned()).collect();
     let name = host.cert_name.as_ref().unwrap_or(&host.name).display().into_owned();
     let no_validity = ctx.run.test_harness && std::env::var_os("EXIM_TESTHARNESS_DISABLE_OCSPVALIDITYCHECK").is_some();
     let extra = text(option(ctx, "host_name_extract", &o.host_name_extract).unwrap_or(None)).unwrap_or_default();
@@ -195,8 +143,7 @@ pub fn start(
     params.ocsp_no_validity_check = no_validity;
     params.dh_min_bits = u32::try_from(o.tls_dh_min_bits.0).unwrap_or(1024);
     if let Dane::Yes(records) = dane {
-        params.dane =
-            Some(DaneParams { host: host.name.display().into_owned(), extra_names: Vec::new(), records: records.clone() });
+        params.dane = Some(DaneParams { host: host.name.display().into_owned(), extra_names, records: records.clone() });
     }
     let session_key = resumption.then(|| setup.session_key(&host.name.display(), port, &params, &extra));
     if let Some(key) = &session_key {
@@ -215,14 +162,19 @@ pub fn start(
     }
 }
 
-fn verify_mode(ctx: &mut Context, smtp: &Smtp, host: &HostItem) -> VerifyMode {
+fn verify_mode(ctx: &mut Context, smtp: &Smtp, host: &HostItem, anchors: bool) -> VerifyMode {
     let o = &smtp.options;
     // Two empty lists mean that every server is verified (manual section 42.6): `:` is how an empty one is written.
     let no_try = matches!(o.tls_try_verify_hosts.raw().unwrap_or_default().trim(), b"" | b":");
     let no_must = o.tls_verify_hosts.raw().unwrap_or_default().is_empty();
-    if (no_must && no_try) || in_hosts(ctx, &o.tls_verify_hosts, host) {
+    if in_hosts(ctx, "tls_verify_hosts", &o.tls_verify_hosts, host) {
         VerifyMode::Require
-    } else if in_hosts(ctx, &o.tls_try_verify_hosts, host) {
+    } else if !anchors {
+        // Without certificates to verify by there is nothing to try.
+        VerifyMode::None
+    } else if no_must && no_try {
+        VerifyMode::Require
+    } else if in_hosts(ctx, "tls_try_verify_hosts", &o.tls_try_verify_hosts, host) {
         VerifyMode::Try
     } else {
         VerifyMode::None

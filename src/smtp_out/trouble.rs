@@ -21,6 +21,9 @@ pub enum Fault {
     Refused(Reply),
 }
 
+/// Longest text about a server's answer.
+const MAX_TEXT: usize = 1024;
+
 /// A fault that is to be put into addresses.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Trouble {
@@ -119,6 +122,8 @@ impl Doing<'_> {
                     joined(&["Malformed SMTP reply in response to ".as_bytes(), &phrase, b": ", &shown])
                 }
             }
+            // With TCP Fast Open a refused connection shows at the first answer only.
+            Fault::Io(errno @ libc::ECONNREFUSED, _) => return Trouble { errno, can_quit: false, ..t },
             Fault::Io(errno, text) => {
                 t.errno = errno;
                 if errno == 0 { text.into() } else { self.host.into() }
@@ -132,7 +137,9 @@ impl Doing<'_> {
                 let short = if phrase_is_mail(self.command) { cut_mail(&phrase) } else { phrase };
                 let start =
                     if self.protocol == "LMTP" { "LMTP error after " } else { "SMTP error from remote mail server after " };
-                joined(&[start.as_bytes(), &short, b": ", &escape::printing(&reply.text, false)])
+                let mut text = joined(&[start.as_bytes(), &short, b": ", &escape::printing(&reply.text, false)]);
+                text.truncate(MAX_TEXT);
+                text
             }
         };
         t.message = Some(text);

@@ -33,8 +33,15 @@ pub fn note(ctx: &Context, transport: &BStr, hosts: &[HostItem]) {
 }
 
 /// Takes another message that waits for the host, if `sent` messages on a connection are not enough already.
-/// `max`: `connection_max_messages`, 0 is no limit.
-pub fn next(ctx: &Context, transport: &BStr, host: &HostItem, sent: u64, max: u64) -> Option<BString> {
+/// `max`: `connection_max_messages`, 0 is no limit. `fits` says whether a message may take the connection.
+pub fn next(
+    ctx: &mut Context,
+    transport: &BStr,
+    host: &HostItem,
+    sent: u64,
+    max: u64,
+    fits: &mut dyn FnMut(&mut Context, &BStr) -> bool,
+) -> Option<BString> {
     if max > 0 && sent >= max {
         return None;
     }
@@ -52,7 +59,13 @@ pub fn next(ctx: &Context, transport: &BStr, host: &HostItem, sent: u64, max: u6
             return Choice::Drop;
         }
         let there = ctx.services.spool.queue(&queue).is_ok_and(|q| q.place_of(id).is_ok());
-        if there { Choice::Take } else { Choice::Drop }
+        if !there {
+            Choice::Drop
+        } else if fits(ctx, id) {
+            Choice::Take
+        } else {
+            Choice::Keep
+        }
     });
     match found {
         Ok(found) => found.map(|(id, _)| id),

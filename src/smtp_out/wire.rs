@@ -7,7 +7,7 @@ use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::{Duration, Instant};
 
-use crate::sys::{fd, net};
+use crate::sys::{fd, net, sockopt};
 use crate::tls_openssl::{StreamError, TlsStream};
 
 /// Longest line of a reply that is read, bytes; longer ones are cut off by the caller as malformed.
@@ -89,6 +89,16 @@ impl Wire {
         match &self.ends {
             Ends::Tls(t) => Some(t),
             _ => None,
+        }
+    }
+
+    /// Has the peer taken data that came with our SYN?
+    pub fn syn_data_taken(&self) -> bool {
+        let taken = |fd| sockopt::tcp_state(fd).is_ok_and(|s| s.syn_data);
+        match &self.ends {
+            Ends::Socket(s) => taken(s.as_fd()),
+            Ends::Tls(t) => taken(t.as_fd()),
+            Ends::Pipes { .. } | Ends::Dead => false,
         }
     }
 

@@ -4,7 +4,7 @@
 //! writes them, delivery reads and removes them, queue listing reads -H. All names are reached from an open
 //! directory, never through links. Nothing here decides what happens to a message.
 
-mod base62;
+pub mod base62;
 mod data;
 mod error;
 mod header_line;

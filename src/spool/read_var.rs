@@ -3,9 +3,10 @@
 use bstr::{BString, ByteSlice};
 
 use super::read::Cursor;
-use crate::context::Context;
 use crate::context::message::DsnRet;
 use crate::context::session::HostName;
+use crate::context::{Context, Message};
+use crate::log::debuglog::Wanted;
 use crate::text::{Taint, Text};
 
 /// Longest value of an ACL variable, bytes.
@@ -48,7 +49,7 @@ pub(super) fn variable(ctx: &mut Context, line: &[u8], c: &mut Cursor<'_>) -> Re
         b"ident" => s.ident = text(),
         b"received_protocol" => s.received_protocol = bytes(),
         b"aclc" | b"aclm" | b"acl" => acl_variable(ctx, name, value, taint, c)?,
-        b"debug_selector" | b"debuglog_name" => m.unknown_spool_lines.push(line.into()),
+        b"debug_selector" | b"debuglog_name" | b"debuglog_pretrigger" | b"debuglog_panic" => debug_log(m, name, value)?,
         b"spool_file_wireformat" => m.wireformat = true,
         b"body_linecount" => m.body_linecount = number(value).ok_or("body_linecount")?,
         b"max_received_linelength" => m.max_received_linelength = number(value).ok_or("max_received_linelength")?,
@@ -82,6 +83,7 @@ pub(super) fn variable(ctx: &mut Context, line: &[u8], c: &mut Cursor<'_>) -> Re
         b"tls_ocsp" => s.tls_in.ocsp = number(value).and_then(|n| u8::try_from(n).ok()).ok_or("tls_ocsp")?,
         b"tls_resumption" => s.tls_in.resumption = value.first().map_or(0, |l| u32::from(l.wrapping_sub(b'A') & 0x0f)),
         b"tls_ver" => s.tls_in.version = bytes(),
+        b"tls_requiretls" => m.requiretls = value != b"0x0",
         b"smtputf8" => m.smtputf8 = true,
         b"utf8_downcvt" => m.utf8_downconvert = Some(1),
         b"utf8_optdowncvt" => m.utf8_downconvert = Some(-1),
@@ -107,6 +109,23 @@ fn taint_of(line: &[u8]) -> Result<(Taint, &[u8]), &'static str> {
     // A lookup type that this build lacks is simply tainted.
     let taint = crate::lookups::type_index(&quoted[..end]).map_or(Taint::Tainted, Taint::Quoted);
     Ok((taint, &quoted[end + 1..]))
+}
+
+/// The lines of `control = debug`.
+fn debug_log(m: &mut Message, name: &[u8], value: &[u8]) -> Result<(), &'static str> {
+    let d = m.debug_log.get_or_insert_with(Wanted::default);
+    match name {
+        b"debug_selector" => {
+            let digits = value.to_str().ok().and_then(|v| v.trim().strip_prefix("0x"));
+            // The reference has more categories than fit here.
+            let all = digits.and_then(|v| u64::from_str_radix(v, 16).ok()).ok_or("debug_selector")?;
+            d.selector = (all & u64::from(u32::MAX)) as u32;
+        }
+        b"debuglog_name" => d.path = value.into(),
+        b"debuglog_panic" => d.on_panic = true,
+        _ => d.pretrigger = Some(usize::try_from(number(value).ok_or("debuglog_pretrigger")?).unwrap_or(usize::MAX)),
+    }
+    Ok(())
 }
 
 fn number(value: &[u8]) -> Option<u64> {

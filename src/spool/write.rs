@@ -10,6 +10,7 @@ use super::{SpoolError, tree};
 use crate::context::message::DsnRet;
 use crate::context::session::HostName;
 use crate::context::{Context, HeaderKind, Recipient};
+use crate::log::debuglog;
 use crate::sys::file::{Flags, fchmod, fchown, fsync};
 use crate::text::{Taint, Text};
 
@@ -227,6 +228,9 @@ fn tls_lines(w: &mut Writer, ctx: &Context) {
         w.number("tls_resumption", char::from(b'A' + (t.resumption & 0x0f) as u8));
     }
     w.bytes("tls_ver", t.version.as_deref().map(Vec::as_slice));
+    if m.requiretls {
+        w.number("tls_requiretls", "0x1");
+    }
     if m.smtputf8 {
         w.flag("smtputf8", true);
         w.flag("utf8_downcvt", m.utf8_downconvert == Some(1));
@@ -238,10 +242,23 @@ fn tls_lines(w: &mut Writer, ctx: &Context) {
         DsnRet::Full => w.number("dsn_ret", 1),
         DsnRet::Headers => w.number("dsn_ret", 2),
     }
+    debug_log(w, ctx);
     for line in &m.unknown_spool_lines {
         w.one_line(line);
         w.raw(b"\n");
     }
+}
+
+/// `control = debug` holds for the message as long as it is on the queue.
+fn debug_log(w: &mut Writer, ctx: &Context) {
+    let Some(d) = debuglog::kept(&ctx.run).or(ctx.message.debug_log.as_ref()) else { return };
+    w.raw(format!("-debug_selector 0x{:x}\n-debuglog_name ", d.selector).as_bytes());
+    w.one_line(&d.path);
+    w.raw(b"\n");
+    if let Some(n) = d.pretrigger {
+        w.number("debuglog_pretrigger", n);
+    }
+    w.flag("debuglog_panic", d.on_panic);
 }
 
 /// A certificate on one line: newlines are written as `\n`.

@@ -180,6 +180,29 @@ fn finish_connect(fd: BorrowedFd<'_>, deadline: Option<Instant>) -> io::Result<(
     }
 }
 
+/// Connects with TCP Fast Open but without data. The result says whether the kernel had a cookie for the host; if not,
+/// one was asked for, and the connection was made as always.
+pub fn connect_fast_open(fd: BorrowedFd<'_>, addr: &SocketAddr, timeout: Option<Duration>) -> io::Result<bool> {
+    let a = RawAddr::new(addr);
+    let deadline = timeout.map(|t| Instant::now() + t);
+    super::fd::set_nonblocking(fd, true)?;
+    let flags = libc::MSG_FASTOPEN | libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL;
+    // SAFETY: no data; the address with its length.
+    let sent = check_size(unsafe { libc::sendto(fd.as_raw_fd(), std::ptr::null(), 0, flags, a.ptr(), a.len()) });
+    let result = match sent {
+        Ok(_) => finish_connect(fd, deadline),
+        Err(e) => match e.raw_os_error() {
+            Some(libc::EINPROGRESS) => finish_connect(fd, deadline),
+            // The kernel does not do it.
+            Some(libc::EOPNOTSUPP | libc::ENOTCONN | libc::EPIPE) => return connect(fd, addr, timeout).map(|()| false),
+            _ => Err(e),
+        },
+    };
+    super::fd::set_nonblocking(fd, false)?;
+    result?;
+    Ok(super::sockopt::tcp_state(fd).is_ok_and(|s| !s.cookie_missing))
+}
+
 /// Our end's address; `None` if it is no IP socket.
 pub fn local_address(fd: BorrowedFd<'_>) -> io::Result<Option<SocketAddr>> {
     let mut a = RawAddr::empty();

@@ -40,6 +40,10 @@ pub fn v6_only(fd: BorrowedFd<'_>, on: bool) -> io::Result<()> {
 pub fn fast_open_server(fd: BorrowedFd<'_>, backlog: i32) -> io::Result<()> {
     set(fd, libc::IPPROTO_TCP, libc::TCP_FASTOPEN, &backlog)
 }
+/// TCP_FASTOPEN_CONNECT: connect returns at once and the first write goes with the SYN.
+pub fn fast_open_connect(fd: BorrowedFd<'_>, on: bool) -> io::Result<()> {
+    set(fd, libc::IPPROTO_TCP, libc::TCP_FASTOPEN_CONNECT, &i32::from(on))
+}
 /// SO_LINGER
 pub fn linger(fd: BorrowedFd<'_>, time: Option<Duration>) -> io::Result<()> {
     let l = libc::linger {
@@ -102,15 +106,34 @@ pub struct TcpState {
     pub state: u8,
     /// Bytes or segments sent and not yet acknowledged.
     pub unacked: u32,
+    /// TCP Fast Open was asked for, but there was no cookie for the host.
+    pub cookie_missing: bool,
 }
 
 /// TCP_INFO.
 pub fn tcp_state(fd: BorrowedFd<'_>) -> io::Result<TcpState> {
     const TCPI_OPT_SYN_DATA: u8 = 32;
+    /// tcpi_fastopen_client_fail, two bits above the lowest of the eighth byte; 1 is TFO_COOKIE_UNAVAILABLE.
+    const CLIENT_FAIL: usize = 7;
     // SAFETY: tcp_info is plain integers; zero is valid.
     let mut info: libc::tcp_info = unsafe { std::mem::zeroed() };
     let mut len = size_of::<libc::tcp_info>() as libc::socklen_t;
     // SAFETY: the place and its size belong together.
     check(unsafe { libc::getsockopt(fd.as_raw_fd(), libc::IPPROTO_TCP, libc::TCP_INFO, (&raw mut info).cast(), &mut len) })?;
-    Ok(TcpState { syn_data: info.tcpi_options & TCPI_OPT_SYN_DATA != 0, state: info.tcpi_state, unacked: info.tcpi_unacked })
+    // SAFETY: a byte within the struct, which libc does not name.
+    let fail = unsafe { (&raw const info).cast::<u8>().add(CLIENT_FAIL).read() };
+    Ok(TcpState {
+        syn_data: info.tcpi_options & TCPI_OPT_SYN_DATA != 0,
+        state: info.tcpi_state,
+        unacked: info.tcpi_unacked,
+        cookie_missing: (fail >> 1) & 3 == 1,
+    })
+}
+
+/// Did the peer of a connection that has just been accepted use TCP Fast Open? `true`: with data. Without data that shows
+/// only while its acknowledgement is still on the way.
+pub fn fast_opened(fd: BorrowedFd<'_>) -> Option<bool> {
+    const SYN_RECV: u8 = 3;
+    let state = tcp_state(fd).ok()?;
+    if state.syn_data { Some(true) } else { (state.state == SYN_RECV).then_some(false) }
 }

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::hash::Hash;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use super::client::ClientContext;
 use super::error::TlsError;
@@ -27,6 +28,11 @@ impl ContextCache {
     /// With keys for session tickets (None: a server gives no tickets).
     pub fn new(tickets: Option<Arc<TicketKeys>>) -> ContextCache {
         ContextCache { tickets, ..ContextCache::default() }
+    }
+
+    /// Forgets ticket keys whose time is over, and says after what time to do it again; None: there are none.
+    pub fn turn_keys(&self) -> Option<Duration> {
+        self.tickets.as_ref().map(|t| t.turn())
     }
 
     /// The context for a server.

@@ -9,6 +9,7 @@ use openssl::pkey::Params;
 
 use super::error::TlsError;
 use super::ffi;
+use super::server::Notice;
 
 /// OpenSSL's numbers of the groups of RFC 7919.
 const FFDHE: &[(&str, i32)] =
@@ -29,14 +30,14 @@ pub(super) fn load(value: Option<&str>, max_bits: u32) -> Result<Option<Dh<Param
     Ok(u32::try_from(bits).is_ok_and(|b| b <= max_bits).then_some(dh))
 }
 
-/// A warning to log for a deprecated name: the text, and whether the panic log gets it too.
-pub fn dhparam_warning(value: &str) -> Option<(String, bool)> {
-    let panic = match value.trim() {
-        "ike1" | "ike22" => true,
-        "ike23" | "ike24" => false,
+/// A warning for a deprecated name.
+pub(super) fn deprecated(value: &str) -> Option<Notice> {
+    let level = match value.trim() {
+        "ike1" | "ike22" => Notice::Panic,
+        "ike23" | "ike24" => Notice::Main,
         _ => return None,
     };
-    Some((format!("WARNING: deprecated Diffie-Hellman parameter '{}' used", value.trim()), panic))
+    Some(level(format!("WARNING: deprecated Diffie-Hellman parameter '{}' used", value.trim())))
 }
 
 fn from_file(path: &str) -> Result<Dh<Params>, TlsError> {

@@ -44,7 +44,11 @@ impl TlsError {
 
     /// The `$event_data` of `tls:fail:connect`.
     pub fn event_data(&self) -> String {
-        self.to_string()
+        let text = self.to_string();
+        match text.strip_prefix('(').and_then(|t| t.split_once(')')) {
+            Some((step, rest)) => format!("{step}{rest}"),
+            None => text,
+        }
     }
 }
 

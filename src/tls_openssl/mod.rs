@@ -46,7 +46,6 @@ pub use cache::ContextCache;
 pub use certfield::{FieldError, extract};
 pub use certificate::{Cert, Fingerprint};
 pub use client::{ClientContext, ClientFailure, connect};
-pub use dh::dhparam_warning;
 pub use error::{StreamError, TlsError};
 pub use facts::{OcspState, RESUME_DECODE, TlsFacts, resume};
 pub use hooks::{HandshakeHooks, NoHooks, SniAnswer};
@@ -55,7 +54,7 @@ pub use params::{
     AcceptOptions, CertSource, ClientParams, ClientSetup, DaneParams, OcspFile, OcspWish, ServerParams, TlsaRecord, VerifyMode,
     parse_ocsp_files,
 };
-pub use server::{ServerContext, ServerFailure, accept};
+pub use server::{Notice, ServerContext, ServerFailure, accept};
 pub use session::SavedSession;
 pub use stream::{ChannelBinding, TlsStream};
 pub use tickets::TicketKeys;

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::os::fd::OwnedFd;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use bstr::BString;
@@ -36,8 +36,18 @@ pub struct ServerContext {
     stamps: Vec<Stamp>,
     expires: Option<Instant>,
     tickets: Option<Arc<TicketKeys>>,
-    /// Why stapling is off for some file: debug output.
-    pub warnings: Vec<String>,
+    notices: Mutex<Vec<Notice>>,
+}
+
+/// What is to be said about a context that was made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Notice {
+    /// In debug output.
+    Debug(String),
+    /// In the main log.
+    Main(String),
+    /// In main and panic log.
+    Panic(String),
 }
 
 /// A failed handshake, with what was learned on the way.
@@ -75,6 +85,7 @@ impl ServerContext {
         if let Some(p) = params.dhparam.as_deref().filter(|p| p.starts_with('/')) {
             stamps.push(Stamp::take(p.as_ref()));
         }
+        let mut notices: Vec<Notice> = params.dhparam.as_deref().and_then(dh::deprecated).into_iter().collect();
         if let Some(group) = dh::load(params.dhparam.as_deref(), params.dh_max_bits)? {
             // A group too small for the security level only means no DHE suites.
             let _ = ctx.set_tmp_dh(&group);
@@ -93,9 +104,8 @@ impl ServerContext {
                 load::crl(&mut ctx, crl, &mut stamps)?;
             }
         }
-        let mut warnings = Vec::new();
         if !params.ocsp_files.is_empty() {
-            let staples = staples(params, &anchors, &mut stamps, &mut warnings);
+            let staples = staples(params, &anchors, &mut stamps, &mut notices);
             ocsp::install_server(&mut ctx, staples).map_err(|e| TlsError::library("SSL_CTX_set_tlsext_status_cb", &e))?;
         } else {
             ocsp::install_server(&mut ctx, Vec::new()).map_err(|e| TlsError::library("SSL_CTX_set_tlsext_status_cb", &e))?;
@@ -103,7 +113,12 @@ impl ServerContext {
         alpn::install(&mut ctx, params.alpn.clone());
         ctx.set_servername_callback(servername);
         sessions(&mut ctx, params, tickets.is_some())?;
-        Ok(ServerContext { ctx: ctx.build(), params: params.clone(), stamps, expires, tickets, warnings })
+        Ok(ServerContext { ctx: ctx.build(), params: params.clone(), stamps, expires, tickets, notices: Mutex::new(notices) })
+    }
+
+    /// What there is to say, once.
+    pub fn take_notices(&self) -> Vec<Notice> {
+        std::mem::take(&mut *self.notices.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Some file was replaced since (or the self-signed certificate is about to expire).
@@ -127,7 +142,7 @@ fn sessions(ctx: &mut SslContextBuilder, params: &ServerParams, tickets: bool) -
     Ok(())
 }
 
-fn staples(params: &ServerParams, anchors: &[X509], stamps: &mut Vec<Stamp>, warnings: &mut Vec<String>) -> Vec<Staple> {
+fn staples(params: &ServerParams, anchors: &[X509], stamps: &mut Vec<Stamp>, notices: &mut Vec<Notice>) -> Vec<Staple> {
     let mut out = Vec::new();
     for (cert_file, file) in params.certificates.iter().zip(&params.ocsp_files) {
         stamps.push(Stamp::take(&file.path));
@@ -136,7 +151,7 @@ fn staples(params: &ServerParams, anchors: &[X509], stamps: &mut Vec<Stamp>, war
         let signers: Vec<X509> = chain.iter().chain(anchors).cloned().collect();
         match Staple::load(file, leaf, &signers, params.ocsp_no_validity_check) {
             Ok(s) => out.push(s),
-            Err(why) => warnings.push(why),
+            Err(why) => notices.push(Notice::Debug(why)),
         }
     }
     out

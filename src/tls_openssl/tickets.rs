@@ -78,10 +78,11 @@ impl TicketKeys {
         Some((old.clone(), TicketUse::Renew))
     }
 
-    /// Turn the ratchet to the present and look at it. Call in the parent now and then, so that it
+    /// Turn the ratchet to the present. Call in the parent now and then (after the time that this gives), so that it
     /// does not keep states whose keys should be gone.
-    pub fn turn(&self) {
+    pub fn turn(&self) -> Duration {
         drop(self.turned());
+        self.period
     }
 
     fn turned(&self) -> MutexGuard<'_, Ring> {

@@ -38,14 +38,19 @@ fn element(conn: &Connection, ok: bool, store: &mut X509StoreContextRef) -> bool
         // Failures without a certificate (e.g. no TLSA match at all).
         if !ok {
             note_failure(conn, store.error().error_string(), None);
-            conn.log(&format!("[{}] SSL verify error: depth={depth} error={}", conn.address, store.error().error_string()));
+            if !plan.dane {
+                conn.log(&format!("[{}] SSL verify error: depth={depth} error={}", conn.address, store.error().error_string()));
+            }
         }
         return ok || optional;
     };
     let dn = BString::from(cert.subject_oneline());
     if !ok {
         let why = store.error().error_string();
-        conn.log(&format!("[{}] SSL verify error: depth={depth} error={why} cert={dn}", conn.address));
+        // A failure of DANE is reported as a whole, by the caller.
+        if !plan.dane {
+            conn.log(&format!("[{}] SSL verify error: depth={depth} error={why} cert={dn}", conn.address));
+        }
         note_failure(conn, why, Some(cert));
         return optional;
     }

@@ -89,7 +89,7 @@ pub fn rcpt_address(transport: &TransportInstance, a: &crate::route::Address) ->
 pub static DRIVERS: &[TransportType] = &[
     TransportType {
         name: "appendfile",
-        shown: "appendfile/maildir/mailstore",
+        shown: "appendfile/maildir/mailstore/mbx",
         make: || Box::<appendfile::Appendfile>::default(),
     },
     TransportType { name: "autoreply", shown: "autoreply", make: || Box::<autoreply::Autoreply>::default() },

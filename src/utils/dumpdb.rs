@@ -14,14 +14,20 @@ use crate::hints::{self, HintsStore, Mode, SqliteStore};
 pub fn run(args: &[String]) -> i32 {
     let (_, args) = super::support::Exim::from_arguments(args);
     let mut options = getopts::Options::new();
-    options.optflag("z", "", "times in UTC").optflag("k", "", "keys only").optflag("h", "help", "this text");
-    let usage = options.usage("Usage: exim_dumpdb [-z] [-k] <spool-directory> <database-name>");
+    options.optflag("z", "", "times in UTC").optflag("k", "", "keys only").optflag("L", "", "the file of a dbm lookup").optflag(
+        "h",
+        "help",
+        "this text",
+    );
+    let usage =
+        options.usage("Usage: exim_dumpdb [-z] [-k] <spool-directory> <database-name>\n       exim_dumpdb -L [-k] <file>");
     let matches = match options.parse(&args) {
         Ok(m) if m.opt_present("h") => {
             print!("{usage}");
             return 0;
         }
-        Ok(m) if m.free.len() == 2 => m,
+        Ok(m) if m.opt_present("L") && m.free.len() == 1 => return lookup_file(&m.free[0], m.opt_present("k")),
+        Ok(m) if m.free.len() == 2 && !m.opt_present("L") => m,
         _ => {
             eprint!("{usage}");
             return 1;
@@ -65,8 +71,35 @@ pub fn run(args: &[String]) -> i32 {
     }
 }
 
+/// `-L`: keys and data of a file for `dbm` lookups, without the NULs at their ends.
+fn lookup_file(path: &str, keys_only: bool) -> i32 {
+    use rusqlite::{Connection, OpenFlags};
+    let list = || -> rusqlite::Result<()> {
+        let db = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+        let mut query = db.prepare("SELECT ky, dat FROM tblblob")?;
+        let mut rows = query.query([])?;
+        while let Some(row) = rows.next()? {
+            let (key, data): (Vec<u8>, Vec<u8>) = (row.get(0)?, row.get(1)?);
+            let bare = |b: &[u8]| BStr::new(b.strip_suffix(b"\0").unwrap_or(b)).to_string();
+            if keys_only {
+                println!("{}", bare(&key));
+            } else {
+                println!("{}\t{}", bare(&key), bare(&data));
+            }
+        }
+        Ok(())
+    };
+    match list() {
+        Ok(()) => 0,
+        Err(e) => {
+            println!("** Failed to open lookup file {path}: {e}");
+            1
+        }
+    }
+}
+
 /// Prints one record; what cannot be read is named.
-fn show(name: &str, key: &BStr, data: &[u8], utc: bool) {
+pub fn show(name: &str, key: &BStr, data: &[u8], utc: bool) {
     let time = |t: i64| show_time(t, utc);
     let shown = match name {
         "retry" => hints::decode::<Retry>(data).map(|r| {

@@ -11,9 +11,10 @@ use crate::hints::{self, HintsStore, Mode, SqliteStore};
 /// See the module.
 pub fn run(args: &[String]) -> i32 {
     let (exim, args) = Exim::from_arguments(args);
-    if args.is_empty() {
-        eprintln!("Usage: exinext [-C config] [-D macro] address-or-domain ...");
-        return 1;
+    let help = args.first().is_some_and(|a| a == "--help" || a == "-h");
+    if args.is_empty() || help {
+        println!("Usage: exinext [-C config] [-D macro] address-or-domain ...");
+        return i32::from(!help);
     }
     let spool = match exim.option("spool_directory") {
         Ok(s) if !s.is_empty() => s,
@@ -30,7 +31,9 @@ pub fn run(args: &[String]) -> i32 {
     for wanted in &args {
         // The pattern of what was asked for: hosts that routing gives for it, too.
         let mut patterns = vec![wanted.clone()];
-        if wanted.contains('@') || !wanted.contains(':') {
+        let is_host = wanted.trim_matches(['[', ']']).parse::<std::net::IpAddr>().is_ok();
+        let is_message = crate::spool::is_message_id(wanted.as_bytes());
+        if !is_host && !is_message {
             let address = if wanted.contains('@') { wanted.clone() } else { format!("postmaster@{wanted}") };
             if let Ok(text) = exim.ask(&["-v", "-bt", &address]) {
                 for line in text.lines() {

@@ -1,6 +1,6 @@
 //! `exiqgrep`: picks messages out of the list of the queue (manual section 54.2).
 
-use super::support::Exim;
+use super::support::{Exim, parse_queue, seconds_of_age};
 use crate::sys::pcre::{Options, Regex};
 
 const HELP: &str = "Exim message queue display utility.
@@ -30,22 +30,12 @@ Display options:
 \t-a\t\tAll recipients (including delivered)
 ";
 
-/// One message of the list.
-struct Entry {
-    age: String,
-    size: String,
-    id: String,
-    sender: String,
-    frozen: bool,
-    recipients: Vec<String>,
-}
-
 /// See the module.
 pub fn run(args: &[String]) -> i32 {
     let (mut exim, args) = Exim::from_arguments(args);
     let mut o = getopts::Options::new();
     for flag in ["h", "z", "x", "c", "l", "i", "b", "R", "a"] {
-        o.optflag(flag, "", "");
+        o.optflag(flag, if flag == "h" { "help" } else { "" }, "");
     }
     for value in ["f", "r", "s", "y", "o", "G", "E"] {
         o.optopt(value, "", "", "");
@@ -62,6 +52,10 @@ pub fn run(args: &[String]) -> i32 {
             return 1;
         }
     };
+    if !["f", "r", "s", "y", "o", "z", "x", "G", "c"].into_iter().any(|name| m.opt_present(name)) {
+        print!("{HELP}");
+        return 1;
+    }
     if let Some(path) = m.opt_str("E") {
         exim.path = path;
     }
@@ -76,7 +70,7 @@ pub fn run(args: &[String]) -> i32 {
             return 1;
         }
     };
-    let mut entries = parse(&text);
+    let mut entries = parse_queue(&text);
     let total = entries.len();
     let regex = |name: &str| m.opt_str(name).map(|s| Regex::new(s.as_bytes(), Options::CASELESS));
     let (f, r, s) = (regex("f"), regex("r"), regex("s"));
@@ -88,15 +82,26 @@ pub fn run(args: &[String]) -> i32 {
         Some(Ok(re)) => re.is_match(text.as_bytes()),
         _ => true,
     };
-    let seconds = |name: &str| m.opt_str(name).and_then(|v| v.parse::<i64>().ok());
+    let mut limits = Vec::new();
+    for name in ["y", "o"] {
+        match m.opt_str(name).map(|v| v.parse::<i64>()) {
+            None => limits.push(None),
+            Some(Ok(n)) => limits.push(Some(n)),
+            Some(Err(_)) => {
+                eprintln!("exiqgrep: -{name} needs a number of seconds");
+                return 1;
+            }
+        }
+    }
+    let (younger, older) = (limits[0], limits[1]);
     entries.retain(|e| {
         fits(&f, &e.sender)
             && (r.is_none() || e.recipients.iter().any(|a| fits(&r, a)))
             && fits(&s, &e.size)
             && !(m.opt_present("z") && !e.frozen)
             && !(m.opt_present("x") && e.frozen)
-            && seconds("y").is_none_or(|y| age_of(&e.age) <= y)
-            && seconds("o").is_none_or(|o| age_of(&e.age) >= o)
+            && younger.is_none_or(|y| seconds_of_age(&e.age) < y)
+            && older.is_none_or(|o| seconds_of_age(&e.age) > o)
     });
     if m.opt_present("R") {
         entries.reverse();
@@ -119,40 +124,4 @@ pub fn run(args: &[String]) -> i32 {
         }
     }
     0
-}
-
-fn parse(text: &str) -> Vec<Entry> {
-    let mut out: Vec<Entry> = Vec::new();
-    for line in text.lines() {
-        let mut words = line.split_whitespace();
-        if line.starts_with("        ") {
-            if let Some(e) = out.last_mut() {
-                e.recipients.push(line.trim().to_string());
-            }
-            continue;
-        }
-        if let (Some(age), Some(size), Some(id), Some(sender)) = (words.next(), words.next(), words.next(), words.next()) {
-            out.push(Entry {
-                age: age.into(),
-                size: size.into(),
-                id: id.into(),
-                sender: sender.into(),
-                frozen: line.contains("*** frozen ***"),
-                recipients: Vec::new(),
-            });
-        }
-    }
-    out
-}
-
-/// `5m`, `3h`, `2d` in seconds.
-fn age_of(text: &str) -> i64 {
-    let (n, unit) = text.split_at(text.len().saturating_sub(1));
-    let factor = match unit {
-        "d" => 86_400,
-        "h" => 3600,
-        "m" => 60,
-        _ => 1,
-    };
-    n.parse::<i64>().unwrap_or(0) * factor
 }

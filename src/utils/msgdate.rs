@@ -15,10 +15,17 @@ struct Output {
 /// See the module.
 pub fn run(args: &[String]) -> i32 {
     let (exim, args) = Exim::from_arguments(args);
+    // Long names may have one hyphen.
+    let long = |a: &String| a.len() > 2 && a.starts_with('-') && a.as_bytes()[1].is_ascii_alphabetic();
+    let args: Vec<String> = args.iter().map(|a| if long(a) { format!("-{a}") } else { a.clone() }).collect();
     let mut o = getopts::Options::new();
     o.optflag("u", "unix", "seconds since 1970").optflag("z", "zulu", "UTC");
     o.optflag("", "GMT", "UTC").optflag("", "UTC", "UTC").optflag("l", "local", "local time");
-    o.optopt("b", "base", "base of the numbers: 36 or 62", "N").optflag("", "base36", "").optflag("", "base62", "");
+    o.optopt("b", "base", "base of the numbers: 36 or 62", "N")
+        .optflag("", "base36", "")
+        .optflag("", "base62", "")
+        .optflag("", "b36", "")
+        .optflag("", "b62", "");
     o.optflag("", "pid", "the process id, too").optopt("", "localhost_number", "", "N").optflag("", "no-localhost_number", "");
     o.optflag("h", "help", "this text").optflag("", "man", "this text").optflag("", "debug", "");
     let usage = o.usage("Usage: exim_msgdate [options] message-id ...");
@@ -34,12 +41,12 @@ pub fn run(args: &[String]) -> i32 {
         }
     };
     let base = match m.opt_str("base").as_deref() {
-        None if m.opt_present("base36") => 36,
+        None if m.opt_present("base36") || m.opt_present("b36") => 36,
         None | Some("62") => 62,
         Some("36") => 36,
         Some(other) => {
-            eprintln!("exim_msgdate: {other} is not a base for message ids: 36 or 62");
-            return 1;
+            eprintln!("unknown base option {other}");
+            return REFUSED;
         }
     };
     let host_number = if m.opt_present("no-localhost_number") {
@@ -47,13 +54,20 @@ pub fn run(args: &[String]) -> i32 {
     } else {
         match m.opt_str("localhost_number").or_else(|| exim.option("localhost_number").ok().filter(|v| !v.is_empty())) {
             None => None,
-            Some(text) => match text.parse::<u64>() {
-                Ok(n) if n <= if base == 36 { 10 } else { 16 } => Some(n),
-                _ => {
-                    eprintln!("localhost {text} from message-id != given number");
-                    return 1;
+            Some(text) => {
+                let max = if base == 36 { 10 } else { 16 };
+                match text.parse::<u64>() {
+                    Ok(n) if n <= max => Some(n),
+                    Ok(_) => {
+                        eprintln!("localhost_number > {max}");
+                        return REFUSED;
+                    }
+                    Err(_) => {
+                        eprintln!("localhost_number must be a number >=0");
+                        return REFUSED;
+                    }
                 }
-            },
+            }
         }
     };
     let zulu = m.opt_present("z") || m.opt_present("GMT") || m.opt_present("UTC");
@@ -65,14 +79,28 @@ pub fn run(args: &[String]) -> i32 {
         base,
         host_number,
     };
-    let mut status = 0;
     for id in &m.free {
-        if !show(id, &out) {
-            eprintln!("exim_msgdate: \"{id}\" is not a message id");
-            status = 1;
+        match show(id, &out) {
+            Ok(()) => {}
+            Err(Bad::Form) => eprintln!("{id} not parsed"),
+            Err(Bad::Digits(part)) => {
+                eprintln!("{part} is not base {base}");
+                return REFUSED;
+            }
         }
     }
-    status
+    0
+}
+
+/// The exit status for what cannot be done at all.
+const REFUSED: i32 = 255;
+
+/// Why a text is no message id.
+enum Bad {
+    /// It does not look like one.
+    Form,
+    /// A part of it has digits that the base does not have.
+    Digits(String),
 }
 
 fn number(s: &str, base: u64) -> Option<u64> {
@@ -80,8 +108,7 @@ fn number(s: &str, base: u64) -> Option<u64> {
         let digit = match c {
             b'0'..=b'9' => c - b'0',
             b'A'..=b'Z' => c - b'A' + 10,
-            b'a'..=b'z' if base == 62 => c - b'a' + 36,
-            b'a'..=b'z' => c - b'a' + 10,
+            b'a'..=b'z' => c - b'a' + 36,
             _ => return None,
         };
         (u64::from(digit) < base).then_some(())?;
@@ -89,19 +116,29 @@ fn number(s: &str, base: u64) -> Option<u64> {
     })
 }
 
-/// Prints the times; false if the text is no id.
-fn show(text: &str, o: &Output) -> bool {
+/// Prints the times.
+fn show(text: &str, o: &Output) -> Result<(), Bad> {
     let bare = text.split_once('@').map_or(text, |(id, _)| id);
     let bare = if bare.len() > 6 { bare.strip_prefix('E').unwrap_or(bare) } else { bare };
     let parts: Vec<&str> = bare.split('-').collect();
-    let (seconds, pid, fraction) = match parts.as_slice() {
-        [t] if t.len() == 6 => (number(t, o.base), None, Some(0)),
+    if !parts.iter().all(|p| p.bytes().all(|b| b.is_ascii_alphanumeric())) {
+        return Err(Bad::Form);
+    }
+    let value = |part: &str| number(part, o.base).ok_or_else(|| Bad::Digits(part.to_string()));
+    let (seconds, pid, usec) = match parts.as_slice() {
+        [t] if t.len() == 6 => (value(t)?, None, 0),
         [t, p, f] if t.len() == 6 && matches!((p.len(), f.len()), (6, 2) | (11, 4)) => {
-            (number(t, o.base), number(p, o.base), number(f, o.base).map(|n| microseconds(n, f.len() == 4, o)))
+            let (seconds, pid, fraction) = (value(t)?, value(p)?, value(f)?);
+            if let Some(given) = o.host_number {
+                let found = host_of(fraction, f.len() == 4, o.base);
+                if found != given {
+                    eprintln!("localhost {found} from message-id != given number {given}");
+                }
+            }
+            (seconds, Some(pid), microseconds(fraction, f.len() == 4, o))
         }
-        _ => return false,
+        _ => return Err(Bad::Form),
     };
-    let (Some(seconds), Some(usec)) = (seconds, fraction) else { return false };
     let pid = match pid {
         Some(p) if o.pid => format!("\tpid {p}"),
         _ => String::new(),
@@ -119,7 +156,16 @@ fn show(text: &str, o: &Output) -> bool {
     if o.local {
         println!("{}.{usec:06} {}{pid}", stamp(b"%Y-%m-%d %H:%M:%S", true), stamp(b"%Z", true));
     }
-    true
+    Ok(())
+}
+
+/// The number of the host that the last part of an id has in it.
+fn host_of(n: u64, long: bool, base: u64) -> u64 {
+    match (long, base) {
+        (true, _) => n / 500_000,
+        (false, 36) => n / 100,
+        (false, _) => n / 200,
+    }
 }
 
 /// The last part of an id in microseconds. The older form counts 1/2000 s (1/1000 in base 36), less with a host number.

@@ -3,63 +3,22 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use bstr::ByteSlice;
-
 use super::report::Report;
 use super::{Outcome, Verified, VerifyOptions, callout};
 use crate::context::Context;
 use crate::log::debug;
-use crate::matching::{self, Match};
 use crate::rewrite;
-use crate::route::{Address, AddressKind, RouteLists, RouteOutcome, RoutePurpose, route_address};
+use crate::route::{Address, AddressKind, RouteLists, RouteOutcome, RoutePurpose, percent_hack, route_address};
 use crate::text::Text;
 
 /// More generated addresses than this are not followed.
 const MAX_GENERATED: usize = 10_000;
 
-/// An address ready for tests of its parts: local part unquoted, `percent_hack_domains` applied. The error is for a list
-/// that could not be tested.
+/// An address ready for tests of its parts: `percent_hack_domains` applied. The error is for a list that could not be tested.
 pub fn split_address(ctx: &mut Context, address: &Text) -> Result<Address, String> {
-    let mut addr = unquoted(Address::new(address.clone()));
-    let Some(list) = ctx.config.main.percent_hack_domains.get().cloned() else { return Ok(addr) };
-    loop {
-        let domain = addr.domain.clone();
-        match matching::match_domain_named(ctx, "percent_hack_domains", &domain, &list) {
-            Match::Yes => {}
-            Match::No => break,
-            Match::Defer(why) => return Err(why),
-        }
-        let Some(at) = addr.cc_local_part.rfind_byte(b'%') else { break };
-        let mut text = addr.cc_local_part.to_vec();
-        if let Some(c) = text.get_mut(at) {
-            *c = b'@';
-        }
-        let original = Arc::new(addr.clone());
-        addr = unquoted(Address::new(original.address.piece(text)));
-        // Only the address that was given is shown as its parent.
-        addr.parent = original.parent.clone().or(Some(original));
-    }
+    let mut addr = Address::new(address.clone());
+    percent_hack(ctx, &mut addr)?;
     Ok(addr)
-}
-
-/// A quoted local part stands for what is in the quotes.
-fn unquoted(mut addr: Address) -> Address {
-    let local = &addr.cc_local_part;
-    if !local.contains(&b'"') && !local.contains(&b'\\') {
-        return addr;
-    }
-    let mut plain = Vec::with_capacity(local.len());
-    let mut bytes = local.iter().copied();
-    while let Some(c) = bytes.next() {
-        match c {
-            b'"' => {}
-            b'\\' => plain.extend(bytes.next()),
-            c => plain.push(c),
-        }
-    }
-    addr.cc_local_part = local.piece(plain);
-    addr.local_part = addr.cc_local_part.to_lower();
-    addr
 }
 
 /// Verifies an address. `addr.failure` says why it failed; `addr.address_data` is the last that routing set.

@@ -129,7 +129,7 @@ pub fn check(ctx: &mut Context, domain: Option<&[u8]>) -> Csa {
         return verdict;
     }
     let rtype = if ip.is_ipv4() { RecordType::A } else { RecordType::Aaaa };
-    let answer = ctx.services.dns.lookup(&Query::new(&target, rtype));
+    let answer = dns::note::lookup(ctx, &Query::new(&target, rtype));
     match answer.outcome {
         dns::Outcome::Found => among(&mut answer.records.iter()),
         dns::Outcome::NoMatch | dns::Outcome::NoData => Csa::FailNoAddress,

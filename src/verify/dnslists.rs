@@ -278,7 +278,7 @@ fn look_up(ctx: &mut Context, domain: &BString, key: &[u8], prefix: &BString, it
         return Verdict::Ok;
     }
     if entry.text.is_none() {
-        let answer = ctx.services.dns.basic(&Query::new(&query, RecordType::Txt));
+        let answer = dns::note::basic(ctx, &Query::new(&query, RecordType::Txt));
         let text = answer.of_type(RecordType::Txt).find_map(|r| match &r.data {
             dns::RData::Text(strings) => strings.first().map(|s| s.to_vec().into()),
             _ => None,
@@ -292,7 +292,7 @@ fn look_up(ctx: &mut Context, domain: &BString, key: &[u8], prefix: &BString, it
 }
 
 fn ask(ctx: &mut Context, query: &BString, now: i64) -> Entry {
-    let answer = ctx.services.dns.basic(&Query::new(query, RecordType::A));
+    let answer = dns::note::basic(ctx, &Query::new(query, RecordType::A));
     let addresses: Vec<IpAddr> = answer.of_type(RecordType::A).filter_map(|r| r.data.address()).collect();
     let (outcome, ttl) = match answer.outcome {
         // Perhaps only a CNAME.

@@ -44,9 +44,7 @@ fn check(ctx: &mut Context) -> Outcome {
         return Outcome::Ok;
     }
     if ctx.session.host_name == HostName::Unknown {
-        let level = std::mem::take(&mut ctx.scratch.debug_level);
         host_name_lookup(ctx);
-        ctx.scratch.debug_level = level;
     }
     let temporary = ctx.session.host_name == HostName::Deferred;
     if let HostName::Found(found) = &ctx.session.host_name {
@@ -90,7 +88,7 @@ fn forward(ctx: &mut Context, name: &Text, ip: IpAddr) -> Option<bool> {
         HostSearch::Found { hosts, .. } => hosts
             .iter()
             .find(|h| h.address.is_some_and(|a| a.to_canonical() == ip.to_canonical()))
-            .map(|h| h.dnssec_address == Some(true)),
+            .map(|h| h.dnssec == Some(true)),
         _ => None,
     }
 }

@@ -12,16 +12,15 @@ use crate::matching::{self, Match};
 use crate::sys::{fd, net};
 use crate::text::Text;
 
-/// Longer answers are not read, longer names are cut.
-const MAX_ANSWER: usize = 1024;
+/// Longer answers are no answers, longer names are cut.
+const MAX_ANSWER: usize = 2048;
 const MAX_NAME: usize = 127;
-const PORT: u16 = 113;
 
 /// Asks, if the client is one of `rfc1413_hosts`; sets `$sender_ident`.
 pub fn ident(ctx: &mut Context) {
     let main = ctx.config.main.clone();
     let wait = main.rfc1413_query_timeout.0;
-    if wait <= 0 || ctx.session.host_ip.is_none() || ctx.session.sender_host_notsocket || ctx.session.host_port == 0 {
+    if wait <= 0 || ctx.session.host_ip.is_none() || ctx.session.host_port == 0 {
         return;
     }
     if matching::match_host_option(ctx, "rfc1413_hosts", &main.rfc1413_hosts) != Match::Yes {
@@ -58,7 +57,8 @@ fn ask(ctx: &Context, wait: Duration) -> Result<Option<Vec<u8>>, String> {
             .map_err(|e| format!("bind socket for ident failed: {}", crate::sys::error_text(&e)))?;
     }
     let deadline = Instant::now() + wait;
-    net::connect(socket.as_fd(), &SocketAddr::new(peer, PORT), Some(wait)).map_err(failed)?;
+    let port = u16::try_from(ctx.config.main.rfc1413_port.0).map_err(|_| "bad rfc1413_port")?;
+    net::connect(socket.as_fd(), &SocketAddr::new(peer, port), Some(wait)).map_err(failed)?;
     let question = format!("{} , {}\r\n", s.host_port, s.interface_port);
     fd::write_all_deadline(socket.as_fd(), question.as_bytes(), Some(deadline)).map_err(failed)?;
     let mut answer = Vec::new();
@@ -75,7 +75,8 @@ fn ask(ctx: &Context, wait: Duration) -> Result<Option<Vec<u8>>, String> {
 
 /// The name in `port , port : USERID : system : name`, if the ports are ours.
 fn name_of(answer: &[u8], theirs: u16, ours: u16) -> Option<Vec<u8>> {
-    let line = answer.lines().next()?;
+    // One that was cut off could name somebody else.
+    let line = answer.get(..answer.find_byte(b'\n')?)?;
     let mut parts = line.splitn(4, |c| *c == b':');
     let ports = parts.next()?.to_str().ok()?;
     let (a, b) = ports.split_once(',')?;
@@ -100,6 +101,7 @@ mod tests {
         assert_eq!(name_of(b"6193, 23 : USERID : UNIX : stjohns\r\n", 6193, 23), Some(b"stjohns".to_vec()));
         assert_eq!(name_of(b"6193, 24 : USERID : UNIX : stjohns\r\n", 6193, 23), None);
         assert_eq!(name_of(b"6193, 23 : ERROR : NO-USER\r\n", 6193, 23), None);
+        assert_eq!(name_of(b"6193,23:USERID:UNIX:stjohns", 6193, 23), None);
         assert_eq!(name_of(b"", 1, 2), None);
     }
 }

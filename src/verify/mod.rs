@@ -7,22 +7,24 @@ mod address;
 pub mod callout;
 pub mod command;
 pub mod csa;
-mod cutthrough;
+pub mod cutthrough;
 pub mod dnslists;
 pub mod headers;
 pub mod helo;
 pub mod host_name;
 mod ident;
 mod outcome;
+pub mod quota;
 mod report;
 mod vrfy;
 
 pub use address::{split_address, verify_address};
 pub use callout::CalloutOptions;
-pub use cutthrough::{cutthrough_data, end_cutthrough};
+pub use cutthrough::Cutthrough;
 pub use host_name::host_name_lookup;
 pub use ident::ident;
 pub use outcome::{Outcome, Verified, VerifiedSender, VerifyOptions};
+pub use quota::QuotaOptions;
 pub use vrfy::{Vrfy, expn, vrfy};
 
 /// A line of the `-bh` trace that is never indented.

@@ -27,8 +27,8 @@ pub struct VerifyOptions {
     pub fake_sender: bool,
     /// Redirection to a single address is success; else that one is verified too.
     pub success_on_redirect: bool,
-    /// `quota=` was given.
-    pub quota: bool,
+    /// `quota` was given: ask the mailbox, not only the routers.
+    pub quota: Option<super::QuotaOptions>,
     /// Ask the hosts.
     pub callout: Option<CalloutOptions>,
 }

@@ -106,7 +106,7 @@ impl Report {
             self.put("\n*** Error in setting up pipe, file, or autoreply:\n");
             self.put(addr.failure.message.as_deref().unwrap_or_default());
             self.put("\n");
-        } else if let Some(t) = &addr.transport {
+        } else if let Some(t) = addr.transport.as_ref().filter(|_| addr.failure.basic_errno == 0) {
             self.put(format!("\n  transport = {}\n", t.name));
         } else {
             self.put(" *** forbidden ***\n");
@@ -157,7 +157,7 @@ impl Report {
             if let Some(p) = h.port {
                 line.extend_from_slice(format!(" port={p}").as_bytes());
             }
-            if ctx.run.test_harness && h.dnssec_address == Some(true) {
+            if ctx.run.test_harness && h.dnssec == Some(true) {
                 line.extend_from_slice(b" AD");
             }
             if matches!(h.status, crate::route::HostStatus::UnusableRetry | crate::route::HostStatus::UnusableExpired) {

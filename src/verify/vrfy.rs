@@ -32,8 +32,17 @@ pub fn vrfy(ctx: &mut Context, address: &Text) -> Vrfy {
     }
 }
 
-/// EXPN: the lines of the answer, one level of expansion.
+/// EXPN: the lines of the answer, one level of expansion. It only tries the address out, so what is logged on the way goes
+/// to stderr.
 pub fn expn(ctx: &mut Context, address: &Text) -> Vec<BString> {
+    let run = ctx.run.clone();
+    ctx.run = std::sync::Arc::new(crate::context::Run { log_testing: true, ..(*run).clone() });
+    let lines = expand_address(ctx, address);
+    ctx.run = run;
+    lines
+}
+
+fn expand_address(ctx: &mut Context, address: &Text) -> Vec<BString> {
     let mut address = address.clone();
     if crate::rewrite::find_at(&address).is_none() {
         address = crate::rewrite::qualify(ctx, &address, true);

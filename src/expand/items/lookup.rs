@@ -23,9 +23,9 @@ pub fn lookup(ctx: &mut Context, args: &ItemArgs, out: &mut Text) -> Result<(), 
     let result = match hooks::lookup(ctx, spec, key, file) {
         Ok(found) => yes_no(ctx, args, "lookup", found, out),
         Err(ExpandError::Defer(m)) => {
-            let m = format!("lookup of \"{}\" gave DEFER: {}", shown(key), super::lists::quoted(&m));
-            ctx.scratch.search_error = Some(m.clone());
-            Err(ExpandError::Defer(m))
+            let text = format!("lookup of \"{}\" gave DEFER: {}", shown(key), super::lists::quoted(&m));
+            ctx.scratch.search_error = Some(m);
+            Err(ExpandError::Defer(text))
         }
         Err(e) => Err(e),
     };

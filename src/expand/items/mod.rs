@@ -17,6 +17,7 @@ pub mod srs;
 pub mod strings;
 mod subst;
 
+pub use files::open_failed;
 pub use lists::check_number as check_list_number;
 
 use super::ExpandError;

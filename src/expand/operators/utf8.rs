@@ -28,7 +28,7 @@ pub fn clean(_: &mut Context, _: &str, _: Option<&[u8]>, s: Text) -> Result<Text
             0..=0x7f => 0,
             0xc2..=0xdf => 1,
             0xe0..=0xef => 2,
-            0xf0..=0xf4 => 3,
+            0xf0..=0xf7 => 3,
             _ => {
                 out.push(b'?');
                 rest = tail;

@@ -12,11 +12,11 @@ const fn filter(name: &'static str, f: super::VarFn) -> VarDef {
 }
 
 fn n(ctx: &Context, i: usize) -> Option<Text> {
-    num(ctx.address.filter_n.get(i).copied().unwrap_or(0))
+    num(ctx.scratch.filter_n.get(i).copied().unwrap_or(0))
 }
 
 fn sn(ctx: &Context, i: usize) -> Option<Text> {
-    num(ctx.address.filter_sn.get(i).copied().unwrap_or(0))
+    num(ctx.scratch.filter_sn.get(i).copied().unwrap_or(0))
 }
 
 /// This group.

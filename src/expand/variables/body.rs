@@ -1,11 +1,12 @@
 //! `$message_body` and `$message_body_end`: read from the data file of the message when they are asked for.
 
 use std::fs::File;
-use std::io::{Read, Seek, SeekFrom};
-use std::os::fd::OwnedFd;
+use std::io::{self, Read};
+use std::os::unix::fs::FileExt;
+use std::sync::Arc;
 
 use super::{VarDef, v};
-use crate::context::Context;
+use crate::context::{BodySource, Context};
 use crate::sys::file;
 use crate::text::Text;
 
@@ -18,6 +19,13 @@ pub fn keep(ctx: &mut Context) {
         if let Some(text) = body(ctx, end) {
             ctx.scratch.named.insert(name, text);
         }
+    }
+}
+
+/// Forgets what `keep` has read.
+pub fn forget(ctx: &mut Context) {
+    for name in ["message_body", "message_body_end"] {
+        ctx.scratch.named.remove(name);
     }
 }
 
@@ -49,43 +57,62 @@ fn body(ctx: &Context, end: bool) -> Option<Text> {
     if let Some(text) = ctx.scratch.named.get(kept) {
         return Some(text.clone());
     }
-    let path = ctx.message.data_path.as_ref()?;
     let visible = usize::try_from(ctx.config.main.message_body_visible.0).unwrap_or(0);
-    let data = read(path, visible, end).ok()?;
-    Some(Text::tainted(printable(ctx, data)))
+    let data = Body::open(ctx.message.body.as_ref()?).and_then(|b| b.piece(visible, end));
+    Some(Text::tainted(printable(ctx, data.ok()?)))
 }
 
-/// Opens a data file, to be read from where the body begins.
-pub fn open(path: &[u8]) -> std::io::Result<File> {
-    let fd: OwnedFd = file::open(path, file::Flags::READ, 0)?;
-    let mut f = File::from(fd);
-    let mut head = [0u8; MAX_FIRST_LINE];
+/// The body in a data file, read without moving the file's position, which others may share.
+pub struct Body {
+    file: Arc<File>,
+    /// Where the body begins.
+    first: u64,
+    /// Where the next read is.
+    at: u64,
+}
+
+impl Body {
+    /// To be read from where the body begins.
+    pub fn open(source: &BodySource) -> io::Result<Self> {
+        let file = match source {
+            BodySource::Path(path) => Arc::new(File::from(file::open(path, file::Flags::READ, 0)?)),
+            BodySource::Open(f) => f.clone(),
+        };
+        let head = read_at(&file, 0, MAX_FIRST_LINE)?;
+        let first = head.iter().position(|c| *c == b'\n').map_or(0, |n| n + 1) as u64;
+        Ok(Body { file, first, at: first })
+    }
+
+    /// Where the body begins in the file.
+    pub fn start(&self) -> u64 {
+        self.first
+    }
+
+    /// The first bytes of it, or the last.
+    fn piece(&self, visible: usize, end: bool) -> io::Result<Vec<u8>> {
+        let size = self.file.metadata()?.len();
+        let wanted = size.saturating_sub(self.first).min(visible as u64);
+        read_at(&self.file, if end { size - wanted } else { self.first }, usize::try_from(wanted).unwrap_or(usize::MAX))
+    }
+}
+
+impl Read for Body {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        let n = self.file.read_at(buf, self.at)?;
+        self.at += n as u64;
+        Ok(n)
+    }
+}
+
+fn read_at(f: &File, start: u64, wanted: usize) -> io::Result<Vec<u8>> {
+    let mut data = vec![0; wanted];
     let mut got = 0;
-    while got < head.len() {
-        match f.read(head.get_mut(got..).unwrap_or_default())? {
+    while let Some(rest) = data.get_mut(got..).filter(|r| !r.is_empty()) {
+        match f.read_at(rest, start + got as u64)? {
             0 => break,
             n => got += n,
         }
     }
-    let first = head.iter().take(got).position(|c| *c == b'\n').map_or(0, |n| n + 1) as u64;
-    f.seek(SeekFrom::Start(first))?;
-    Ok(f)
-}
-
-/// Where the body begins in a data file.
-pub fn start(path: &[u8]) -> std::io::Result<u64> {
-    open(path)?.stream_position()
-}
-
-fn read(path: &[u8], visible: usize, end: bool) -> std::io::Result<Vec<u8>> {
-    let mut f = open(path)?;
-    let first = f.stream_position()?;
-    let size = f.seek(SeekFrom::End(0))?;
-    let body = size.saturating_sub(first);
-    let wanted = body.min(visible as u64);
-    let start = if end { size - wanted } else { first };
-    f.seek(SeekFrom::Start(start))?;
-    let mut data = Vec::new();
-    f.take(wanted).read_to_end(&mut data)?;
+    data.truncate(got);
     Ok(data)
 }

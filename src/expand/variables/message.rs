@@ -23,7 +23,7 @@ fn recipients_visible(c: &Context) -> bool {
                 | Where::NotSmtpMime
                 | Where::NotSmtpStart
         ),
-        None => c.address.local_part.is_none(),
+        None => c.scratch.shows_recipients || c.address.local_part.is_none(),
     }
 }
 
@@ -112,6 +112,7 @@ pub static VARIABLES: &[VarDef] = &[
     v("originator_gid", |c| num(c.message.originator_gid)),
     v("originator_uid", |c| num(c.message.originator_uid)),
     v("prdr_requested", |c| yes_no(c.message.prdr)),
+    v("requiretls", |c| yes_no(c.message.requiretls)),
     v("queue_name", |c| own(if c.message.queue_name.is_empty() { &c.session.queue_name } else { &c.message.queue_name })),
     v("rcpt_count", |c| num(c.message.rcpt_count)),
     v("rcpt_defer_count", |c| num(c.message.rcpt_defer_count)),

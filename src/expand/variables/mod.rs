@@ -182,6 +182,7 @@ pub fn groups() -> impl Iterator<Item = &'static VarDef> {
         site::VARIABLES,
         times::VARIABLES,
         tls::VARIABLES,
+        crate::mail_auth::variables::VARIABLES,
     ]
     .into_iter()
     .flatten()
@@ -189,6 +190,9 @@ pub fn groups() -> impl Iterator<Item = &'static VarDef> {
 
 /// Adds to the message of an unknown variable what may be wrong with its name.
 pub fn unknown(message: String, name: &[u8]) -> String {
+    if let Some(hint) = crate::event::renamed_variable(name) {
+        return format!("{message} ({hint})");
+    }
     let Some(rest) = name.strip_prefix(b"acl_") else { return message };
     let why = match rest {
         [b'c' | b'm', c, ..] if c.is_ascii_alphabetic() => {
@@ -200,7 +204,8 @@ pub fn unknown(message: String, name: &[u8]) -> String {
     format!("{message} ({why})")
 }
 
-const fn v(name: &'static str, f: VarFn) -> VarDef {
+/// A row with a function.
+pub const fn v(name: &'static str, f: VarFn) -> VarDef {
     VarDef { name, kind: Kind::Value(f) }
 }
 

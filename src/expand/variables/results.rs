@@ -1,6 +1,6 @@
 //! Variables that earlier work left behind: arguments and results of ACLs, lookups, scanners, signatures, `${run}`.
 
-use super::{VarDef, bit, named, num, own, v};
+use super::{VarDef, bit, num, own, v};
 use crate::context::Context;
 use crate::scan::mime;
 use crate::text::Text;
@@ -12,9 +12,6 @@ fn acl_arg(c: &Context, n: usize) -> Option<Text> {
 fn mime_part(c: &Context) -> Option<&mime::Part> {
     c.message.scan.mime.part.as_ref()
 }
-
-/// What a signature without an expiry or a body limit shows.
-const NEVER: &str = "9999999999999";
 
 /// This group.
 pub static VARIABLES: &[VarDef] = &[
@@ -29,42 +26,10 @@ pub static VARIABLES: &[VarDef] = &[
     v("acl_arg9", |c| acl_arg(c, 8)),
     v("acl_narg", |c| num(c.acl.args.len())),
     v("acl_verify_message", |c| c.acl.verify_message.clone()),
-    v("arc_domains", |c| named(c, "arc_domains", "")),
-    v("arc_oldest_pass", |c| named(c, "arc_oldest_pass", "")),
-    v("arc_state", |c| named(c, "arc_state", "")),
-    v("arc_state_reason", |c| named(c, "arc_state_reason", "")),
     v("av_failed", |c| bit(c.message.scan.malware.failed)),
     v("csa_status", |c| c.scratch.csa_status.as_ref().and_then(own)),
     v("dcc_header", |c| Some(Text::tainted(c.message.scan.dcc.header.as_slice()))),
     v("dcc_result", |c| Some(Text::clean(c.message.scan.dcc.result()))),
-    v("dkim_algo", |c| named(c, "dkim_algo", "")),
-    v("dkim_bodylength", |c| named(c, "dkim_bodylength", NEVER)),
-    v("dkim_canon_body", |c| named(c, "dkim_canon_body", "")),
-    v("dkim_canon_headers", |c| named(c, "dkim_canon_headers", "")),
-    v("dkim_copiedheaders", |c| named(c, "dkim_copiedheaders", "")),
-    v("dkim_created", |c| named(c, "dkim_created", "0")),
-    v("dkim_cur_signer", |c| named(c, "dkim_cur_signer", "")),
-    v("dkim_domain", |c| named(c, "dkim_domain", "")),
-    v("dkim_expires", |c| named(c, "dkim_expires", NEVER)),
-    v("dkim_headernames", |c| named(c, "dkim_headernames", "")),
-    v("dkim_identity", |c| named(c, "dkim_identity", "")),
-    v("dkim_key_granularity", |c| named(c, "dkim_key_granularity", "")),
-    v("dkim_key_length", |c| named(c, "dkim_key_length", "0")),
-    v("dkim_key_nosubdomains", |c| named(c, "dkim_key_nosubdomains", "0")),
-    v("dkim_key_notes", |c| named(c, "dkim_key_notes", "")),
-    v("dkim_key_srvtype", |c| named(c, "dkim_key_srvtype", "")),
-    v("dkim_key_testing", |c| named(c, "dkim_key_testing", "0")),
-    v("dkim_selector", |c| named(c, "dkim_selector", "")),
-    v("dkim_signers", |c| named(c, "dkim_signers", "")),
-    v("dkim_verify_reason", |c| named(c, "dkim_verify_reason", "")),
-    v("dkim_verify_signers", |c| c.config.main.dkim_verify_signers.raw().map(Text::clean)),
-    v("dkim_verify_status", |c| named(c, "dkim_verify_status", "")),
-    v("dmarc_alignment_dkim", |c| named(c, "dmarc_alignment_dkim", "")),
-    v("dmarc_alignment_spf", |c| named(c, "dmarc_alignment_spf", "")),
-    v("dmarc_domain_policy", |c| named(c, "dmarc_domain_policy", "")),
-    v("dmarc_status", |c| named(c, "dmarc_status", "")),
-    v("dmarc_status_text", |c| named(c, "dmarc_status_text", "")),
-    v("dmarc_used_domain", |c| named(c, "dmarc_used_domain", "")),
     v("dnslist_domain", |c| c.scratch.dnslist_domain.clone()),
     v("dnslist_matched", |c| c.scratch.dnslist_matched.clone()),
     v("dnslist_text", |c| c.scratch.dnslist_text.clone()),
@@ -100,12 +65,6 @@ pub static VARIABLES: &[VarDef] = &[
     v("sender_rate_period", |c| c.scratch.sender_rate_period.as_ref().and_then(own)),
     v("sender_verify_failure", |c| c.acl.sender_verify_failure.map(Text::clean)),
     v("spf_guess", |c| c.config.main.spf_guess.raw().map(Text::clean)),
-    v("spf_header_comment", |c| named(c, "spf_header_comment", "")),
-    v("spf_received", |c| named(c, "spf_received", "")),
-    v("spf_result", |c| named(c, "spf_result", "")),
-    v("spf_result_guessed", |c| named(c, "spf_result_guessed", "")),
-    v("spf_smtp_comment", |c| named(c, "spf_smtp_comment", "")),
-    v("spf_used_domain", |c| named(c, "spf_used_domain", "")),
     v("srs_recipient", |c| c.scratch.srs_recipient.clone()),
     v("value", |c| c.scratch.value.clone()),
 ];

@@ -15,9 +15,11 @@ use bstr::{BString, ByteSlice};
 use super::checks::{Refusal, Verdict};
 use super::pipeline::Options;
 use crate::acl::{AclResult, Verdict as Says, Where};
+use crate::context::message::BodySource;
 use crate::context::session::HostName;
 use crate::context::{Context, Header, Recipient};
-use crate::expand::{ExpandError, Template, expand, variables::body};
+use crate::expand::variables::body::Body;
+use crate::expand::{ExpandError, Template, expand};
 use crate::log::{self, Which};
 use crate::matching::{self, Match};
 use crate::parse::decode_2047;
@@ -204,8 +206,8 @@ fn converse(ctx: &mut Context, options: &Options, library: &[u8]) -> Result<Ende
 
 /// All that the function gets.
 fn request(ctx: &mut Context, options: &Options, library: &[u8]) -> Result<Vec<u8>, String> {
-    let data = ctx.message.data_path.clone().ok_or("there is no body")?;
-    let start = body::start(&data).map_err(|e| error_text(&e))?;
+    let Some(source @ BodySource::Path(data)) = &ctx.message.body else { return Err("there is no data file".into()) };
+    let (data, start) = (data.clone(), Body::open(source).map_err(|e| error_text(&e))?.start());
     let message = Message {
         headers: ctx.message.headers.iter().map(|h| (spool::header_letter(h.kind), h.text.to_vec())).collect(),
         recipients: ctx.message.recipients.iter().map(|r| (r.address.to_vec(), None)).collect(),

@@ -9,6 +9,7 @@ use super::{
 use crate::context::Context;
 use crate::dns::{Answer, Outcome, Query, RData, RecordType};
 use crate::expand::Template;
+use crate::matching;
 use crate::route::HostItem;
 use crate::text::Text;
 
@@ -37,20 +38,24 @@ pub fn find_by_dns(ctx: &mut Context, domain: &HostItem, wants: &DnsWants<'_>, o
     let require = in_dnssec(ctx, name, "require", options.dnssec_require, options.trace);
     let request = in_dnssec(ctx, name, "request", options.dnssec_request, options.trace);
     let dnssec = Dnssec { request, require };
+    ctx.address.lookup_dnssec = None;
     let mut full = name.clone();
     if let Some(service) = wants.srv_service {
         let srv_name = BString::from([b"_", service, b"._tcp.", name.as_bytes()].concat());
         let answer = ask(ctx, &srv_name, RecordType::Srv, options, dnssec);
         match answer.outcome {
-            Outcome::Found if dnssec.lacking(&answer) => return HostSearch::Insecure,
             Outcome::Found => {
+                let secure = dnssec.of(ctx, &answer);
+                if dnssec.lacking(secure) {
+                    return HostSearch::Insecure;
+                }
                 let records = srv_records(&answer);
                 if let [(_, _, _, target)] = records.as_slice()
                     && (target.is_empty() || *target == ".")
                 {
                     return HostSearch::Failed(Failed::NoService);
                 }
-                let hosts = order_srv(ctx, domain, &records, answer.ad);
+                let hosts = order_srv(ctx, domain, &records, secure);
                 return addresses_of(ctx, hosts, full, wants, options, dnssec);
             }
             Outcome::Again | Outcome::Fail if !again_is_nonexistent(ctx, name) && !in_fail_domains(ctx, name, wants.srv_fail) => {
@@ -63,7 +68,8 @@ pub fn find_by_dns(ctx: &mut Context, domain: &HostItem, wants: &DnsWants<'_>, o
         let answer = ask(ctx, name, RecordType::Mx, options, dnssec);
         match answer.outcome {
             Outcome::Found => {
-                if dnssec.lacking(&answer) {
+                let secure = dnssec.of(ctx, &answer);
+                if dnssec.lacking(secure) {
                     return HostSearch::Insecure;
                 }
                 full = Text::tainted(answer.name.clone());
@@ -81,6 +87,7 @@ pub fn find_by_dns(ctx: &mut Context, domain: &HostItem, wants: &DnsWants<'_>, o
                 }
                 let mut hosts: Vec<HostItem> = Vec::new();
                 for (preference, exchange) in records {
+                    let sort_key = order::key(ctx, i64::from(preference));
                     // The same name twice: the better preference stays.
                     if let Some(i) = hosts.iter().position(|h| h.name.eq_ignore_ascii_case(&exchange)) {
                         if hosts[i].mx <= i32::from(preference) {
@@ -88,12 +95,11 @@ pub fn find_by_dns(ctx: &mut Context, domain: &HostItem, wants: &DnsWants<'_>, o
                         }
                         hosts.remove(i);
                     }
-                    let sort_key = order::key(ctx, i64::from(preference));
                     let item = HostItem {
                         name: Text::tainted(exchange),
                         mx: i32::from(preference),
                         sort_key,
-                        dnssec_mx: Some(answer.ad),
+                        dnssec: secure,
                         port: domain.port,
                         ..HostItem::default()
                     };
@@ -112,17 +118,13 @@ pub fn find_by_dns(ctx: &mut Context, domain: &HostItem, wants: &DnsWants<'_>, o
     }
     let host = HostItem { mx: -1, ..domain.clone() };
     match addresses(ctx, &host, wants, options, dnssec) {
-        Addresses::Found(mut hosts, canonical) => {
-            if let Some(c) = canonical {
-                full = c;
-            }
-            for h in &mut hosts {
-                h.name = full.clone();
+        Addresses::Found(mut hosts, found_as) => {
+            if let Some(name) = found_as {
+                full = name;
             }
             let is_local = options.check_local && local::scan(ctx, &mut hosts).first_is_local;
             HostSearch::Found { hosts, name: full, local: is_local, removed: false, from_mx: false }
         }
-        Addresses::Ignored => HostSearch::Failed(Failed::AllIgnored),
         Addresses::None => HostSearch::Failed(Failed::NoRecords),
         Addresses::Again => HostSearch::Again,
         Addresses::Insecure => HostSearch::Insecure,
@@ -136,8 +138,19 @@ struct Dnssec {
 }
 
 impl Dnssec {
-    fn lacking(self, answer: &Answer) -> bool {
-        self.require && !answer.ad
+    /// Is the answer secure? None if nobody asked; `$lookup_dnssec_authenticated` says it too.
+    fn of(self, ctx: &mut Context, answer: &Answer) -> Option<bool> {
+        let secure = (self.request || self.require).then(|| matching::dns_secure(ctx, answer));
+        ctx.address.lookup_dnssec = match (secure, ctx.address.lookup_dnssec) {
+            // One insecure step makes the whole insecure.
+            (Some(true), Some(false)) => Some(false),
+            _ => secure,
+        };
+        secure
+    }
+
+    fn lacking(self, secure: Option<bool>) -> bool {
+        self.require && secure != Some(true)
     }
 }
 
@@ -149,7 +162,7 @@ fn ask(ctx: &mut Context, name: &[u8], rtype: RecordType, options: &LookupOption
         search_parents: options.search_parents,
         dnssec: dnssec.request || dnssec.require,
     };
-    ctx.services.dns.lookup(&query)
+    crate::dns::note::lookup(ctx, &query)
 }
 
 type Srv = (u16, u16, u16, BString);
@@ -167,7 +180,7 @@ fn srv_records(answer: &Answer) -> Vec<Srv> {
 }
 
 /// The order of RFC 2782: by priority, and among equals at random by weight, those of weight 0 first in the sum.
-fn order_srv(ctx: &mut Context, domain: &HostItem, records: &[Srv], ad: bool) -> Vec<HostItem> {
+fn order_srv(ctx: &mut Context, domain: &HostItem, records: &[Srv], secure: Option<bool>) -> Vec<HostItem> {
     let mut left: Vec<&Srv> = records.iter().collect();
     let mut out = Vec::new();
     while let Some(first) = left.first() {
@@ -192,7 +205,7 @@ fn order_srv(ctx: &mut Context, domain: &HostItem, records: &[Srv], ad: bool) ->
                 mx: i32::from(*priority),
                 sort_key: out.len() as i64 * 1000,
                 port: Some(*port),
-                dnssec_mx: Some(ad),
+                dnssec: secure,
                 ..domain.clone()
             });
         }
@@ -210,46 +223,69 @@ fn addresses_of(
     dnssec: Dnssec,
 ) -> HostSearch {
     let mut out = Vec::new();
-    let (mut again, mut ignored, mut insecure, mut literal) = (false, false, false, false);
+    let (mut again, mut insecure, mut literal) = (false, false, false);
+    let best = hosts.first().map(|h| h.name.clone()).unwrap_or_default();
     for host in hosts {
-        if let Some(ip) = super::literal(&host.name) {
-            literal = true;
-            if ctx.config.main.allow_mx_to_ip {
-                out.push(with_address(&host, ip));
+        let found = match super::literal(&host.name) {
+            Some(_) if !ctx.config.main.allow_mx_to_ip => {
+                literal = true;
+                Addresses::None
             }
-            continue;
-        }
-        let plain = LookupOptions { qualify_single: false, search_parents: false, ..*options };
-        match addresses(ctx, &host, wants, &plain, dnssec) {
-            Addresses::Found(list, _) => out.extend(list),
-            Addresses::Ignored => ignored = true,
+            Some(ip) => match ignored(ctx, options.ignore, &host.name, ip) {
+                true => Addresses::None,
+                false => Addresses::Found(vec![with_address(&host, ip)], None),
+            },
+            None => {
+                let plain = LookupOptions { qualify_single: false, search_parents: false, ..*options };
+                addresses(ctx, &host, wants, &plain, dnssec)
+            }
+        };
+        match found {
+            Addresses::Found(list, _) => {
+                out.extend(list);
+                continue;
+            }
             Addresses::None => {}
-            Addresses::Again => {
-                again = true;
-                // Kept without an address, so that deliveries to worse hosts know of it.
-                out.push(host);
-            }
+            Addresses::Again => again = true,
             Addresses::Insecure => insecure = true,
         }
+        // Kept without an address for now: that this host is a worse choice than it matters.
+        out.push(host);
     }
-    let usable = out.iter().any(|h| h.address.is_some());
-    if !usable {
+    without_repeats(&mut out);
+    // SRV records, which alone have ports where they are wanted, have an order of their own.
+    if wants.srv_service.is_none() || out.iter().all(|h| h.port.is_none()) {
+        preferred_family_first(&mut out, wants.ipv4_first);
+    }
+    let scan = if options.check_local { local::scan(ctx, &mut out) } else { local::Scan::default() };
+    out.retain(|h| h.address.is_some());
+    if out.is_empty() {
         if again {
             return HostSearch::Again;
         }
         if insecure {
             return HostSearch::Insecure;
         }
-        return HostSearch::Failed(if ignored { Failed::AllIgnored } else { Failed::AllMxBad(literal) });
+        return HostSearch::Failed(Failed::AllMxBad { literal, best });
     }
-    out.retain(|h| h.address.is_some());
-    let scan = if options.check_local { local::scan(ctx, &mut out) } else { local::Scan::default() };
     HostSearch::Found { hosts: out, name: full, local: scan.first_is_local, removed: scan.removed, from_mx: true }
 }
 
+/// The same address twice: the better preference is enough. Another port is another server.
+fn without_repeats(hosts: &mut Vec<HostItem>) {
+    let mut seen = std::collections::HashSet::new();
+    hosts.retain(|h| h.address.is_none_or(|ip| seen.insert((ip, h.port))));
+}
+
+/// Among hosts of one preference those of the preferred address family come first.
+fn preferred_family_first(hosts: &mut [HostItem], ipv4_first: bool) {
+    let late = |h: &HostItem| h.address.is_some_and(|ip| ip.is_ipv4() != ipv4_first);
+    hosts.sort_by_key(|h| (h.mx, late(h)));
+}
+
 enum Addresses {
+    /// The hosts, and the full name that they were found under: an alias is not replaced by what it stands for.
     Found(Vec<HostItem>, Option<Text>),
-    Ignored,
     None,
     Again,
     Insecure,
@@ -261,26 +297,32 @@ fn addresses(ctx: &mut Context, host: &HostItem, wants: &DnsWants<'_>, options: 
     let types: &[RecordType] = if v4_only { &[RecordType::A] } else { &[RecordType::Aaaa, RecordType::A] };
     let mut out = Vec::new();
     let mut canonical = None;
-    let (mut again, mut any_ignored, mut insecure) = (false, false, false);
+    let (mut again, mut insecure) = (false, false);
     for rtype in types {
         let answer = ask(ctx, &host.name, *rtype, options, dnssec);
         match answer.outcome {
             Outcome::Found => {
-                if dnssec.lacking(&answer) {
+                let secure = dnssec.of(ctx, &answer);
+                if dnssec.lacking(secure) {
                     insecure = true;
                     continue;
                 }
+                // An insecure MX that leads to a secure address proves nothing.
+                let dnssec = if host.dnssec == Some(false) { Some(false) } else { secure };
                 canonical = Some(Text::tainted(answer.name.clone()));
-                let list: Vec<std::net::IpAddr> = answer.of_type(*rtype).filter_map(|r| r.data.address()).collect();
-                for ip in list {
+                for (owner, ip) in answer.of_type(*rtype).filter_map(|r| Some((&r.name, r.data.address()?))) {
                     if ignored(ctx, options.ignore, &host.name, ip) {
-                        any_ignored = true;
                         continue;
                     }
                     let late = if wants.ipv4_first { ip.is_ipv6() } else { ip.is_ipv4() };
                     let base = if host.mx >= 0 { i64::from(host.mx) } else { 0 };
                     let sort_key = order::key(ctx, base) + if late { 500 } else { 0 };
-                    let item = HostItem { sort_key, dnssec_address: Some(answer.ad), ..with_address(host, ip) };
+                    let mut item = HostItem { sort_key, dnssec, ..with_address(host, ip) };
+                    if !owner.eq_ignore_ascii_case(&host.name) {
+                        // It is called by the name that the alias stands for.
+                        item.name = Text::tainted(owner.clone());
+                        item.cert_name = super::cert_name(&host.name, &item.name);
+                    }
                     order::insert(&mut out, item);
                 }
             }
@@ -293,8 +335,6 @@ fn addresses(ctx: &mut Context, host: &HostItem, wants: &DnsWants<'_>, options: 
     }
     if insecure {
         Addresses::Insecure
-    } else if any_ignored {
-        Addresses::Ignored
     } else if again && !again_is_nonexistent(ctx, host.name.as_bytes()) {
         Addresses::Again
     } else {
@@ -307,9 +347,10 @@ impl std::fmt::Display for Failed {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
             Failed::NoRecords => "no records",
-            Failed::AllMxBad(false) => "all relevant MX records point to non-existent hosts",
-            Failed::AllMxBad(true) => "all relevant MX records point to non-existent hosts or (invalidly) to IP addresses",
-            Failed::AllIgnored => "all host address lookups ignored",
+            Failed::AllMxBad { literal: false, .. } => "all relevant MX records point to non-existent hosts",
+            Failed::AllMxBad { literal: true, .. } => {
+                "all relevant MX records point to non-existent hosts or (invalidly) to IP addresses"
+            }
             Failed::NoService => "an MX or SRV record indicated no SMTP service",
         })
     }

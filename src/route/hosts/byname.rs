@@ -15,7 +15,9 @@ pub fn find_by_name(ctx: &mut Context, host: &HostItem, options: &LookupOptions<
     let (mut again, mut any) = (false, false);
     if let Some(ip) = literal(&host.name) {
         any = true;
-        found.push(with_address(host, ip));
+        if !ignored(ctx, options.ignore, &host.name, ip) {
+            found.push(with_address(host, ip));
+        }
     } else {
         for family in families {
             match ctx.services.dns.host_by_name(&host.name, *family) {
@@ -40,7 +42,7 @@ pub fn find_by_name(ctx: &mut Context, host: &HostItem, options: &LookupOptions<
     }
     if found.is_empty() {
         if any {
-            return HostSearch::Failed(Failed::AllIgnored);
+            return HostSearch::Failed(Failed::NoRecords);
         }
         let during = match ctx.message.id.is_empty() && ctx.session.host_address.is_some() {
             true => format!(" (during {})", crate::context::names::connection_info(ctx)),
@@ -48,7 +50,7 @@ pub fn find_by_name(ctx: &mut Context, host: &HostItem, options: &LookupOptions<
         };
         let text = format!("no IP address found for host {}{during}", host.name);
         log::hdebug!(ctx, HOST_LOOKUP, "{text}");
-        if !again {
+        if !again && !ctx.run.log_testing {
             log::write(ctx, Some(Selector::HostLookupFailed), Which::MAIN, text.as_bytes());
         }
         if again && !super::again_is_nonexistent(ctx, &host.name) {

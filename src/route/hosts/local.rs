@@ -33,7 +33,7 @@ pub fn scan(ctx: &mut Context, hosts: &mut Vec<HostItem>) -> Scan {
                 None => false,
             }
         };
-        if !(treated || (same_port && (ip.is_loopback() || own.contains(&ip)))) {
+        if !(treated || (same_port && (ip.is_loopback() || ip.is_unspecified() || own.contains(&ip)))) {
             continue;
         }
         let mx = hosts[i].mx;

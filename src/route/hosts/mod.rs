@@ -47,14 +47,17 @@ pub enum HostSearch {
 }
 
 /// Why a search failed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Failed {
-    /// No records.
+    /// No records, or none whose address is not in `ignore_target_hosts`.
     NoRecords,
-    /// There are MX records, but none has an address; `true`: at least one is an IP address.
-    AllMxBad(bool),
-    /// All addresses are in `ignore_target_hosts`.
-    AllIgnored,
+    /// There are MX records, but none has a usable address.
+    AllMxBad {
+        /// At least one is an IP address.
+        literal: bool,
+        /// The most preferred name.
+        best: Text,
+    },
     /// A null MX (RFC 7505) or SRV: no mail service.
     NoService,
 }
@@ -151,6 +154,14 @@ fn in_domains(ctx: &mut Context, name: &Text, list: Option<&Template>) -> bool {
 /// Is an AGAIN for this name to be taken as "does not exist" (`dns_again_means_nonexist`)?
 fn again_is_nonexistent(ctx: &mut Context, name: &[u8]) -> bool {
     matching::again_means_nonexist(ctx, name)
+}
+
+/// The name that a certificate must have if it is not `full`: that at the head of the chain of CNAMEs that led there
+/// (manual section 42.6). A name that was only widened by a search domain is no such chain.
+fn cert_name(asked: &Text, full: &Text) -> Option<Text> {
+    let widened = full.get(..asked.len()).is_some_and(|f| f.eq_ignore_ascii_case(asked))
+        && (full.len() == asked.len() || full.get(asked.len()) == Some(&b'.'));
+    (!widened).then(|| asked.clone())
 }
 
 /// The address that a host name is, if it is one (brackets allowed around IPv6).

@@ -1,8 +1,12 @@
 //! The `redirect` router (manual chapter 22): aliases, `.forward` files, filters.
 
 pub mod children;
+mod filter;
+mod list_wire;
 mod options;
 mod source;
+pub mod special;
+mod syntax_errors;
 
 use bstr::{BString, ByteSlice};
 
@@ -12,12 +16,13 @@ use crate::config::Config;
 use crate::config::options::OptionSet;
 use crate::context::Context;
 use crate::log::{self, Which};
-use crate::parse::forward::{ForwardEnd, ForwardList, ForwardOptions, parse_forward_list};
+use crate::parse::forward::{ForwardEnd, ForwardList, ForwardOptions, SkippedError, parse_forward_list};
 use crate::parse::{Rules, forward};
 use crate::retry::errors;
 use crate::route::{Address, RoutePurpose, Routed, common};
 use crate::text::{Taint, Text};
 pub use options::RedirectOptions;
+pub use source::{in_child, read_plain};
 
 /// The driver.
 #[derive(Debug, Default)]
@@ -39,8 +44,10 @@ impl Router for Redirect {
     fn init(&mut self, _: &BString, generic: &mut RouterOptions, set: &[String], _: &Config) -> Result<(), String> {
         let o = &mut self.options;
         let is_set = |name: &str| set.iter().any(|s| s == name);
-        if o.file.is_set() == o.data.is_set() {
-            return Err("\"file\" or \"data\" must be specified, but not both".into());
+        match (o.file.is_set(), o.data.is_set()) {
+            (true, true) => return Err("only one of \"file\" or \"data\" must be specified".into()),
+            (false, false) => return Err("one of \"file\" or \"data\" must be specified".into()),
+            _ => {}
         }
         if o.one_time {
             o.forbid_pipe = true;
@@ -80,18 +87,10 @@ impl Router for Redirect {
             }
         };
         if crate::filter::is_filter(&source.text).is_some() {
-            return self.filter(ctx, router, addr, purpose, &source, self.options.file.is_set());
+            return filter::route(ctx, router, &self.options, addr, purpose, &source.text);
         }
         let result = self.interpret(ctx, addr, &source);
-        self.act_on(
-            ctx,
-            router,
-            addr,
-            purpose,
-            result,
-            if self.options.file.is_set() { "redirect file" } else { "redirect data" },
-            source.text.taint(),
-        )
+        self.act_on(ctx, router, addr, purpose, result, source.text.taint())
     }
 }
 
@@ -115,15 +114,14 @@ impl Redirect {
         };
         match (addr.uid, addr.gid) {
             (Some(uid), Some(gid)) if needs_child(uid) && forward::mentions_include(&source.text) => {
-                source::in_child(uid, gid, || children::encode_result(parse(&source.text)))
+                source::in_child(uid, gid, || list_wire::encode(parse(&source.text)))
                     .map_err(ForwardEnd::Error)
-                    .and_then(|bytes| children::decode_result(&bytes))
+                    .and_then(|bytes| list_wire::decode(&bytes))
             }
             _ => parse(&source.text),
         }
     }
 
-    #[allow(clippy::too_many_arguments)]
     fn act_on(
         &self,
         ctx: &mut Context,
@@ -131,45 +129,33 @@ impl Redirect {
         addr: &mut Address,
         purpose: RoutePurpose,
         result: Result<ForwardList, ForwardEnd>,
-        what: &str,
         taint: Taint,
     ) -> Routed {
+        let o = &self.options;
         match result {
             Ok(list) => {
-                for e in list.errors.iter().filter(|_| purpose == RoutePurpose::Deliver) {
-                    let line = format!("{} router: skipped error: {} in \"{}\"", router.name, e.message, e.item);
-                    log::write(ctx, None, Which::MAIN, line.as_bytes());
-                }
-                if !list.errors.is_empty() && purpose == RoutePurpose::Deliver {
-                    children::mail_syntax_errors(ctx, router, &self.options, &list.errors, !list.items.is_empty());
-                }
+                skip_errors(ctx, router, o, purpose, &list.errors, !list.items.is_empty());
                 if list.items.is_empty() {
+                    if !list.errors.is_empty() {
+                        addr.failure.message = Some(Text::clean(ALL_SKIPPED));
+                    }
                     return Routed::Decline;
                 }
-                children::make(ctx, router, &self.options, addr, purpose, &list.items, taint)
+                children::make(ctx, router, o, addr, purpose, &children::of_list(&list.items, taint))
             }
             Err(ForwardEnd::Blackhole) => {
-                if purpose == RoutePurpose::Test {
-                    println!("mail to {} is discarded", addr.address);
-                } else if purpose == RoutePurpose::Deliver {
+                if purpose == RoutePurpose::Deliver {
                     log_discarded(ctx, router, addr, ":blackhole:");
                 }
                 Routed::Discard
             }
             Err(ForwardEnd::Fail(text)) => {
-                let text = self.without_code(text);
-                addr.failure.message = Some(Text::tainted(text.clone()));
-                addr.failure.user_message = Some(Text::tainted(text));
-                addr.flags.user_message_given = true;
+                o.give_text(addr, &text);
                 Routed::Fail
             }
             Err(ForwardEnd::Defer(text)) => {
-                let text = self.without_code(text);
-                let text = if text.is_empty() { BString::from("forced defer") } else { text };
+                o.give_text(addr, if text.is_empty() { b"forced defer" } else { &text });
                 addr.failure.basic_errno = errors::UNKNOWN;
-                addr.failure.message = Some(Text::tainted(text.clone()));
-                addr.failure.user_message = Some(Text::tainted(text));
-                addr.flags.user_message_given = true;
                 Routed::Defer
             }
             Err(ForwardEnd::IncludeFailed(message)) => {
@@ -178,57 +164,53 @@ impl Redirect {
             }
             Err(ForwardEnd::Error(message)) => {
                 addr.failure.basic_errno = errors::BAD_REDIRECT;
-                common::defer(addr, format!("error in {what}: {message}"))
+                common::defer(addr, format!("error in redirect {}: {message}", o.kind()))
             }
         }
     }
+}
 
-    /// `forbid_smtp_code`: a code at the start of a text goes.
-    fn without_code(&self, text: BString) -> BString {
-        match crate::smtp_in::answer::code_length(&text) {
-            Some(n) if self.options.forbid_smtp_code => text.get(n..).unwrap_or_default().into(),
-            _ => text,
-        }
+/// What stands in an address when nothing was left of its redirection data.
+const ALL_SKIPPED: &str = "syntax error in redirection data";
+
+/// `skip_syntax_errors`: tells the log, and perhaps somebody. `some`: there were good addresses too.
+fn skip_errors(
+    ctx: &mut Context,
+    router: &RouterInstance,
+    o: &RedirectOptions,
+    purpose: RoutePurpose,
+    errors: &[SkippedError],
+    some: bool,
+) {
+    if errors.is_empty() || purpose != RoutePurpose::Deliver {
+        return;
+    }
+    for e in errors {
+        let place = if e.item.is_empty() { String::new() } else { format!(" in \"{}\"", e.item) };
+        let line = format!("{} router: skipped error: {}{place}", router.name, e.message);
+        log::write(ctx, None, Which::MAIN, line.as_bytes());
+    }
+    syntax_errors::mail_syntax_errors(ctx, router, o, errors, some);
+}
+
+impl RedirectOptions {
+    /// Where the data come from, for messages.
+    fn kind(&self) -> &'static str {
+        if self.file.is_set() { "file" } else { "data" }
     }
 
-    /// A filter file.
-    fn filter(
-        &self,
-        ctx: &mut Context,
-        router: &RouterInstance,
-        addr: &mut Address,
-        purpose: RoutePurpose,
-        source: &source::Source,
-        from_file: bool,
-    ) -> Routed {
-        let allowed = self.options.allow_filter;
-        let kind = crate::filter::is_filter(&source.text);
-        let refusal = match kind {
-            Some(crate::filter::FilterKind::Sieve) if !allowed || self.options.forbid_sieve_filter => {
-                Some("Sieve filtering not enabled")
-            }
-            _ if !allowed => Some("filtering not enabled"),
-            Some(crate::filter::FilterKind::Exim) if self.options.forbid_exim_filter => Some("Exim filtering not enabled"),
-            _ => None,
-        };
-        let message = match refusal {
-            Some(r) => r.to_string(),
-            None => "filters are not implemented".to_string(),
-        };
-        self.act_on(
-            ctx,
-            router,
-            addr,
-            purpose,
-            Err(ForwardEnd::Error(message)),
-            if from_file { "filter file" } else { "filter data" },
-            Taint::Tainted,
-        )
+    /// Puts the text of a failure or deferral into the address, without an SMTP code if `forbid_smtp_code` is set.
+    fn give_text(&self, addr: &mut Address, text: &[u8]) {
+        let code = crate::smtp_in::answer::code_length(text).filter(|_| self.forbid_smtp_code).unwrap_or(0);
+        let text = Text::tainted(text.get(code..).unwrap_or_default());
+        addr.failure.message = Some(text.clone());
+        addr.failure.user_message = Some(text);
+        addr.flags.user_message_given = true;
     }
 }
 
 /// Must another process do what the user could not be trusted with here?
-pub(super) fn needs_child(uid: u32) -> bool {
+pub fn needs_child(uid: u32) -> bool {
     use crate::sys::ids;
     (ids::getuid() == 0 || ids::geteuid() == 0) && ids::geteuid() != uid
 }

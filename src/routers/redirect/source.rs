@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::{ErrorKind, Read, Write};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 
 use bstr::ByteSlice;
 
@@ -124,15 +124,34 @@ fn read_checked(o: &RedirectOptions, addr: &Address, name: &[u8]) -> Result<Opti
     if !group_ok {
         return Err(SourceError { errno: errors::BAD_OWNER, message: format!("bad group for {shown}") });
     }
-    if u64::try_from(stat.size).unwrap_or(u64::MAX) > MAX_FILE {
-        return Err(SourceError { errno: errors::BAD_REDIRECT, message: format!("{shown} is too large (max {MAX_FILE})") });
-    }
+    read_all(opened, name).map(Some).map_err(|message| SourceError { errno: errors::BAD_REDIRECT, message })
+}
+
+fn read_all(opened: OwnedFd, name: &[u8]) -> Result<Vec<u8>, String> {
+    let shown = name.as_bstr();
     let mut text = Vec::new();
     File::from(opened)
-        .take(MAX_FILE)
+        .take(MAX_FILE + 1)
         .read_to_end(&mut text)
         .map_err(|e| format!("error while reading {shown}: {}", crate::sys::error_text(&e)))?;
-    Ok(Some(text))
+    if text.len() as u64 > MAX_FILE {
+        return Err(format!("{shown} is too large (max {MAX_FILE})"));
+    }
+    Ok(text)
+}
+
+/// Reads a file of the administrator: nobody asks whose it is. The error is the reason.
+pub fn read_plain(name: &[u8]) -> Result<Vec<u8>, String> {
+    let shown = name.as_bstr();
+    let opened = file::open(name, Flags::READ | Flags::NONBLOCK, 0).map_err(|e| match e.kind() {
+        ErrorKind::NotFound => format!("{shown} does not exist"),
+        _ => crate::expand::items::open_failed(&shown.to_string(), &e),
+    })?;
+    let stat = file::fstat(opened.as_fd()).map_err(|e| format!("failed to stat {shown}: {}", crate::sys::error_text(&e)))?;
+    if !stat.is_file() {
+        return Err(format!("{shown} is not a regular file"));
+    }
+    read_all(opened, name)
 }
 
 fn listed(list: Option<&[u8]>, find: impl Fn(&[u8]) -> Option<u32>, id: u32) -> bool {

@@ -6,27 +6,36 @@ use std::os::fd::AsFd;
 
 use bstr::{BString, ByteSlice};
 
-use super::quota::Limits;
-use super::{Appendfile, Failure, place};
+use super::quota::{LastRead, Limits};
+use super::{Appendfile, Failure, Format, place};
 use crate::context::Context;
 use crate::deliver::local::{DeliveryStatus, LocalJob};
-use crate::expand;
+use crate::expand::{self, ExpandError};
 use crate::retry::errors;
+use crate::spool::base62;
 use crate::sys::file::{Dir, Flags, fchmod, fstat, fsync};
+use crate::text::Text;
 
 /// Opens the directory, making it if that is wanted.
 pub(super) fn open(t: &Appendfile, job: &LocalJob<'_>, path: &[u8]) -> Result<Dir, Failure> {
-    place::ensure_directory(job, &t.options, path)?;
+    place::ensure_directory(t, job, path)?;
     Dir::open(path).map_err(|e| Failure::io(&e, format!("failed to open directory {}", path.as_bstr())))
 }
 
 /// One message, one file, named by `directory_file`.
-pub(super) fn deliver(t: &Appendfile, ctx: &mut Context, job: &LocalJob<'_>, path: &[u8], quota: &Limits) -> Result<(), Failure> {
+pub(super) fn deliver(
+    t: &Appendfile,
+    ctx: &mut Context,
+    job: &LocalJob<'_>,
+    path: &[u8],
+    quota: &Limits,
+) -> Result<bool, Failure> {
     let dir = open(t, job, path)?;
-    quota.check_directory(ctx, path)?;
+    let mut account = quota.of_directory(path, Format::Directory)?;
+    account.check(path, LastRead::Unknown)?;
     let temporary = BString::from(format!("temp.{}.{}", std::process::id(), ctx.config.site.primary_hostname));
     let fd = dir
-        .open_at(&temporary, Flags::WRITE | Flags::CREATE | Flags::EXCLUSIVE, t.options.mode.0)
+        .open_at(&temporary, Flags::WRITE | Flags::CREATE | Flags::EXCLUSIVE, t.mode(job).0)
         .map_err(|e| Failure::io(&e, format!("while creating file {}/{temporary}", path.as_bstr())))?;
     let file = File::from(fd);
     let result = fill(t, ctx, job, &file, path).and_then(|()| {
@@ -60,12 +69,18 @@ pub(super) fn deliver(t: &Appendfile, ctx: &mut Context, job: &LocalJob<'_>, pat
     if result.is_err() {
         let _ = dir.unlink(&temporary);
     }
-    result.map_err(|f| quota.explain(f, path))
+    result.map_err(|f| quota.explain(f, path))?;
+    Ok(account.add(size_of(&file)))
+}
+
+/// The bytes of a file by now.
+pub(super) fn size_of(file: &File) -> u64 {
+    fstat(file.as_fd()).ok().and_then(|s| u64::try_from(s.size).ok()).unwrap_or(0)
 }
 
 /// Writes and syncs a new file.
 pub(super) fn fill(t: &Appendfile, ctx: &mut Context, job: &LocalJob<'_>, file: &File, path: &[u8]) -> Result<(), Failure> {
-    let _ = fchmod(file.as_fd(), t.options.mode.0);
+    let _ = fchmod(file.as_fd(), t.mode(job).0);
     t.write_all(ctx, job, file)?;
     fsync(file.as_fd()).map_err(|e| Failure::io(&e, format!("failed to fsync file in {}", path.as_bstr())))
 }
@@ -77,13 +92,15 @@ pub(super) fn deliver_mailstore(
     job: &LocalJob<'_>,
     path: &[u8],
     quota: &Limits,
-) -> Result<(), Failure> {
+) -> Result<bool, Failure> {
     let dir = open(t, job, path)?;
-    quota.check_directory(ctx, path)?;
-    let base = BString::from(format!("{}-{}", ctx.message.id, crate::sys::time::now().usec));
+    let mut account = quota.of_directory(path, Format::Mailstore)?;
+    account.check(path, LastRead::Unknown)?;
+    let base = BString::from([ctx.message.id.as_slice(), b"-", &base62::encode(u64::from(std::process::id()), 6)].concat());
+    ctx.address.mailstore_basename = Some(Text::clean(base.clone()));
     let (tmp, env, msg) = (format!("{base}.tmp"), format!("{base}.env"), format!("{base}.msg"));
     let create = |name: &str| {
-        dir.open_at(name.as_bytes(), Flags::WRITE | Flags::CREATE | Flags::EXCLUSIVE, t.options.mode.0)
+        dir.open_at(name.as_bytes(), Flags::WRITE | Flags::CREATE | Flags::EXCLUSIVE, t.mode(job).0)
             .map(File::from)
             .map_err(|e| Failure::io(&e, format!("while creating file {}/{name}", path.as_bstr())))
     };
@@ -106,16 +123,16 @@ pub(super) fn deliver_mailstore(
                 }
             }
             if let Some(template) = value.get() {
-                let extra = expand::expand(ctx, template).map_err(|e| {
-                    Failure::defer(
-                        errors::EXPAND_FAIL,
-                        format!(
-                            "Expansion of \"{}\" ({option} for {} transport) failed: {e}",
-                            template.raw().as_bstr(),
-                            job.transport.name
-                        ),
-                    )
-                })?;
+                let extra = match expand::expand(ctx, template) {
+                    Ok(extra) => extra,
+                    Err(ExpandError::Forced(_)) => continue,
+                    Err(e) => {
+                        let raw = template.raw().as_bstr();
+                        let name = &job.transport.name;
+                        let text = format!("Expansion of \"{raw}\" ({option} for {name} transport) failed: {e}");
+                        return Err(Failure::defer(errors::EXPAND_FAIL, text));
+                    }
+                };
                 text.extend_from_slice(&extra);
                 if !text.ends_with(b"\n") {
                     text.push(b'\n');
@@ -131,10 +148,11 @@ pub(super) fn deliver_mailstore(
         }
         dir.rename(tmp.as_bytes(), &dir, env.as_bytes())
             .map_err(|e| Failure::io(&e, format!("while renaming {}/{tmp}", path.as_bstr())))?;
-        dir.sync().map_err(|e| Failure::io(&e, "failed to sync directory"))
+        dir.sync().map_err(|e| Failure::io(&e, "failed to sync directory"))?;
+        Ok(size_of(&message) + size_of(&envelope))
     })();
     if result.is_err() {
         let _ = dir.unlink(tmp.as_bytes());
     }
-    result.map_err(|f| quota.explain(f, path))
+    result.map(|size| account.add(size)).map_err(|f| quota.explain(f, path))
 }

@@ -2,22 +2,27 @@
 
 use std::fs::File;
 use std::io::ErrorKind;
-use std::os::fd::AsFd;
 use std::time::Duration;
 
 use bstr::{BString, ByteSlice};
 
-use super::quota::Limits;
-use super::{Appendfile, Failure, directory};
+use super::quota::{self, LastRead, Limits};
+use super::{Appendfile, Failure, Format, directory};
 use crate::context::Context;
 use crate::deliver::local::{DeliveryStatus, LocalJob};
 use crate::expand::{self, ExpandError};
 use crate::retry::errors;
-use crate::sys::file::{Dir, Flags, fstat};
+use crate::sys::file::{Dir, Flags};
 use crate::sys::time;
 
 /// Delivers into the maildir at `path`, making it if that is wanted.
-pub(super) fn deliver(t: &Appendfile, ctx: &mut Context, job: &LocalJob<'_>, path: &[u8], quota: &Limits) -> Result<(), Failure> {
+pub(super) fn deliver(
+    t: &Appendfile,
+    ctx: &mut Context,
+    job: &LocalJob<'_>,
+    path: &[u8],
+    quota: &Limits,
+) -> Result<bool, Failure> {
     let dir = directory::open(t, job, path)?;
     let shown = path.as_bstr();
     let sub = |name: &str| {
@@ -26,15 +31,23 @@ pub(super) fn deliver(t: &Appendfile, ctx: &mut Context, job: &LocalJob<'_>, pat
     };
     let (tmp, new) = (sub("tmp")?, sub("new")?);
     sub("cur")?;
+    mark_folder(t, job, &dir, path)?;
     let retries = u64::try_from(t.options.maildir_retries.0).unwrap_or(10).max(1);
-    let (name, file) = create(t, ctx, &tmp, retries)?;
+    let (name, file) = create(t, ctx, job, &tmp, retries)?;
     let leaf = BString::from(format!("tmp/{name}"));
-    let result = quota.check_maildir(ctx, path, &leaf).and_then(|()| directory::fill(t, ctx, job, &file, path)).and_then(|()| {
-        let size = fstat(file.as_fd()).map(|s| s.size).unwrap_or(0);
+    let newest = [path, b"/new"].concat();
+    let result = quota.of_directory(path, Format::Maildir).and_then(|mut account| {
+        account.check(&leaf, LastRead::ModificationOf(&newest))?;
+        directory::fill(t, ctx, job, &file, path)?;
+        let size = directory::size_of(&file);
         let tag = tag(t, ctx, job, size)?;
         let last = BString::from([name.as_slice(), &tag].concat());
+        // A name that gets too long with its tag goes without.
+        let too_long = new.stat_at(&last).is_err_and(|e| e.raw_os_error() == Some(libc::ENAMETOOLONG));
+        let last = if too_long { name.clone() } else { last };
         tmp.rename(&name, &new, &last).map_err(|e| Failure::io(&e, format!("while renaming {leaf} as new/{last}")))?;
-        new.sync().map_err(|e| Failure::io(&e, format!("failed to sync {shown}/new")))
+        new.sync().map_err(|e| Failure::io(&e, format!("failed to sync {shown}/new")))?;
+        Ok(account.add(size))
     });
     if result.is_err() {
         let _ = tmp.unlink(&name);
@@ -42,8 +55,24 @@ pub(super) fn deliver(t: &Appendfile, ctx: &mut Context, job: &LocalJob<'_>, pat
     result.map_err(|f| quota.explain(f, &leaf))
 }
 
+/// `maildirfolder_create_regex`: an empty file tells a folder from the maildir that it belongs to.
+fn mark_folder(t: &Appendfile, job: &LocalJob<'_>, dir: &Dir, path: &[u8]) -> Result<(), Failure> {
+    const NAME: &[u8] = b"maildirfolder";
+    let wanted = quota::compile(&t.options.maildirfolder_create_regex)?.is_some_and(|r| r.is_match(path));
+    if !wanted || dir.stat_at(NAME).is_ok() {
+        return Ok(());
+    }
+    match dir.open_at(NAME, Flags::WRITE | Flags::CREATE | Flags::EXCLUSIVE, t.mode(job).0) {
+        Ok(_) => Ok(()),
+        Err(e) if e.kind() == ErrorKind::AlreadyExists => Ok(()),
+        Err(e) => {
+            Err(Failure::io(&e, format!("appendfile: failed to create maildirfolder file in {} directory", path.as_bstr())))
+        }
+    }
+}
+
 /// A new file in `tmp`, with a name that nobody else has.
-fn create(t: &Appendfile, ctx: &Context, tmp: &Dir, retries: u64) -> Result<(BString, File), Failure> {
+fn create(t: &Appendfile, ctx: &Context, job: &LocalJob<'_>, tmp: &Dir, retries: u64) -> Result<(BString, File), Failure> {
     let mut attempt = 0;
     loop {
         let now = time::now();
@@ -53,7 +82,7 @@ fn create(t: &Appendfile, ctx: &Context, tmp: &Dir, retries: u64) -> Result<(BSt
         let opened = if taken {
             Err(std::io::Error::from(ErrorKind::AlreadyExists))
         } else {
-            tmp.open_at(&name, Flags::WRITE | Flags::CREATE | Flags::EXCLUSIVE, t.options.mode.0)
+            tmp.open_at(&name, Flags::WRITE | Flags::CREATE | Flags::EXCLUSIVE, t.mode(job).0)
         };
         match opened {
             Ok(fd) => return Ok((name, File::from(fd))),
@@ -72,15 +101,15 @@ fn create(t: &Appendfile, ctx: &Context, tmp: &Dir, retries: u64) -> Result<(BSt
 }
 
 /// `maildir_tag`: a suffix for the name, with a colon before it unless it begins with something else.
-fn tag(t: &Appendfile, ctx: &mut Context, job: &LocalJob<'_>, size: i64) -> Result<Vec<u8>, Failure> {
+fn tag(t: &Appendfile, ctx: &mut Context, job: &LocalJob<'_>, size: u64) -> Result<Vec<u8>, Failure> {
     let Some(template) = t.options.maildir_tag.get() else { return Ok(Vec::new()) };
     let saved = ctx.message.size;
-    ctx.message.size = u64::try_from(size).unwrap_or(0);
+    ctx.message.size = size;
     let expanded = expand::expand(ctx, template);
     ctx.message.size = saved;
     match expanded {
         Ok(text) => {
-            let printable: Vec<u8> = text.iter().copied().take_while(|c| c.is_ascii_graphic() && *c != b'/').collect();
+            let printable: Vec<u8> = text.iter().copied().filter(|c| c.is_ascii_graphic() && *c != b'/').collect();
             match printable.first() {
                 None => Ok(Vec::new()),
                 Some(c) if c.is_ascii_alphanumeric() => Ok([b":", printable.as_slice()].concat()),

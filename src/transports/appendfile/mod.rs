@@ -2,27 +2,33 @@
 //!
 //! Runs as the recipient. Each failure leaves the mailbox as it was.
 
+mod comsat;
 mod directory;
 mod lockfile;
+mod locks;
 mod maildir;
+mod maildirsize;
 mod mbox;
+mod mbx;
 mod options;
 mod place;
 mod quota;
+mod usage;
 
 use std::fs::File;
 
 use bstr::{BString, ByteSlice};
 
 use super::options::TransportOptions;
-use super::{Kind, Transport};
+use super::{Kind, Transport, TransportInstance};
 use crate::config::Config;
 use crate::config::options::{OptionSet, Str};
 use crate::context::Context;
-use crate::deliver::local::{DeliveryStatus, LocalJob, LocalTransport};
+use crate::deliver::local::{DeliveryStatus, LocalJob, LocalTransport, Prepared};
 use crate::deliver::transport_write::{FileOutput, Output, WriteError, WriteSpec, write_message};
 use crate::expand::{self, Template};
 use crate::retry::errors;
+use crate::route::{Address, AddressKind};
 use crate::text::Text;
 pub use options::AppendfileOptions;
 
@@ -31,7 +37,7 @@ const MBOX_PREFIX: &str = "From ${if def:return_path{$return_path}{MAILER-DAEMON
 
 /// The default of `quota_warn_message`.
 const QUOTA_WARNING: &str = "To: $local_part@$domain\nSubject: Your mailbox\n\n\
-    This message is automatically created by mail delivery software.\n\n\
+    This message is automatically created by mail delivery software (Exim).\n\n\
     The size of your mailbox has exceeded a warning threshold that is\n\
     set by the system administrator.\n";
 
@@ -40,6 +46,7 @@ const QUOTA_WARNING: &str = "To: $local_part@$domain\nSubject: Your mailbox\n\n\
 pub struct Appendfile {
     options: AppendfileOptions,
     format: Format,
+    create: place::CreateFile,
 }
 
 /// What is delivered into.
@@ -66,11 +73,13 @@ pub(super) struct Failure {
     user_message: Option<String>,
     /// For quota errors: seconds since the mailbox was read.
     more: i32,
+    /// The message is frozen.
+    freeze: bool,
 }
 
 impl Failure {
     fn defer(errno: i32, message: impl Into<String>) -> Self {
-        Failure { status: DeliveryStatus::Defer, errno, message: message.into(), user_message: None, more: 0 }
+        Failure { status: DeliveryStatus::Defer, errno, message: message.into(), user_message: None, more: 0, freeze: false }
     }
 
     /// A transport filter's.
@@ -92,56 +101,45 @@ impl Transport for Appendfile {
         &mut self.options
     }
 
-    fn init(&mut self, _: &BString, generic: &mut TransportOptions, set: &[String], _: &Config) -> Result<(), String> {
+    fn init(&mut self, name: &BString, _: &mut TransportOptions, set: &[String], _: &Config) -> Result<(), String> {
         let o = &mut self.options;
         let is_set = |name: &str| set.iter().any(|s| s == name);
         if o.file.is_set() && o.directory.is_set() {
             return Err("only one of \"file\" or \"directory\" can be specified".into());
         }
-        if o.mbx_format || (is_set("use_mbx_lock") && o.use_mbx_lock) {
-            return Err("mbx_format is not implemented".into());
-        }
-        o.use_mbx_lock = false;
-        for (on, name) in [
-            (o.notify_comsat, "notify_comsat"),
-            (is_set("maildir_use_size_file"), "maildir_use_size_file"),
-            (o.maildirfolder_create_regex.is_set(), "maildirfolder_create_regex"),
-        ] {
-            if on {
-                return Err(format!("{name} is not implemented"));
+        // A setting that is empty is as good as none.
+        let given = |s: &Str| s.raw().is_some_and(|r| !r.trim().is_empty() && r != b"0");
+        if given(&o.quota_filecount) {
+            if !given(&o.quota) {
+                return Err("quota must be set if quota_filecount is set".into());
+            }
+            if o.file.is_set() {
+                return Err("quota_filecount must not be set without \"directory\"".into());
             }
         }
-        self.format = match (o.maildir_format, o.mailstore_format, o.directory.is_set()) {
-            (true, true, _) => return Err("only one of maildir_format, mailstore_format, and mbx_format may be specified".into()),
+        self.format = match (o.maildir_format, o.mailstore_format, o.mbx_format, o.directory.is_set()) {
+            (true, true, ..) | (true, _, true, _) | (_, true, true, _) => {
+                return Err("only one of maildir_format, mailstore_format, and mbx_format may be specified".into());
+            }
             (true, ..) => Format::Maildir,
-            (_, true, _) => Format::Mailstore,
-            (_, _, true) => Format::Directory,
+            (_, true, ..) => Format::Mailstore,
+            (.., true) => Format::Directory,
             _ => Format::Mbox,
         };
-        place::CreateFile::parse(o.create_file.raw().unwrap_or(b"anywhere"))?;
+        self.create = place::CreateFile::parse(o.create_file.raw().unwrap_or(b"anywhere"), name.as_bstr())?;
         // The defaults depend on where the message goes.
-        if self.format == Format::Mbox {
-            if o.use_bsmtp {
-                default(&mut o.check_string, is_set("check_string"), ".");
-                default(&mut o.escape_string, is_set("escape_string"), "..");
-            } else {
-                default(&mut o.check_string, is_set("check_string"), "From ");
-                default(&mut o.escape_string, is_set("escape_string"), ">From ");
-                default(&mut o.message_prefix, is_set("message_prefix"), MBOX_PREFIX);
-                default(&mut o.message_suffix, is_set("message_suffix"), "\n");
-            }
+        if self.format == Format::Mbox && !o.use_bsmtp {
+            default(&mut o.check_string, is_set("check_string"), "From ");
+            default(&mut o.escape_string, is_set("escape_string"), ">From ");
+            default(&mut o.message_prefix, is_set("message_prefix"), MBOX_PREFIX);
+            default(&mut o.message_suffix, is_set("message_suffix"), "\n");
         }
-        if !is_set("use_fcntl_lock") {
-            o.use_fcntl_lock = !o.use_flock_lock;
+        if o.use_bsmtp {
+            default(&mut o.check_string, false, ".");
+            default(&mut o.escape_string, false, "..");
         }
-        if !o.use_lockfile
-            && !o.use_fcntl_lock
-            && !o.use_flock_lock
-            && self.format == Format::Mbox
-            && !generic.disable_logging
-            && is_set("use_lockfile")
-            && is_set("use_fcntl_lock")
-        {
+        choose_locks(o, &is_set);
+        if self.format == Format::Mbox && !(o.use_lockfile || o.use_fcntl_lock || o.use_flock_lock || o.use_mbx_lock) {
             return Err("no locking configured".into());
         }
         Ok(())
@@ -152,6 +150,18 @@ impl Transport for Appendfile {
     }
     fn as_appendfile(&self) -> Option<&Appendfile> {
         Some(self)
+    }
+}
+
+/// The locks that are not set depend on those that are, and on the format.
+fn choose_locks(o: &mut AppendfileOptions, is_set: &dyn Fn(&str) -> bool) {
+    let any = ["use_lockfile", "use_fcntl_lock", "use_flock_lock", "use_mbx_lock"].into_iter().any(is_set);
+    o.use_mbx_lock = if is_set("use_mbx_lock") { o.use_mbx_lock } else { o.mbx_format && !any };
+    if !is_set("use_lockfile") {
+        o.use_lockfile = !o.use_mbx_lock;
+    }
+    if !is_set("use_fcntl_lock") {
+        o.use_fcntl_lock = !o.use_flock_lock;
     }
 }
 
@@ -168,6 +178,16 @@ impl LocalTransport for Appendfile {
     fn batch_id(&self) -> Option<&Template> {
         self.options.batch_id.get()
     }
+    /// Quotas may come from where only root can look.
+    fn setup(&self, ctx: &mut Context, transport: &TransportInstance, batch: &mut [Address]) -> Result<Prepared, String> {
+        let limits = quota::Limits::of(ctx, &self.options, transport).map_err(|f| {
+            for a in batch.iter_mut() {
+                a.failure.basic_errno = f.errno;
+            }
+            f.message
+        })?;
+        Ok(Some(Box::new(limits)))
+    }
 
     fn deliver(&self, ctx: &mut Context, job: &mut LocalJob<'_>) -> Vec<DeliveryStatus> {
         let result = self.run(ctx, job);
@@ -181,6 +201,7 @@ impl LocalTransport for Appendfile {
                 a.failure.more_errno = f.more;
                 a.failure.message = Some(Text::clean(f.message.clone()));
                 a.failure.user_message = f.user_message.clone().map(Text::clean);
+                a.flags.freeze |= f.freeze;
             }
         }
         vec![status; job.batch.len()]
@@ -188,8 +209,40 @@ impl LocalTransport for Appendfile {
 }
 
 impl Appendfile {
+    /// Is there room in the mailbox (`verify = recipient/quota`)? `Err(None)`: no; else why that is not known. Nothing is
+    /// written.
+    pub fn quota(&self, ctx: &mut Context, job: &mut LocalJob<'_>) -> Result<(), Option<String>> {
+        let answer = |f: Failure| if f.errno == crate::retry::errors::QUOTA { None } else { Some(f.message) };
+        let (path, format) = place::find(ctx, job, self).map_err(answer)?;
+        let limits = self.limits(ctx, job).map_err(answer)?;
+        let account = match format {
+            Format::Mbox => {
+                let size = crate::sys::file::stat(&path).ok().and_then(|s| u64::try_from(s.size).ok()).unwrap_or(0);
+                Ok(limits.of_file(size))
+            }
+            _ => limits.of_directory(&path, format),
+        };
+        account.and_then(|mut a| a.check(&path, quota::LastRead::Unknown)).map_err(answer)
+    }
+
+    /// The limits, as they were prepared.
+    fn limits(&self, ctx: &mut Context, job: &mut LocalJob<'_>) -> Result<quota::Limits, Failure> {
+        match job.prepared.take().and_then(|p| p.downcast::<quota::Limits>().ok()) {
+            Some(limits) => Ok(*limits),
+            None => quota::Limits::of(ctx, &self.options, job.transport),
+        }
+    }
+
+    /// The mode of the file: a filter's `save` command may set one, which is then forced.
+    fn mode(&self, job: &LocalJob<'_>) -> (u32, bool) {
+        match job.batch.first().and_then(|a| a.mode) {
+            Some(mode) => (mode, true),
+            None => (self.options.mode.0, false),
+        }
+    }
+
     fn run(&self, ctx: &mut Context, job: &mut LocalJob<'_>) -> Result<(), Failure> {
-        let (path, format) = place::find(ctx, job, &self.options, self.format)?;
+        let (path, format) = place::find(ctx, job, self)?;
         if path == "/dev/null" {
             return Ok(());
         }
@@ -212,14 +265,17 @@ impl Appendfile {
                 home: job.home.clone(),
                 directory: job.directory.clone(),
                 output: job.output,
+                prepared: None,
             };
-            return driver.write_into(ctx, &mut handed, &path, format);
+            let quota = quota::Limits::of(ctx, &driver.options, &other)?;
+            return driver.write_into(ctx, &mut handed, &path, format, &quota);
         }
-        self.write_into(ctx, job, &path, format)
+        let quota = self.limits(ctx, job)?;
+        self.write_into(ctx, job, &path, format, &quota)
     }
 
     /// `file_format`: the transport for what the file holds already; `None`: this one.
-    fn other_format(&self, ctx: &Context, path: &[u8]) -> Result<Option<std::sync::Arc<super::TransportInstance>>, Failure> {
+    fn other_format(&self, ctx: &Context, path: &[u8]) -> Result<Option<std::sync::Arc<TransportInstance>>, Failure> {
         use std::io::Read;
         let Some(list) = self.options.file_format.raw() else { return Ok(None) };
         // What cannot be opened fails below, with the right words.
@@ -245,12 +301,25 @@ impl Appendfile {
     }
 
     /// Delivers into what has been found, and asks for a quota warning if the mailbox has grown past its threshold.
-    fn write_into(&self, ctx: &mut Context, job: &mut LocalJob<'_>, path: &[u8], format: Format) -> Result<(), Failure> {
-        let path = BString::from(path);
-        let quota = quota::Limits::of(ctx, &self.options, job)?;
-        let before = if quota.warns() { quota.used(&path, format) } else { 0 };
-        self.write_format(ctx, job, &path, format, &quota)?;
-        if quota.warns() && quota.crossed(before, quota.used(&path, format)) {
+    fn write_into(
+        &self,
+        ctx: &mut Context,
+        job: &mut LocalJob<'_>,
+        path: &BString,
+        format: Format,
+        quota: &quota::Limits,
+    ) -> Result<(), Failure> {
+        for a in job.batch.iter_mut().filter(|a| a.kind == AddressKind::File && !a.local_part.starts_with(b"/")) {
+            // The log shows where it really is.
+            a.local_part = a.local_part.piece(path.as_slice());
+        }
+        let past_threshold = match format {
+            Format::Mbox => mbox::deliver(self, ctx, job, path, quota),
+            Format::Directory => directory::deliver(self, ctx, job, path, quota),
+            Format::Maildir => maildir::deliver(self, ctx, job, path, quota),
+            Format::Mailstore => directory::deliver_mailstore(self, ctx, job, path, quota),
+        }?;
+        if past_threshold {
             let warning =
                 self.options.quota_warn_message.get().cloned().unwrap_or_else(|| Template::new(QUOTA_WARNING.as_bytes()));
             match expand::expand(ctx, &warning) {
@@ -272,22 +341,6 @@ impl Appendfile {
         Ok(())
     }
 
-    fn write_format(
-        &self,
-        ctx: &mut Context,
-        job: &mut LocalJob<'_>,
-        path: &BString,
-        format: Format,
-        quota: &quota::Limits,
-    ) -> Result<(), Failure> {
-        match format {
-            Format::Mbox => mbox::deliver(self, ctx, job, path, quota),
-            Format::Directory => directory::deliver(self, ctx, job, path, quota),
-            Format::Maildir => maildir::deliver(self, ctx, job, path, quota),
-            Format::Mailstore => directory::deliver_mailstore(self, ctx, job, path, quota),
-        }
-    }
-
     /// Writes prefix, message and suffix.
     fn write_all(&self, ctx: &mut Context, job: &LocalJob<'_>, file: &File) -> Result<(), Failure> {
         let o = &self.options;
@@ -299,7 +352,7 @@ impl Appendfile {
             self.put_envelope(ctx, job, &mut out)?;
         }
         let mut spec = WriteSpec::of_transport(job.transport, job.batch);
-        spec.crlf = o.use_crlf;
+        spec.crlf = o.use_crlf || o.mbx_format;
         spec.filter = crate::transports::filter::prepare(ctx, job)?;
         if let (Some(check), Some(escape)) = (o.check_string.raw(), o.escape_string.raw()) {
             spec.check = Some((check, escape));
@@ -335,13 +388,7 @@ impl Appendfile {
                 ),
             )
         })?;
-        self.put(out, &text)
-    }
-
-    /// Puts text with the line ends that are wanted.
-    fn put(&self, out: &mut dyn Output, text: &[u8]) -> Result<(), Failure> {
-        let result = if self.options.use_crlf { out.put(&text.replace("\n", "\r\n")) } else { out.put(text) };
-        result.map_err(|e| write_failure(&WriteError::Output(e)))
+        out.put(&text).map_err(|e| write_failure(&WriteError::Output(e)))
     }
 
     /// The SMTP commands of a batch.
@@ -354,7 +401,8 @@ impl Appendfile {
             text.extend_from_slice(format!("RCPT TO:<{}>\n", super::rcpt_address(job.transport, a)).as_bytes());
         }
         text.extend_from_slice(b"DATA\n");
-        self.put(out, &text)
+        let result = if self.options.use_crlf { out.put(&text.replace("\n", "\r\n")) } else { out.put(&text) };
+        result.map_err(|e| write_failure(&WriteError::Output(e)))
     }
 }
 

@@ -4,7 +4,7 @@ use std::io::ErrorKind;
 
 use bstr::{BString, ByteSlice};
 
-use super::{AppendfileOptions, Failure, Format};
+use super::{Appendfile, AppendfileOptions, Failure, Format};
 use crate::context::Context;
 use crate::deliver::local::{DeliveryStatus, LocalJob};
 use crate::expand;
@@ -13,9 +13,10 @@ use crate::route::AddressKind;
 use crate::sys::file;
 
 /// The `create_file` option.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum CreateFile {
     /// `anywhere`
+    #[default]
     Anywhere,
     /// `inhome`
     InHome,
@@ -27,15 +28,15 @@ pub enum CreateFile {
 
 impl CreateFile {
     /// Parses the option's value.
-    pub fn parse(value: &[u8]) -> Result<Self, String> {
+    pub fn parse(value: &[u8], transport: &bstr::BStr) -> Result<Self, String> {
         Ok(match value {
-            b"anywhere" => Self::Anywhere,
+            b"anywhere" | b"" => Self::Anywhere,
             b"inhome" => Self::InHome,
             b"belowhome" => Self::BelowHome,
             [b'/', ..] => Self::Below(value.into()),
             _ => {
                 return Err(format!(
-                    "invalid value given for \"file_create\" for the appendfile transport: \"{}\"",
+                    "invalid value given for \"create_file\" for the {transport} transport: '{}'",
                     value.as_bstr()
                 ));
             }
@@ -44,12 +45,8 @@ impl CreateFile {
 }
 
 /// The path, and the format: a file that a `.forward` names is a mailbox, a directory is one of the directory forms.
-pub(super) fn find(
-    ctx: &mut Context,
-    job: &LocalJob<'_>,
-    o: &AppendfileOptions,
-    configured: Format,
-) -> Result<(BString, Format), Failure> {
+pub(super) fn find(ctx: &mut Context, job: &LocalJob<'_>, t: &Appendfile) -> Result<(BString, Format), Failure> {
+    let (o, configured) = (&t.options, t.format);
     let Some(first) = job.batch.first() else { return Err(Failure::defer(errors::UNKNOWN, "no address")) };
     let name = &job.transport.name;
     let template = o.file.get().or(o.directory.get());
@@ -72,29 +69,12 @@ pub(super) fn find(
             (path, false)
         }
     };
-    // A name that a user's own filter or .forward gave is the user's to choose; he is who writes.
-    // A name that create_file keeps below a directory is as good as one of ours.
-    let confined = CreateFile::parse(o.create_file.raw().unwrap_or(b"anywhere"))
-        .is_ok_and(|c| matches!(c, CreateFile::BelowHome | CreateFile::Below(_)))
-        && may_create(job, o, &path);
-    if path.is_tainted() && !explicit && !confined {
-        return Err(Failure::defer(
-            errors::UNKNOWN,
-            format!("Tainted '{path}' (file or directory name for {name} transport) not permitted"),
-        ));
+    if path == b"/dev/null"[..] {
+        return Ok((path.into_bytes().into(), Format::Mbox));
     }
-    let mut path = BString::from(path.into_bytes());
-    if path.first() != Some(&b'/') {
-        return Err(Failure::defer(
-            errors::NOT_ABSOLUTE,
-            format!("appendfile: file or directory name \"{path}\" is not absolute"),
-        ));
-    }
-    if path == "/dev/null" {
-        return Ok((path, Format::Mbox));
-    }
+    let directory = first.kind == AddressKind::File && path.ends_with(b"/");
     let format = if first.kind == AddressKind::File && template.is_none() {
-        if path.ends_with(b"/") {
+        if directory {
             if configured == Format::Mbox { Format::Directory } else { configured }
         } else if configured == Format::Mbox || !o.directory.is_set() && !o.maildir_format && !o.mailstore_format {
             Format::Mbox
@@ -104,17 +84,39 @@ pub(super) fn find(
     } else {
         configured
     };
-    while path.len() > 1 && path.ends_with(b"/") {
+    // A name that a user's own filter or .forward gave is the user's to choose; he is who writes.
+    // A name that create_file keeps below a directory is as good as one of ours.
+    let confined = match (&t.create, format) {
+        (CreateFile::Anywhere | CreateFile::InHome, _) => false,
+        (_, Format::Mbox) => may_create(t, job, &path),
+        _ => may_create_in(t, job, &path),
+    };
+    if path.is_tainted() && !explicit && !confined {
+        let text = format!("Tainted '{path}' (file or directory name for {name} transport) not permitted");
+        return Err(Failure { status: DeliveryStatus::Panic, ..Failure::defer(errors::UNKNOWN, text) });
+    }
+    let mut path = BString::from(path.into_bytes());
+    if path.first() != Some(&b'/') {
+        return Err(Failure::defer(
+            errors::NOT_ABSOLUTE,
+            format!("appendfile: file or directory name \"{path}\" is not absolute"),
+        ));
+    }
+    while format != Format::Mbox && path.len() > 1 && path.ends_with(b"/") {
         path.pop();
     }
     Ok((path, format))
 }
 
-/// May a file be made here? `directory`: the directory that it would be in.
-pub(super) fn may_create(job: &LocalJob<'_>, o: &AppendfileOptions, path: &[u8]) -> bool {
-    let rule = CreateFile::parse(o.create_file.raw().unwrap_or(b"anywhere")).unwrap_or(CreateFile::Anywhere);
+/// May files be made in this directory?
+fn may_create_in(t: &Appendfile, job: &LocalJob<'_>, directory: &[u8]) -> bool {
+    may_create(t, job, &[directory, b"/x"].concat())
+}
+
+/// May a file be made here?
+pub(super) fn may_create(t: &Appendfile, job: &LocalJob<'_>, path: &[u8]) -> bool {
     let home = job.home.as_ref().map(|h| h.as_bytes());
-    let (base, exactly) = match &rule {
+    let (base, exactly) = match &t.create {
         CreateFile::Anywhere => return true,
         CreateFile::InHome => (home, true),
         CreateFile::BelowHome => (home, false),
@@ -147,26 +149,25 @@ fn real(path: &[u8]) -> Option<Vec<u8>> {
     std::fs::canonicalize(std::ffi::OsStr::from_bytes(path)).ok().map(|p| p.into_os_string().into_vec())
 }
 
-/// Makes a directory with those above it, unless it is there.
-pub(super) fn ensure_directory(job: &LocalJob<'_>, o: &AppendfileOptions, path: &[u8]) -> Result<(), Failure> {
-    match file::stat(path) {
-        Ok(s) if s.is_dir() => return Ok(()),
-        Ok(_) => return Err(Failure::defer(errors::NOT_DIRECTORY, format!("{} is not a directory", path.as_bstr()))),
-        Err(e) if e.kind() == ErrorKind::NotFound => {}
-        Err(e) => return Err(Failure::io(&e, format!("stat() error for {}", path.as_bstr()))),
-    }
-    if !o.create_directory {
-        return Err(Failure::defer(libc::ENOENT, format!("directory {} does not exist", path.as_bstr())));
-    }
-    let mut inside = path.to_vec();
-    inside.extend_from_slice(b"/x");
-    if !may_create(job, o, &inside) {
+/// Makes a directory with those above it, unless it is there. It must be where files may be made in either case.
+pub(super) fn ensure_directory(t: &Appendfile, job: &LocalJob<'_>, path: &[u8]) -> Result<(), Failure> {
+    if !may_create_in(t, job, path) {
         return Err(not_below_home(
             "tried to create file in",
             path,
             ", but file creation outside the home directory is not permitted",
         ));
     }
+    match file::stat(path) {
+        Ok(s) if s.is_dir() => return Ok(()),
+        Ok(_) => return Err(Failure::defer(errors::NOT_DIRECTORY, format!("{} is not a directory", path.as_bstr()))),
+        Err(e) if e.kind() == ErrorKind::NotFound => {}
+        Err(e) => return Err(Failure::io(&e, format!("stat() error for {}", path.as_bstr()))),
+    }
+    if !t.options.create_directory {
+        return Err(Failure::defer(libc::ENOENT, format!("directory {} does not exist", path.as_bstr())));
+    }
+    let o = &t.options;
     make_directories(o, path, path)
 }
 

@@ -5,7 +5,7 @@
 mod fields;
 mod once;
 mod options;
-mod submit;
+pub(crate) mod submit;
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Write};
@@ -133,7 +133,7 @@ impl Autoreply {
         let flags = Flags::WRITE | Flags::APPEND | Flags::CREATE | Flags::NOFOLLOW;
         let Ok(fd) = file::open(path, flags, self.options.mode.0) else { return };
         let mut out = stamp::log_time(crate::sys::time::now(), false, ctx.config.site.log.with_zone).into_bytes();
-        out.push(b'\n');
+        out.push(b' ');
         fill(&mut out);
         let _ = File::from(fd).write_all(&out);
     }

@@ -42,7 +42,8 @@ impl Record {
             };
             return Ok(Record::Plain { path: path.as_bytes().into(), entries, size, mode: o.mode.0 });
         }
-        let file = path.to_path_lossy().into_owned();
+        // One without a slash lies in the directory that the transport runs in.
+        let file = std::path::Path::new(".").join(path.to_path_lossy());
         let failed = |errno: i32, reason: &str| {
             Failure::defer(
                 errno,

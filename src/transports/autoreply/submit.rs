@@ -3,19 +3,21 @@
 use std::fs::File;
 use std::io::Write;
 
-use bstr::BString;
+use bstr::{BString, ByteSlice};
 
 use crate::context::Context;
+use crate::log::{self, Which};
 use crate::sys::process::{self, WaitStatus};
 use crate::sys::spawn::{Spawn, Stdio};
 
 /// Starts the program to receive a message whose header names its recipients. The error is the exit value.
-pub(super) fn hand_in(ctx: &Context, text: &[u8]) -> Result<(), i32> {
+pub(crate) fn hand_in(ctx: &Context, text: &[u8]) -> Result<(), i32> {
     let mut argv: Vec<BString> = vec![ctx.run.exim_path.clone()];
     if let Some(c) = &ctx.run.config_file_arg {
         argv.extend(["-C".into(), c.clone()]);
     }
     argv.extend(ctx.run.macro_args.iter().cloned());
+    let own = argv.len();
     if ctx.run.debug != 0 {
         argv.push(format!("-d=0x{:x}", ctx.run.debug).into());
     }
@@ -39,7 +41,12 @@ pub(super) fn hand_in(ctx: &Context, text: &[u8]) -> Result<(), i32> {
     spawn.stdin = Stdio::Pipe;
     spawn.stdout = Stdio::Inherit;
     spawn.stderr = Stdio::Inherit;
-    let mut child = spawn.start().map_err(|_| 127)?;
+    let mut child = spawn.start().map_err(|e| {
+        let first = argv.get(own).map(|a| a.as_bstr().to_string()).unwrap_or_default();
+        let text = format!("re-exec of exim ({}) with {first} failed: {}", ctx.run.exim_path, crate::sys::error_text(&e.error));
+        log::write(ctx, None, Which::MAIN.and(Which::PANIC), text.as_bytes());
+        127
+    })?;
     if let Some(fd) = child.stdin.take() {
         // A program that does not read gives an exit value that says so.
         let _ = File::from(fd).write_all(text);

@@ -68,12 +68,14 @@ struct Failure {
     status: DeliveryStatus,
     errno: i32,
     message: String,
+    /// What the sender is told.
+    for_user: Option<&'static str>,
     freeze: bool,
 }
 
 impl Failure {
     fn new(status: DeliveryStatus, message: impl Into<String>) -> Self {
-        Failure { status, errno: 0, message: message.into(), freeze: false }
+        Failure { status, errno: 0, message: message.into(), for_user: None, freeze: false }
     }
     fn with(self, errno: i32) -> Self {
         Failure { errno, ..self }
@@ -158,6 +160,7 @@ impl LocalTransport for Pipe {
             for a in job.batch.iter_mut() {
                 a.failure.basic_errno = f.errno;
                 a.failure.message = Some(Text::clean(f.message.clone()));
+                a.failure.user_message = f.for_user.map(Text::clean);
                 a.flags.freeze |= f.freeze;
             }
         }
@@ -193,6 +196,8 @@ impl Pipe {
                 ctx.address.address_pipe = Some(pipe.clone());
                 if a.flags.expand_pipe || !a.pipe_numeric.is_empty() {
                     ctx.scratch.numeric = a.pipe_numeric.clone();
+                    ctx.address.this_address = a.pipe_this_address.clone();
+                    ctx.scratch.shows_recipients = a.flags.of_system_filter;
                 }
                 if o.force_command {
                     (None, true, false)
@@ -265,8 +270,10 @@ impl Pipe {
             let quote = if a.contains(&b' ') || a.contains(&b'\t') { "\"" } else { "" };
             text.push_str(&format!(" {quote}{a}{quote}"));
         }
-        let status = if self.temporary.holds(code) { DeliveryStatus::Defer } else { DeliveryStatus::Fail };
-        Err(Failure::new(status, text))
+        if self.temporary.holds(code) {
+            return Err(Failure::new(DeliveryStatus::Defer, text));
+        }
+        Err(Failure { for_user: Some("local delivery failed"), ..Failure::new(DeliveryStatus::Fail, text) })
     }
 }
 

@@ -9,7 +9,7 @@ use bstr::BString;
 use super::result::{Blame, State};
 use super::transaction::{Abort, Awaited, Transaction, host_with_port};
 use crate::context::Context;
-use crate::deliver::transport_write::{Output, WriteError, WriteSpec, write_message};
+use crate::deliver::transport_write::{Output, WriteError, WriteSpec, prepare};
 use crate::log::line::RemoteLog;
 use crate::retry::{self, errors};
 use crate::route::Address;
@@ -77,8 +77,20 @@ impl Transaction<'_, '_, '_, '_> {
         spec.filter = filter;
         spec.utf8_downconvert = self.uses.downconvert;
         let data_timeout = limit(self.run.smtp.options.data_timeout.0);
+        let signed = prepare(ctx, &spec, self.run.job.data).map(|mut m| {
+            let signed = crate::mail_auth::sign(ctx, &self.run.smtp.options, &mut m, spec.dots);
+            (m, signed)
+        });
+        let prepared = match signed {
+            Ok((message, Ok(used))) => {
+                self.dkim = used;
+                Ok(message)
+            }
+            Ok((_, Err(strict))) => return Err(self.unsigned(strict)),
+            Err(e) => Err(e),
+        };
         let mut sink = Sink { client: &mut self.opened.client, limit: data_timeout, error: None, bdat: chunking, sent: 0 };
-        let result = write_message(ctx, &spec, self.run.job.data, &mut sink);
+        let result = prepared.and_then(|m| m.write(&spec, &mut sink));
         let (error, sent) = (sink.error.take(), sink.sent);
         let c = &mut self.opened.client;
         match result {
@@ -125,6 +137,13 @@ impl Transaction<'_, '_, '_, '_> {
         Ok(())
     }
 
+    /// dkim_strict: the message is not sent as it is.
+    fn unsigned(&self, why: crate::mail_auth::dkim::sign::Strict) -> Abort {
+        let host = &self.attempt.host;
+        let text = format!("smtp send to {} [{}] failed: {}", host.name, host.address_text, why.0);
+        Abort::Trouble(Trouble { can_quit: false, ..Trouble::local(libc::EACCES, text) })
+    }
+
     /// Reads the answer to the message, or one for each recipient.
     pub(super) fn verdicts(&mut self) -> Result<(), Abort> {
         let wait = self.final_timeout();
@@ -147,6 +166,7 @@ impl Transaction<'_, '_, '_, '_> {
             if !last.is_ok() {
                 return Err(self.refused(last));
             }
+            self.confirm(&last);
             return Ok(());
         }
         if !reply.is_ok() {
@@ -216,18 +236,27 @@ impl Transaction<'_, '_, '_, '_> {
         Ok(())
     }
 
+    /// The answer to the message as a whole comes after those for the recipients.
+    fn confirm(&mut self, last: &Reply) {
+        let all = self.run.job.batch.iter_mut().zip(&self.run.states);
+        for (a, _) in all.filter(|(_, s)| **s == State::Delivered) {
+            if let Some(c) = a.remote_log.as_mut().and_then(|l| l.confirmation.as_mut()) {
+                c.push(b'\n');
+                c.extend_from_slice(&last.text);
+            }
+        }
+    }
+
     /// Notes a delivery, with everything that its log line shows.
     fn delivered(&mut self, i: usize, reply: &Reply) {
         let o = &self.opened;
-        let id = o
-            .auth
-            .as_ref()
-            .map(|auth| (auth.by.clone(), auth.id.clone(), self.uses.auth_sender.as_ref().map(|s| BString::from(s.as_bytes()))));
+        let id = o.log_auth(self.uses.auth_sender.as_ref());
         let log = RemoteLog {
             auth: id,
-            pipelining: self.uses.pipelining.then_some(false),
+            pipelining: self.uses.pipelining.then_some(o.early_used()),
             prdr: self.uses.prdr,
             chunking: self.uses.chunking,
+            dkim: (!self.dkim.is_empty()).then(|| self.dkim.clone()),
             confirmation: Some(reply.text.clone()),
             ..self.connection_facts()
         };

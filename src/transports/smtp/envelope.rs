@@ -52,18 +52,20 @@ pub(super) fn auth_sender(
     Ok(sender.filter(|_| opened.auth.is_some() || o.authenticated_sender_force))
 }
 
-/// Is the ASCII form of addresses needed, or SMTPUTF8, or neither?
-pub(super) fn international(
-    ctx: &mut Context,
-    smtp: &Smtp,
-    opened: &Opened,
-    batch: &[Address],
-    uses: &mut Uses,
-) -> Result<(), Trouble> {
-    let sender_is = ctx.message.sender.as_ref().is_some_and(|s| !s.is_ascii());
-    let any = ctx.message.smtputf8 || sender_is || batch.iter().any(|a| !a.address.is_ascii());
-    if !any {
-        return Ok(());
+/// How a message goes out whose envelope is not all ASCII, or that came with SMTPUTF8.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct International {
+    /// With SMTPUTF8.
+    pub smtputf8: bool,
+    /// With addresses in their ASCII form.
+    pub downconvert: bool,
+}
+
+/// Is the ASCII form of addresses needed, or SMTPUTF8, or neither? `plain`: the addresses are ASCII; `offered`: the server
+/// has SMTPUTF8.
+pub fn international(ctx: &mut Context, smtp: &Smtp, plain: bool, offered: bool) -> Result<International, Trouble> {
+    if plain && !ctx.message.smtputf8 {
+        return Ok(International::default());
     }
     let wanted = match ctx.message.utf8_downconvert {
         Some(n) => n,
@@ -80,17 +82,13 @@ pub(super) fn international(
             None => -1,
         },
     };
-    let offered = opened.client.features.smtputf8;
-    if wanted == 1 || (wanted == -1 && !offered) {
-        uses.downconvert = true;
-    } else if offered {
-        uses.smtputf8 = true;
-    } else if ctx.message.smtputf8 {
+    let downconvert = wanted == 1 || (wanted == -1 && !offered);
+    if !downconvert && !offered && ctx.message.smtputf8 {
         let mut t = Trouble::local(errors::UTF8_FORWARD, "utf8 support required but not offered for forwarding");
         t.class = b'5';
         return Err(t);
     }
-    Ok(())
+    Ok(International { smtputf8: offered && !downconvert, downconvert })
 }
 
 /// Parameters of MAIL, each with a blank before it.
@@ -112,6 +110,9 @@ pub(super) fn mail_parameters(
     }
     if uses.prdr {
         out.extend_from_slice(b" PRDR");
+    }
+    if ctx.message.requiretls {
+        out.extend_from_slice(b" REQUIRETLS");
     }
     if uses.smtputf8 {
         out.extend_from_slice(b" SMTPUTF8");
@@ -176,7 +177,7 @@ pub fn rcpt_address(transport: &TransportInstance, a: &Address) -> BString {
 }
 
 /// An address as it goes over the wire: in ASCII form if need be, and free of what would end the command.
-pub(super) fn on_the_wire(ctx: &mut Context, address: &[u8], downconvert: bool) -> Result<BString, Trouble> {
+pub fn on_the_wire(ctx: &mut Context, address: &[u8], downconvert: bool) -> Result<BString, Trouble> {
     let bad = |m: String| Trouble { class: b'5', ..Trouble::local(errors::BAD_ADDRESS, m) };
     if address.iter().any(|c| matches!(c, b'\r' | b'\n' | 0)) {
         return Err(bad("address contains control characters".into()));

@@ -175,12 +175,21 @@ impl Run<'_, '_> {
                 match self.one(ctx, &mut hosts[at], port, round, last, skipped, expired) {
                     Step::Skip => {}
                     Step::Stop => return true,
-                    Step::Tried { uncounted } => {
-                        total += 1;
-                        tried += i64::from(!uncounted);
-                        if self.job.continued.is_some() && self.on_continued(&hosts[at]) {
+                    Step::Tried { uncounted, old } => {
+                        if self.job.continuing().is_some() && self.on_continued(&hosts[at]) {
                             break;
                         }
+                        total += 1;
+                        tried += i64::from(!old);
+                        if !old && tried >= o.hosts_max_try.0 {
+                            // The limit is reached, but at least one host of each MX value gets its chance.
+                            let mx = hosts[at].mx;
+                            if let Some(n) = hosts.iter().skip(at).position(|h| h.mx != mx) {
+                                tried -= 1;
+                                at += n - 1;
+                            }
+                        }
+                        tried -= i64::from(uncounted);
                     }
                 }
                 at += 1;
@@ -284,7 +293,9 @@ impl Run<'_, '_> {
         if round == 0 {
             skipped.total += 1;
         }
-        if self.job.continued.is_some_and(|c| c.transport == self.job.transport.name && c.is_open()) && !self.on_continued(host) {
+        if self.job.continuing().is_some_and(|c| c.transport == self.job.transport.name && c.is_open())
+            && !self.on_continued(host)
+        {
             return Step::Skip;
         }
         let own = match interface(ctx, &o.interface, host.address, &format!("{} transport", self.job.transport.name)) {
@@ -297,6 +308,8 @@ impl Run<'_, '_> {
                 return Step::Stop;
             }
         };
+        // Another address of ours may do better with the host: its retries are counted apart.
+        let suffix = own.map_or(suffix.clone(), |i| format!("{suffix}/{i}"));
         let include_ip = match &o.retry_include_ip_address {
             ExpBool::Fixed(b) => *b,
             other => match expand::expand_bool(ctx, "retry_include_ip_address", other) {
@@ -359,7 +372,7 @@ impl Run<'_, '_> {
             return Step::Skip;
         }
         let mut serial_key = None;
-        if in_hosts(ctx, &o.serialize_hosts, host) {
+        if in_hosts(ctx, "serialize_hosts", &o.serialize_hosts, host) {
             let key = format!("host-serialize-{}", host.name);
             match take_place(ctx, key.as_bytes()) {
                 true => serial_key = Some(key),
@@ -390,7 +403,8 @@ impl Run<'_, '_> {
         found: &check::HostCheck,
     ) -> Step {
         let Some(mut first) = result::prepare(self.job.batch, &mut self.states, host) else { return Step::Stop };
-        let mut attempt = Attempt { host: &*host, port, interface: own, last, no_tls: false, message_defer: false };
+        let mut attempt =
+            Attempt { host: &*host, port, interface: own, last, no_tls: false, no_clear: false, message_defer: false };
         let mut rc = transaction::deliver(ctx, self, &mut attempt);
         self.settle();
         let failure = self.job.batch[first].failure.clone();
@@ -405,8 +419,8 @@ impl Run<'_, '_> {
         if rc == HostResult::Defer
             && failure.basic_errno == errors::TLS_FAILURE
             && self.smtp.options.tls_tempfail_tryclear
-            && !attempt.uses_dane(ctx, self)
-            && !in_hosts(ctx, &self.smtp.options.hosts_require_tls, attempt.host)
+            && !attempt.no_clear
+            && !in_hosts(ctx, "hosts_require_tls", &self.smtp.options.hosts_require_tls, attempt.host)
         {
             let text = failure.message.unwrap_or_default();
             let mut line = BString::from(text.as_bytes());
@@ -449,7 +463,7 @@ impl Run<'_, '_> {
         if ctx.run.test_harness && !ctx.run.no_test_delays {
             crate::sys::time::sleep_ms(500);
         }
-        Step::Tried { uncounted }
+        Step::Tried { uncounted, old: host_expired }
     }
 
     /// Nothing is in the middle of anything any more.
@@ -460,11 +474,13 @@ impl Run<'_, '_> {
     fn log_host(&self, ctx: &Context, attempt: &Attempt<'_>, first: usize) {
         let f = &self.job.batch[first].failure;
         let message = f.message.as_ref().map(|m| BString::from(m.as_bytes()));
-        result::log_host(ctx, attempt.host, attempt.port, message.as_ref(), f.basic_errno);
+        if !self.job.transport.generic.disable_logging {
+            result::log_host(ctx, attempt.host, attempt.port, message.as_ref(), f.basic_errno);
+        }
     }
 
     fn note_retries(&mut self, first: usize, rc: HostResult, found: &check::HostCheck, message_defer: bool) {
-        let continued = self.job.continued.is_some();
+        let continued = self.job.continuing().is_some();
         let a = &mut self.job.batch[first];
         let defer = rc == HostResult::Defer;
         if (defer || found.host_record) && (!defer || !continued) {
@@ -523,7 +539,12 @@ enum Step {
     /// All addresses have their final state.
     Stop,
     /// It was tried, and something is left for others.
-    Tried { uncounted: bool },
+    Tried {
+        /// The message is so old that all hosts are tried.
+        uncounted: bool,
+        /// The host has passed its last retry.
+        old: bool,
+    },
 }
 
 fn take_place(ctx: &Context, key: &[u8]) -> bool {

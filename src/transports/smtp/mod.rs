@@ -17,12 +17,14 @@ use super::{Kind, Transport};
 use crate::config::Config;
 use crate::config::options::{ExpBool, OptionSet};
 use crate::context::Context;
+use crate::deliver::Continued;
 use crate::deliver::local::DeliveryStatus;
 use crate::deliver::remote::{RemoteJob, RemoteTransport};
 use crate::expand::{self, Template};
 use crate::route::HostItem;
+use crate::smtp_out::dane;
 use crate::tls_openssl::ContextCache;
-pub use envelope::rcpt_address;
+pub use envelope::{International, international, on_the_wire, rcpt_address};
 pub use options::SmtpOptions;
 
 /// `protocol`
@@ -63,6 +65,24 @@ impl Smtp {
             Protocol::Lmtp => (b"lmtp", 24),
         };
         crate::sys::addrinfo::service_port(name.0, "tcp").unwrap_or(name.1)
+    }
+}
+
+impl Smtp {
+    /// Will a connection to a host of a router be one of DANE?
+    fn uses_dane(&self, ctx: &mut Context, host: &HostItem) -> bool {
+        if host.dnssec != Some(true) {
+            return false;
+        }
+        let port = match host.port {
+            Some(p) => p,
+            // If that is wrong, the attempt will say so.
+            None => match crate::smtp_out::options::port(ctx, &self.options.port, self.default_port(), "smtp transport") {
+                Ok(p) => p,
+                Err(_) => return false,
+            },
+        };
+        dane::is_wanted(ctx, self, host, port)
     }
 }
 
@@ -111,6 +131,15 @@ impl RemoteTransport for Smtp {
     }
     fn retry_include_ip_address(&self) -> Option<&ExpBool> {
         Some(&self.options.retry_include_ip_address)
+    }
+    fn overrides_hosts(&self) -> bool {
+        self.options.hosts_override && self.options.hosts.is_set()
+    }
+    fn single_domain(&self, ctx: &mut Context, host: &HostItem) -> bool {
+        self.uses_dane(ctx, host)
+    }
+    fn can_continue(&self, ctx: &mut Context, kept: &Continued, host: &HostItem) -> bool {
+        kept.uses_dane() == self.uses_dane(ctx, host)
     }
     fn max_messages(&self) -> u64 {
         u64::try_from(self.options.connection_max_messages.0).unwrap_or(0)

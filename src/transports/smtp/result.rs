@@ -102,7 +102,6 @@ pub(super) fn prepare(batch: &mut [Address], states: &mut [State], host: &HostIt
         a.failure.basic_errno = 0;
         a.failure.more_errno = i32::from(if host.mx >= 0 { b'M' } else { b'A' });
         a.failure.message = None;
-        a.host_used = None;
         a.remote_log = None;
         a.tls = TlsFacts::default();
     }
@@ -112,7 +111,7 @@ pub(super) fn prepare(batch: &mut [Address], states: &mut [State], host: &HostIt
 /// `H=name [address]:port`, as lines about hosts show it.
 pub(super) fn host_for_log(ctx: &Context, host: &HostItem, port: u16) -> BString {
     let mut s = BString::from(format!("H={} [{}]", host.name, host.address_text));
-    if log::selected(ctx, Selector::OutgoingPort) {
+    if log::selected(ctx, Selector::OutgoingPort) && crate::context::names::port_logged(ctx, port) {
         s.extend_from_slice(format!(":{port}").as_bytes());
     }
     s
@@ -150,17 +149,14 @@ fn error_words(errno: i32) -> String {
 /// The events of deferrals that concern a host.
 pub(super) fn defer_event(ctx: &mut Context, transport: &TransportInstance, a: &Address, host: &HostItem, port: u16, name: &str) {
     let Some(action) = transport.generic.event_action.get().cloned() else { return };
-    let data = match (&a.failure.message, a.failure.basic_errno) {
-        (Some(m), n) if n > 0 => [m.as_bytes(), b": ", crate::sys::strerror(n).as_bytes()].concat(),
-        (Some(m), _) => m.to_vec(),
-        (None, n) if n > 0 => crate::sys::strerror(n).into_bytes(),
-        (None, _) => Vec::new(),
-    };
+    let data = crate::deliver::event::deferral_text(a);
+    // A recipient's number says what the server answered.
+    let errno = if name.starts_with("msg:rcpt:") { a.failure.more_errno } else { a.failure.basic_errno };
     let saved = (ctx.address.local_part.clone(), ctx.address.domain.clone(), ctx.address.router_name.clone());
     ctx.address.local_part = Some(a.local_part.clone());
     ctx.address.domain = Some(a.domain.clone());
     ctx.address.router_name = a.router.clone();
     crate::smtp_out::setup::set_host_variables(ctx, host, port);
-    raise_event(ctx, Some(&action), name, data.as_bstr(), a.failure.basic_errno);
+    raise_event(ctx, Some(&action), name, data.as_bstr(), errno);
     (ctx.address.local_part, ctx.address.domain, ctx.address.router_name) = saved;
 }

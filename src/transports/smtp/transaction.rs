@@ -5,24 +5,33 @@ use std::collections::VecDeque;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use bstr::{BString, ByteSlice};
+use bstr::{BStr, BString, ByteSlice};
 
+use super::Smtp;
 use super::envelope::{self, Uses};
 use super::hosts::Run;
 use super::result::{self, Blame, State};
 use crate::context::Context;
-use crate::deliver::Continued;
 use crate::deliver::remote::Kept;
+use crate::deliver::{Continued, Purpose};
+use crate::expand::Template;
 use crate::log::line::RemoteLog;
 use crate::log::{self, Which};
 use crate::retry::{self, errors};
 use crate::route::{Address, HostItem};
 use crate::smtp_out::client::write_fault;
+use crate::smtp_out::dane;
+use crate::smtp_out::pipe_connect;
+use crate::smtp_out::requiretls::{self, Wish};
 use crate::smtp_out::setup::{self, Kind, limit};
 use crate::smtp_out::{Client, Fault, Opened, Plan, Send, Trouble, in_hosts, waiting};
+use crate::text::Text;
 
 /// Messages above this would go in several chunks in the reference; its words for failures depend on it.
 const CHUNK: u64 = 8192;
+
+/// After so many recipients in a row their answers are read.
+const MOST_UNANSWERED: usize = 100;
 
 /// One attempt at a host.
 pub(super) struct Attempt<'h> {
@@ -33,16 +42,10 @@ pub(super) struct Attempt<'h> {
     pub(super) last: bool,
     /// STARTTLS failed before: in clear.
     pub(super) no_tls: bool,
+    /// It must not be tried in clear.
+    pub(super) no_clear: bool,
     /// The host works, but the message was put off.
     pub(super) message_defer: bool,
-}
-
-impl Attempt<'_> {
-    /// DANE forbids falling back to clear text.
-    pub(super) fn uses_dane(&self, ctx: &mut Context, run: &Run<'_, '_>) -> bool {
-        self.host.dnssec_address == Some(true)
-            && !matches!(crate::smtp_out::tls::dane(ctx, run.smtp, self.host, self.port), crate::smtp_out::tls::Dane::No)
-    }
 }
 
 /// How an attempt ended.
@@ -103,12 +106,24 @@ pub(super) struct Transaction<'r, 'a, 'b, 'h> {
     pub(super) continued: bool,
     /// The present transaction has delivered to somebody.
     pub(super) any_delivered: bool,
+    /// The message of the present transaction was signed: domains and selectors.
+    pub(super) dkim: BString,
 }
 
 /// Sends the message to the pending addresses of a run.
 pub(super) fn deliver(ctx: &mut Context, run: &mut Run<'_, '_>, attempt: &mut Attempt<'_>) -> HostResult {
-    let kept = run.job.continued.filter(|_| run.on_continued(attempt.host)).and_then(Continued::take);
-    let continued = kept.is_some();
+    let mut kept = run.job.continued.filter(|_| run.on_continued(attempt.host)).and_then(Continued::take);
+    // One that was not verified by DANE is none for this, and one that was has another SNI than this may have.
+    if let Some(o) = kept.as_mut()
+        && (o.dane != dane::is_wanted(ctx, run.smtp, attempt.host, attempt.port)
+            || (requiretls::wish(ctx) == Wish::Required
+                && (requiretls::host_refusal(attempt.host).is_some()
+                    || requiretls::session_refusal(o.tls.as_ref(), &o.client.features).is_some())))
+    {
+        o.client.quit();
+        kept = None;
+    }
+    let continued = kept.is_some() && run.job.continued.is_some_and(|c| c.purpose != Purpose::AfterCallout);
     let opened = match kept {
         Some(o) => {
             setup::set_host_variables(ctx, attempt.host, attempt.port);
@@ -131,6 +146,7 @@ pub(super) fn deliver(ctx: &mut Context, run: &mut Run<'_, '_>, attempt: &mut At
                 Ok(o) => o,
                 Err(e) => {
                     show_history(ctx, "(unset)");
+                    attempt.no_clear = e.no_clear;
                     return setup_failed(run, attempt, &e);
                 }
             }
@@ -147,6 +163,7 @@ pub(super) fn deliver(ctx: &mut Context, run: &mut Run<'_, '_>, attempt: &mut At
         next: 0,
         continued,
         any_delivered: false,
+        dkim: BString::default(),
     };
     t.mark_addresses();
     let (rc, alive) = t.all(ctx);
@@ -155,16 +172,19 @@ pub(super) fn deliver(ctx: &mut Context, run: &mut Run<'_, '_>, attempt: &mut At
 }
 
 fn show_history(ctx: &Context, text: &str) {
-    crate::smtp_out::client::say(&ctx.run, &format!("cmdlog: {text}"));
+    crate::smtp_out::client::say(&ctx.run, format!("cmdlog: {text}"));
 }
 
 /// Puts a failed set-up into the addresses.
 fn setup_failed(run: &mut Run<'_, '_>, attempt: &Attempt<'_>, e: &setup::SetupError) -> HostResult {
     let t = &e.trouble;
-    if let Some(facts) = &e.tls {
-        for (a, _) in run.job.batch.iter_mut().zip(&run.states).filter(|(_, s)| **s == State::Pending) {
+    for (a, _) in run.job.batch.iter_mut().zip(&run.states).filter(|(_, s)| **s == State::Pending) {
+        if let Some(facts) = &e.tls {
             a.tls = (**facts).clone();
         }
+        let log = a.remote_log.get_or_insert_default();
+        log.greeting.clone_from(&e.greeting);
+        log.helo_response.clone_from(&e.helo_response);
     }
     let host = host_with_port(attempt);
     let refused = matches!(e.kind, Kind::Server) && t.class == b'5' && attempt.last;
@@ -222,14 +242,8 @@ impl Transaction<'_, '_, '_, '_> {
     }
 
     pub(super) fn connection_facts(&self) -> RemoteLog {
-        let o = &self.opened;
-        RemoteLog {
-            continued: self.continued || o.messages > 0,
-            proxy: o.proxy.map(|a| (a.ip(), a.port())),
-            interface: o.local.map(|a| (a.ip(), a.port())),
-            protocol_detail: o.client.actions.as_str().into(),
-            ..RemoteLog::default()
-        }
+        let facts = self.opened.log_facts();
+        RemoteLog { continued: facts.continued || self.continued, ..facts }
     }
 
     fn max_messages(&self) -> u64 {
@@ -249,12 +263,15 @@ impl Transaction<'_, '_, '_, '_> {
     fn one(&mut self, ctx: &mut Context) -> Result<(), Abort> {
         self.seen = Seen::default();
         self.any_delivered = false;
-        if self.opened.needs_reset {
-            self.reset().map_err(|f| self.opened.client.trouble(f))?;
-        }
-        self.opened.needs_reset = true;
+        self.dkim.clear();
         self.choose(ctx)?;
-        self.mail_and_recipients(ctx)?;
+        if !self.envelope_is_there(ctx) {
+            if self.opened.needs_reset {
+                self.reset().map_err(|f| self.opened.client.trouble(f))?;
+            }
+            self.opened.needs_reset = true;
+            self.mail_and_recipients(ctx)?;
+        }
         if self.run.job.mua_wrapper && !self.all_accepted() {
             return Ok(());
         }
@@ -286,6 +303,53 @@ impl Transaction<'_, '_, '_, '_> {
         self.verdicts()
     }
 
+    /// A callout for this message has left the connection: were MAIL and RCPT what would be sent now?
+    fn envelope_is_there(&mut self, ctx: &mut Context) -> bool {
+        let accepted = std::mem::take(&mut self.opened.accepted);
+        if accepted.is_empty() {
+            return false;
+        }
+        self.opened.needs_reset = true;
+        let u = &self.uses;
+        let m = &ctx.message;
+        let plain = !(u.prdr || u.smtputf8 || u.downconvert)
+            && u.auth_sender.is_none()
+            && m.dsn_envid.is_none()
+            && m.dsn_ret == crate::context::message::DsnRet::Unset;
+        let transport = self.run.job.transport;
+        let all = self.run.states.iter().zip(self.run.job.batch.iter());
+        let wanted: Vec<&Address> = all.filter(|(s, _)| **s == State::Pending).map(|(_, a)| a).collect();
+        let same = wanted.len() == accepted.len()
+            && wanted
+                .iter()
+                .zip(&accepted)
+                .all(|(a, sent)| a.dsn_flags == 0 && a.dsn_orcpt.is_none() && envelope::rcpt_address(transport, a) == *sent);
+        if !plain || !same {
+            return false;
+        }
+        self.next = self.run.states.len();
+        for i in 0..self.run.states.len() {
+            if self.run.states[i] == State::Pending {
+                self.run.job.batch[i].dsn_aware = Some(self.uses.dsn);
+                self.accepted(ctx, i);
+            }
+        }
+        true
+    }
+
+    /// The server has said yes to a recipient.
+    fn accepted(&mut self, ctx: &Context, i: usize) {
+        self.seen.accepted = true;
+        self.completed |= !self.opened.client.lmtp;
+        self.run.states[i] = State::Accepted;
+        let a = &mut self.run.job.batch[i];
+        if a.flags.routing_retry_exists {
+            let key = a.address_retry_key.clone();
+            retry::add_item(a, with_sender(ctx, &key), true, false, false);
+            retry::add_item(a, key, true, false, false);
+        }
+    }
+
     /// In mua_wrapper mode one bad recipient spoils it for all.
     fn all_accepted(&mut self) -> bool {
         let bad = self.run.states.iter().position(|s| *s != State::Accepted);
@@ -307,17 +371,20 @@ impl Transaction<'_, '_, '_, '_> {
         let host = self.attempt.host;
         let o = &self.run.smtp.options;
         let f = self.opened.client.features.clone();
-        self.opened.client.pipelined = f.pipelining && !in_hosts(ctx, &o.hosts_avoid_pipelining, host);
+        self.opened.client.pipelined = f.pipelining && !in_hosts(ctx, "hosts_avoid_pipelining", &o.hosts_avoid_pipelining, host);
         let pending = self.run.states.get(self.next..).unwrap_or_default().iter().filter(|s| **s == State::Pending).count();
         let mut uses = Uses {
-            chunking: f.chunking && in_hosts(ctx, &o.hosts_try_chunking, host),
-            prdr: f.prdr && pending > 1 && !self.opened.client.lmtp && in_hosts(ctx, &o.hosts_try_prdr, host),
+            chunking: f.chunking && in_hosts(ctx, "hosts_try_chunking", &o.hosts_try_chunking, host),
+            prdr: f.prdr && pending > 1 && !self.opened.client.lmtp && in_hosts(ctx, "hosts_try_prdr", &o.hosts_try_prdr, host),
             dsn: f.dsn,
             pipelining: self.opened.client.pipelined,
             ..Uses::default()
         };
         uses.auth_sender = envelope::auth_sender(ctx, self.run.smtp, self.run.job.transport, &self.opened)?;
-        envelope::international(ctx, self.run.smtp, &self.opened, self.run.job.batch, &mut uses)?;
+        let sender_plain = ctx.message.sender.as_ref().is_none_or(|s| s.is_ascii());
+        let plain = sender_plain && self.run.job.batch.iter().all(|a| a.address.is_ascii());
+        let international = envelope::international(ctx, self.run.smtp, plain, self.opened.client.features.smtputf8)?;
+        (uses.smtputf8, uses.downconvert) = (international.smtputf8, international.downconvert);
         self.uses = uses;
         Ok(())
     }
@@ -386,7 +453,10 @@ impl Transaction<'_, '_, '_, '_> {
             let address = envelope::rcpt_address(self.run.job.transport, a);
             let address = envelope::on_the_wire(ctx, &address, self.uses.downconvert)?;
             let last = place + 1 == pending.len() || count == max;
-            let how = if pipelined && !(self.run.job.mua_wrapper && last) { Send::Later } else { Send::Now };
+            // So many answers may wait in the network's buffers while nobody reads them, and no more.
+            let many = self.awaited.iter().filter(|a| matches!(a, Awaited::Rcpt(_))).count() >= MOST_UNANSWERED;
+            let later = pipelined && !many && !(self.run.job.mua_wrapper && last);
+            let how = if later { Send::Later } else { Send::Now };
             self.awaited.push_back(Awaited::Rcpt(i));
             let n = self.send(how, &[b"RCPT TO:<", address.as_slice(), b">", &parameters].concat())?;
             self.answers(ctx, n)?;
@@ -410,6 +480,9 @@ impl Transaction<'_, '_, '_, '_> {
 
     /// Reads so many of the awaited answers.
     pub(super) fn answers(&mut self, ctx: &mut Context, count: usize) -> Result<(), Abort> {
+        if count > 0 {
+            pipe_connect::settle(ctx, self.run.job.transport, &mut self.opened)?;
+        }
         for _ in 0..count {
             let Some(what) = self.awaited.pop_front() else { break };
             match what {
@@ -439,7 +512,7 @@ impl Transaction<'_, '_, '_, '_> {
         };
         let mut t = c.trouble_at(named.as_bstr(), fault);
         if refused {
-            if t.class == b'4' && !bdat {
+            if t.class == b'4' {
                 t.errno = errors::MAIL_4XX;
             }
             // The other commands are out: their answers must go away. Those that are not sent never will be.
@@ -479,16 +552,7 @@ impl Transaction<'_, '_, '_, '_> {
             Err(f) => return Err(Abort::Trouble(c.trouble_at(command.as_bstr(), f))),
         };
         if reply.is_ok() {
-            self.seen.accepted = true;
-            if !c.lmtp {
-                self.completed = true;
-            }
-            self.run.states[i] = State::Accepted;
-            if a.flags.routing_retry_exists {
-                let key = a.address_retry_key.clone();
-                retry::add_item(a, with_sender(ctx, &key), true, false, false);
-                retry::add_item(a, key, true, false, false);
-            }
+            self.accepted(ctx, i);
             return Ok(());
         }
         let was_pipelined = std::mem::replace(&mut c.pipelined, false);
@@ -510,11 +574,15 @@ impl Transaction<'_, '_, '_, '_> {
             a.host_used = None;
             return Ok(());
         }
-        Blame { errno: errors::RCPT_4XX, ..Blame::of(&t, State::Deferred, Some(&host)) }.apply_one(a, &mut self.run.states[i]);
+        // Whatever it is that the answer's first digit means.
+        Blame { errno: errors::RCPT_4XX, more: t.code << 8, ..Blame::of(&t, State::Deferred, Some(&host)) }
+            .apply_one(a, &mut self.run.states[i]);
         note_in_message_log(ctx, &host, a);
         let copy = a.clone();
         result::defer_event(ctx, transport, &copy, self.attempt.host, self.attempt.port, "msg:rcpt:host:defer");
-        if !self.attempt.last {
+        if self.attempt.last {
+            result::defer_event(ctx, transport, &copy, self.attempt.host, self.attempt.port, "msg:rcpt:defer");
+        } else {
             let mut line = result::host_for_log(ctx, self.attempt.host, self.attempt.port);
             line.push(b' ');
             line.extend_from_slice(&t.message.unwrap_or_default());
@@ -556,10 +624,14 @@ impl Transaction<'_, '_, '_, '_> {
     fn failed(&mut self, ctx: &mut Context, t: &Trouble) -> (HostResult, bool) {
         let host = host_with_port(self.attempt);
         let alive = t.can_quit && !self.opened.client.wire_ref().is_dead();
-        if let Some(facts) = &self.opened.tls {
-            for (a, _) in self.run.job.batch.iter_mut().zip(&self.run.states).filter(|(_, s)| !s.is_final()) {
+        for (a, _) in self.run.job.batch.iter_mut().zip(&self.run.states).filter(|(_, s)| !s.is_final()) {
+            if let Some(facts) = &self.opened.tls {
                 a.tls = facts.clone();
             }
+            // Where the transaction as a whole fails, bounces tell more of the server.
+            let log = a.remote_log.get_or_insert_default();
+            log.greeting.clone_from(&self.opened.client.greeting);
+            log.helo_response.clone_from(&self.opened.client.helo_response);
         }
         if t.is_of_message() {
             let permanent = t.class == b'5' || self.run.job.mua_wrapper;
@@ -589,9 +661,11 @@ impl Transaction<'_, '_, '_, '_> {
         {
             return;
         }
-        if let (Some(key), Some(stream)) = (&self.opened.session_key, self.opened.client.wire_ref().tls()) {
-            crate::smtp_out::tls::keep_session(ctx, stream, key);
+        if let Some(stream) = self.opened.client.wire_ref().tls() {
+            // Since TLS 1.3 tickets come after the handshake.
+            ctx.session.tls_out.resumption = u32::from(stream.resumption_now());
         }
+        setup::keep_session(ctx, &self.opened);
         let c = &mut self.opened.client;
         if dead {
             c.close()
@@ -605,23 +679,39 @@ impl Transaction<'_, '_, '_, '_> {
 
     /// Looks for a message that waits for this host; the delivery code goes on with it.
     fn keep(&mut self, ctx: &mut Context) -> bool {
-        let o = &self.run.smtp.options;
         let host = self.attempt.host;
-        if self.opened.tls.is_some() && (in_hosts(ctx, &o.hosts_nopass_tls, host) || in_hosts(ctx, &o.hosts_noproxy_tls, host)) {
+        let full = self.max_messages() > 0 && self.opened.messages >= self.max_messages();
+        if !full && self.run.job.further.wants(&host.name) {
+            return self.hand_on(ctx, ctx.message.id.clone(), Purpose::SameMessage);
+        }
+        let o = &self.run.smtp.options;
+        // hosts_noproxy_tls has nothing to forbid: this process sends the next message itself, there is no proxy.
+        if self.opened.tls.is_some() && in_hosts(ctx, "hosts_nopass_tls", &o.hosts_nopass_tls, host) {
             return false;
         }
         let name = self.run.job.transport.name.clone();
-        let Some(next) = waiting::next(ctx, name.as_bstr(), host, self.opened.messages, self.max_messages()) else {
+        let max = self.max_messages();
+        let (smtp, messages) = (self.run.smtp, self.opened.messages);
+        let own = identity(ctx, smtp);
+        let mut same = |ctx: &mut Context, id: &BStr| own.is_none() || identity_of(ctx, smtp, id) == own;
+        let Some(next) = waiting::next(ctx, name.as_bstr(), host, messages, max, &mut same) else {
             return false;
         };
+        self.hand_on(ctx, next, Purpose::NextMessage)
+    }
+
+    /// Leaves the connection for the delivery code.
+    fn hand_on(&mut self, ctx: &Context, next: BString, purpose: Purpose) -> bool {
         if self.opened.needs_reset && self.reset().is_err() {
             return false;
         }
+        let host = self.attempt.host;
         let continued = Continued {
-            transport: name,
+            transport: self.run.job.transport.name.clone(),
             host: host.name.as_bytes().into(),
             address: host.address_text.clone(),
             sequence: u32::try_from(self.opened.messages + 1).unwrap_or(u32::MAX),
+            purpose,
             connection: Default::default(),
         };
         // What is left here is only to be dropped.
@@ -632,15 +722,37 @@ impl Transaction<'_, '_, '_, '_> {
             auth: None,
             local: None,
             proxy: None,
+            fast_open: None,
             dane: false,
             messages: 0,
             needs_reset: false,
+            accepted: Vec::new(),
+            early: None,
         };
         let opened = std::mem::replace(&mut self.opened, empty);
         *continued.connection.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(Box::new(opened));
         self.run.job.kept = Some(Kept { next, continued });
         true
     }
+}
+
+/// Who we are to a server, if that depends on the message: our address and our name.
+fn identity(ctx: &mut Context, smtp: &Smtp) -> Option<Vec<Text>> {
+    let o = &smtp.options;
+    let varies = |t: &&Template| t.raw().contains_str("$") && !t.raw().starts_with(b"$primary_hostname");
+    let parts: Vec<Template> = [o.interface.get(), o.helo_data.get()].into_iter().flatten().filter(varies).cloned().collect();
+    if parts.is_empty() {
+        return None;
+    }
+    Some(parts.iter().map(|t| crate::expand::expand(ctx, t).unwrap_or_default()).collect())
+}
+
+/// The same of another message on the queue.
+fn identity_of(ctx: &mut Context, smtp: &Smtp, id: &BStr) -> Option<Vec<Text>> {
+    let mut other = Context::new(ctx.config.clone(), ctx.run.clone(), ctx.services.clone());
+    let place = ctx.services.spool.queue(&ctx.message.queue_name).ok()?.place_of(id).ok()?;
+    crate::spool::read_header(&mut other, &place, id).ok()?;
+    identity(&mut other, smtp)
 }
 
 fn with_sender(ctx: &Context, key: &BString) -> BString {

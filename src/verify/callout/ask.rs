@@ -14,6 +14,7 @@ use crate::log::{self, Which};
 use crate::retry::errors;
 use crate::route::{Address, HostItem};
 use crate::text::Text;
+use crate::verify::cutthrough;
 
 /// After routing worked: asks the hosts, if there are any. `addr` gets the failure; `routed` is what routing made of it.
 pub fn for_routed(
@@ -59,7 +60,15 @@ fn callout_to(
     let mut domain_record = CalloutDomain::default();
     let mut old_domain = CalloutResult::Unknown;
     let who = cache::Who { domain: &routed.domain, key: &key, from: &from };
-    match cache::look_up(ctx, &who, c.no_cache, &mut random, &mut pm_mailfrom, &mut domain_record, &mut old_domain) {
+    let smtp = routed.transport.as_ref().and_then(|t| Some((t, t.driver.as_smtp()?)));
+    let hold = smtp.is_some_and(|(t, smtp)| cutthrough::may_hold(ctx, options, c, t, smtp));
+    // Cutthrough delivery needs a connection, whatever is known already.
+    let no_cache = c.no_cache || (hold && ctx.cutthrough.deliver);
+    let known = cache::look_up(ctx, &who, no_cache, &mut random, &mut pm_mailfrom, &mut domain_record, &mut old_domain);
+    if !matches!(known, Known::Nothing) && ctx.cutthrough.hold {
+        cutthrough::end(ctx, "cache-hit");
+    }
+    match known {
         Known::Nothing => {}
         Known::Accepted(why) => {
             if let Some(why) = why {
@@ -101,6 +110,7 @@ fn callout_to(
         postmaster_mailfrom: pm_mailfrom,
         routed,
         old_domain,
+        hold,
     };
     let mut asked = Asked { domain: domain_record, ..Asked::default() };
     session::ask_all(ctx, &mut plan, hosts, &mut asked);
@@ -111,7 +121,7 @@ fn callout_to(
     }
     addr.failure.message = asked.message.clone();
     addr.failure.user_message = asked.user_message.clone();
-    if !c.no_cache {
+    if !no_cache {
         let address = CalloutAddress { result: asked.address };
         cache::write(ctx, &routed.domain, &asked.domain, asked.outcome.is_some().then_some((&address, &key)));
     }

@@ -33,6 +33,8 @@ pub struct CalloutOptions {
     pub use_tptsender: bool,
     /// Ask for `postmaster` without a domain too.
     pub fullpostmaster: bool,
+    /// Keep the connection for further recipients and for the delivery.
+    pub hold: bool,
     /// MAIL FROM for header senders.
     pub mailfrom: Option<Text>,
     /// Ask for the postmaster, with this MAIL FROM.
@@ -51,6 +53,7 @@ impl Default for CalloutOptions {
             use_postmaster: false,
             use_tptsender: false,
             fullpostmaster: false,
+            hold: false,
             mailfrom: None,
             postmaster_mailfrom: None,
         }

@@ -1,21 +1,25 @@
 //! The dialogue of a callout with one host after the other, until one gives a definite answer.
 
+use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use bstr::{BString, ByteSlice};
 
 use super::super::{Outcome, VerifyOptions, hplain};
 use super::CalloutOptions;
+use crate::acl::Where;
 use crate::context::Context;
 use crate::hints::records::{CalloutDomain, CalloutResult};
 use crate::log::{self, Which, debug, hdebug};
+use crate::retry::errors;
 use crate::route::{Address, HostItem};
 use crate::smtp_out::setup::{self, Kind};
-use crate::smtp_out::{self, Client, Fault, Opened, Reply, Send, in_hosts};
+use crate::smtp_out::{self, Client, Fault, Opened, Reply, Send, Trouble, in_hosts};
 use crate::sys::time::unix_time;
 use crate::text::Text;
 use crate::transports::TransportInstance;
-use crate::transports::smtp::Smtp;
+use crate::transports::smtp::{International, Smtp, international, on_the_wire};
+use crate::verify::cutthrough;
 
 /// What is to be asked.
 pub struct Plan<'a> {
@@ -32,6 +36,8 @@ pub struct Plan<'a> {
     pub routed: &'a Address,
     /// What the cache said of the domain.
     pub old_domain: CalloutResult,
+    /// The connection is to be kept for the message.
+    pub hold: bool,
 }
 
 /// What came of it.
@@ -77,6 +83,9 @@ pub fn ask_all(ctx: &mut Context, plan: &mut Plan<'_>, hosts: &[HostItem], asked
     let seconds = |s: i64| Duration::from_secs(s.max(0).unsigned_abs());
     let overall = seconds(c.overall.unwrap_or(c.timeout.saturating_mul(4)));
     let start = Instant::now();
+    if over_held(ctx, plan, hosts, asked).is_some() {
+        return;
+    }
     for host in hosts {
         if host.address.is_none() {
             debug!(ctx, VERIFY, "no IP address for host name {}: skipping", host.name);
@@ -106,25 +115,9 @@ pub fn ask_all(ctx: &mut Context, plan: &mut Plan<'_>, hosts: &[HostItem], asked
 fn ask(ctx: &mut Context, plan: &Plan<'_>, host: &HostItem, no_tls: bool, asked: &mut Asked) -> Result<Step, ()> {
     let c = plan.callout;
     ctx.address.transport_name = Some(plan.transport.name.clone());
-    let owner = format!("{} transport (callout)", plan.transport.name);
     let o = &plan.smtp.options;
     setup::set_host_variables(ctx, host, host.port.unwrap_or(0));
-    let complain = |ctx: &Context, e: String| {
-        let line = format!("<{}>: {e}", plan.routed.address);
-        log::write(ctx, None, Which::MAIN.and(Which::PANIC), line.as_bytes());
-    };
-    let interface = smtp_out::options::interface(ctx, &o.interface, host.address, &owner).unwrap_or_else(|e| {
-        complain(ctx, e);
-        None
-    });
-    let default_port = plan.smtp.default_port();
-    let port = match host.port {
-        Some(p) => p,
-        None => smtp_out::options::port(ctx, &o.port, default_port, &owner).unwrap_or_else(|e| {
-            complain(ctx, e);
-            default_port
-        }),
-    };
+    let (port, interface) = port_and_interface(ctx, plan, host);
     if let Some(i) = interface {
         hplain!(ctx, TRANSPORT, "interface={i} port={port}");
     }
@@ -148,10 +141,15 @@ fn ask(ctx: &mut Context, plan: &Plan<'_>, host: &HostItem, no_tls: bool, asked:
             if e.greeting.is_empty() {
                 smtp_out::client::say(&ctx.run, "cmdlog: (unset)");
             }
-            if e.kind == Kind::Tls && !no_tls && o.tls_tempfail_tryclear && !in_hosts(ctx, &o.hosts_require_tls, host) {
-                let name = &plan.transport.name;
+            if e.kind == Kind::Tls
+                && !no_tls
+                && !e.no_clear
+                && o.tls_tempfail_tryclear
+                && !in_hosts(ctx, "hosts_require_tls", &o.hosts_require_tls, host)
+            {
+                let what = e.trouble.message.clone().unwrap_or_default();
                 let line =
-                    format!("{name}: callout unencrypted to {} [{}] (not in hosts_require_tls)", host.name, host.address_text);
+                    format!("{what}: callout unencrypted to {} [{}] (not in hosts_require_tls)", host.name, host.address_text);
                 log::write(ctx, None, Which::MAIN, line.as_bytes());
                 return Err(());
             }
@@ -159,15 +157,68 @@ fn ask(ctx: &mut Context, plan: &Plan<'_>, host: &HostItem, no_tls: bool, asked:
         }
     };
     let step = converse(ctx, plan, host, &mut opened, asked);
-    let dead = opened.client.wire_ref().is_dead();
-    let client = &mut opened.client;
-    if !dead && client.send(Send::Now, b"QUIT").is_ok() {
-        // Nothing depends on the answer.
-        let _ = client.read(Some(Duration::from_secs(1)));
+    if plan.hold && matches!(step, Step::Done(Outcome::Ok)) {
+        let host = HostItem { port: Some(port), ..host.clone() };
+        match cutthrough::keep(ctx, opened, plan.smtp, plan.routed, host, interface, plan.from.clone()) {
+            Ok(()) => return Ok(step),
+            Err(o) => opened = *o,
+        }
+    } else if plan.options.recipient && c.use_sender {
+        cutthrough::end(ctx, "not usable for cutthrough");
     }
-    client.close();
-    smtp_out::client::say(&ctx.run, &format!("cmdlog: {}", client.history()));
+    cutthrough::hang_up(ctx, opened);
     Ok(step)
+}
+
+/// The port, and our address, as the transport's options say.
+fn port_and_interface(ctx: &mut Context, plan: &Plan<'_>, host: &HostItem) -> (u16, Option<IpAddr>) {
+    let owner = format!("{} transport (callout)", plan.transport.name);
+    let o = &plan.smtp.options;
+    let complain = |ctx: &Context, e: String| {
+        let line = format!("<{}>: {e}", plan.routed.address);
+        log::write(ctx, None, Which::MAIN.and(Which::PANIC), line.as_bytes());
+    };
+    let interface = smtp_out::options::interface(ctx, &o.interface, host.address, &owner).unwrap_or_else(|e| {
+        complain(ctx, e);
+        None
+    });
+    let default_port = plan.smtp.default_port();
+    let port = match host.port {
+        Some(p) => p,
+        None => smtp_out::options::port(ctx, &o.port, default_port, &owner).unwrap_or_else(|e| {
+            complain(ctx, e);
+            default_port
+        }),
+    };
+    (port, interface)
+}
+
+/// A recipient after the first, if a connection is open to its host for the message. `None`: there is none.
+fn over_held(ctx: &mut Context, plan: &Plan<'_>, hosts: &[HostItem], asked: &mut Asked) -> Option<()> {
+    let our_end = |ctx: &mut Context, h: &HostItem| port_and_interface(ctx, plan, h);
+    let (host, answer) = cutthrough::further(ctx, plan.routed, hosts, &plan.from, our_end)?;
+    let command = BString::from(format!("RCPT TO:<{}>", recipient_text(plan).as_bstr()));
+    asked.domain.result = CalloutResult::Accept;
+    asked.outcome = match answer {
+        Ok(r) if r.is_ok() => {
+            asked.address = CalloutResult::Accept;
+            Some(Outcome::Ok)
+        }
+        Ok(r) => {
+            let permanent = r.class() == b'5';
+            if permanent {
+                asked.address = CalloutResult::Reject;
+                asked.why = Some("recipient");
+            }
+            let text = format!("SMTP error from remote mail server after {command}: {}", log::escape::printing(&r.text, false));
+            asked.message = Some(prefixed(&host, text.as_bytes()));
+            asked.user_message = Some(told(plan, &host, &command, &r.text));
+            permanent.then_some(Outcome::Fail)
+        }
+        // The message goes another way; so does the question.
+        Err(_) => return None,
+    };
+    Some(())
 }
 
 /// Some errors are of our own making: they name the transport in the log.
@@ -243,34 +294,82 @@ fn told(plan: &Plan<'_>, host: &HostItem, command: &[u8], response: &[u8]) -> Te
     Text::tainted(text)
 }
 
-/// MAIL and RCPT.
-fn envelope(opened: &mut Opened, from: &[u8], parameters: &[u8], to: &[u8]) -> Answer {
-    let client: &mut Client = &mut opened.client;
+/// MAIL and RCPT: together, if the host likes that.
+fn envelope(opened: &mut Opened, pipelined: bool, from: &[u8], parameters: &[u8], to: &[u8]) -> Answer {
+    exchange(&mut opened.client, pipelined, from, parameters, to).unwrap_or_else(Answer::Broken)
+}
+
+fn exchange(client: &mut Client, pipelined: bool, from: &[u8], parameters: &[u8], to: &[u8]) -> Result<Answer, Fault> {
     let limit = client.command_timeout;
-    let mail = client.mail(Send::Now, from, parameters).and_then(|_| client.read(limit));
-    match mail {
-        Ok(r) if r.is_ok() => {}
-        Ok(r) => return Answer::MailRefused(r),
-        Err(f) => return Answer::Broken(f),
+    client.mail(if pipelined { Send::Later } else { Send::Now }, from, parameters)?;
+    let mail = client.command().to_owned();
+    if pipelined {
+        client.rcpt(Send::Now, to, b"")?;
     }
-    match client.rcpt(Send::Now, to, b"").and_then(|_| client.read(limit)) {
-        Ok(r) if r.is_ok() => Answer::Accepted,
-        Ok(r) => Answer::Refused(r),
-        Err(f) => Answer::Broken(f),
+    let rcpt = client.command().to_owned();
+    client.set_command(mail);
+    let reply = client.read(limit)?;
+    if !reply.is_ok() {
+        if pipelined && client.read(limit).is_err() {
+            client.wire().close();
+        }
+        return Ok(Answer::MailRefused(reply));
+    }
+    if pipelined {
+        client.set_command(rcpt);
+    } else {
+        client.rcpt(Send::Now, to, b"")?;
+    }
+    let reply = client.read(limit)?;
+    Ok(if reply.is_ok() { Answer::Accepted } else { Answer::Refused(reply) })
+}
+
+/// SMTPUTF8, ASCII forms, or neither. `Ok(None)`: SMTPUTF8 is needed and not there.
+fn forms(ctx: &mut Context, plan: &Plan<'_>, opened: &Opened) -> Result<Option<International>, Trouble> {
+    let plain = plan.from.is_ascii() && plan.routed.address.is_ascii();
+    match international(ctx, plan.smtp, plain, opened.client.features.smtputf8) {
+        Ok(i) => Ok(Some(i)),
+        Err(t) if t.errno == errors::UTF8_FORWARD => Ok(None),
+        Err(t) => Err(t),
     }
 }
 
 fn converse(ctx: &mut Context, plan: &Plan<'_>, host: &HostItem, opened: &mut Opened, asked: &mut Asked) -> Step {
-    let c = plan.callout;
     let domain = &plan.routed.domain;
     asked.domain.result = match plan.old_domain {
         CalloutResult::RejectMailFromNull => CalloutResult::RejectMailFromNull,
         _ => CalloutResult::Accept,
     };
+    let international = match forms(ctx, plan, opened) {
+        Ok(i) => i,
+        Err(t) => {
+            asked.message = Some(prefixed(host, &t.message.unwrap_or_default()));
+            return Step::NextHost;
+        }
+    };
+    let Some(international) = international else {
+        asked.message = Some(prefixed(host, b"response to \"EHLO\" did not include SMTPUTF8"));
+        let text = match ctx.acl.running {
+            Some(Where::Rcpt) => "533 no support for internationalised mailbox name",
+            _ => "550 mailbox unavailable",
+        };
+        asked.user_message = Some(Text::clean(text));
+        asked.domain.result = CalloutResult::Unknown;
+        return Step::Done(Outcome::Fail);
+    };
+    let from = match on_the_wire(ctx, &plan.from, international.downconvert) {
+        Ok(from) => from,
+        Err(t) => {
+            asked.message = t.message.map(Text::tainted);
+            return Step::NextHost;
+        }
+    };
+    let pipelined = opened.client.features.pipelining
+        && !in_hosts(ctx, "hosts_avoid_pipelining", &plan.smtp.options.hosts_avoid_pipelining, host);
     if let Some(local) = &plan.random_local_part {
         let to = [local.as_bytes(), b"@", domain.as_bytes()].concat();
         asked.domain.random_stamp = unix_time();
-        match envelope(opened, &plan.from, b"", &to) {
+        match envelope(opened, pipelined, &from, b"", &to) {
             Answer::Accepted => {
                 asked.domain.random_result = CalloutResult::Accept;
                 asked.why = Some("random");
@@ -289,9 +388,15 @@ fn converse(ctx: &mut Context, plan: &Plan<'_>, host: &HostItem, opened: &mut Op
             Answer::Broken(f) => return broken(ctx, host, opened, f, asked),
         }
     }
-    let parameters = parameters(ctx, plan, opened);
-    let to = recipient_text(plan);
-    match envelope(opened, &plan.from, &parameters, &to) {
+    let parameters = parameters(ctx, plan, opened, international);
+    let to = match on_the_wire(ctx, &recipient_text(plan), international.downconvert) {
+        Ok(to) => to,
+        Err(t) => {
+            asked.message = t.message.map(Text::tainted);
+            return Step::NextHost;
+        }
+    };
+    match envelope(opened, pipelined, &from, &parameters, &to) {
         Answer::Accepted => asked.address = CalloutResult::Accept,
         Answer::Refused(r) => {
             if r.class() == b'5' {
@@ -304,7 +409,7 @@ fn converse(ctx: &mut Context, plan: &Plan<'_>, host: &HostItem, opened: &mut Op
         Answer::Broken(f) => return broken(ctx, host, opened, f, asked),
     }
     match &plan.postmaster_mailfrom {
-        Some(from) => postmaster(ctx, plan, host, opened, from, c.fullpostmaster, asked),
+        Some(from) => postmaster(ctx, plan, host, opened, pipelined, from, asked),
         None => Step::Done(Outcome::Ok),
     }
 }
@@ -314,8 +419,8 @@ fn postmaster(
     plan: &Plan<'_>,
     host: &HostItem,
     opened: &mut Opened,
+    pipelined: bool,
     from: &[u8],
-    full: bool,
     asked: &mut Asked,
 ) -> Step {
     hdebug!(ctx, V, "Cutthrough cancelled by presence of postmaster verify");
@@ -323,8 +428,8 @@ fn postmaster(
         return broken(ctx, host, opened, f, asked);
     }
     let to = [b"postmaster@", plan.routed.domain.as_bytes()].concat();
-    let mut answer = envelope(opened, from, b"", &to);
-    if full && matches!(answer, Answer::Refused(_)) {
+    let mut answer = envelope(opened, pipelined, from, b"", &to);
+    if plan.callout.fullpostmaster && matches!(answer, Answer::Refused(_)) {
         let limit = opened.client.command_timeout;
         answer = match opened.client.send(Send::Now, b"RCPT TO:<postmaster>").and_then(|_| opened.client.read(limit)) {
             Ok(r) if r.is_ok() => Answer::Accepted,
@@ -390,7 +495,7 @@ fn broken(ctx: &mut Context, host: &HostItem, opened: &mut Opened, fault: Fault,
 }
 
 /// SIZE is worth saying only if the answer is not kept.
-fn parameters(ctx: &Context, plan: &Plan<'_>, opened: &Opened) -> BString {
+fn parameters(ctx: &Context, plan: &Plan<'_>, opened: &Opened, international: International) -> BString {
     let mut out = BString::default();
     let f = &opened.client.features;
     let addition = plan.smtp.options.size_addition.0;
@@ -402,7 +507,7 @@ fn parameters(ctx: &Context, plan: &Plan<'_>, opened: &Opened) -> BString {
     {
         out.extend_from_slice(format!(" SIZE={}", size.saturating_add(addition)).as_bytes());
     }
-    if f.smtputf8 && !(plan.from.is_ascii() && plan.routed.address.is_ascii()) {
+    if international.smtputf8 {
         out.extend_from_slice(b" SMTPUTF8");
     }
     out

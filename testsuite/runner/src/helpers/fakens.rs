@@ -39,7 +39,6 @@ fn look_up(directory: &Path, name: &str, kind: &str) -> io::Result<Reply> {
         name = format!("{name}.{suffix}");
     }
     let Some(zone) = zones.iter().find(|zone| zone::serves(&zone.domain, &name)) else {
-        eprintln!("fakens: no zone for {name}");
         return Ok(Reply { status: PASS_ON, packet: Vec::new(), delay: 0 });
     };
     let Some(kind) = type_number(&kind) else {

@@ -1,7 +1,7 @@
 //! A scripted SMTP or LMTP server on standard input and output, for pipe transports.
 
 use std::fs::{File, OpenOptions};
-use std::io::{self, Write};
+use std::io::{self, BufWriter, Write};
 use std::os::fd::AsFd;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -23,10 +23,12 @@ pub fn main(args: &[String]) -> ExitCode {
         Some(path) => OpenOptions::new().append(true).create(true).open(path),
         None => File::create(log),
     };
-    let Ok(mut log) = log else {
+    let Ok(log) = log else {
         return refuse("cannot open the log");
     };
-    match converse(&script, &mut log) {
+    // A script that is ended by a signal leaves what it said last unwritten, as the reference's does.
+    let mut log = BufWriter::new(log);
+    match converse(&script, &mut log).and_then(|status| log.flush().map(|()| status)) {
         Ok(status) => status,
         Err(_) => ExitCode::FAILURE,
     }
@@ -63,11 +65,13 @@ fn read_line() -> io::Result<Line> {
     }
 }
 
-fn converse(script: &[u8], log: &mut File) -> io::Result<ExitCode> {
+fn converse(script: &[u8], log: &mut BufWriter<File>) -> io::Result<ExitCode> {
     for line in script.strip_suffix(b"\n").unwrap_or(script).split(|&b| b == b'\n') {
         let line = line.trim_ascii_end();
         if line.first().is_some_and(u8::is_ascii_digit) {
             log.write_all(&[line, b"\n"].concat())?;
+            // Whoever gets the answer may end us.
+            log.flush()?;
             let mut out = io::stdout().lock();
             out.write_all(&[line, b"\r\n"].concat())?;
             out.flush()?;
@@ -79,6 +83,7 @@ fn converse(script: &[u8], log: &mut File) -> io::Result<ExitCode> {
             continue;
         }
         log.write_all(&[line, b"\n"].concat())?;
+        log.flush()?;
         loop {
             let got = match read_line()? {
                 Line::Text(got) => got,

@@ -17,7 +17,7 @@ pub fn fd(args: &[String]) -> ExitCode {
     let lines = (0..most.min(1024)).filter_map(|fd| describe(fd as i32, has("-s")));
     let lines: Vec<String> = lines.collect();
     if has("-q") {
-        println!("ACCEPT DATA=\"max fd = {most} {}\"", lines.join(" "));
+        println!("ACCEPT DATA=\"max fd = {most} {} \"", lines.join(" "));
     } else {
         println!("max fd = {most}");
         for line in lines {

@@ -33,7 +33,8 @@ fn exim_user(b: &mut Builder) {
     b.first(r"(U=|user=|login=)%EXIMUSER%\b", "${1}EXIMUSER");
     b.first(r"(Received: from )%EXIMUSER% ", "${1}EXIMUSER ");
     b.first(r"(Running as: )%EXIMUSER%\b", "${1}EXIMUSER");
-    b.first(r"\b%EXIMUSER%(@|\.lock\.)", "EXIMUSER${1}");
+    b.first(r"\b%EXIMUSER%@", "EXIMUSER@");
+    b.first(r"\b%EXIMUSER%\.lock\.", "EXIMUSER.lock.");
     b.all(r"uid=%EXIMUID%\b", "uid=EXIM_UID");
     b.all(r"gid=%EXIMGID%\b", "gid=EXIM_GID");
     b.first(r"^%EXIMUSER% %EXIMUID% %EXIMGID%", "EXIMUSER EXIM_UID EXIM_GID");

@@ -1,0 +1,123 @@
+//! Looks at a body while it streams past, once for all hashes that signatures ask for.
+//!
+//! Fed by `receive::body` on the way to the spool, and by signing from the spool file.
+
+use super::canon::{BodyHash, Canon};
+use super::key::Hash;
+
+/// A line of this many bytes (without its end) or more stops signing and verification, as in the reference.
+const LONG_LINE: usize = 16_382;
+
+/// A body's hash, and the length of its canonical form; `None` if the library has no such hash.
+pub type Hashed = Option<(Vec<u8>, u64)>;
+
+/// How lines end in what is fed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Ends {
+    /// LF; a CR is a byte like others.
+    #[default]
+    Lf,
+    /// CRLF.
+    Crlf,
+}
+
+/// The hashes of one body.
+#[derive(Clone, Debug, Default)]
+pub struct BodyWatch {
+    hashes: Vec<BodyHash>,
+    ends: Ends,
+    /// A CR that may be half of a line end.
+    cr: bool,
+    line: usize,
+    long_line: bool,
+}
+
+impl BodyWatch {
+    /// How lines end from here on.
+    pub fn set_ends(&mut self, ends: Ends) {
+        self.ends = ends;
+    }
+
+    /// Asks for a hash; gives its number. Equal ones are made once.
+    pub fn want(&mut self, canon: Canon, hash: Hash, limit: Option<u64>) -> usize {
+        if let Some(n) = self.hashes.iter().position(|h| h.is(canon, hash, limit)) {
+            return n;
+        }
+        self.hashes.push(BodyHash::new(canon, hash, limit));
+        self.hashes.len() - 1
+    }
+
+    /// Takes a piece.
+    pub fn feed(&mut self, data: &[u8]) {
+        if self.long_line {
+            return;
+        }
+        if self.ends == Ends::Lf {
+            return self.lines(data);
+        }
+        for piece in data.split_inclusive(|c| *c == b'\r') {
+            // What follows a CR shows whether that was the first half of a line end.
+            if std::mem::take(&mut self.cr) && piece.first() != Some(&b'\n') {
+                self.lines(b"\r");
+            }
+            match piece.strip_suffix(b"\r") {
+                Some(text) => {
+                    self.lines(text);
+                    self.cr = true;
+                }
+                None => self.lines(piece),
+            }
+        }
+    }
+
+    fn lines(&mut self, data: &[u8]) {
+        let mut lines = data.split(|c| *c == b'\n');
+        self.line += lines.next().map_or(0, <[u8]>::len);
+        self.long_line |= self.line >= LONG_LINE;
+        for l in lines {
+            self.line = l.len();
+            self.long_line |= self.line >= LONG_LINE;
+        }
+        for h in &mut self.hashes {
+            h.feed(data);
+        }
+    }
+
+    /// The end: hashes and canonical lengths in the order of [`BodyWatch::want`]. `None`: a line was too long.
+    pub fn finish(mut self) -> Option<Vec<Hashed>> {
+        if std::mem::take(&mut self.cr) {
+            self.lines(b"\r");
+        }
+        (!self.long_line).then(|| self.hashes.into_iter().map(BodyHash::finish).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn watch(ends: Ends, text: &[u8], cut: usize) -> Option<Vec<Hashed>> {
+        let mut w = BodyWatch::default();
+        w.set_ends(ends);
+        assert_eq!(w.want(Canon::Simple, Hash::Sha256, None), 0);
+        assert_eq!(w.want(Canon::Relaxed, Hash::Sha256, None), 1);
+        assert_eq!(w.want(Canon::Simple, Hash::Sha256, None), 0);
+        w.feed(&text[..cut]);
+        w.feed(&text[cut..]);
+        w.finish()
+    }
+
+    #[test]
+    fn both_line_ends() {
+        for cut in 0..=10 {
+            assert_eq!(watch(Ends::Crlf, b"a \r\nb\rc\r\n\r\n\r", cut), watch(Ends::Lf, b"a \nb\rc\n\n\r", 3));
+        }
+    }
+
+    #[test]
+    fn long_lines() {
+        assert!(watch(Ends::Lf, &[b'a'; LONG_LINE - 1], 9).is_some());
+        assert!(watch(Ends::Lf, &[b'a'; LONG_LINE], 9).is_none());
+        assert!(watch(Ends::Lf, &[&[b'a'; 9000][..], b"\n", &[b'b'; 9000]].concat(), 9).is_some());
+    }
+}

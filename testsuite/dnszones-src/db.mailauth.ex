@@ -1,0 +1,22 @@
+; The zone of the mail authentication tests (4400-4499).
+mailauth.ex.  NS   exim.mailauth.ex.
+mailauth.ex.  SOA  exim.mailauth.ex. hostmaster.exim.mailauth.ex 1430683638 1200 120 604800 3000
+rsa._domainkey      TXT "v=DKIM1; k=rsa; p=MIGfMA0GCSqGSIb3DQEBAQUAA4GNADCBiQKBgQDdoSh4reQfBmjlbFPa8bI7ns/Bm9ng3a3dZSaXQbBHIC8zSnrwD7QXUNR1DEyJg0PPgt3fF9okkDtpVagSUxD75TZJ5xcp96pcfOs1GdFIovGIXyJWm0fCwqZQuP0JE1TqQ7jrbE+XllCTutBOhJwFYnEIp8DTdJmZyeCbUJ0dsQIDAQAB"
+test._domainkey     TXT "v=DKIM1; t=y:s; n=a test; p=MIGfMA0GCSqGSIb3DQEBAQUAA4GNADCBiQKBgQDdoSh4reQfBmjlbFPa8bI7ns/Bm9ng3a3dZSaXQbBHIC8zSnrwD7QXUNR1DEyJg0PPgt3fF9okkDtpVagSUxD75TZJ5xcp96pcfOs1GdFIovGIXyJWm0fCwqZQuP0JE1TqQ7jrbE+XllCTutBOhJwFYnEIp8DTdJmZyeCbUJ0dsQIDAQAB"
+rsa._domainkey.sub  TXT "v=DKIM1; p=MIGfMA0GCSqGSIb3DQEBAQUAA4GNADCBiQKBgQDdoSh4reQfBmjlbFPa8bI7ns/Bm9ng3a3dZSaXQbBHIC8zSnrwD7QXUNR1DEyJg0PPgt3fF9okkDtpVagSUxD75TZJ5xcp96pcfOs1GdFIovGIXyJWm0fCwqZQuP0JE1TqQ7jrbE+XllCTutBOhJwFYnEIp8DTdJmZyeCbUJ0dsQIDAQAB"
+ed._domainkey.sub   TXT "v=DKIM1; k=ed25519; p=jnq/vRhge0Ml5Gr1lb1PcSNdfM1RWbRmj0NhZSOFVFM="
+ed._domainkey       TXT "v=DKIM1; k=ed25519; p=jnq/vRhge0Ml5Gr1lb1PcSNdfM1RWbRmj0NhZSOFVFM="
+revoked._domainkey  TXT "v=DKIM1; p="
+pass       TXT "v=spf1 ip4:V4NET.0.0.1 -all"
+far        TXT "v=spf1 include:pass.mailauth.ex ~all"
+why        TXT "v=spf1 redirect=_why.mailauth.ex"
+_why       TXT "v=spf1 -all exp=text.mailauth.ex"
+text       TXT "%{i} does not send for %{d}"
+two        TXT "v=spf1 +all"
+two        TXT "v=spf1 -all"
+loop       TXT "v=spf1 include:loop.mailauth.ex -all"
+bad        TXT "v=spf1 ip4:1.2.3 -all"
+_dmarc          TXT "v=DMARC1; p=reject; sp=quarantine; rua=mailto:agg@mailauth.ex; ruf=mailto:userx@mailauth.ex"
+_dmarc.open     TXT "v=DMARC1; p=none"
+_dmarc.strict   TXT "v=DMARC1; p=reject; aspf=s; adkim=s"
+_dmarc.junk     TXT "v=DMARC1; p=maybe"
