@@ -47,6 +47,9 @@ fn try_run() -> Result<i32, Refusal> {
     if let Some(status) = utility(&program, argv.get(1..).unwrap_or_default()) {
         return Ok(status);
     }
+    if argv.get(1).is_some_and(|a| a == crate::receive::local_scan::helper::FLAG) {
+        return Ok(crate::receive::local_scan::helper::main());
+    }
     let o = parse::parse(&program, argv.get(1..).unwrap_or_default())?;
     let nothing_to_do = o.modes() == 0 && !o.receives();
     if nothing_to_do && argv.len() < 2 {

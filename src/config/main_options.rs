@@ -314,6 +314,8 @@ options! {
         local_from_suffix: Str = Str::unset(),
         /// Addresses (and ports) for listening and local recognition.
         local_interfaces: Str = Str::fixed("<; ::0 ; 0.0.0.0"),
+        /// Shared object with a local_scan() function.
+        local_scan_path: Str = Str::fixed(crate::build_options::LOCAL_SCAN_SOURCE),
         /// Time allowed for local_scan().
         local_scan_timeout: Time = Time(300),
         /// Keep Sender: on untrusted local submissions.

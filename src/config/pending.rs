@@ -21,7 +21,6 @@ static MAIN: &[&str] = &[
     "ldap_require_cert",
     "ldap_start_tls",
     "ldap_version",
-    "local_scan_timeout",
     "mysql_servers",
     "notifier_socket",
     "oracle_servers",

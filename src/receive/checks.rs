@@ -23,6 +23,8 @@ pub struct Verdict {
     pub blackhole_message: Option<Text>,
     /// Text for the answer.
     pub user_message: Option<Text>,
+    /// Who wants it frozen or queued, for the log, if it was no ACL.
+    pub held_by: &'static str,
     /// PRDR: the answer for the whole message.
     pub prdr_reply: Option<String>,
 }
@@ -36,6 +38,8 @@ pub struct Refusal {
     pub result: AclResult,
     /// PRDR: everybody has been answered; this is the last answer.
     pub reply: Option<String>,
+    /// The log knows already (it was `local_scan()` that refused).
+    pub logged: bool,
 }
 
 /// Runs what there is to run. The Received: line is in its place, the body in the spool.
@@ -52,7 +56,7 @@ pub fn run(ctx: &mut Context, input: &mut Input<'_>, options: &Options) -> Resul
 }
 
 fn refuse(place: Where, result: AclResult) -> Refusal {
-    Refusal { place, result, reply: None }
+    Refusal { place, result, reply: None, logged: false }
 }
 
 fn smtp(ctx: &mut Context, input: &mut Input<'_>, verdict: &mut Verdict) -> Result<(), Refusal> {
@@ -169,7 +173,7 @@ fn prdr(ctx: &mut Context, input: &mut Input<'_>, verdict: &mut Verdict) -> Resu
     ctx.message.recipients = kept;
     if nobody {
         let result = AclResult { verdict: Says::Fail, user_message: None, log_message: None };
-        return Err(Refusal { place: Where::Prdr, result, reply: Some(reply) });
+        return Err(Refusal { place: Where::Prdr, result, reply: Some(reply), logged: false });
     }
     verdict.prdr_reply = Some(reply);
     Ok(())

@@ -200,11 +200,14 @@ fn stopped(ctx: &mut Context, submission: &Submission, input: &mut Input<'_>, op
         Stop::Write(text, mut data) => moan::give(ctx, errors, &Fault::Io(text), &headers, Rest::Spool(&mut data)),
         Stop::Acl(refusal, data) => {
             let target = ctx.acl.log_reject_target.unwrap_or(Some(Which::MAIN.and(Which::REJECT)));
-            log_acl(ctx, &refusal.result, target);
+            if !refusal.logged {
+                log_acl(ctx, &refusal.result, target);
+            }
             let text = refusal.result.user_message.unwrap_or_else(|| Text::clean("local configuration problem"));
+            let by = if refusal.logged { "local_scan()" } else { "non-SMTP ACL" };
             match data {
-                Some(mut d) => moan::give(ctx, errors, &Fault::Acl(text), &headers, Rest::Spool(&mut d)),
-                None => moan::give(ctx, errors, &Fault::Acl(text), &headers, Rest::None),
+                Some(mut d) => moan::give(ctx, errors, &Fault::Acl(by, text), &headers, Rest::Spool(&mut d)),
+                None => moan::give(ctx, errors, &Fault::Acl(by, text), &headers, Rest::None),
             }
         }
         Stop::TimedOut => {

@@ -34,8 +34,8 @@ pub enum Fault<'a> {
     TooBig(i64),
     /// recipients_max.
     TooMany(i64),
-    /// The non-SMTP ACL.
-    Acl(Text),
+    /// The non-SMTP ACL, or whatever this names.
+    Acl(&'static str, Text),
 }
 
 /// What can be shown of the message.
@@ -64,7 +64,7 @@ pub fn give(ctx: &mut Context, errors: &Errors, fault: &Fault<'_>, headers: &[He
         ),
         Fault::TooBig(max) => format!("message rejected: message too big (max={max})"),
         Fault::TooMany(_) => "message rejected: too many recipients".to_string(),
-        Fault::Acl(text) => format!("message rejected by non-SMTP ACL: {text}"),
+        Fault::Acl(by, text) => format!("message rejected by {by}: {text}"),
         Fault::NoRecipients => "no recipients in message".into(),
         Fault::OnlyRemoved => "all -t recipients overridden by command line".into(),
         Fault::BadArgument(bad) => format!("bad recipient address \"{}\": {}", bad.text, bad.why),
@@ -108,7 +108,7 @@ fn to_sender(ctx: &mut Context, fault: &Fault<'_>, headers: &[Header], rest: Res
         }
         Fault::TooBig(max) => format!("message too big (limit set to {max})"),
         Fault::TooMany(max) => format!("too many recipients (max set to {max})"),
-        Fault::Acl(text) => format!("rejected by non-SMTP ACL: {text}"),
+        Fault::Acl(by, text) => format!("rejected by {by}: {text}"),
     };
     line.extend_from_slice(b": ");
     line.extend_from_slice(what.as_bytes());
@@ -174,7 +174,7 @@ fn explanation(ctx: &Context, fault: &Fault<'_>) -> String {
              A message that you sent contained more recipients than allowed on this\n\
              system. It was not delivered to any recipients.\n"
             .into(),
-        Fault::Acl(text) => format!(
+        Fault::Acl(_, text) => format!(
             "Subject: Mail failure - rejected by local scanning code\n\n\
              A message that you sent was rejected by the local scanning code that\n\
              checks incoming messages on this system. The following error was given:\n\n  {text}\n"

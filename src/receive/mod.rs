@@ -13,6 +13,7 @@ pub mod headers;
 pub mod input;
 pub mod kinds;
 pub mod local;
+pub mod local_scan;
 pub mod moan;
 pub mod pipeline;
 pub mod queueing;

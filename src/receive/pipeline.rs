@@ -179,7 +179,8 @@ pub fn take(ctx: &mut Context, input: &mut Input<'_>, options: &Options) -> Resu
     let body_size = data.body_size().map_err(|e| Stop::Io(false, e.to_string(), None))?;
     ctx.message.body_size = body_size;
     checks::add_headers(ctx);
-    let verdict = match checks::run(ctx, input, options) {
+    let checked = checks::run(ctx, input, options).and_then(|mut v| super::local_scan::run(ctx, options, &mut v).map(|()| v));
+    let verdict = match checked {
         Ok(v) => v,
         Err(refusal) => {
             data.unlink();
@@ -518,7 +519,7 @@ fn commit(
         return Err(Stop::Onward(text));
     }
     ctx.message.subdir = data.place().letter;
-    arrival(ctx, logged, kept);
+    arrival(ctx, logged, kept, if verdict.held_by.is_empty() { "ACL" } else { verdict.held_by });
     if let Answer::Delivered = onward {
         log::write(ctx, None, Which::MAIN, b"Completed");
         remove_files(ctx);
@@ -569,7 +570,7 @@ fn peer_gone(ctx: &mut Context, options: &Options) -> bool {
 }
 
 /// The `<=` line, and the first lines of the message's own log.
-fn arrival(ctx: &mut Context, logged: &Logged, kept: bool) {
+fn arrival(ctx: &mut Context, logged: &Logged, kept: bool, held_by: &str) {
     let find = |kind: HeaderKind| ctx.message.headers.iter().find(|h| h.kind == kind).map(|h| h.text.clone());
     let id = find(HeaderKind::Id).map(|t| {
         let value = t.get(t.find_byte(b':').map_or(0, |i| i + 1)..).unwrap_or_default().trim();
@@ -602,9 +603,9 @@ fn arrival(ctx: &mut Context, logged: &Logged, kept: bool) {
     let frozen = ctx.message.freeze_requested;
     let queued = ctx.message.queue_only;
     let queue = &ctx.message.queue_name;
-    let waits = format!("no immediate delivery: queued{}{queue} by ACL", if queue.is_empty() { "" } else { " in " },);
+    let waits = format!("no immediate delivery: queued{}{queue} by {held_by}", if queue.is_empty() { "" } else { " in " },);
     if frozen {
-        log::write(ctx, None, Which::MAIN, b"frozen by ACL");
+        log::write(ctx, None, Which::MAIN, format!("frozen by {held_by}").as_bytes());
     }
     if queued {
         log::write(ctx, Some(Selector::DelayDelivery), Which::MAIN, waits.as_bytes());
@@ -614,7 +615,7 @@ fn arrival(ctx: &mut Context, logged: &Logged, kept: bool) {
         let text = log::line::arrival(ctx, &log::line::Arrival { recipients: &[], raw_sender: None, ..facts });
         log::msglog::append(ctx, &[b"Received from ", text.as_slice()].concat());
         if frozen {
-            log::msglog::append(ctx, b"frozen by ACL");
+            log::msglog::append(ctx, format!("frozen by {held_by}").as_bytes());
         }
         if queued {
             log::msglog::append(ctx, waits.as_bytes());

@@ -201,9 +201,17 @@ fn stopped(ctx: &mut Context, input: &mut Input<'_>, stop: Stop, batched: bool) 
             }
             if batched {
                 let target = ctx.acl.log_reject_target.unwrap_or(Some(Which::MAIN.and(Which::REJECT)));
-                super::local::log_acl(ctx, &refusal.result, target);
+                if !refusal.logged {
+                    super::local::log_acl(ctx, &refusal.result, target);
+                }
                 let text = refusal.result.user_message.unwrap_or_else(|| Text::clean("local configuration problem"));
                 server.batch_error = Some(format!("550 {text}"));
+                return Received::Refused;
+            }
+            if refusal.logged {
+                let text = refusal.result.user_message.unwrap_or_default();
+                let code: &[u8] = if refusal.result.verdict == crate::acl::Verdict::Fail { b"550" } else { b"451" };
+                server.respond(ctx, code, true, &text);
                 return Received::Refused;
             }
             match server.refuse(ctx, refusal.place, refusal.result) {

@@ -22,6 +22,7 @@ mod tests;
 
 pub use data::DataFile;
 pub use error::SpoolError;
+pub use header_line::{kind as header_kind, letter as header_letter};
 pub use id::{is_message_id, new_message_id};
 pub use journal::Journal;
 pub use queue::{Place, Queue, Spool};

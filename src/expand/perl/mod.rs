@@ -1,8 +1,7 @@
 //! The Perl interpreter (manual chapter 12): a co-process that is started when it is needed, or at the start of the program,
 //! and kept; it belongs to one thread of one process. No Perl is linked in.
 //!
-//! The protocol on its standard input, a socket: frames of a letter, a length of four bytes (the high one first), and that
-//! many bytes. To Perl: `S` startup code, `C` a call (name and arguments, each with its length), and as answers to `X`: `V` a
+//! The protocol on its standard input, a socket: frames (`sys::frames`). To Perl: `S` startup code, `C` a call (name and arguments, each with its length), and as answers to `X`: `V` a
 //! value, `F` a forced failure, `E` an error. From Perl: `R` a result, `U` undef, `D` died, with a message; and on the way there
 //! `X` a string to be expanded, `L` a line for the log, `G` debugging output. Calls may be nested through `X`.
 
@@ -18,7 +17,7 @@ use crate::context::Context;
 use crate::log::{self, Which};
 use crate::sys::process::{self, Pid};
 use crate::sys::spawn::{Spawn, Stdio};
-use crate::sys::{error_text, exec, fd, unix};
+use crate::sys::{error_text, exec, frames, unix};
 use crate::text::Text;
 
 /// The program.
@@ -73,38 +72,18 @@ enum Frame {
 
 impl Process {
     fn give(&self, kind: u8, text: &[u8]) -> io::Result<()> {
-        let length = u32::try_from(text.len()).map_err(io::Error::other)?;
-        let head = [&[kind][..], &length.to_be_bytes()].concat();
-        fd::write_all_deadline(self.wire.as_fd(), &head, None)?;
-        fd::write_all_deadline(self.wire.as_fd(), text, None)
-    }
-
-    fn exact(&self, n: usize) -> io::Result<Vec<u8>> {
-        let mut out = vec![0; n];
-        let mut got = 0;
-        while got < n {
-            match fd::read_deadline(self.wire.as_fd(), out.get_mut(got..).unwrap_or_default(), None)? {
-                0 => return Err(io::ErrorKind::UnexpectedEof.into()),
-                more => got += more,
-            }
-        }
-        Ok(out)
+        frames::give(self.wire.as_fd(), kind, text, None)
     }
 
     fn take(&self) -> io::Result<Frame> {
-        let head = self.exact(5)?;
-        let length = head.iter().skip(1).fold(0usize, |n, b| n << 8 | usize::from(*b));
-        if length > MAX_FRAME {
-            return Err(io::Error::other("result is too long"));
-        }
-        let text = self.exact(length)?;
-        Ok(match head.first() {
-            Some(b'R') => Frame::Result(text),
-            Some(b'U') => Frame::Undefined,
-            Some(b'D') => Frame::Died(text),
-            Some(b'X') => Frame::Expand(text),
-            Some(b'L') => Frame::Log(text),
-            Some(b'G') => Frame::Debug(text),
+        let (kind, text) = frames::take(self.wire.as_fd(), MAX_FRAME, None)?;
+        Ok(match kind {
+            b'R' => Frame::Result(text),
+            b'U' => Frame::Undefined,
+            b'D' => Frame::Died(text),
+            b'X' => Frame::Expand(text),
+            b'L' => Frame::Log(text),
+            b'G' => Frame::Debug(text),
             _ => return Err(io::Error::other("not understood")),
         })
     }
@@ -118,11 +97,7 @@ pub fn start(ctx: &mut Context) -> Result<(), ExpandError> {
 /// Calls a subroutine: the first string is its name. `None`: it returned undef.
 pub fn call(ctx: &mut Context, strings: &[Text]) -> Result<Option<Text>, ExpandError> {
     let perl = running(ctx)?;
-    let mut request = Vec::new();
-    for s in strings {
-        request.extend_from_slice(&u32::try_from(s.len()).unwrap_or(0).to_be_bytes());
-        request.extend_from_slice(s);
-    }
+    let request = frames::pack(strings.iter().map(|s| s.as_bytes()));
     let answer = converse(ctx, &perl, b'C', &request);
     // One that has gone, or that is not understood, is not used again.
     if answer.is_err() {

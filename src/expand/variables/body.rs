@@ -83,6 +83,11 @@ impl Body {
         Ok(Body { file, first, at: first })
     }
 
+    /// Where the body begins in the file.
+    pub fn start(&self) -> u64 {
+        self.first
+    }
+
     /// The first bytes of it, or the last.
     fn piece(&self, visible: usize, end: bool) -> io::Result<Vec<u8>> {
         let size = self.file.metadata()?.len();
