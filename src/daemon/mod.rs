@@ -257,12 +257,16 @@ impl Daemon {
         }
         let mut started = false;
         if self.manager.is_none() {
-            self.manager = children::start(ctx, "delivery manager", |ctx| manager::run(ctx, &self.handoff, &self.life));
+            self.manager = children::start(ctx, "delivery manager", |ctx| {
+                // It would keep the ports busy after the end of the daemon.
+                self.listeners.clear();
+                manager::run(ctx, &self.handoff, &self.life)
+            });
             started = true;
         }
         while self.workers.len() < worker::count(ctx) {
             match children::start(ctx, "reception worker", |ctx| {
-                worker::run(ctx, &self.listeners, &self.handoff, &self.counters, &self.life)
+                worker::run(ctx, std::mem::take(&mut self.listeners), &self.handoff, &self.counters, &self.life)
             }) {
                 Some(pid) => self.workers.push(pid),
                 None => break,

@@ -26,7 +26,7 @@ pub fn count(ctx: &Context) -> usize {
 }
 
 /// Accepts connections until the daemon is gone, then waits for those that are going on. Gives the exit status.
-pub fn run(ctx: &mut Context, listeners: &[Listener], ends: &Ends, counters: &Counters, life: &Life) -> i32 {
+pub fn run(ctx: &mut Context, listeners: Vec<Listener>, ends: &Ends, counters: &Counters, life: &Life) -> i32 {
     life.leave();
     if ids::geteuid() == 0
         && let Err(e) = ids::become_user(ctx.config.site.exim_uid, ctx.config.site.exim_gid, None)
@@ -63,6 +63,8 @@ pub fn run(ctx: &mut Context, listeners: &[Listener], ends: &Ends, counters: &Co
             }
         }
     }
+    // The next daemon wants the ports.
+    drop(listeners);
     ctx.services.work.wait(Duration::from_secs(600));
     0
 }

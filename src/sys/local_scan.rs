@@ -1,4 +1,4 @@
-//! A `local_scan()` function in a shared object (`include/local_scan.h`): its variables set, called, and read again.
+//! A `local_scan()` function in a shared object (`src/local_scan.h`): its variables set, called, and read again.
 //!
 //! Only the helper process comes here (`receive::local_scan::helper`): what the foreign function does with its memory
 //! is nobody else's affair.

@@ -1,4 +1,4 @@
-//! `local_scan()` (manual chapter 46): a function in a shared object (`local_scan_path`, with `include/local_scan.h`), called
+//! `local_scan()` (manual chapter 46): a function in a shared object (`local_scan_path`, with `src/local_scan.h`), called
 //! when the ACLs have accepted a message.
 //!
 //! It runs in a process of its own (`helper.rs`), with the privileges of reception, so that a crash or an endless loop harms

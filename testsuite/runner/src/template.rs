@@ -34,7 +34,7 @@ const SYSTEM: [&str; 8] = ["mysqld", "mysql", "postgres", "pg_ctl", "initdb", "p
 
 /// Programs that tests call and that a corpus, being data only, does not have.
 const AUX_PROGRAMS: [(&str, &str); 7] = [
-    ("local_scan.h", include_str!("../../../include/local_scan.h")),
+    ("local_scan.h", include_str!("../../../src/local_scan.h")),
     ("0002.runfile", include_str!("../../aux-programs/0002.runfile")),
     ("0194.ret", include_str!("../../aux-programs/0194.ret")),
     ("4008.script", include_str!("../../aux-programs/4008.script")),
