@@ -45,13 +45,12 @@ pub struct RemoteJob<'a> {
     pub kept: Option<Kept>,
 }
 
-/// Hosts that later runs of a transport for the same message will use.
+/// Hosts that routers chose for later runs of a transport for the same message; those of the transport itself do not
+/// count, as in the reference.
 #[derive(Clone, Debug, Default)]
 pub struct Further {
     /// Their names.
     pub names: std::collections::BTreeSet<bstr::BString>,
-    /// Some take the transport's own hosts.
-    pub own_hosts: bool,
 }
 
 impl Further {
@@ -59,7 +58,6 @@ impl Further {
     pub fn of<'a>(addresses: impl Iterator<Item = &'a Address>) -> Self {
         let mut further = Further::default();
         for a in addresses {
-            further.own_hosts |= a.hosts.is_empty();
             // A host that has not been looked up yet may still have its port in the name.
             let name = |h: &crate::route::HostItem| crate::route::hostlist::split_host(&h.name).0.to_ascii_lowercase().into();
             further.names.extend(a.hosts.iter().map(name));
@@ -69,7 +67,7 @@ impl Further {
 
     /// Is the host wanted again?
     pub fn wants(&self, name: &[u8]) -> bool {
-        self.own_hosts || (!self.names.is_empty() && self.names.contains(name.to_ascii_lowercase().as_bstr()))
+        !self.names.is_empty() && self.names.contains(name.to_ascii_lowercase().as_bstr())
     }
 }
 

@@ -44,7 +44,6 @@ pub(super) fn child(
     };
     if forbidden {
         child.failure.basic_errno = errno;
-        return Ok(child);
     }
     let (option, template) = match child.kind {
         AddressKind::Pipe => ("pipe_transport", &o.pipe_transport),
@@ -53,6 +52,9 @@ pub(super) fn child(
         _ => ("file_transport", &o.file_transport),
     };
     let Some(t) = template.get() else {
+        if forbidden {
+            return Ok(child);
+        }
         if child.failure.basic_errno == errors::BAD_ADDRESS {
             // Nobody could be answered anyway.
             return Ok(child);
