@@ -46,8 +46,7 @@ pub(super) fn route(
         }
         end => end,
     };
-    // The reference takes the last one first.
-    let items: Vec<Generated> = found.items.into_iter().rev().map(Generated::users_own).collect();
+    let items: Vec<Generated> = found.items.into_iter().map(Generated::users_own).collect();
     let generated = match children::all(ctx, router, o, addr, purpose, &items) {
         Ok(children) => children,
         Err(routed) => return routed,
