@@ -12,6 +12,7 @@ mod driver;
 mod dsearch;
 mod find;
 mod json;
+mod lmdb;
 mod lsearch;
 mod nmh;
 mod passwd;
@@ -47,7 +48,7 @@ pub static TYPES: &[&dyn Driver] = &[
     &servers::LDAP,
     &servers::LDAPDN,
     &servers::LDAPM,
-    &servers::LMDB,
+    &lmdb::Lmdb,
     &lsearch::LSEARCH,
     &servers::MYSQL,
     &servers::NIS,

@@ -27,7 +27,6 @@ missing! {
     LDAP "ldap" Query Some(quote::ldap);
     LDAPDN "ldapdn" Query Some(quote::ldap);
     LDAPM "ldapm" Query Some(quote::ldap);
-    LMDB "lmdb" File None;
     MYSQL "mysql" Query Some(|t, o| plain(quote::mysql, t, o));
     NIS "nis" Key None;
     NIS0 "nis0" Key None;
