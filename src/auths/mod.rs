@@ -138,6 +138,7 @@ pub struct AuthType {
 /// All authenticators of this build, in the order of `-bV`.
 pub static DRIVERS: &[AuthType] = &[
     AuthType { name: "cram_md5", make: || Box::new(cram_md5::CramMd5Options::default()) },
+    AuthType { name: "dovecot", make: || Box::new(dovecot::DovecotOptions::default()) },
     AuthType { name: "external", make: || Box::new(external::ExternalOptions::default()) },
     AuthType { name: "plaintext", make: || Box::new(plaintext::PlaintextOptions::default()) },
     AuthType { name: "spa", make: || Box::new(spa::SpaOptions::default()) },
