@@ -28,7 +28,6 @@ static MAIN: &[&str] = &[
     "panic_coredump",
     "pgsql_servers",
     "queue_fast_ramp",
-    "redis_servers",
 ];
 
 /// Options of drivers: driver kind (`router`, `transport`, `authenticator`), driver (or "" for generic ones), option.

@@ -19,6 +19,7 @@ mod passwd;
 mod psl;
 mod quote;
 pub mod readsock;
+mod redis;
 mod servers;
 mod spec;
 mod spf;
@@ -61,7 +62,7 @@ pub static TYPES: &[&dyn Driver] = &[
     &servers::PGSQL,
     &psl::PSL,
     &readsock::Readsock,
-    &servers::REDIS,
+    &redis::Redis,
     &psl::REGDOM,
     &spf::Spf,
     &sqlite::Sqlite,

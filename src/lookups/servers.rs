@@ -33,7 +33,6 @@ missing! {
     NISPLUS "nisplus" Query Some(|t, o| plain(quote::nisplus, t, o));
     ORACLE "oracle" Query Some(|t, o| plain(quote::oracle, t, o));
     PGSQL "pgsql" Query Some(|t, o| plain(quote::pgsql, t, o));
-    REDIS "redis" Query Some(|t, o| plain(quote::redis, t, o));
     WHOSON "whoson" Query None;
 }
 
