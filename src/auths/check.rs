@@ -2,7 +2,8 @@
 
 use bstr::{BString, ByteSlice};
 
-use super::{AuthInstance, AuthResult};
+use super::{AuthInstance, AuthResult, ClientAuthResult};
+use crate::config::options::Str;
 use crate::context::Context;
 use crate::expand::{self, ExpandError, Template};
 use crate::text::Text;
@@ -52,6 +53,17 @@ pub fn condition(ctx: &mut Context, template: &Template) -> AuthResult {
         Err(ExpandError::Forced(_)) => AuthResult::Fail(None),
         Err(e) => AuthResult::Defer { user: None, log: e.to_string() },
     }
+}
+
+/// The value of a client's option; empty if it is not set. The error is how the exchange ends.
+pub fn client_value(ctx: &mut Context, inst: &AuthInstance, option: &Str) -> Result<Text, ClientAuthResult> {
+    let Some(t) = option.get() else { return Ok(Text::new()) };
+    expand::expand(ctx, t).map_err(|e| match e {
+        ExpandError::Forced(_) => ClientAuthResult::Cancelled(None),
+        e => {
+            ClientAuthResult::Error(format!("expansion of \"{}\" failed in {} authenticator: {e}", t.raw().as_bstr(), inst.name))
+        }
+    })
 }
 
 /// Base64 of what goes out.

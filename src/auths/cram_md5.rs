@@ -84,21 +84,11 @@ impl Authenticator for CramMd5Options {
     }
 
     fn client(&self, ctx: &mut Context, inst: &AuthInstance, wire: &mut dyn ClientDialogue) -> ClientAuthResult {
-        let value = |option: &Str, ctx: &mut Context| match option.get().map(|t| (expand::expand(ctx, t), t)) {
-            None => Ok(crate::text::Text::new()),
-            Some((Ok(v), _)) => Ok(v),
-            Some((Err(ExpandError::Forced(_)), _)) => Err(ClientAuthResult::Cancelled(None)),
-            Some((Err(e), t)) => Err(ClientAuthResult::Error(format!(
-                "expansion of \"{}\" failed in {} authenticator: {e}",
-                t.raw().as_bstr(),
-                inst.name
-            ))),
-        };
-        let secret = match value(&self.client_secret, ctx) {
+        let secret = match check::client_value(ctx, inst, &self.client_secret) {
             Ok(v) => v,
             Err(end) => return end,
         };
-        let name = match value(&self.client_name, ctx) {
+        let name = match check::client_value(ctx, inst, &self.client_name) {
             Ok(v) => v,
             Err(end) => return end,
         };

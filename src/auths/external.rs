@@ -67,17 +67,9 @@ impl Authenticator for ExternalOptions {
     }
 
     fn client(&self, ctx: &mut Context, inst: &AuthInstance, wire: &mut dyn ClientDialogue) -> ClientAuthResult {
-        let text = match self.client_send.get().map(|t| (expand::expand(ctx, t), t)) {
-            None => crate::text::Text::new(),
-            Some((Ok(v), _)) => v,
-            Some((Err(ExpandError::Forced(_)), _)) => return ClientAuthResult::Cancelled(None),
-            Some((Err(e), t)) => {
-                return ClientAuthResult::Error(format!(
-                    "expansion of \"{}\" failed in {} authenticator: {e}",
-                    t.raw().as_bstr(),
-                    inst.name
-                ));
-            }
+        let text = match check::client_value(ctx, inst, &self.client_send) {
+            Ok(t) => t,
+            Err(end) => return end,
         };
         let coded = if text.is_empty() { b"=".to_vec() } else { check::encode(&text) };
         let line = [b"AUTH ", check::mechanism(inst).as_slice(), b" ", &coded].concat();

@@ -7,6 +7,7 @@ pub mod dovecot;
 pub mod external;
 pub mod gsasl;
 pub mod heimdal_gssapi;
+mod ntlm;
 pub mod options;
 pub mod plaintext;
 pub mod spa;
@@ -71,7 +72,11 @@ pub enum AuthResult {
 /// The wire of a server-side exchange: `334` prompts and the client's answers (both base64-decoded).
 pub trait ServerDialogue {
     /// Sends a challenge (encoded here) and gives the decoded answer.
-    fn challenge(&mut self, ctx: &mut Context, prompt: &[u8]) -> Result<Vec<u8>, AuthResult>;
+    fn challenge(&mut self, ctx: &mut Context, prompt: &[u8]) -> Result<Vec<u8>, AuthResult> {
+        self.prompt(ctx, data_encoding::BASE64.encode(prompt).as_bytes())
+    }
+    /// The same with a text that goes out as it is.
+    fn prompt(&mut self, ctx: &mut Context, text: &[u8]) -> Result<Vec<u8>, AuthResult>;
 }
 
 /// The wire of a client-side exchange.
@@ -133,7 +138,9 @@ pub struct AuthType {
 /// All authenticators of this build, in the order of `-bV`.
 pub static DRIVERS: &[AuthType] = &[
     AuthType { name: "cram_md5", make: || Box::new(cram_md5::CramMd5Options::default()) },
+    AuthType { name: "dovecot", make: || Box::new(dovecot::DovecotOptions::default()) },
     AuthType { name: "external", make: || Box::new(external::ExternalOptions::default()) },
     AuthType { name: "plaintext", make: || Box::new(plaintext::PlaintextOptions::default()) },
+    AuthType { name: "spa", make: || Box::new(spa::SpaOptions::default()) },
     AuthType { name: "tls", make: || Box::new(tls::TlsOptions::default()) },
 ];

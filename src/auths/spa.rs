@@ -1,7 +1,17 @@
-//! The `spa` authenticator: not written yet beyond its table of options.
+//! The `spa` authenticator (manual chapter 40): NTLM, as Microsoft's programs call it "Secure Password Authentication".
+//!
+//! The messages are in [`ntlm`]; here is who sends which one when.
 
+use bstr::{BString, ByteSlice};
+
+use super::options::AuthOptions;
+use super::{AuthInstance, AuthResult, Authenticator, ClientAuthResult, ClientDialogue, ServerDialogue, Sides, check, ntlm};
+use crate::config::Config;
 use crate::config::options::*;
+use crate::context::Context;
+use crate::expand::{self, ExpandError};
 use crate::options;
+use crate::text::Text;
 
 options! {
     /// Private options of the `spa` driver.
@@ -14,5 +24,101 @@ options! {
         client_password: Str = Str::unset(),
         /// Client user name.
         client_username: Str = Str::unset(),
+    }
+}
+
+impl Authenticator for SpaOptions {
+    fn options(&self) -> &dyn OptionSet {
+        self
+    }
+    fn options_mut(&mut self) -> &mut dyn OptionSet {
+        self
+    }
+    fn init(&mut self, name: &BString, generic: &mut AuthOptions, _: &[String], _: &Config) -> Result<Sides, String> {
+        if !generic.public_name.is_set() {
+            generic.public_name = Str::from_bytes(name);
+        }
+        if self.client_username.is_set() != self.client_password.is_set() {
+            return Err("one of client_username and client_password cannot be set without the other".into());
+        }
+        Ok(Sides { server: self.server_password.is_set(), client: self.client_username.is_set() })
+    }
+
+    fn server(
+        &self,
+        ctx: &mut Context,
+        inst: &AuthInstance,
+        initial: Option<Vec<u8>>,
+        wire: &mut dyn ServerDialogue,
+    ) -> AuthResult {
+        // Clients send the same answer whatever is wrong with theirs: only "*" has one of its own.
+        let unreadable = |end| if end == AuthResult::Bad64 { AuthResult::Fail(None) } else { end };
+        if initial.is_none()
+            && let Err(end) = wire.prompt(ctx, b"NTLM supported")
+        {
+            return unreadable(end);
+        }
+        let mut random = [0; 8];
+        if openssl::rand::rand_bytes(&mut random).is_err() {
+            return AuthResult::Error("the library gives no random numbers".into());
+        }
+        let message = match wire.challenge(ctx, &ntlm::challenge(&random)) {
+            Ok(m) => m,
+            Err(end) => return unreadable(end),
+        };
+        let Some(answer) = ntlm::read_answer(&message).filter(|a| !a.user.is_empty()) else {
+            return AuthResult::Fail(None);
+        };
+        check::add_variable(ctx, answer.user);
+        let Some(template) = self.server_password.get() else { return AuthResult::Fail(None) };
+        let password = match expand::expand(ctx, template) {
+            Ok(p) => p,
+            Err(ExpandError::Forced(_)) => return AuthResult::Fail(None),
+            Err(e) => return AuthResult::Defer { user: None, log: e.to_string() },
+        };
+        let Some(wanted) = ntlm::response(&password, &random) else {
+            return AuthResult::Error("the library has no DES".into());
+        };
+        let same = wanted.len() == answer.response.len() && openssl::memcmp::eq(&wanted, &answer.response);
+        if same { check::server_condition(ctx, inst) } else { AuthResult::Fail(None) }
+    }
+
+    fn client(&self, ctx: &mut Context, inst: &AuthInstance, wire: &mut dyn ClientDialogue) -> ClientAuthResult {
+        let mut values = [Text::new(), Text::new(), Text::new()];
+        for (value, option) in values.iter_mut().zip([&self.client_domain, &self.client_username, &self.client_password]) {
+            *value = match check::client_value(ctx, inst, option) {
+                Ok(v) => v,
+                Err(end) => return end,
+            };
+        }
+        let [domain, user, password] = values;
+        let first = [b"AUTH ", check::mechanism(inst).as_slice()].concat();
+        let message = match ask(wire, &first).and_then(|_| ask(wire, &check::encode(&ntlm::request(&domain)))) {
+            Ok(text) => text,
+            Err(end) => return end,
+        };
+        let decoded = data_encoding::BASE64.decode(message.trim_ascii()).ok();
+        let Some(random) = decoded.and_then(|m| ntlm::read_challenge(&m)) else {
+            let _ = wire.exchange(b"*");
+            return ClientAuthResult::Cancelled(Some(format!("bad challenge: {}", message.as_bstr())));
+        };
+        let Some(answer) = ntlm::answer(&domain, &user, &password, &random) else {
+            let _ = wire.exchange(b"*");
+            return ClientAuthResult::Error("the library has no DES, or the names are too long".into());
+        };
+        match wire.exchange(&check::encode(&answer)) {
+            Ok((235, _)) => ClientAuthResult::Ok,
+            Ok((code, text)) => ClientAuthResult::Fail(format!("{code} {}", text.as_bstr())),
+            Err(e) => ClientAuthResult::Error(e),
+        }
+    }
+}
+
+/// Sends a line after which the server must want another one.
+fn ask(wire: &mut dyn ClientDialogue, line: &[u8]) -> Result<Vec<u8>, ClientAuthResult> {
+    match wire.exchange(line) {
+        Ok((334, text)) => Ok(text),
+        Ok((code, text)) => Err(ClientAuthResult::Fail(format!("{code} {}", text.as_bstr()))),
+        Err(e) => Err(ClientAuthResult::Error(e)),
     }
 }

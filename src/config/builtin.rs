@@ -66,6 +66,7 @@ fn have() -> Vec<&'static str> {
         ("LOOKUP_DNSDB", build::LOOKUP_DNSDB),
         ("LOOKUP_DSEARCH", build::LOOKUP_DSEARCH),
         ("LOOKUP_DBM", build::LOOKUP_DBM),
+        ("LOOKUP_LMDB", build::LOOKUP_LMDB),
         ("LOOKUP_JSON", build::LOOKUP_JSON),
         ("LOOKUP_PSL", build::LOOKUP_PSL),
         ("LOOKUP_REGDOM", build::LOOKUP_PSL),

@@ -26,7 +26,6 @@ static MAIN: &[&str] = &[
     "oracle_servers",
     "panic_coredump",
     "pgsql_servers",
-    "redis_servers",
 ];
 
 /// Options of drivers: driver kind (`router`, `transport`, `authenticator`), driver (or "" for generic ones), option.

@@ -12,12 +12,14 @@ mod driver;
 mod dsearch;
 mod find;
 mod json;
+mod lmdb;
 mod lsearch;
 mod nmh;
 mod passwd;
 mod psl;
 mod quote;
 pub mod readsock;
+mod redis;
 mod servers;
 mod spec;
 mod spf;
@@ -47,7 +49,7 @@ pub static TYPES: &[&dyn Driver] = &[
     &servers::LDAP,
     &servers::LDAPDN,
     &servers::LDAPM,
-    &servers::LMDB,
+    &lmdb::Lmdb,
     &lsearch::LSEARCH,
     &servers::MYSQL,
     &servers::NIS,
@@ -60,7 +62,7 @@ pub static TYPES: &[&dyn Driver] = &[
     &servers::PGSQL,
     &psl::PSL,
     &readsock::Readsock,
-    &servers::REDIS,
+    &redis::Redis,
     &psl::REGDOM,
     &spf::Spf,
     &sqlite::Sqlite,

@@ -27,14 +27,12 @@ missing! {
     LDAP "ldap" Query Some(quote::ldap);
     LDAPDN "ldapdn" Query Some(quote::ldap);
     LDAPM "ldapm" Query Some(quote::ldap);
-    LMDB "lmdb" File None;
     MYSQL "mysql" Query Some(|t, o| plain(quote::mysql, t, o));
     NIS "nis" Key None;
     NIS0 "nis0" Key None;
     NISPLUS "nisplus" Query Some(|t, o| plain(quote::nisplus, t, o));
     ORACLE "oracle" Query Some(|t, o| plain(quote::oracle, t, o));
     PGSQL "pgsql" Query Some(|t, o| plain(quote::pgsql, t, o));
-    REDIS "redis" Query Some(|t, o| plain(quote::redis, t, o));
     WHOSON "whoson" Query None;
 }
 

@@ -20,11 +20,8 @@ struct Dialogue {
 }
 
 impl ServerDialogue for Dialogue {
-    fn challenge(&mut self, ctx: &mut Context, prompt: &[u8]) -> Result<Vec<u8>, AuthResult> {
-        let mut out = b"334 ".to_vec();
-        out.extend_from_slice(data_encoding::BASE64.encode(prompt).as_bytes());
-        out.extend_from_slice(b"\r\n");
-        super::answer::put(ctx, &out);
+    fn prompt(&mut self, ctx: &mut Context, text: &[u8]) -> Result<Vec<u8>, AuthResult> {
+        super::answer::put(ctx, &[b"334 ", text, b"\r\n"].concat());
         let Some(wire) = ctx.session.wire.as_mut() else { return Err(AuthResult::Cancelled) };
         match command::read_line(wire) {
             Err(end) => {
