@@ -153,14 +153,15 @@ fn mua_wrapper(ctx: &mut Context, d: &mut Delivery<'_>, wrapped: Wrapped) -> Del
     DeliverOutcome::MuaFailed
 }
 
-/// Nothing is left to be done: the files go, -H last of those that make the message exist.
+/// Nothing is left to be done: the files go, -H first. It is what makes the message exist; a -D that a sudden end leaves behind
+/// is nobody's.
 fn complete(ctx: &mut Context, mut d: Delivery<'_>) {
     let id = ctx.message.id.clone();
     drop(d.msglog.take());
     if ctx.config.main.message_logs {
         remove_msglog(ctx);
     }
-    for suffix in [&b"-D"[..], b"-H"] {
+    for suffix in [&b"-H"[..], b"-D"] {
         let name = [id.as_slice(), suffix].concat();
         if let Err(e) = d.data.place().dir.unlink(&name) {
             let text = format!("failed to unlink {}: {}", name.as_bstr(), crate::sys::error_text(&e));
