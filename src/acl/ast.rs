@@ -105,7 +105,6 @@ impl Variable {
 pub enum Kind {
     Acl,
     AddHeader,
-    AtrnDomains,
     Authenticated,
     Condition,
     Continue,

@@ -20,7 +20,6 @@ pub fn test(ctx: &mut Context, run: &mut Run, verb: Verb, item: &Item, arg: &Tex
             headers::add(ctx, arg);
             Verdict::Ok
         }
-        Kind::AtrnDomains => atrn_domains(ctx, item, m),
         Kind::Authenticated => match ctx.session.authenticated_by.clone() {
             None => Verdict::Fail,
             Some(name) => listed(ctx, m, |ctx| matching::match_string(ctx, &Text::clean(name.clone()), &item.arg, None)),
@@ -225,11 +224,6 @@ fn queue(ctx: &mut Context, arg: &Text, m: &mut Messages) -> Verdict {
     ctx.message.queue_name = name.clone();
     ctx.session.queue_name = name;
     Verdict::Ok
-}
-
-fn atrn_domains(_: &mut Context, _: &Item, m: &mut Messages) -> Verdict {
-    m.set_log(Text::clean("ACL condition \"atrn_domains\" is not implemented"));
-    Verdict::Error
 }
 
 #[cfg(test)]

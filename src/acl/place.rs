@@ -26,7 +26,6 @@ pub enum Where {
     NotSmtpStart,
     Delivery,
     Wellknown,
-    Atrn,
     #[default]
     Unknown,
 }
@@ -57,7 +56,6 @@ impl Where {
             Where::NotSmtpStart => "non-SMTP-start",
             Where::Delivery => "delivery",
             Where::Wellknown => "WELLKNOWN",
-            Where::Atrn => "ATRN",
             Where::Unknown => "unknown",
         }
     }

@@ -72,7 +72,7 @@ const AFTER_MAIL: Places = Places::except(&[
 pub static TABLE: &[Info] = &[
     condition("acl", Kind::Acl, false, Places::ALL),
     modifier("add_header", Kind::AddHeader, true, HEADERS),
-    condition("atrn_domains", Kind::AtrnDomains, false, Places::only(&[Where::Atrn])),
+    missing("atrn_domains"),
     condition(
         "authenticated",
         Kind::Authenticated,

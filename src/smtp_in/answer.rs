@@ -371,7 +371,6 @@ fn default_code(place: Where) -> &'static str {
         Where::Auth => "503",
         Where::Etrn => "458",
         Where::Vrfy => "252",
-        Where::Atrn => "450",
         _ => "550",
     }
 }

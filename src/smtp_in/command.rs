@@ -31,7 +31,6 @@ pub enum Verb {
     Quit,
     Help,
     Xclient,
-    Atrn,
 }
 
 /// When the next input may be there already.
@@ -85,7 +84,6 @@ pub static TABLE: &[Known] = &[
     row("expn", Verb::Expn, "EXPN", true, false, Sync::Always),
     row("help", Verb::Help, "HELP", true, false, Sync::Never),
     row("wellknown", Verb::Wellknown, "WELLKNOWN", true, false, Sync::Always),
-    row("atrn", Verb::Atrn, "ATRN", true, false, Sync::Always),
 ];
 
 /// One command line.

@@ -72,7 +72,6 @@ impl Server {
                 text.extend_from_slice(word.as_bytes());
             }
         };
-        add("ATRN", main.acl_smtp_atrn.is_set());
         add("AUTH", true);
         let tls =
             ctx.session.tls_in.cipher.is_none() && host_in(ctx, "tls_advertise_hosts", &main.tls_advertise_hosts) != Match::No;
@@ -119,14 +118,6 @@ impl Server {
             out.extend_from_slice(b"250 \r\n");
         }
         super::answer::put(ctx, &out);
-        Next::Command
-    }
-
-    /// ATRN is not implemented: said plainly to peer and log.
-    pub fn atrn(&mut self, ctx: &mut Context) -> Next {
-        self.had(ctx);
-        log::write(ctx, None, Which::MAIN.and(Which::PANIC), b"ATRN (option acl_smtp_atrn) is not implemented");
-        self.reply(ctx, "502 ATRN is not implemented");
         Next::Command
     }
 }

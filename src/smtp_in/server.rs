@@ -241,7 +241,6 @@ impl Server {
             Verb::Etrn => self.etrn(ctx),
             Verb::Wellknown => self.wellknown(ctx),
             Verb::Xclient => self.xclient(ctx),
-            Verb::Atrn => self.atrn(ctx),
         }
     }
 
@@ -284,7 +283,6 @@ impl Server {
         match verb {
             Verb::Xclient => self.xclient_advertised || ctx.config.main.hosts_xclient.is_set(),
             Verb::Wellknown => ctx.config.main.wellknown_advertise_hosts.is_set(),
-            Verb::Atrn => ctx.config.main.acl_smtp_atrn.is_set(),
             _ => true,
         }
     }
