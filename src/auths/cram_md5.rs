@@ -1,10 +1,9 @@
 //! The `cram_md5` authenticator (manual chapter 35, RFC 2195): a shared secret that is never sent.
 
-use bstr::{BString, ByteSlice};
+use bstr::ByteSlice;
 
 use super::options::AuthOptions;
 use super::{AuthInstance, AuthResult, Authenticator, ClientAuthResult, ClientDialogue, ServerDialogue, Sides, check};
-use crate::config::Config;
 use crate::config::options::*;
 use crate::context::Context;
 use crate::expand::{self, ExpandError};
@@ -34,16 +33,7 @@ fn digest(secret: &[u8], challenge: &[u8]) -> Option<Vec<u8>> {
 }
 
 impl Authenticator for CramMd5Options {
-    fn options(&self) -> &dyn OptionSet {
-        self
-    }
-    fn options_mut(&mut self) -> &mut dyn OptionSet {
-        self
-    }
-    fn init(&mut self, name: &BString, generic: &mut AuthOptions, _: &[String], _: &Config) -> Result<Sides, String> {
-        if !generic.public_name.is_set() {
-            generic.public_name = Str::from_bytes(name);
-        }
+    fn init(&mut self, _: &AuthOptions) -> Result<Sides, String> {
         Ok(Sides { server: self.server_secret.is_set(), client: self.client_secret.is_set() })
     }
 

@@ -9,11 +9,10 @@ use std::net::{TcpStream, ToSocketAddrs};
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
-use bstr::{BString, ByteSlice};
+use bstr::ByteSlice;
 
 use super::options::AuthOptions;
 use super::{AuthInstance, AuthResult, Authenticator, ClientAuthResult, ClientDialogue, ServerDialogue, Sides, check};
-use crate::config::Config;
 use crate::config::options::*;
 use crate::context::Context;
 use crate::options;
@@ -33,16 +32,7 @@ const MAX_LINE: usize = 8192;
 const MAX_LINES: usize = 200;
 
 impl Authenticator for DovecotOptions {
-    fn options(&self) -> &dyn OptionSet {
-        self
-    }
-    fn options_mut(&mut self) -> &mut dyn OptionSet {
-        self
-    }
-    fn init(&mut self, name: &BString, generic: &mut AuthOptions, _: &[String], _: &Config) -> Result<Sides, String> {
-        if !generic.public_name.is_set() {
-            generic.public_name = Str::from_bytes(name);
-        }
+    fn init(&mut self, _: &AuthOptions) -> Result<Sides, String> {
         if let Some(socket) = self.server_socket.raw() {
             Place::parse(socket)?;
         }

@@ -1,11 +1,10 @@
 //! The `external` authenticator (manual chapter 39, RFC 4422): the client's identity is known already, by its
 //! certificate as a rule.
 
-use bstr::{BString, ByteSlice};
+use bstr::ByteSlice;
 
 use super::options::AuthOptions;
 use super::{AuthInstance, AuthResult, Authenticator, ClientAuthResult, ClientDialogue, ServerDialogue, Sides, check};
-use crate::config::Config;
 use crate::config::options::*;
 use crate::context::Context;
 use crate::expand::{self, ExpandError};
@@ -24,16 +23,7 @@ options! {
 }
 
 impl Authenticator for ExternalOptions {
-    fn options(&self) -> &dyn OptionSet {
-        self
-    }
-    fn options_mut(&mut self) -> &mut dyn OptionSet {
-        self
-    }
-    fn init(&mut self, name: &BString, generic: &mut AuthOptions, _: &[String], _: &Config) -> Result<Sides, String> {
-        if !generic.public_name.is_set() {
-            generic.public_name = Str::from_bytes(name);
-        }
+    fn init(&mut self, generic: &AuthOptions) -> Result<Sides, String> {
         Ok(Sides { server: generic.server_condition.is_set(), client: self.client_send.is_set() })
     }
 

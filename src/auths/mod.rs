@@ -17,7 +17,6 @@ use std::fmt;
 
 use bstr::BString;
 
-use crate::config::Config;
 use crate::config::options::OptionSet;
 use crate::context::Context;
 use options::AuthOptions;
@@ -98,14 +97,10 @@ pub enum ClientAuthResult {
     Error(String),
 }
 
-/// An authenticator driver with its private options.
-pub trait Authenticator: fmt::Debug + Send + Sync {
-    /// The private options.
-    fn options(&self) -> &dyn OptionSet;
-    /// The same, while the configuration is read.
-    fn options_mut(&mut self) -> &mut dyn OptionSet;
+/// An authenticator driver: its private options, and what it does with them.
+pub trait Authenticator: OptionSet + fmt::Debug + Send + Sync {
     /// Checks the options; sets which sides work. The error follows `<name> authenticator:\n  `.
-    fn init(&mut self, name: &BString, generic: &mut AuthOptions, set: &[String], config: &Config) -> Result<Sides, String>;
+    fn init(&mut self, generic: &AuthOptions) -> Result<Sides, String>;
     /// Server side of AUTH; `initial` is the decoded initial response, if there was one.
     fn server(
         &self,

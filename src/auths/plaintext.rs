@@ -7,7 +7,6 @@ use bstr::{BString, ByteSlice};
 
 use super::options::AuthOptions;
 use super::{AuthInstance, AuthResult, Authenticator, ClientAuthResult, ClientDialogue, ServerDialogue, Sides, check};
-use crate::config::Config;
 use crate::config::options::*;
 use crate::context::Context;
 use crate::expand::{self, ExpandError};
@@ -26,16 +25,7 @@ options! {
 }
 
 impl Authenticator for PlaintextOptions {
-    fn options(&self) -> &dyn OptionSet {
-        self
-    }
-    fn options_mut(&mut self) -> &mut dyn OptionSet {
-        self
-    }
-    fn init(&mut self, name: &BString, generic: &mut AuthOptions, _: &[String], _: &Config) -> Result<Sides, String> {
-        if !generic.public_name.is_set() {
-            generic.public_name = Str::from_bytes(name);
-        }
+    fn init(&mut self, generic: &AuthOptions) -> Result<Sides, String> {
         Ok(Sides { server: generic.server_condition.is_set(), client: self.client_send.is_set() })
     }
 

@@ -2,11 +2,10 @@
 //!
 //! The messages are in [`ntlm`]; here is who sends which one when.
 
-use bstr::{BString, ByteSlice};
+use bstr::ByteSlice;
 
 use super::options::AuthOptions;
 use super::{AuthInstance, AuthResult, Authenticator, ClientAuthResult, ClientDialogue, ServerDialogue, Sides, check, ntlm};
-use crate::config::Config;
 use crate::config::options::*;
 use crate::context::Context;
 use crate::expand::{self, ExpandError};
@@ -28,16 +27,7 @@ options! {
 }
 
 impl Authenticator for SpaOptions {
-    fn options(&self) -> &dyn OptionSet {
-        self
-    }
-    fn options_mut(&mut self) -> &mut dyn OptionSet {
-        self
-    }
-    fn init(&mut self, name: &BString, generic: &mut AuthOptions, _: &[String], _: &Config) -> Result<Sides, String> {
-        if !generic.public_name.is_set() {
-            generic.public_name = Str::from_bytes(name);
-        }
+    fn init(&mut self, _: &AuthOptions) -> Result<Sides, String> {
         if self.client_username.is_set() != self.client_password.is_set() {
             return Err("one of client_username and client_password cannot be set without the other".into());
         }

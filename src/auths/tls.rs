@@ -1,11 +1,8 @@
 //! The `tls` authenticator (manual chapter 40): a client counts as authenticated when TLS has started, if its certificate
 //! gives server_condition what it wants. There is no AUTH command for it, and no client side.
 
-use bstr::BString;
-
 use super::options::AuthOptions;
 use super::{AuthInstance, AuthResult, Authenticator, ClientAuthResult, ClientDialogue, ServerDialogue, Sides, check};
-use crate::config::Config;
 use crate::config::options::*;
 use crate::context::Context;
 use crate::expand::{self, ExpandError};
@@ -26,16 +23,7 @@ options! {
 }
 
 impl Authenticator for TlsOptions {
-    fn options(&self) -> &dyn OptionSet {
-        self
-    }
-    fn options_mut(&mut self) -> &mut dyn OptionSet {
-        self
-    }
-    fn init(&mut self, name: &BString, generic: &mut AuthOptions, _: &[String], _: &Config) -> Result<Sides, String> {
-        if !generic.public_name.is_set() {
-            generic.public_name = Str::from_bytes(name);
-        }
+    fn init(&mut self, generic: &AuthOptions) -> Result<Sides, String> {
         if self.server_param.is_set() {
             self.server_param1 = self.server_param.clone();
         }

@@ -147,7 +147,7 @@ pub fn macros() -> Vec<Macro> {
     t.add("_LOG_ALL".into(), "y");
     for d in crate::auths::DRIVERS.iter().rev() {
         let up = d.name.to_ascii_uppercase();
-        t.options(&format!("_OPT_AUTHENTICATOR_{up}"), "authenticator", d.name, (d.make)().options().names());
+        t.options(&format!("_OPT_AUTHENTICATOR_{up}"), "authenticator", d.name, (d.make)().names());
         t.add(format!("_DRIVER_AUTHENTICATOR_{up}"), "y");
     }
     t.options("_OPT_AUTHENTICATORS", "authenticator", "", &with_driver(crate::auths::options::AuthOptions::default().names()));

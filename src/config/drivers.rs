@@ -246,7 +246,7 @@ impl Kind for Auths {
         crate::auths::DRIVERS.iter().find(|d| d.name.as_bytes() == name).map(|d| (d.name, (d.make)()))
     }
     fn private<'a>(driver: &'a mut (dyn Authenticator + 'static)) -> &'a mut (dyn OptionSet + 'a) {
-        driver.options_mut()
+        driver
     }
     fn exists(config: &Config, name: &[u8]) -> bool {
         config.auths.iter().any(|a| a.name == name)
@@ -260,8 +260,7 @@ impl Kind for Auths {
         if !d.generic.public_name.is_set() {
             d.generic.public_name = Str::from_bytes(&d.name);
         }
-        let sides =
-            driver.init(&d.name, &mut d.generic, &d.set, config).map_err(|e| ConfigError::driver(Self::NAME, &d.name, e))?;
+        let sides = driver.init(&d.generic).map_err(|e| ConfigError::driver(Self::NAME, &d.name, e))?;
         config.auths.push(Arc::new(AuthInstance {
             name: d.name,
             driver_name,

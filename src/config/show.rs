@@ -141,7 +141,7 @@ impl Printer<'_> {
             b"authenticators" => {
                 for a in &self.config.auths {
                     out.line(format!("\n{} authenticator:", a.name).as_bytes());
-                    self.driver(out, "authenticator", a.driver_name, &a.generic, a.driver.options());
+                    self.driver(out, "authenticator", a.driver_name, &a.generic, &*a.driver);
                 }
             }
             b"router_list" => self.config.routers.iter().for_each(|r| out.line(&r.name)),
@@ -199,7 +199,7 @@ impl Printer<'_> {
             }
             b"authenticator" => {
                 if let Some(a) = config.auths.iter().find(|a| a.name == *name) {
-                    return self.driver(out, "authenticator", a.driver_name, &a.generic, a.driver.options());
+                    return self.driver(out, "authenticator", a.driver_name, &a.generic, &*a.driver);
                 }
             }
             _ => {

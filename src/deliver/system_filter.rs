@@ -14,11 +14,11 @@ use crate::expand::{self, ExpandError};
 use crate::filter::exim::{self, Allowed, Job};
 use crate::filter::{End, Filtered, Generated, What};
 use crate::log::{self, Which, escape};
+use crate::pipe_fields::{In, Out};
 use crate::retry::errors;
 use crate::route::{Address, AddressKind};
 use crate::routers::redirect::{self, special};
 use crate::text::Text;
-use crate::wire::{In, Out};
 
 /// The address that stands for the filter in logs, as the parent of what it makes.
 const NAME: &str = "system-filter";

@@ -5,11 +5,11 @@
 use super::local::DeliveryStatus;
 use crate::config::Config;
 use crate::log::line::RemoteLog;
+use crate::pipe_fields::{In, Out};
 use crate::retry::errors;
 use crate::route::address::{Failure, RetryItem};
 use crate::route::{Address, HostItem};
 use crate::text::Text;
-use crate::wire::{In, Out};
 
 fn put_failure(o: &mut Out, f: &Failure) {
     o.num(i64::from(f.basic_errno));

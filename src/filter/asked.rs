@@ -2,9 +2,9 @@
 
 use bstr::BString;
 
+use crate::pipe_fields::{In, Out};
 use crate::route::address::ReplyInfo;
 use crate::text::Text;
-use crate::wire::{In, Out};
 
 /// How a filter ended.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -251,6 +251,7 @@ impl Queryprogram {
             Ok(found) => {
                 let items = redirect::children::of_list(&found.items, Taint::Tainted);
                 redirect::children::make(ctx, router, &RedirectOptions::default(), addr, purpose, &items)
+                    .map_or_else(|end| end, Routed::Children)
             }
             Err(ForwardEnd::Blackhole) => Routed::Discard,
             Err(ForwardEnd::Fail(m)) => {

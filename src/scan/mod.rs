@@ -1,5 +1,5 @@
 //! Content scanning while a message is being received (manual chapter 45): the message in scan form, MIME parts, regular
-//! expressions, malware and spam scanners, DCC, Brightmail.
+//! expressions, malware and spam scanners, DCC.
 //!
 //! ACL conditions (`acl::condition`) and the reception (`receive::checks`) call it; all state belongs to the message
 //! ([`State`], `ctx.message.scan`) and goes with it. Nothing here decides what becomes of a message: that is the ACLs'.

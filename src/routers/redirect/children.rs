@@ -11,23 +11,8 @@ use crate::route::{Address, AddressKind, RoutePurpose, Routed, common};
 use crate::routers::RouterInstance;
 use crate::text::{Taint, Text};
 
-/// Makes a child of each item.
-pub fn make(
-    ctx: &mut Context,
-    router: &RouterInstance,
-    o: &RedirectOptions,
-    addr: &mut Address,
-    purpose: RoutePurpose,
-    list: &[Generated],
-) -> Routed {
-    match all(ctx, router, o, addr, purpose, list) {
-        Ok(children) => Routed::Children(children),
-        Err(routed) => routed,
-    }
-}
-
 /// Makes a child of each item; or the reason why not.
-pub fn all(
+pub fn make(
     ctx: &mut Context,
     router: &RouterInstance,
     o: &RedirectOptions,

@@ -10,11 +10,11 @@ use crate::expand::{self, ExpandError, forbid};
 use crate::filter::exim::{Allowed, Job};
 use crate::filter::{End, FilterKind, Filtered, Generated, exim, is_filter, sieve};
 use crate::parse::forward::SkippedError;
+use crate::pipe_fields::{In, Out};
 use crate::retry::errors;
 use crate::route::{Address, RoutePurpose, Routed, common};
 use crate::routers::RouterInstance;
 use crate::text::Text;
-use crate::wire::{In, Out};
 
 /// Runs the filter, and says what becomes of the address.
 pub(super) fn route(
@@ -47,7 +47,7 @@ pub(super) fn route(
         end => end,
     };
     let items: Vec<Generated> = found.items.into_iter().map(Generated::users_own).collect();
-    let generated = match children::all(ctx, router, o, addr, purpose, &items) {
+    let generated = match children::make(ctx, router, o, addr, purpose, &items) {
         Ok(children) => children,
         Err(routed) => return routed,
     };

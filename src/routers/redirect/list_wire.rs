@@ -3,7 +3,7 @@
 use bstr::{BString, ByteSlice};
 
 use crate::parse::forward::{ForwardEnd, ForwardItem, ForwardList, SkippedError};
-use crate::wire::{In, Out};
+use crate::pipe_fields::{In, Out};
 
 /// As bytes.
 pub fn encode(result: Result<ForwardList, ForwardEnd>) -> Vec<u8> {

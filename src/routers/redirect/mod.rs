@@ -142,6 +142,7 @@ impl Redirect {
                     return Routed::Decline;
                 }
                 children::make(ctx, router, o, addr, purpose, &children::of_list(&list.items, taint))
+                    .map_or_else(|end| end, Routed::Children)
             }
             Err(ForwardEnd::Blackhole) => {
                 if purpose == RoutePurpose::Deliver {
