@@ -50,6 +50,7 @@ const WITH_SENDER: Places = Places::except(&[
     Where::Mailauth,
     Where::Quit,
     Where::Etrn,
+    Where::Atrn,
     Where::Expn,
     Where::StartTls,
     Where::Vrfy,
@@ -61,6 +62,7 @@ const AFTER_MAIL: Places = Places::except(&[
     Where::Helo,
     Where::Mailauth,
     Where::Etrn,
+    Where::Atrn,
     Where::Expn,
     Where::StartTls,
     Where::Vrfy,
@@ -72,7 +74,7 @@ const AFTER_MAIL: Places = Places::except(&[
 pub static TABLE: &[Info] = &[
     condition("acl", Kind::Acl, false, Places::ALL),
     modifier("add_header", Kind::AddHeader, true, HEADERS),
-    missing("atrn_domains"),
+    condition("atrn_domains", Kind::AtrnDomains, true, Places::only(&[Where::Atrn])),
     condition(
         "authenticated",
         Kind::Authenticated,

@@ -7,7 +7,6 @@ use super::options::OptionValue;
 
 /// Main options, in alphabetical order.
 static MAIN: &[&str] = &[
-    "acl_smtp_atrn",
     "daemon_modules_load",
     "debug_store",
     "disable_fsync",

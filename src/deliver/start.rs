@@ -232,6 +232,11 @@ pub(super) fn make_addresses(ctx: &mut Context, d: &mut Delivery<'_>, mode: &Mod
             a.onetime_parent = Some(p.address.clone());
         }
         set_unique(&mut a);
+        let elsewhere = |ctx: &mut Context, list: &Text| !crate::odmr::provider::is_for(ctx, &a.address, list);
+        if d.options.domains.as_ref().is_some_and(|list| elsewhere(ctx, list)) {
+            d.deferred.push_front(a);
+            continue;
+        }
         match mode {
             Mode::Deliver => d.new.push_back(a),
             Mode::Hold => d.deferred.push_front(a),

@@ -7,6 +7,7 @@ use super::result::{self, Blame, State};
 use super::transaction::{self, Attempt, HostResult};
 use crate::config::options::ExpBool;
 use crate::context::Context;
+use crate::deliver::Purpose;
 use crate::deliver::local::DeliveryStatus;
 use crate::deliver::remote::{RemoteJob, unusable_key};
 use crate::expand::{self, ExpandError};
@@ -203,9 +204,7 @@ impl Run<'_, '_> {
 
     /// Is there an open connection to this host?
     pub(super) fn on_continued(&self, host: &HostItem) -> bool {
-        self.job.continued.is_some_and(|c| {
-            c.transport == self.job.transport.name && host.name.eq_ignore_ascii_case(&c.host) && host.address_text == c.address
-        })
+        self.job.continued.is_some_and(|c| c.goes_to(&self.job.transport.name, host))
     }
 
     /// Finds the addresses of a host that was given by name. False: there are none, the host is passed over.
@@ -296,6 +295,13 @@ impl Run<'_, '_> {
         if self.job.continuing().is_some_and(|c| c.transport == self.job.transport.name && c.is_open())
             && !self.on_continued(host)
         {
+            return Step::Skip;
+        }
+        if self.job.continued.is_some_and(|c| c.purpose == Purpose::Turned && !(c.is_open() && self.on_continued(host))) {
+            *expired = false;
+            for (a, _) in self.job.batch.iter_mut().zip(&self.states).filter(|(_, s)| **s == State::Deferred) {
+                a.failure.message = Some(Text::clean("the connection turned round by ATRN has ended"));
+            }
             return Step::Skip;
         }
         let own = match interface(ctx, &o.interface, host.address, &format!("{} transport", self.job.transport.name)) {

@@ -123,14 +123,15 @@ pub(super) fn deliver(ctx: &mut Context, run: &mut Run<'_, '_>, attempt: &mut At
         o.client.quit();
         kept = None;
     }
-    let continued = kept.is_some() && run.job.continued.is_some_and(|c| c.purpose != Purpose::AfterCallout);
+    let of_another = |c: &Continued| !matches!(c.purpose, Purpose::AfterCallout | Purpose::Turned);
+    let continued = kept.is_some() && run.job.continued.is_some_and(of_another);
     let opened = match kept {
-        Some(o) => {
+        Some(o) if !o.turned => {
             setup::set_host_variables(ctx, attempt.host, attempt.port);
             ctx.session.tls_out = o.tls.clone().unwrap_or_default();
             *o
         }
-        None => {
+        other => {
             let plan = Plan {
                 transport: run.job.transport,
                 smtp: run.smtp,
@@ -142,7 +143,11 @@ pub(super) fn deliver(ctx: &mut Context, run: &mut Run<'_, '_>, attempt: &mut At
                 connect_timeout: None,
                 command_timeout: None,
             };
-            match setup::open(ctx, &plan) {
+            let ready = match other {
+                Some(o) => setup::turned(ctx, &plan, *o),
+                None => setup::open(ctx, &plan),
+            };
+            match ready {
                 Ok(o) => o,
                 Err(e) => {
                     show_history(ctx, "(unset)");
@@ -652,6 +657,9 @@ impl Transaction<'_, '_, '_, '_> {
     fn end(&mut self, ctx: &mut Context, rc: HostResult, alive: bool) {
         let c = &self.opened.client;
         let dead = !alive || c.wire_ref().is_dead();
+        if !dead && self.give_back(ctx) {
+            return;
+        }
         if !dead
             && rc == HostResult::Ok
             && self.completed
@@ -700,6 +708,22 @@ impl Transaction<'_, '_, '_, '_> {
         self.hand_on(ctx, next, Purpose::NextMessage)
     }
 
+    /// A line that ATRN has turned round goes back to the queue run, for its next message.
+    fn give_back(&mut self, ctx: &Context) -> bool {
+        let Some(run) = self.run.job.continued.filter(|c| c.purpose == Purpose::Turned) else { return false };
+        if self.opened.needs_reset && self.reset().is_err() {
+            return false;
+        }
+        run.put(self.take_opened(ctx));
+        true
+    }
+
+    /// The connection; what is left here is only to be dropped.
+    fn take_opened(&mut self, ctx: &Context) -> Opened {
+        let empty = Opened::over(Client::new(ctx, crate::smtp_out::wire::Wire::dead(), b""));
+        std::mem::replace(&mut self.opened, empty)
+    }
+
     /// Leaves the connection for the delivery code.
     fn hand_on(&mut self, ctx: &Context, next: BString, purpose: Purpose) -> bool {
         if self.opened.needs_reset && self.reset().is_err() {
@@ -712,25 +736,9 @@ impl Transaction<'_, '_, '_, '_> {
             address: host.address_text.clone(),
             sequence: u32::try_from(self.opened.messages + 1).unwrap_or(u32::MAX),
             purpose,
-            connection: Default::default(),
+            ..Continued::default()
         };
-        // What is left here is only to be dropped.
-        let empty = Opened {
-            client: Client::new(ctx, crate::smtp_out::wire::Wire::dead(), b""),
-            tls: None,
-            session_key: None,
-            auth: None,
-            local: None,
-            proxy: None,
-            fast_open: None,
-            dane: false,
-            messages: 0,
-            needs_reset: false,
-            accepted: Vec::new(),
-            early: None,
-        };
-        let opened = std::mem::replace(&mut self.opened, empty);
-        *continued.connection.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(Box::new(opened));
+        continued.put(self.take_opened(ctx));
         self.run.job.kept = Some(Kept { next, continued });
         true
     }
