@@ -80,7 +80,7 @@ fn try_run() -> Result<i32, Refusal> {
     if let Some(what) = &o.info {
         return Ok(super::info::show(what));
     }
-    let exim_uid = site::build_user(&run).map_err(Refusal::Message)?.0;
+    let exim_uid = site::build_user(&run).map_err(Refusal::Message)?.map(|(uid, _)| uid);
     let files = config_files(&o, &run);
     let keeps = privilege::keeps_privilege(&o, &run, exim_uid)?;
     if !keeps {
