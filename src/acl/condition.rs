@@ -30,6 +30,12 @@ pub fn test(ctx: &mut Context, run: &mut Run, verb: Verb, item: &Item, arg: &Tex
         Kind::Dcc => scanned(scan::dcc::test(ctx, arg), m),
         Kind::Decode => scan::mime::decode::test(ctx, arg),
         Kind::Delay => delay::obey(ctx, arg, m),
+        Kind::DkDomainSource
+        | Kind::DkPolicy
+        | Kind::DkSenderDomains
+        | Kind::DkSenderLocalParts
+        | Kind::DkSenders
+        | Kind::DkStatus => listed(ctx, m, |ctx| crate::mail_auth::domainkeys::condition(ctx, item.kind, &item.arg)),
         Kind::DkimSigners => {
             let signer = ctx.message.auth.dkim.cur_signer.clone().unwrap_or_default();
             listed(ctx, m, |ctx| matching::match_string(ctx, &signer, &item.arg, None))

@@ -51,6 +51,8 @@ fn have() -> Vec<&'static str> {
         ("SPF", build::SUPPORT_SPF),
         ("DMARC", build::SUPPORT_DMARC),
         ("ARC", build::EXPERIMENTAL_ARC),
+        ("DOMAINKEYS", build::EXPERIMENTAL_DOMAINKEYS),
+        ("SRS_ALT", build::EXPERIMENTAL_SRS_ALT),
         ("DANE", tls && build::SUPPORT_DANE),
         ("DSCP", build::SUPPORT_DSCP),
         ("DSN_INFO", build::EXPERIMENTAL_DSN_INFO),

@@ -4,6 +4,7 @@
 use bstr::ByteSlice;
 
 use super::options::OptionValue;
+use crate::build_options;
 
 /// Main options, in alphabetical order.
 static MAIN: &[&str] = &[
@@ -32,16 +33,27 @@ static MAIN: &[&str] = &[
 /// Options of drivers: driver kind (`router`, `transport`, `authenticator`), driver (or "" for generic ones), option.
 static DRIVER: &[(&str, &str, &str)] = &[("transport", "smtp", "gnutls_compat_mode")];
 
+/// Options that some builds have not: driver (or ""), beginning of the name.
+static OF_BUILD: &[(&str, &str, bool)] = &[
+    ("", "srs_", build_options::EXPERIMENTAL_SRS_ALT),
+    ("redirect", "srs", build_options::EXPERIMENTAL_SRS_ALT),
+    ("smtp", "dk_", build_options::EXPERIMENTAL_DOMAINKEYS),
+];
+
+fn not_built(driver: &str, name: &str) -> bool {
+    OF_BUILD.iter().any(|(d, start, built)| *d == driver && name.starts_with(start) && !built)
+}
+
 /// Does the main option do what it is for?
 pub fn main_works(name: &str) -> bool {
-    !MAIN.contains(&name)
+    !MAIN.contains(&name) && !not_built("", name)
 }
 
 /// The same for a driver's option.
 pub fn driver_works(kind: &str, driver: &str, name: &str) -> bool {
     let unknown = name == "translate_ip_address" && !crate::build_options::SUPPORT_TRANSLATE_IP_ADDRESS;
     let pending = DRIVER.iter().any(|(k, d, n)| *k == kind && (*d == driver || d.is_empty()) && *n == name);
-    !(unknown || pending)
+    !(unknown || pending || not_built(driver, name))
 }
 
 /// The message, if a main option was given a value that cannot be had.
