@@ -54,6 +54,7 @@ fn support() -> Vec<&'static str> {
         ("SRS", build::SUPPORT_SRS),
         ("TCP_Fast_Open", true),
         ("Experimental_ARC", build::EXPERIMENTAL_ARC),
+        ("Experimental_Brightmail", build::EXPERIMENTAL_BRIGHTMAIL),
         ("Experimental_DCC", build::EXPERIMENTAL_DCC),
         ("Experimental_DSN_info", build::EXPERIMENTAL_DSN_INFO),
         ("Experimental_DomainKeys", build::EXPERIMENTAL_DOMAINKEYS),

@@ -35,6 +35,7 @@ fn have() -> Vec<&'static str> {
         ("TLS_ALPN", tls),
         ("MOVE_FROZEN_MESSAGES", build::SUPPORT_MOVE_FROZEN_MESSAGES),
         ("CONTENT_SCANNING", build::WITH_CONTENT_SCAN),
+        ("BRIGHTMAIL", build::EXPERIMENTAL_BRIGHTMAIL),
         ("DCC", build::EXPERIMENTAL_DCC),
         ("PERL", build::EXIM_PERL),
         ("DKIM", !build::DISABLE_DKIM),

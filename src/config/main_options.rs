@@ -96,6 +96,10 @@ options! {
         av_scanner: Str = Str::fixed("sophie:/var/run/sophie"),
         /// Program executed for -bi.
         bi_command: Str = Str::unset(),
+        /// Configuration of Brightmail's client library.
+        bmi_config_file: Str = Str::fixed("/opt/brightmail/etc/brightmail.cfg"),
+        /// Brightmail's client library.
+        bmi_library: Str = Str::fixed(crate::build_options::BRIGHTMAIL_LIBRARY),
         /// Template file for bounce wording.
         bounce_message_file: Str = Str::unset(),
         /// Additional sentence for the standard bounce.
