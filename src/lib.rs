@@ -17,6 +17,8 @@ pub mod event;
 pub mod expand;
 pub mod filter;
 pub mod foreign;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 pub mod hints;
 pub mod log;
 pub mod lookups;

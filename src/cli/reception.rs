@@ -190,7 +190,7 @@ fn caller(ctx: &mut Context, o: &Options, remote: bool) -> Result<(), Refusal> {
     ctx.message.originator_login.clone_from(&ctx.run.login);
     ctx.message.originator_uid = ctx.run.real_uid;
     ctx.message.originator_gid = ctx.run.real_gid;
-    if !remote && o.given.host_address.is_none() {
+    if ctx.session.caller.sender_local && o.given.host_address.is_none() {
         ctx.session.authenticated_id = Some(Text::clean(ctx.run.login.to_vec()));
         let plain = [ctx.run.login.as_slice(), b"@", &ctx.config.site.qualify_domain].concat();
         ctx.session.authenticated_sender = Some(Text::clean(plain));
