@@ -34,7 +34,8 @@ static DRIVER: &[(&str, &str, &str)] = &[("transport", "smtp", "gnutls_compat_mo
 
 /// Does the main option do what it is for?
 pub fn main_works(name: &str) -> bool {
-    !MAIN.contains(&name)
+    let of_build = name == "dnssec_trust_anchors" && !crate::build_options::SUPPORT_DNSSEC_VALIDATION;
+    !(MAIN.contains(&name) || of_build)
 }
 
 /// The same for a driver's option.
