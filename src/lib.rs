@@ -16,6 +16,7 @@ pub mod dns;
 pub mod event;
 pub mod expand;
 pub mod filter;
+pub mod foreign;
 pub mod hints;
 pub mod log;
 pub mod lookups;

@@ -16,6 +16,7 @@ use crate::config::options::{Str, Time};
 use crate::config::read::{self, Request};
 use crate::config::{Config, site};
 use crate::context::{Context, Run, Services};
+use crate::foreign;
 use crate::log::{self, Logger, Selector, Which, trace};
 use crate::receive::queueing::Mode;
 use crate::sys::{self, exec, fd, ids};
@@ -47,8 +48,8 @@ fn try_run() -> Result<i32, Refusal> {
     if let Some(status) = utility(&program, argv.get(1..).unwrap_or_default()) {
         return Ok(status);
     }
-    if argv.get(1).is_some_and(|a| a == crate::receive::local_scan::helper::FLAG) {
-        return Ok(crate::receive::local_scan::helper::main());
+    if let Some(status) = argv.get(1).and_then(|flag| foreign::helper(flag)) {
+        return Ok(status);
     }
     let o = parse::parse(&program, argv.get(1..).unwrap_or_default())?;
     let nothing_to_do = o.modes() == 0 && !o.receives();
@@ -80,7 +81,7 @@ fn try_run() -> Result<i32, Refusal> {
     if let Some(what) = &o.info {
         return Ok(super::info::show(what));
     }
-    let exim_uid = site::build_user(&run).map_err(Refusal::Message)?.0;
+    let exim_uid = site::build_user(&run).map_err(Refusal::Message)?.map(|(uid, _)| uid);
     let files = config_files(&o, &run);
     let keeps = privilege::keeps_privilege(&o, &run, exim_uid)?;
     if !keeps {

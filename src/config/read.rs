@@ -49,7 +49,7 @@ pub struct Failure {
 pub fn load(request: Request<'_>) -> Result<Loaded, Failure> {
     let mut config = Config::default();
     let ids = match site::build_user(request.run) {
-        Ok(ids) => ids,
+        Ok(ids) => ids.unwrap_or_default(),
         Err(text) => return Err(Failure { error: ConfigError::bare(text), log: Box::default() }),
     };
     (config.site.exim_uid, config.site.exim_gid) = ids;

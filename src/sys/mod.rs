@@ -6,6 +6,7 @@
 //! are `std::io::Error` carrying the errno unless a file says otherwise.
 
 pub mod addrinfo;
+pub mod brightmail;
 pub mod crypt;
 pub mod dl;
 pub mod env;
