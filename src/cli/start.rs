@@ -311,6 +311,7 @@ pub fn services(config: &Config, run: &Run) -> Services {
         check_names: pattern.and_then(|p| sys::pcre::Regex::new(p, sys::pcre::Options::default()).ok()),
         cname_loops: u32::try_from(m.dns_cname_loops.0).unwrap_or(0),
         servers: None,
+        validator: config.site.dns_validator.clone(),
         test: run.test_harness.then(|| crate::dns::TestMode { directory: directory_of(&config.file) }),
     };
     let spool = std::path::PathBuf::from(std::ffi::OsString::from_vec(config.site.spool_directory.to_vec()));

@@ -40,6 +40,7 @@ fn have() -> Vec<&'static str> {
         ("PERL", build::EXIM_PERL),
         ("DKIM", !build::DISABLE_DKIM),
         ("DNSSEC", !build::DISABLE_DNSSEC),
+        ("DNSSEC_VALIDATION", build::SUPPORT_DNSSEC_VALIDATION),
         ("EVENT", !build::DISABLE_EVENT),
         ("I18N", build::SUPPORT_I18N),
         ("OCSP", tls && !build::DISABLE_OCSP),

@@ -208,6 +208,8 @@ options! {
         dns_trust_aa: Str = Str::unset(),
         /// Force EDNS0 on(1)/off(0); negative leaves alone.
         dns_use_edns0: Int = Int(-1),
+        /// DNSSEC validation of our own: `root`, a file of DNSKEY records, or empty for none.
+        dnssec_trust_anchors: Str = Str::fixed("root"),
         /// Clients offered the DSN extension.
         dsn_advertise_hosts: Str = Str::unset(),
         /// From: content for bounces and other generated notices.

@@ -34,6 +34,7 @@ static MAIN: &[&str] = &[
 static OF_PARTS: &[(&str, bool)] = &[
     ("bmi_", build::EXPERIMENTAL_BRIGHTMAIL),
     ("dk_", build::EXPERIMENTAL_DOMAINKEYS),
+    ("dnssec_trust_anchors", build::SUPPORT_DNSSEC_VALIDATION),
     ("srs", build::EXPERIMENTAL_SRS_ALT),
     ("srs_", build::EXPERIMENTAL_SRS_ALT),
     ("translate_ip_address", build::SUPPORT_TRANSLATE_IP_ADDRESS),
