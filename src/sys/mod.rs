@@ -14,6 +14,7 @@ pub mod exec;
 pub mod fd;
 pub mod file;
 pub mod frames;
+pub mod gsasl;
 pub mod iconv;
 pub mod ids;
 pub mod iface;
