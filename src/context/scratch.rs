@@ -25,6 +25,8 @@ pub struct Scratch {
     pub prvscheck_result: Option<Text>,
     /// `$srs_recipient`.
     pub srs_recipient: Option<Text>,
+    /// `$srs_status`, `$srs_orig_sender`, `$srs_orig_recipient`, `$srs_db_address`, `$srs_db_key`.
+    pub srs: crate::routers::redirect::SrsFacts,
     /// `$ldap_dn`.
     pub ldap_dn: Option<Text>,
     /// `$dnslist_domain`, `_matched`, `_text`, `_value`.

@@ -314,6 +314,7 @@ fn next_group(
             && a.transport.as_ref().is_some_and(|t| Arc::ptr_eq(t, &transport))
             && same_hosts(&a.hosts, &batch[0].hosts)
             && a.errors_to == batch[0].errors_to
+            && a.srs_sender == batch[0].srs_sender
             && a.headers_add == batch[0].headers_add
             && a.headers_remove == batch[0].headers_remove
             && (a.uid, a.gid) == (batch[0].uid, batch[0].gid);

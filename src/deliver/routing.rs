@@ -103,6 +103,8 @@ fn prepare(ctx: &mut Context, d: &mut Delivery<'_>, mut a: Address, db: Option<&
         return None;
     }
     if ((d.options.queue_running && !d.options.force_retry) || continued) && found.too_early {
+        // A delay warning tells of the last error.
+        a.failure.user_message = Some(Text::tainted(found.last_error.to_vec())).filter(|t| !t.is_empty());
         stop(ctx, d, a, errors::RETRY_ROUTE, "retry time not reached", Outcome::Defer, Stage::Router);
         return None;
     }
@@ -193,7 +195,7 @@ fn in_list(ctx: &mut Context, domain: &Text, list: &Template) -> Result<bool, ()
 /// Routes one address.
 fn route_one(ctx: &mut Context, d: &mut Delivery<'_>, a: &Address) -> RouteLists {
     let known = a.parent.as_ref().map(identity);
-    ctx.address.return_path = a.errors_to.clone().or_else(|| ctx.message.sender.clone());
+    ctx.address.return_path = a.return_path_before_transport(ctx);
     let mut lists = RouteLists::default();
     route::route_address(ctx, a.clone(), RoutePurpose::Deliver, &mut lists);
     let all = [&lists.local, &lists.remote, &lists.new, &lists.succeed, &lists.failed, &lists.deferred];
@@ -214,9 +216,9 @@ fn for_whole_domain(ctx: &Context, before: &Address, lists: &RouteLists) -> Opti
 
 /// An address with the routing of another one.
 fn like(routed: &Address, own: &Address) -> Address {
-    let Address { transport, router, hosts, fallback_hosts, errors_to, uid, gid, flags, .. } = routed.clone();
+    let Address { transport, router, hosts, fallback_hosts, errors_to, srs_sender, uid, gid, flags, .. } = routed.clone();
     let flags = AddressFlags { homonym: own.flags.homonym, ..flags };
-    Address { transport, router, hosts, fallback_hosts, errors_to, uid, gid, flags, ..own.clone() }
+    Address { transport, router, hosts, fallback_hosts, errors_to, srs_sender, uid, gid, flags, ..own.clone() }
 }
 
 /// Sorts what came of the routing of an address.

@@ -47,6 +47,12 @@ impl BodyWatch {
         self.hashes.len() - 1
     }
 
+    /// Asks for one hash of a header section, which is here in canonical form, and the body (DomainKeys).
+    pub fn want_after(&mut self, canon: Canon, hash: Hash, header: &[u8]) -> usize {
+        self.hashes.push(BodyHash::after(canon, hash, header));
+        self.hashes.len() - 1
+    }
+
     /// Takes a piece.
     pub fn feed(&mut self, data: &[u8]) {
         if self.long_line {
