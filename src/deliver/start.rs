@@ -75,7 +75,8 @@ pub(super) fn open<'a>(ctx: &mut Context, id: &[u8], options: &'a DeliverOptions
     ctx.message.body = data.file().try_clone().ok().map(|f| BodySource::Open(Arc::new(f)));
     log::debuglog::resume(ctx);
     measure(ctx, data.body_size().unwrap_or(0));
-    debug!(ctx, V, "delivering {shown}");
+    let run = if options.queue_running { format!(" (queue run pid {})", std::process::id()) } else { String::new() };
+    debug!(ctx, V, "delivering {shown}{run}");
     let age = match ctx.run.fudged_queue_times.first() {
         Some(t) => *t,
         None => unix_time() - ctx.message.received_time.0,
