@@ -16,6 +16,9 @@ pub mod dns;
 pub mod event;
 pub mod expand;
 pub mod filter;
+pub mod foreign;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 pub mod hints;
 pub mod log;
 pub mod lookups;

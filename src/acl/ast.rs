@@ -106,6 +106,7 @@ pub enum Kind {
     Acl,
     AddHeader,
     Authenticated,
+    BmiOptin,
     Condition,
     Continue,
     Control,

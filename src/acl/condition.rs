@@ -24,6 +24,11 @@ pub fn test(ctx: &mut Context, run: &mut Run, verb: Verb, item: &Item, arg: &Tex
             None => Verdict::Fail,
             Some(name) => listed(ctx, m, |ctx| matching::match_string(ctx, &Text::clean(name.clone()), &item.arg, None)),
         },
+        Kind::BmiOptin => {
+            // The reference ignores what is no longer than a letter.
+            ctx.message.scan.bmi.optin = Some(BString::from(arg.as_bytes())).filter(|a| a.len() > 1);
+            Verdict::Ok
+        }
         Kind::Condition => condition(arg, m),
         Kind::Continue => Verdict::Ok,
         Kind::Control => control::obey(ctx, run, arg, m),

@@ -86,7 +86,7 @@ pub static TABLE: &[Info] = &[
         false,
         Places::except(&[Where::NotSmtp, Where::NotSmtpStart, Where::Connect, Where::Helo]),
     ),
-    missing("bmi_optin"),
+    modifier("bmi_optin", Kind::BmiOptin, true, Places::only(&[Where::Rcpt])),
     condition("condition", Kind::Condition, true, Places::ALL),
     modifier("continue", Kind::Continue, true, Places::ALL),
     modifier("control", Kind::Control, true, Places::ALL),

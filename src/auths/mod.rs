@@ -10,6 +10,7 @@ pub mod heimdal_gssapi;
 mod ntlm;
 pub mod options;
 pub mod plaintext;
+mod sasl;
 pub mod spa;
 pub mod tls;
 
@@ -17,6 +18,7 @@ use std::fmt;
 
 use bstr::BString;
 
+use crate::build_options;
 use crate::config::options::OptionSet;
 use crate::context::Context;
 use options::AuthOptions;
@@ -128,14 +130,32 @@ pub struct AuthType {
     pub name: &'static str,
     /// Makes one with default options.
     pub make: fn() -> Box<dyn Authenticator>,
+    /// It is part of this build.
+    built: bool,
+    /// Can the library that it needs be loaded? `-bV` names it only then.
+    pub available: fn() -> bool,
 }
 
-/// All authenticators of this build, in the order of `-bV`.
-pub static DRIVERS: &[AuthType] = &[
-    AuthType { name: "cram_md5", make: || Box::new(cram_md5::CramMd5Options::default()) },
-    AuthType { name: "dovecot", make: || Box::new(dovecot::DovecotOptions::default()) },
-    AuthType { name: "external", make: || Box::new(external::ExternalOptions::default()) },
-    AuthType { name: "plaintext", make: || Box::new(plaintext::PlaintextOptions::default()) },
-    AuthType { name: "spa", make: || Box::new(spa::SpaOptions::default()) },
-    AuthType { name: "tls", make: || Box::new(tls::TlsOptions::default()) },
+const fn own(name: &'static str, make: fn() -> Box<dyn Authenticator>) -> AuthType {
+    AuthType { name, make, built: true, available: || true }
+}
+
+/// The authenticators of this build, in the order of `-bV`.
+pub fn drivers() -> impl DoubleEndedIterator<Item = &'static AuthType> {
+    DRIVERS.iter().filter(|d| d.built)
+}
+
+static DRIVERS: &[AuthType] = &[
+    own("cram_md5", || Box::new(cram_md5::CramMd5Options::default())),
+    own("dovecot", || Box::new(dovecot::DovecotOptions::default())),
+    own("external", || Box::new(external::ExternalOptions::default())),
+    AuthType {
+        name: "gsasl",
+        make: || Box::new(gsasl::GsaslOptions::default()),
+        built: build_options::AUTH_GSASL,
+        available: || crate::sys::gsasl::available().is_ok(),
+    },
+    own("plaintext", || Box::new(plaintext::PlaintextOptions::default())),
+    own("spa", || Box::new(spa::SpaOptions::default())),
+    own("tls", || Box::new(tls::TlsOptions::default())),
 ];

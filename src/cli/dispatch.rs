@@ -157,6 +157,7 @@ fn messages(ctx: &mut Context, o: &Options, action: &MessageAction, ids: &[BStri
 }
 
 fn start_daemon(ctx: &mut Context, o: &Options) -> Result<i32, Refusal> {
+    crate::scan::brightmail::check_library(ctx).map_err(refuse)?;
     let wanted = o.daemon.clone().unwrap_or_default();
     if ctx.config.main.mua_wrapper {
         let text = "Daemon cannot be run when mua_wrapper is set";

@@ -96,6 +96,10 @@ options! {
         av_scanner: Str = Str::fixed("sophie:/var/run/sophie"),
         /// Program executed for -bi.
         bi_command: Str = Str::unset(),
+        /// Configuration of Brightmail's client library.
+        bmi_config_file: Str = Str::fixed("/opt/brightmail/etc/brightmail.cfg"),
+        /// Brightmail's client library.
+        bmi_library: Str = Str::fixed(crate::build_options::BRIGHTMAIL_LIBRARY),
         /// Template file for bounce wording.
         bounce_message_file: Str = Str::unset(),
         /// Additional sentence for the standard bounce.
@@ -204,6 +208,8 @@ options! {
         dns_trust_aa: Str = Str::unset(),
         /// Force EDNS0 on(1)/off(0); negative leaves alone.
         dns_use_edns0: Int = Int(-1),
+        /// DNSSEC validation of our own: `root`, a file of DNSKEY records, or empty for none.
+        dnssec_trust_anchors: Str = Str::fixed("root"),
         /// Clients offered the DSN extension.
         dsn_advertise_hosts: Str = Str::unset(),
         /// From: content for bounces and other generated notices.

@@ -103,6 +103,8 @@ fn prepare(ctx: &mut Context, d: &mut Delivery<'_>, mut a: Address, db: Option<&
         return None;
     }
     if ((d.options.queue_running && !d.options.force_retry) || continued) && found.too_early {
+        // A delay warning tells of the last error.
+        a.failure.user_message = Some(Text::tainted(found.last_error.to_vec())).filter(|t| !t.is_empty());
         stop(ctx, d, a, errors::RETRY_ROUTE, "retry time not reached", Outcome::Defer, Stage::Router);
         return None;
     }

@@ -99,8 +99,6 @@ pub struct WriteSpec<'a> {
     pub chunking: bool,
     /// The command that the message goes through.
     pub filter: Option<Filter>,
-    /// Turn addresses in header lines into their ASCII form.
-    pub utf8_downconvert: bool,
 }
 
 impl<'a> WriteSpec<'a> {

@@ -18,7 +18,7 @@ pub(super) fn send_if_due(ctx: &mut Context, d: &mut Delivery<'_>) {
     let sender = ctx.message.sender.clone().unwrap_or_default();
     let times = ctx.config.main.delay_warning.0.clone();
     let Some(first) = d.deferred.front() else { return };
-    let tried = d.deferred.iter().any(|a| a.failure.basic_errno > errors::HOST_IS_LOCAL);
+    let tried = d.deferred.iter().any(|a| a.failure.basic_errno > errors::RETRY_LOCAL);
     let wanted = first.dsn_flags == 0 || first.dsn_flags & notify::DELAY != 0;
     if d.options.first_phase || !tried || !wanted || sender.is_empty() || times.is_empty() || times[0] <= 0 {
         return;

@@ -11,7 +11,7 @@ mod dnsdb;
 mod driver;
 mod dsearch;
 mod find;
-mod json;
+pub(crate) mod json;
 mod lmdb;
 mod lsearch;
 mod nmh;

@@ -160,6 +160,7 @@ impl Server {
         let kind = if selector == Selector::SmtpSyntaxError { "syntax" } else { "protocol" };
         let line = format!("SMTP {kind} error in \"{}\" {} {text}", printable(ctx, &self.line.text), host_and_ident(ctx, true));
         log::write(ctx, Some(selector), Which::MAIN, line.as_bytes());
+        let _ = crate::event::raise(ctx, &format!("smtp:fail:{kind}"), &Text::tainted(text.as_bytes().to_vec()));
         self.mistakes += 1;
         let too_many = i64::from(self.mistakes) > ctx.config.main.smtp_max_synprot_errors.0;
         if too_many {

@@ -6,6 +6,7 @@
 //! are `std::io::Error` carrying the errno unless a file says otherwise.
 
 pub mod addrinfo;
+pub mod brightmail;
 pub mod crypt;
 pub mod dl;
 pub mod env;
@@ -13,6 +14,7 @@ pub mod exec;
 pub mod fd;
 pub mod file;
 pub mod frames;
+pub mod gsasl;
 pub mod iconv;
 pub mod ids;
 pub mod iface;

@@ -75,7 +75,6 @@ impl Transaction<'_, '_, '_, '_> {
         spec.dots = !chunking;
         spec.chunking = chunking;
         spec.filter = filter;
-        spec.utf8_downconvert = self.uses.downconvert;
         let data_timeout = limit(self.run.smtp.options.data_timeout.0);
         let signed = prepare(ctx, &spec, self.run.job.data).map(|mut m| {
             let signed = crate::mail_auth::sign(ctx, &self.run.smtp.options, &mut m, spec.dots);
@@ -256,6 +255,8 @@ impl Transaction<'_, '_, '_, '_> {
             pipelining: self.uses.pipelining.then_some(o.early_used()),
             prdr: self.uses.prdr,
             chunking: self.uses.chunking,
+            // The reference shows that for the first address only.
+            ascii: self.uses.downconvert && i == 0,
             dkim: (!self.dkim.is_empty()).then(|| self.dkim.clone()),
             confirmation: Some(reply.text.clone()),
             ..self.connection_facts()

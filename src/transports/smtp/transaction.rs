@@ -413,7 +413,7 @@ impl Transaction<'_, '_, '_, '_> {
             .and_then(|a| a.return_path.clone())
             .or_else(|| ctx.message.sender.clone())
             .unwrap_or_default();
-        let sender = envelope::on_the_wire(ctx, &sender, self.uses.downconvert)?;
+        let sender = envelope::on_the_wire(&sender, self.uses.downconvert)?;
         let states = self.run.states.get(self.next..).unwrap_or_default();
         let batch = self.run.job.batch.get(self.next..).unwrap_or_default();
         let parameters = envelope::mail_parameters(ctx, self.run.smtp, &self.opened, &self.uses, batch, states);
@@ -451,7 +451,7 @@ impl Transaction<'_, '_, '_, '_> {
             let a = &mut self.run.job.batch[i];
             let parameters = envelope::rcpt_parameters(self.run.smtp, &self.opened, &self.uses, a);
             let address = envelope::rcpt_address(self.run.job.transport, a);
-            let address = envelope::on_the_wire(ctx, &address, self.uses.downconvert)?;
+            let address = envelope::on_the_wire(&address, self.uses.downconvert)?;
             let last = place + 1 == pending.len() || count == max;
             // So many answers may wait in the network's buffers while nobody reads them, and no more.
             let many = self.awaited.iter().filter(|a| matches!(a, Awaited::Rcpt(_))).count() >= MOST_UNANSWERED;
@@ -643,7 +643,9 @@ impl Transaction<'_, '_, '_, '_> {
             Blame::of(t, state, Some(&host)).apply(self.run.job.batch, &mut self.run.states);
             return (HostResult::Ok, alive);
         }
-        Blame::of(t, State::Deferred, Some(&host)).apply(self.run.job.batch, &mut self.run.states);
+        // The host does not do for this message: another may, but the address has failed.
+        let state = if t.errno == errors::UTF8_FORWARD { State::Failed } else { State::Deferred };
+        Blame::of(t, state, Some(&host)).apply(self.run.job.batch, &mut self.run.states);
         let ours = matches!(t.errno, errors::HEADER_FAIL | errors::FILTER_FAIL);
         (if ours { HostResult::Error } else { HostResult::Defer }, alive)
     }

@@ -1,0 +1,2 @@
+# All parts that a build may have: OXIM_LOCAL_MAKEFILE=testsuite/builds/everything.mk cargo build
+EXPERIMENTAL_BRIGHTMAIL=yes
