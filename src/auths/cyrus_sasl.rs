@@ -80,9 +80,8 @@ impl CyrusSaslOptions {
         };
         let (host, realm) = (value(&self.server_hostname)?.unwrap_or_default(), value(&self.server_realm)?);
         let s = &ctx.session;
-        let end = |address: &Option<Text>, port: u16| {
-            address.as_ref().map(|a| [a.as_bytes(), format!(";{port}").as_bytes()].concat())
-        };
+        let end =
+            |address: &Option<Text>, port: u16| address.as_ref().map(|a| [a.as_bytes(), format!(";{port}").as_bytes()].concat());
         let parties = Parties {
             service: self.server_service.raw().unwrap_or_default(),
             host: &host,

@@ -123,7 +123,10 @@ impl Authenticator for OauthOptions {
             return Err("public_name must be OAUTHBEARER or XOAUTH2".into());
         }
         // The condition is all that stands between a token and success.
-        Ok(Sides { server: generic.server_condition.is_set(), client: self.client_token.is_set() && self.client_username.is_set() })
+        Ok(Sides {
+            server: generic.server_condition.is_set(),
+            client: self.client_token.is_set() && self.client_username.is_set(),
+        })
     }
 
     fn server(
@@ -232,11 +235,10 @@ mod tests {
         assert_eq!(Form::Xoauth2.read(google).unwrap().0, b"someuser@example.com");
         let rfc = b"n,a=user@example.com,\x01host=server.example.com\x01port=143\x01auth=Bearer vF9dft4qmTc2\x01\x01";
         let (user, token, others) = Form::Oauthbearer.read(rfc).unwrap();
-        assert_eq!((&user[..], &token[..], &others[..]), (
-            &b"user@example.com"[..],
-            &b"vF9dft4qmTc2"[..],
-            &b"host=server.example.com port=143"[..]
-        ));
+        assert_eq!(
+            (&user[..], &token[..], &others[..]),
+            (&b"user@example.com"[..], &b"vF9dft4qmTc2"[..], &b"host=server.example.com port=143"[..])
+        );
     }
 
     #[test]

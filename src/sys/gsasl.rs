@@ -142,7 +142,8 @@ impl Loaded {
 
 fn message(f: &Functions, code: c_int) -> String {
     // SAFETY: any number is taken; the text is static.
-    unsafe { text((f.gsasl_strerror)(code)) }.map_or_else(|| format!("error {code}"), |t| String::from_utf8_lossy(&t).into_owned())
+    unsafe { text((f.gsasl_strerror)(code)) }
+        .map_or_else(|| format!("error {code}"), |t| String::from_utf8_lossy(&t).into_owned())
 }
 
 /// # Safety

@@ -44,8 +44,26 @@ functions! {
         gss_release_name(*mut u32, *mut Handle) -> u32;
         gss_release_cred(*mut u32, *mut Handle) -> u32;
         gss_delete_sec_context(*mut u32, *mut Handle, *mut Buffer) -> u32;
+    }
+}
+
+functions! {
+    /// How Heimdal calls it.
+    HeimdalKeytab {
         gsskrb5_register_acceptor_identity(*const c_char) -> u32;
     }
+}
+
+functions! {
+    /// How MIT calls it.
+    MitKeytab {
+        krb5_gss_register_acceptor_identity(*const c_char) -> u32;
+    }
+}
+
+struct Loaded {
+    f: Functions,
+    keytab: unsafe extern "C" fn(*const c_char) -> u32,
 }
 
 /// 1.2.840.113554.1.2.1.4, the names `service@host`.
@@ -58,12 +76,17 @@ const ERRORS: u32 = 0xffff_0000;
 /// Messages for one status.
 const MAX_MESSAGES: usize = 5;
 
-static LOADED: OnceLock<Result<Functions, String>> = OnceLock::new();
+static LOADED: OnceLock<Result<Loaded, String>> = OnceLock::new();
 
-fn loaded() -> Result<&'static Functions, String> {
+fn loaded() -> Result<&'static Loaded, String> {
     let load = || {
         let opened = NAMES.iter().find_map(|n| Library::open(n, false).ok());
-        Functions::load(&opened.ok_or("neither libgssapi_krb5.so.2 nor libgssapi.so.3 can be loaded")?)
+        let library = opened.ok_or("neither libgssapi_krb5.so.2 nor libgssapi.so.3 can be loaded")?;
+        let keytab = match MitKeytab::load(&library) {
+            Ok(mit) => mit.krb5_gss_register_acceptor_identity,
+            Err(_) => HeimdalKeytab::load(&library)?.gsskrb5_register_acceptor_identity,
+        };
+        Ok(Loaded { f: Functions::load(&library)?, keytab })
     };
     LOADED.get_or_init(load).as_ref().map_err(Clone::clone)
 }
@@ -75,10 +98,10 @@ pub fn available() -> Result<(), String> {
 
 /// The key table for all that follows in this process.
 pub fn use_keytab(path: &[u8]) -> Result<(), String> {
-    let f = loaded()?;
+    let keytab = loaded()?.keytab;
     let path: CString = cstr(path).map_err(|e| e.to_string())?;
     // SAFETY: a C string, which is copied.
-    match unsafe { (f.gsskrb5_register_acceptor_identity)(path.as_ptr()) } {
+    match unsafe { keytab(path.as_ptr()) } {
         0 => Ok(()),
         code => Err(format!("key table {} cannot be used: error {code:#x}", path.to_string_lossy())),
     }
@@ -106,7 +129,7 @@ pub struct Acceptor {
 impl Acceptor {
     /// With the keys of `service@host`.
     pub fn new(service: &[u8], host: &[u8]) -> Result<Self, String> {
-        let mut a = Acceptor { f: loaded()?, credentials: null_mut(), context: null_mut(), name: null_mut() };
+        let mut a = Acceptor { f: &loaded()?.f, credentials: null_mut(), context: null_mut(), name: null_mut() };
         let wanted = [service, b"@", host].concat();
         let kind = Oid { length: HOSTBASED_SERVICE.len() as u32, elements: HOSTBASED_SERVICE.as_ptr().cast() };
         let (mut minor, mut name) = (0, null_mut());
@@ -215,7 +238,8 @@ impl Acceptor {
     pub fn unwrap(&self, token: &[u8]) -> Result<Vec<u8>, String> {
         let (mut minor, mut out) = (0, Buffer::none());
         // SAFETY: as above.
-        let major = unsafe { (self.f.gss_unwrap)(&mut minor, self.context, &Buffer::of(token), &mut out, null_mut(), null_mut()) };
+        let major =
+            unsafe { (self.f.gss_unwrap)(&mut minor, self.context, &Buffer::of(token), &mut out, null_mut(), null_mut()) };
         let out = self.take(out);
         self.check(major, minor, "gss_unwrap")?;
         Ok(out)
