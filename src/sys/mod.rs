@@ -8,6 +8,7 @@
 pub mod addrinfo;
 pub mod brightmail;
 pub mod crypt;
+pub mod cyrus_sasl;
 pub mod dl;
 pub mod env;
 pub mod exec;
@@ -15,6 +16,7 @@ pub mod fd;
 pub mod file;
 pub mod frames;
 pub mod gsasl;
+pub mod gssapi;
 pub mod iconv;
 pub mod ids;
 pub mod iface;
