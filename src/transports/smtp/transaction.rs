@@ -696,7 +696,7 @@ impl Transaction<'_, '_, '_, '_> {
             && self.completed
             && !self.attempt.message_defer
             && !self.run.job.mua_wrapper
-            && !c.quitting
+            && !self.opened.client.quitting
             && self.keep(ctx)
         {
             return;
