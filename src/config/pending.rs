@@ -14,25 +14,19 @@ static MAIN: &[&str] = &[
     "disable_fsync",
     "gnutls_allow_auto_pkcs11",
     "gnutls_compat_mode",
-    "ldap_ca_cert_dir",
-    "ldap_ca_cert_file",
-    "ldap_cert_file",
-    "ldap_cert_key",
-    "ldap_cipher_suite",
-    "ldap_default_servers",
-    "ldap_require_cert",
-    "ldap_start_tls",
-    "ldap_version",
-    "mysql_servers",
     "notifier_socket",
     "oracle_servers",
     "panic_coredump",
-    "pgsql_servers",
 ];
 
 /// Options (or, with a `_` at the end, all that begin so) of parts that a build may leave out: then they are unknown.
-static OF_PARTS: &[(&str, bool)] =
-    &[("bmi_", build::EXPERIMENTAL_BRIGHTMAIL), ("translate_ip_address", build::SUPPORT_TRANSLATE_IP_ADDRESS)];
+static OF_PARTS: &[(&str, bool)] = &[
+    ("bmi_", build::EXPERIMENTAL_BRIGHTMAIL),
+    ("ldap_", build::LOOKUP_LDAP),
+    ("mysql_servers", build::LOOKUP_MYSQL),
+    ("pgsql_servers", build::LOOKUP_PGSQL),
+    ("translate_ip_address", build::SUPPORT_TRANSLATE_IP_ADDRESS),
+];
 
 /// Is it an option of a part that this build does not have?
 fn left_out(name: &str) -> bool {
