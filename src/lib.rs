@@ -24,6 +24,7 @@ pub mod log;
 pub mod lookups;
 pub mod mail_auth;
 pub mod matching;
+pub mod odmr;
 pub mod parse;
 pub mod pipe_fields;
 pub mod queue;
