@@ -105,6 +105,7 @@ impl Variable {
 pub enum Kind {
     Acl,
     AddHeader,
+    AtrnDomains,
     Authenticated,
     BmiOptin,
     Condition,

@@ -20,6 +20,14 @@ pub fn test(ctx: &mut Context, run: &mut Run, verb: Verb, item: &Item, arg: &Tex
             headers::add(ctx, arg);
             Verdict::Ok
         }
+        Kind::AtrnDomains => match crate::odmr::provider::look(ctx, arg) {
+            Ok(true) => Verdict::Ok,
+            Ok(false) => Verdict::Fail,
+            Err(text) => {
+                m.set_log(Text::clean(text));
+                Verdict::Error
+            }
+        },
         Kind::Authenticated => match ctx.session.authenticated_by.clone() {
             None => Verdict::Fail,
             Some(name) => listed(ctx, m, |ctx| matching::match_string(ctx, &Text::clean(name.clone()), &item.arg, None)),

@@ -57,6 +57,7 @@ const WITH_SENDER: Places = Places::except(&[
     Where::Mailauth,
     Where::Quit,
     Where::Etrn,
+    Where::Atrn,
     Where::Expn,
     Where::StartTls,
     Where::Vrfy,
@@ -68,6 +69,7 @@ const AFTER_MAIL: Places = Places::except(&[
     Where::Helo,
     Where::Mailauth,
     Where::Etrn,
+    Where::Atrn,
     Where::Expn,
     Where::StartTls,
     Where::Vrfy,
@@ -79,7 +81,7 @@ const AFTER_MAIL: Places = Places::except(&[
 pub static TABLE: &[Info] = &[
     condition("acl", Kind::Acl, false, Places::ALL),
     modifier("add_header", Kind::AddHeader, true, HEADERS),
-    missing("atrn_domains"),
+    condition("atrn_domains", Kind::AtrnDomains, true, Places::only(&[Where::Atrn])),
     condition(
         "authenticated",
         Kind::Authenticated,

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use bstr::{BString, ByteSlice};
 
-use super::options::{Delivery, Options, Refusal, Test};
+use super::options::{Delivery, InputMode, Options, Refusal, Test};
 use super::{dispatch, environment, originator, parse, privilege, version};
 use crate::build_options as build;
 use crate::config::options::{Str, Time};
@@ -238,7 +238,10 @@ fn overrides(o: &Options, config: &mut Config, test_harness: bool) {
     {
         config.main.smtputf8_advertise_hosts = Str::unset();
     }
-    if matches!(o.test, Some(Test::Address | Test::Verify { .. })) {
+    // What comes by SMTP must be allowed to use domain literals; what is written on this host may.
+    let smtp =
+        o.daemon.is_some() || matches!(o.test, Some(Test::Host { .. })) || matches!(o.input, InputMode::Smtp | InputMode::Batch);
+    if !smtp && o.show.is_none() {
         config.main.allow_domain_literals = true;
     }
     if let Some(t) = o.receive_timeout {

@@ -74,7 +74,7 @@ fn support() -> Vec<&'static str> {
 pub fn facts(all: bool) -> String {
     let mut s = String::new();
     let lookups = crate::lookups::available();
-    let auths: Vec<&str> = crate::auths::DRIVERS.iter().map(|d| d.name).collect();
+    let auths: Vec<&str> = crate::auths::drivers().filter(|d| (d.available)()).map(|d| d.name).collect();
     let routers: Vec<&str> = crate::routers::DRIVERS.iter().map(|d| d.name).collect();
     let transports: Vec<&str> = crate::transports::DRIVERS.iter().map(|d| d.shown).collect();
     let (owner, group) = source::configure_owner();

@@ -65,6 +65,8 @@ fn have() -> Vec<&'static str> {
         ("XCLIENT", build::EXPERIMENTAL_XCLIENT),
         ("QUEUE_RAMP", !build::DISABLE_QUEUE_RAMP),
         ("SRV_SMTPS", build::EXPERIMENTAL_SRV_SMTPS),
+        ("AUTH_GSASL_SCRAM_SHA_256", build::AUTH_GSASL),
+        ("AUTH_GSASL_SCRAM_S_KEY", build::AUTH_GSASL),
         ("LOOKUP_LSEARCH", build::LOOKUP_LSEARCH),
         ("LOOKUP_CDB", build::LOOKUP_CDB),
         ("LOOKUP_DNSDB", build::LOOKUP_DNSDB),
@@ -72,6 +74,10 @@ fn have() -> Vec<&'static str> {
         ("LOOKUP_DBM", build::LOOKUP_DBM),
         ("LOOKUP_LMDB", build::LOOKUP_LMDB),
         ("LOOKUP_JSON", build::LOOKUP_JSON),
+        ("LOOKUP_LDAP", build::LOOKUP_LDAP),
+        ("LOOKUP_MYSQL", build::LOOKUP_MYSQL),
+        ("LOOKUP_NIS", build::LOOKUP_NIS),
+        ("LOOKUP_PGSQL", build::LOOKUP_PGSQL),
         ("LOOKUP_PSL", build::LOOKUP_PSL),
         ("LOOKUP_REGDOM", build::LOOKUP_PSL),
         ("LOOKUP_PASSWD", build::LOOKUP_PASSWD),
@@ -149,7 +155,7 @@ pub fn macros() -> Vec<Macro> {
         t.add(format!("_LOG_{}", name.to_ascii_uppercase()), "y");
     }
     t.add("_LOG_ALL".into(), "y");
-    for d in crate::auths::DRIVERS.iter().rev() {
+    for d in crate::auths::drivers().rev() {
         let up = d.name.to_ascii_uppercase();
         t.options(&format!("_OPT_AUTHENTICATOR_{up}"), "authenticator", d.name, (d.make)().names());
         t.add(format!("_DRIVER_AUTHENTICATOR_{up}"), "y");

@@ -106,6 +106,8 @@ pub struct AclVars {
     pub log_reject_target: Option<Option<crate::log::Which>>,
     /// What `control = wellknown` found for the client.
     pub wellknown_response: Option<Text>,
+    /// What `atrn_domains` has looked for.
+    pub atrn: Option<crate::odmr::Wanted>,
 }
 
 /// What a failed sender verification leaves for the answer and the log line.

@@ -73,6 +73,7 @@ fn prepare(ctx: &mut Context, d: &mut Delivery<'_>, mut a: Address, db: Option<&
     ctx.address.domain = Some(a.domain.clone());
     let config = ctx.config.clone();
     if !d.options.forced
+        && !d.options.force_retry
         && let Some(list) = config.main.hold_domains.get()
     {
         match matching::match_domain(ctx, &a.domain, list, None) {
@@ -96,7 +97,7 @@ fn prepare(ctx: &mut Context, d: &mut Delivery<'_>, mut a: Address, db: Option<&
     a.address_retry_key = [b"R:", a.local_part.as_bytes(), b"@", a.domain.as_bytes()].concat().into();
     let Some(db) = db else { return Some(a) };
     let found = retry::check::check_routing(ctx, db, &a.domain_retry_key, &a.address_retry_key, &a.domain);
-    let continued = d.options.continuing().is_some();
+    let continued = d.options.continuing().is_some_and(|c| c.purpose == super::Purpose::NextMessage);
     if continued && found.domain_exists {
         let text = "reusing SMTP connection skips previous routing defer";
         stop(ctx, d, a, errors::RETRY_ROUTE, text, Outcome::Defer, Stage::Router);

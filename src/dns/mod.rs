@@ -34,3 +34,9 @@ pub use resolver::{Query, Resolver, Settings, TestMode};
 pub use special::CsaAnswer;
 pub use types::{Answer, Outcome, RData, Record, RecordType};
 pub use validate::Validator;
+
+/// Reads a reply of a name server, for fuzzing: how many records it has.
+#[cfg(feature = "fuzzing")]
+pub(crate) fn count_records(wire: &[u8]) -> Option<usize> {
+    parse::parse(wire).map(|r| r.answers.len() + r.authority.len() + r.additional.len())
+}

@@ -86,12 +86,8 @@ fn read(ctx: &mut Context, o: &Options, lines: &[BString], watch: &mut BodyWatch
     let only: Option<Vec<BString>> = only.map(|t| list::items(&t).collect());
     let listed = |name: &[u8]| only.as_ref().is_none_or(|all| all.iter().any(|n| n.eq_ignore_ascii_case(name)));
     let covered: Vec<BString> = lines.iter().filter(|l| !has_name(l, NAME) && listed(name_of(l))).cloned().collect();
-    let mut names: Vec<BString> = Vec::new();
-    for line in &covered {
-        if !names.iter().any(|n| n.eq_ignore_ascii_case(name_of(line))) {
-            names.push(name_of(line).into());
-        }
-    }
+    // A name for each line, also for those that have the same: some verifiers count them.
+    let names: Vec<BString> = covered.iter().map(|l| BString::from(name_of(l))).collect();
     let source = sender.map(|s| s.source.name());
     if !source.is_some_and(|s| names.iter().any(|n| n.eq_ignore_ascii_case(s.as_bytes()))) {
         return Err("the header lines to be signed do not name a sender".into());
