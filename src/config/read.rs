@@ -71,6 +71,19 @@ fn read(config: &mut Config, request: Request<'_>, ids: (u32, u32), warnings: &m
     result
 }
 
+/// Reads a configuration from memory, for fuzzing.
+#[cfg(feature = "fuzzing")]
+pub(crate) fn from_text(
+    text: &[u8],
+    run: &Arc<Run>,
+    services: &dyn Fn(&Config, &Run) -> Services,
+) -> Result<Config, ConfigError> {
+    let mut config = Config::default();
+    let mut lines = Lines::new(b"/fuzz", text.to_vec(), Macros::new(Vec::new()));
+    sections(&mut config, &mut lines, run, services, &mut Vec::new())?;
+    Ok(config)
+}
+
 fn sections(
     config: &mut Config,
     lines: &mut Lines,

@@ -10,6 +10,7 @@ use super::options::{OptionSet as _, Str};
 use super::{Config, ids};
 use crate::build_options as build;
 use crate::context::{Context, Run, Services};
+use crate::dns::Validator;
 use crate::expand::{self, ExpandError, Template};
 use crate::log::{Settings, selectors, settings};
 use crate::tls_openssl::OpensslOptions;
@@ -100,6 +101,7 @@ pub fn complete(
     logs(config, &path, &spool, warnings)?;
     lists_of_ids(config, &mut expander)?;
     openssl_options(config)?;
+    dns_validator(config)?;
     localhost_number(config, &mut expander)?;
     Ok(())
 }
@@ -250,6 +252,15 @@ fn openssl_options(config: &Config) -> Result<(), ConfigError> {
     }
     let place = config.places.get("openssl_options").cloned().unwrap_or_default();
     OpensslOptions::parse(&value.to_str_lossy()).map(drop).map_err(|e| ConfigError::at(place, e.to_string()))
+}
+
+/// The keys that DNSSEC begins with, in builds that validate.
+fn dns_validator(config: &mut Config) -> Result<(), ConfigError> {
+    let value = config.main.dnssec_trust_anchors.raw().unwrap_or_default().to_str_lossy();
+    let place = config.places.get("dnssec_trust_anchors").cloned().unwrap_or_default();
+    let made = Validator::from_option(&value).map_err(|e| ConfigError::at(place, format!("dnssec_trust_anchors: {e}")))?;
+    config.site.dns_validator = made.map(Arc::new);
+    Ok(())
 }
 
 /// never_users and the others of its kind.

@@ -63,7 +63,8 @@ impl Report {
         let b = self.boundary.clone();
         let host =
             if ctx.session.active_hostname.is_empty() { &ctx.config.site.primary_hostname } else { &ctx.session.active_hostname };
-        self.put(format!("--{b}\nContent-type: message/delivery-status\n\nReporting-MTA: dns; "));
+        let global = if ctx.message.smtputf8 { "global-" } else { "" };
+        self.put(format!("--{b}\nContent-type: message/{global}delivery-status\n\nReporting-MTA: dns; "));
         self.put(host);
         self.put("\n");
         if let Some(id) = &ctx.message.dsn_envid {

@@ -75,7 +75,8 @@ pub(super) fn open<'a>(ctx: &mut Context, id: &[u8], options: &'a DeliverOptions
     ctx.message.body = data.file().try_clone().ok().map(|f| BodySource::Open(Arc::new(f)));
     log::debuglog::resume(ctx);
     measure(ctx, data.body_size().unwrap_or(0));
-    debug!(ctx, V, "delivering {shown}");
+    let run = if options.queue_running { format!(" (queue run pid {})", std::process::id()) } else { String::new() };
+    debug!(ctx, V, "delivering {shown}{run}");
     let age = match ctx.run.fudged_queue_times.first() {
         Some(t) => *t,
         None => unix_time() - ctx.message.received_time.0,
@@ -240,6 +241,11 @@ pub(super) fn make_addresses(ctx: &mut Context, d: &mut Delivery<'_>, mode: &Mod
             a.onetime_parent = Some(p.address.clone());
         }
         set_unique(&mut a);
+        let elsewhere = |ctx: &mut Context, list: &Text| !crate::odmr::provider::is_for(ctx, &a.address, list);
+        if d.options.domains.as_ref().is_some_and(|list| elsewhere(ctx, list)) {
+            d.deferred.push_front(a);
+            continue;
+        }
         match mode {
             Mode::Deliver => d.new.push_back(a),
             Mode::Hold => d.deferred.push_front(a),

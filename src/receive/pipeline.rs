@@ -180,7 +180,10 @@ pub fn take(ctx: &mut Context, input: &mut Input<'_>, options: &Options) -> Resu
     let body_size = data.body_size().map_err(|e| Stop::Io(false, e.to_string(), None))?;
     ctx.message.body_size = body_size;
     checks::add_headers(ctx);
-    let checked = checks::run(ctx, input, options).and_then(|mut v| super::local_scan::run(ctx, options, &mut v).map(|()| v));
+    let checked = checks::run(ctx, input, options).and_then(|mut v| {
+        crate::scan::brightmail::run(ctx);
+        super::local_scan::run(ctx, options, &mut v).map(|()| v)
+    });
     let verdict = match checked {
         Ok(v) => v,
         Err(refusal) => {
