@@ -22,6 +22,7 @@ enum Control {
     CaselowerLocalPart,
     CutthroughDelivery,
     Debug,
+    DkVerify,
     DkimDisableVerify,
     DmarcDisableVerify,
     DmarcEnableForensic,
@@ -64,6 +65,8 @@ const fn row(name: &'static str, control: Control, options: bool, places: Places
 const SMTP: Places = Places::except(&[Where::NotSmtp, Where::NotSmtpStart]);
 const FAKE: Places = Places::only(&[Where::Mail, Where::Rcpt, Where::Predata, Where::Data, Where::Prdr, Where::Mime]);
 const MESSAGE: Places = Places::only(&[Where::Mail, Where::Rcpt, Where::Predata, Where::Data, Where::NotSmtp, Where::Mime]);
+const BEFORE_BODY: Places =
+    Places::except(&[Where::Data, Where::Prdr, Where::Mime, Where::Dkim, Where::NotSmtp, Where::NotSmtpStart]);
 const BEFORE_DMARC: Places = Places::except(&[Where::Data, Where::NotSmtp, Where::NotSmtpStart]);
 
 const BMI: Places = Places::except(&[Where::Delivery, Where::Quit, Where::Notquit]);
@@ -75,6 +78,7 @@ static ROWS: &[Row] = &[
     row("caselower_local_part", Control::CaselowerLocalPart, false, Places::only(&[Where::Rcpt])),
     row("cutthrough_delivery", Control::CutthroughDelivery, true, Places::only(&[Where::Rcpt])),
     row("debug", Control::Debug, true, Places::ALL),
+    row("dk_verify", Control::DkVerify, false, BEFORE_BODY),
     row(
         "dkim_disable_verify",
         Control::DkimDisableVerify,
@@ -155,6 +159,8 @@ fn try_obey(ctx: &mut Context, run: &mut Run, arg: &Text) -> Result<Done, String
         Control::CaselowerLocalPart => local_part_case(ctx, run, false),
         Control::BmiRun => ctx.message.scan.bmi.wanted = true,
         Control::Debug => debug_control(ctx, arg, rest)?,
+        Control::DkVerify if !crate::build_options::EXPERIMENTAL_DOMAINKEYS => return Err(syntax()),
+        Control::DkVerify => ctx.message.dk_verify = true,
         Control::DkimDisableVerify => ctx.message.dkim_disable_verify = true,
         Control::DmarcDisableVerify => ctx.message.dmarc_disable_verify = true,
         Control::DmarcEnableForensic => ctx.message.dmarc_forensic = true,

@@ -52,8 +52,8 @@ pub fn dispatch(ctx: &mut Context, o: Options) -> Result<i32, Refusal> {
     if let Some((address, size)) = &o.quota_of {
         return Ok(crate::verify::quota::serve(ctx, address, *size));
     }
-    if o.atrn.is_some() {
-        return missing("-atrn");
+    if let Some((host, domains)) = &o.atrn {
+        return reception::fetch(ctx, &o, host, domains);
     }
     if o.remove_pid_file {
         return remove_pid_file(ctx, &o);

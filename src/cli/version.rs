@@ -57,8 +57,10 @@ fn support() -> Vec<&'static str> {
         ("Experimental_Brightmail", build::EXPERIMENTAL_BRIGHTMAIL),
         ("Experimental_DCC", build::EXPERIMENTAL_DCC),
         ("Experimental_DSN_info", build::EXPERIMENTAL_DSN_INFO),
+        ("Experimental_DomainKeys", build::EXPERIMENTAL_DOMAINKEYS),
         ("Experimental_QUEUEFILE", build::EXPERIMENTAL_QUEUEFILE),
         ("Experimental_REQUIRETLS", build::EXPERIMENTAL_REQUIRETLS),
+        ("Experimental_SRS_alt", build::EXPERIMENTAL_SRS_ALT),
         ("Experimental_SRV_smtps", build::EXPERIMENTAL_SRV_SMTPS),
         ("Experimental_XCLIENT", build::EXPERIMENTAL_XCLIENT),
     ]

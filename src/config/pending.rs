@@ -8,7 +8,6 @@ use crate::build_options as build;
 
 /// Main options, in alphabetical order.
 static MAIN: &[&str] = &[
-    "acl_smtp_atrn",
     "daemon_modules_load",
     "debug_store",
     "disable_fsync",
@@ -22,6 +21,10 @@ static MAIN: &[&str] = &[
 /// Options (or, with a `_` at the end, all that begin so) of parts that a build may leave out: then they are unknown.
 static OF_PARTS: &[(&str, bool)] = &[
     ("bmi_", build::EXPERIMENTAL_BRIGHTMAIL),
+    ("dk_", build::EXPERIMENTAL_DOMAINKEYS),
+    ("dnssec_trust_anchors", build::SUPPORT_DNSSEC_VALIDATION),
+    ("srs", build::EXPERIMENTAL_SRS_ALT),
+    ("srs_", build::EXPERIMENTAL_SRS_ALT),
     ("ldap_", build::LOOKUP_LDAP),
     ("mysql_servers", build::LOOKUP_MYSQL),
     ("pgsql_servers", build::LOOKUP_PGSQL),

@@ -11,7 +11,7 @@ mod dnsdb;
 mod driver;
 mod dsearch;
 mod find;
-mod json;
+pub(crate) mod json;
 pub mod ldap;
 mod lmdb;
 mod lsearch;

@@ -70,6 +70,11 @@ pub static VARIABLES: &[VarDef] = &[
     v("sender_rate_period", |c| c.scratch.sender_rate_period.as_ref().and_then(own)),
     v("sender_verify_failure", |c| c.acl.sender_verify_failure.map(Text::clean)),
     v("spf_guess", |c| c.config.main.spf_guess.raw().map(Text::clean)),
+    v("srs_db_address", |c| c.scratch.srs.db_address.clone()),
+    v("srs_db_key", |c| c.scratch.srs.db_key.clone()),
+    v("srs_orig_recipient", |c| c.scratch.srs.orig_recipient.clone()),
+    v("srs_orig_sender", |c| c.scratch.srs.orig_sender.clone()),
     v("srs_recipient", |c| c.scratch.srs_recipient.clone()),
+    v("srs_status", |c| c.scratch.srs.status.map(Text::clean)),
     v("value", |c| c.scratch.value.clone()),
 ];
