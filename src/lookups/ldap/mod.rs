@@ -410,7 +410,9 @@ mod tests {
         };
         let show = |kind, single, n: usize| {
             let mut c = Collected { kind, single, ..Collected::default() };
-            (0..n).for_each(|i| drop(c.add(entry(&format!("cn={i}")))));
+            for i in 0..n {
+                let _ = c.add(entry(&format!("cn={i}")));
+            }
             c.finish().map(|(d, _)| BString::from(d.unwrap_or_default()).to_string())
         };
         assert_eq!(show(Ldap::One, true, 1).unwrap(), "value1.1,value1,,2,value \"two\"\n\\");
