@@ -14,6 +14,7 @@ use super::parse::{refuse, split_address};
 use crate::context::Context;
 use crate::context::session::{HostName, Input};
 use crate::daemon::queue_delivery;
+use crate::odmr::customer::{self, Answer};
 use crate::receive::local::{Errors, From, Submission};
 use crate::receive::{self, Accepted, queueing::Mode};
 use crate::smtp_in::wire::{Wire, WireSlot};
@@ -66,6 +67,27 @@ pub fn run(ctx: &mut Context, o: &Options) -> Result<i32, Refusal> {
                 }
                 Err(status) => Ok(status),
             }
+        }
+    }
+}
+
+/// `-atrn`: fetches mail from a provider, by turning round a connection to it.
+pub fn fetch(ctx: &mut Context, o: &Options, host: &BString, domains: &BString) -> Result<i32, Refusal> {
+    caller(ctx, o, true)?;
+    let privilege = Privilege::lower(ctx)?;
+    match customer::connect(ctx, host, domains).map_err(refuse)? {
+        Answer::NoMail => {
+            eprintln!("exim: {host} has no mail for us");
+            Ok(0)
+        }
+        Answer::Turned => {
+            let end = smtp_in::serve(ctx, &mut |ctx, accepted| {
+                if let Some(when) = accepted.delivery {
+                    privilege.raised(|| queue_delivery(ctx, &accepted.id, when));
+                }
+            });
+            ctx.services.work.wait(Duration::MAX);
+            Ok(i32::from(end != SessionEnd::Done))
         }
     }
 }
@@ -190,7 +212,7 @@ fn caller(ctx: &mut Context, o: &Options, remote: bool) -> Result<(), Refusal> {
     ctx.message.originator_login.clone_from(&ctx.run.login);
     ctx.message.originator_uid = ctx.run.real_uid;
     ctx.message.originator_gid = ctx.run.real_gid;
-    if !remote && o.given.host_address.is_none() {
+    if ctx.session.caller.sender_local && o.given.host_address.is_none() {
         ctx.session.authenticated_id = Some(Text::clean(ctx.run.login.to_vec()));
         let plain = [ctx.run.login.as_slice(), b"@", &ctx.config.site.qualify_domain].concat();
         ctx.session.authenticated_sender = Some(Text::clean(plain));

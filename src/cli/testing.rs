@@ -92,6 +92,7 @@ fn shown(rule: &RetryRule) -> String {
         RetryError::Quota(Some(t)) => format!("quota_{}", show_time(*t)),
         RetryError::Refused(o) => format!("refused{}", origin(o)),
         RetryError::Timeout(o, connect) => format!("timeout{}{}", if *connect { "_connect" } else { "" }, origin(o)),
+        RetryError::Plain(errors::AUTH_FAIL) => "auth_failed".to_string(),
         _ => "*".to_string(),
     };
     let mut out = format!("{}  {error}  ", rule.pattern.raw().as_bstr());

@@ -38,6 +38,8 @@ pub use write_body::copy_plain;
 use bstr::BString;
 
 use crate::context::Context;
+use crate::route::HostItem;
+use crate::text::Text;
 
 /// How a message is to be delivered.
 #[derive(Clone, Debug, Default)]
@@ -64,6 +66,8 @@ pub struct DeliverOptions {
     pub queue_smtp: bool,
     /// `-MC`: the message goes down a connection that is open.
     pub continued: Option<Continued>,
+    /// ATRN: only recipients in these domains; the others stay as they are.
+    pub domains: Option<Text>,
 }
 
 /// Messages routed to each host, counted over a queue run.
@@ -107,6 +111,8 @@ pub struct Continued {
     pub host: BString,
     /// Its address.
     pub address: BString,
+    /// Its port, where that matters (ATRN).
+    pub port: u16,
     /// How many messages have gone before, plus one.
     pub sequence: u32,
     /// What it was kept for.
@@ -125,6 +131,8 @@ pub enum Purpose {
     SameMessage,
     /// By a callout, for the message that it was about.
     AfterCallout,
+    /// By a customer's ATRN, for all messages of a queue run: the only connection there is.
+    Turned,
 }
 
 /// A connection to a server that is handed from one message to the next.
@@ -134,6 +142,21 @@ impl Continued {
     /// Takes the connection.
     pub fn take(&self) -> Option<Box<crate::smtp_out::Opened>> {
         self.connection.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take()
+    }
+    /// Puts it there.
+    pub fn put(&self, opened: crate::smtp_out::Opened) {
+        *self.connection.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(Box::new(opened));
+    }
+    /// Is it the reason for the delivery, so that nothing else is connected to? Not one that may as well be left alone.
+    pub fn is_the_reason(&self) -> bool {
+        matches!(self.purpose, Purpose::NextMessage | Purpose::Turned)
+    }
+    /// Does it go to this host? With ATRN any transport may use it.
+    pub fn goes_to(&self, transport: &BString, host: &HostItem) -> bool {
+        if self.purpose == Purpose::Turned {
+            return host.address_text == self.address && host.port == Some(self.port);
+        }
+        self.transport == *transport && host.name.eq_ignore_ascii_case(&self.host) && host.address_text == self.address
     }
     /// Was the server verified by DANE?
     pub fn uses_dane(&self) -> bool {
@@ -148,7 +171,7 @@ impl Continued {
 impl DeliverOptions {
     /// The connection for whose sake the delivery was started; not one that may just as well be left alone.
     pub fn continuing(&self) -> Option<&Continued> {
-        self.continued.as_ref().filter(|c| c.purpose == Purpose::NextMessage)
+        self.continued.as_ref().filter(|c| c.is_the_reason())
     }
 }
 

@@ -9,6 +9,7 @@ use super::selectors::Selector;
 use super::{escape, selected, stamp};
 use crate::context::{Context, TlsFacts};
 use crate::route::{Address, AddressKind, HostItem};
+use crate::text::Text;
 
 /// A line being built: items joined by blanks.
 #[derive(Clone, Debug, Default)]
@@ -345,11 +346,21 @@ fn our_end(ctx: &Context, b: &mut LineBuilder, log: &RemoteLog) {
     }
 }
 
-/// `F=<sender>`, `Q=`, `P=<return path>`.
-fn envelope(ctx: &Context, b: &mut LineBuilder, return_path: Option<&[u8]>, always_sender: bool, ascii: bool) {
+/// `F=<sender>`, `SRS=<rewritten sender>`, `Q=`, `P=<return path>`; with `ascii`, the sender as the host without SMTPUTF8 had it.
+fn envelope(
+    ctx: &Context,
+    b: &mut LineBuilder,
+    srs: Option<&Text>,
+    return_path: Option<&[u8]>,
+    always_sender: bool,
+    ascii: bool,
+) {
     if selected(ctx, Selector::SenderOnDelivery) || always_sender {
         let sender = BString::from(ctx.message.sender.as_deref().unwrap_or_default());
         b.angle("F", &if ascii { ascii_form(sender) } else { sender });
+    }
+    if let Some(sender) = srs {
+        b.angle("SRS", sender);
     }
     if !ctx.message.queue_name.is_empty() {
         b.field("Q", &ctx.message.queue_name);
@@ -414,7 +425,7 @@ fn delivery_line(ctx: &Context, mut b: LineBuilder, addr: &Address, d: &Delivere
         None => address(ctx, addr, is_local),
     });
     let ascii = addr.remote_log.as_ref().is_some_and(|l| l.ascii);
-    envelope(ctx, &mut b, d.return_path, what.is_some(), ascii);
+    envelope(ctx, &mut b, addr.srs_sender.as_ref(), d.return_path, what.is_some(), ascii);
     if let Some(what) = what {
         b.item(what.as_bytes());
     }
@@ -482,7 +493,7 @@ fn delivery_line(ctx: &Context, mut b: LineBuilder, addr: &Address, d: &Delivere
 pub fn failure(ctx: &Context, addr: &Address, return_path: Option<&[u8]>, deliver_time: Option<u64>) -> BString {
     let mut b = LineBuilder::default();
     b.item(&address(ctx, addr, false));
-    envelope(ctx, &mut b, return_path, false, false);
+    envelope(ctx, &mut b, None, return_path, false, false);
     router_and_transport(&mut b, addr);
     let log = addr.remote_log.as_deref().cloned().unwrap_or_default();
     if let Some(h) = addr.host_used.as_deref() {

@@ -394,6 +394,19 @@ impl Client {
         self.close();
     }
 
+    /// Ends the session in order and leaves the end of the connection to the server, for a second. If it has ended TLS,
+    /// it gets no close_notify of ours: it may be reading in clear by then (a customer of ATRN is its caller, too).
+    pub fn quit_and_wait(&mut self) {
+        const WAIT: Option<Duration> = Some(Duration::from_secs(1));
+        if self.wire.is_dead() || self.send(Send::Now, b"QUIT").is_err() || self.read(WAIT).is_err() {
+            return self.close();
+        }
+        match self.wire.read_line(WAIT) {
+            Err(WireError::Closed) => self.wire.abandon(),
+            _ => self.close(),
+        }
+    }
+
     /// Ends the connection without a word.
     pub fn close(&mut self) {
         self.say("  SMTP(close)>>");

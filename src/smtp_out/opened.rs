@@ -40,9 +40,30 @@ pub struct Opened {
     pub needs_reset: bool,
     /// A callout has given MAIL and these recipients already, and the server has accepted them.
     pub accepted: Vec<BString>,
+    /// The server was our client until it said ATRN; it has not greeted us yet.
+    pub turned: bool,
 }
 
 impl Opened {
+    /// Over a dialogue of which nothing is known.
+    pub fn over(client: Client) -> Self {
+        Opened {
+            client,
+            tls: None,
+            session_key: None,
+            auth: None,
+            local: None,
+            proxy: None,
+            fast_open: None,
+            early: None,
+            dane: false,
+            messages: 0,
+            needs_reset: false,
+            accepted: Vec::new(),
+            turned: false,
+        }
+    }
+
     /// What lines about deliveries show of the connection.
     pub fn log_facts(&self) -> RemoteLog {
         RemoteLog {

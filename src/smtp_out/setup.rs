@@ -171,21 +171,37 @@ pub fn open(ctx: &mut Context, plan: &Plan<'_>) -> Result<Opened, Box<SetupError
     let mut client = Client::new(ctx, Wire::socket(connected.socket), name.as_bytes());
     client.lmtp = plan.smtp.protocol == Protocol::Lmtp;
     client.command_timeout = plan.command_timeout.or_else(|| limit(o.command_timeout.0));
-    let mut opened = Opened {
-        client,
-        tls: None,
-        session_key: None,
-        auth: None,
+    let opened = Opened {
         early,
         local: connected.local,
         proxy: connected.proxy,
         fast_open: connected.fast_open,
         dane: dane.is_used(),
-        messages: 0,
-        needs_reset: false,
-        accepted: Vec::new(),
+        ..Opened::over(client)
     };
-    match session_start::converse(ctx, plan, &mut opened, &dane, on_connect) {
+    greet_server(ctx, plan, opened, &dane, on_connect)
+}
+
+/// Makes a server of the peer of a connection that ATRN has turned round: it greets us now.
+pub fn turned(ctx: &mut Context, plan: &Plan<'_>, mut opened: Opened) -> Result<Opened, Box<SetupError>> {
+    let o = &plan.smtp.options;
+    set_host_variables(ctx, plan.host, plan.port);
+    ctx.session.tls_out = opened.tls.clone().unwrap_or_default();
+    opened.turned = false;
+    opened.client.command_timeout = limit(o.command_timeout.0);
+    greet_server(ctx, plan, opened, &Dane::No, false)
+}
+
+/// The dialogue up to MAIL; if it fails, the connection is ended.
+fn greet_server(
+    ctx: &mut Context,
+    plan: &Plan<'_>,
+    mut opened: Opened,
+    dane: &Dane,
+    on_connect: bool,
+) -> Result<Opened, Box<SetupError>> {
+    let requiretls = plan.wish(ctx) == Wish::Required;
+    match session_start::converse(ctx, plan, &mut opened, dane, on_connect) {
         Ok(()) => Ok(opened),
         Err(mut e) => {
             let c = &mut opened.client;

@@ -65,12 +65,15 @@ impl Transaction<'_, '_, '_, '_> {
     pub(super) fn end(&mut self, ctx: &mut Context, rc: HostResult, alive: bool) {
         let c = &self.opened.client;
         let dead = !alive || c.wire_ref().is_dead();
+        if !dead && self.give_back(ctx) {
+            return;
+        }
         if !dead
             && rc == HostResult::Ok
             && self.completed
             && !self.attempt.message_defer
             && !self.run.job.mua_wrapper
-            && !c.quitting
+            && !self.opened.client.quitting
             && self.keep(ctx)
         {
             return;
@@ -123,6 +126,22 @@ impl Transaction<'_, '_, '_, '_> {
         Some((next, Purpose::NextMessage))
     }
 
+    /// A line that ATRN has turned round goes back to the queue run, for its next message.
+    pub(super) fn give_back(&mut self, ctx: &Context) -> bool {
+        let Some(run) = self.run.job.continued.filter(|c| c.purpose == Purpose::Turned) else { return false };
+        if self.opened.needs_reset && self.reset().is_err() {
+            return false;
+        }
+        run.put(self.take_opened(ctx));
+        true
+    }
+
+    /// The connection; what is left here is only to be dropped.
+    pub(super) fn take_opened(&mut self, ctx: &Context) -> Opened {
+        let empty = Opened::over(Client::new(ctx, crate::smtp_out::wire::Wire::dead(), b""));
+        std::mem::replace(&mut self.opened, empty)
+    }
+
     /// Leaves the connection for the delivery code.
     pub(super) fn hand_on(&mut self, ctx: &Context, next: BString, purpose: Purpose) -> bool {
         if self.opened.needs_reset && self.reset().is_err() {
@@ -135,25 +154,9 @@ impl Transaction<'_, '_, '_, '_> {
             address: host.address_text.clone(),
             sequence: u32::try_from(self.opened.messages + 1).unwrap_or(u32::MAX),
             purpose,
-            connection: Default::default(),
+            ..Continued::default()
         };
-        // What is left here is only to be dropped.
-        let empty = Opened {
-            client: Client::new(ctx, crate::smtp_out::wire::Wire::dead(), b""),
-            tls: None,
-            session_key: None,
-            auth: None,
-            local: None,
-            proxy: None,
-            fast_open: None,
-            dane: false,
-            messages: 0,
-            needs_reset: false,
-            accepted: Vec::new(),
-            early: None,
-        };
-        let opened = std::mem::replace(&mut self.opened, empty);
-        *continued.connection.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(Box::new(opened));
+        continued.put(self.take_opened(ctx));
         self.run.job.kept = Some(Kept { next, continued });
         true
     }

@@ -200,9 +200,7 @@ impl Run<'_, '_> {
 
     /// Is there an open connection to this host?
     pub(super) fn on_continued(&self, host: &HostItem) -> bool {
-        self.job.continued.is_some_and(|c| {
-            c.transport == self.job.transport.name && host.name.eq_ignore_ascii_case(&c.host) && host.address_text == c.address
-        })
+        self.job.continued.is_some_and(|c| c.goes_to(&self.job.transport.name, host))
     }
 
     /// Addresses that no host has said anything about get a reason.

@@ -7,6 +7,7 @@ use super::result::{self, State};
 use super::transaction::{self, Attempt, HostResult};
 use crate::config::options::ExpBool;
 use crate::context::Context;
+use crate::deliver::Purpose;
 use crate::deliver::remote::unusable_key;
 use crate::expand::{self};
 use crate::hints::{Mode, serialize};
@@ -39,6 +40,13 @@ impl Run<'_, '_> {
         if self.job.continuing().is_some_and(|c| c.transport == self.job.transport.name && c.is_open())
             && !self.on_continued(host)
         {
+            return Step::Skip;
+        }
+        if self.job.continued.is_some_and(|c| c.purpose == Purpose::Turned && !(c.is_open() && self.on_continued(host))) {
+            *expired = false;
+            for (a, _) in self.job.batch.iter_mut().zip(&self.states).filter(|(_, s)| **s == State::Deferred) {
+                a.failure.message = Some(Text::clean("the connection turned round by ATRN has ended"));
+            }
             return Step::Skip;
         }
         let own = match interface(ctx, &o.interface, host.address, &format!("{} transport", self.job.transport.name)) {

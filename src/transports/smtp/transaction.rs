@@ -116,14 +116,15 @@ pub(super) fn deliver(ctx: &mut Context, run: &mut Run<'_, '_>, attempt: &mut At
         o.client.quit();
         kept = None;
     }
-    let continued = kept.is_some() && run.job.continued.is_some_and(|c| c.purpose != Purpose::AfterCallout);
+    let of_another = |c: &Continued| !matches!(c.purpose, Purpose::AfterCallout | Purpose::Turned);
+    let continued = kept.is_some() && run.job.continued.is_some_and(of_another);
     let opened = match kept {
-        Some(o) => {
+        Some(o) if !o.turned => {
             setup::set_host_variables(ctx, attempt.host, attempt.port);
             ctx.session.tls_out = o.tls.clone().unwrap_or_default();
             *o
         }
-        None => {
+        other => {
             let plan = Plan {
                 transport: run.job.transport,
                 smtp: run.smtp,
@@ -135,7 +136,11 @@ pub(super) fn deliver(ctx: &mut Context, run: &mut Run<'_, '_>, attempt: &mut At
                 connect_timeout: None,
                 command_timeout: None,
             };
-            match setup::open(ctx, &plan) {
+            let ready = match other {
+                Some(o) => setup::turned(ctx, &plan, *o),
+                None => setup::open(ctx, &plan),
+            };
+            match ready {
                 Ok(o) => o,
                 Err(e) => {
                     show_history(ctx, "(unset)");
