@@ -132,8 +132,9 @@ impl Queryprogram {
         let name = &router.name;
         let defer = |m: String| Trouble::Defer(m);
         let run_as = self.identity(ctx, router).map_err(defer)?;
-        let owner = format!("{name} router");
-        let rules = Rules { expand: true, recipients: false, owner: &owner };
+        // The reference names the driver here, not the router.
+        let owner = "queryprogram router";
+        let rules = Rules { expand: true, recipients: false, owner };
         let template = Text::clean(o.command.raw().unwrap_or_default());
         let argv = command::arguments(ctx, &template, std::slice::from_ref(addr), rules).map_err(|e| match e {
             CommandError::Expansion(m) | CommandError::Other(m) | CommandError::Tainted(m) => Trouble::Defer(m),
