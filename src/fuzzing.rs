@@ -3,6 +3,8 @@
 //!
 //! Each function checks what must hold beside "no panic": limits, and that what was written reads back.
 
+mod reception;
+
 use std::cell::RefCell;
 use std::sync::Arc;
 
@@ -17,6 +19,7 @@ use crate::parse::forward::{ForwardOptions, parse_forward_list};
 use crate::parse::{self, Rules};
 use crate::text::Text;
 use crate::{dns, hints, spool};
+pub use reception::{ident, proxy_header, smtp_command, smtp_session};
 
 /// The longest input that is looked at: what is slow but linear is no finding.
 const MAX_INPUT: usize = 16 << 10;

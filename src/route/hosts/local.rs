@@ -1,6 +1,6 @@
 //! Which addresses are this host's own.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use crate::context::Context;
 use crate::log::hdebug;
@@ -33,7 +33,7 @@ pub fn scan(ctx: &mut Context, hosts: &mut Vec<HostItem>) -> Scan {
                 None => false,
             }
         };
-        if !(treated || (same_port && (ip.is_loopback() || ip.is_unspecified() || own.contains(&ip)))) {
+        if !(treated || (same_port && (is_this_host(ip) || ip.is_unspecified() || own.contains(&ip)))) {
             continue;
         }
         let mx = hosts[i].mx;
@@ -54,6 +54,11 @@ pub fn scan(ctx: &mut Context, hosts: &mut Vec<HostItem>) -> Scan {
         return Scan { first_is_local: false, removed: true };
     }
     Scan::default()
+}
+
+/// The loopback address itself; the others of 127.0.0.0/8 may be other servers' (as content scanners in between have them).
+fn is_this_host(ip: IpAddr) -> bool {
+    ip == IpAddr::V4(Ipv4Addr::LOCALHOST) || ip == IpAddr::V6(Ipv6Addr::LOCALHOST)
 }
 
 /// The addresses of this host: `local_interfaces` and `extra_local_interfaces`, wild cards being all that the
