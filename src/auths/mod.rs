@@ -8,6 +8,7 @@ pub mod external;
 pub mod gsasl;
 pub mod heimdal_gssapi;
 mod ntlm;
+pub mod oauth;
 pub mod options;
 pub mod plaintext;
 mod sasl;
@@ -147,6 +148,12 @@ pub fn drivers() -> impl DoubleEndedIterator<Item = &'static AuthType> {
 
 static DRIVERS: &[AuthType] = &[
     own("cram_md5", || Box::new(cram_md5::CramMd5Options::default())),
+    AuthType {
+        name: "cyrus_sasl",
+        make: || Box::new(cyrus_sasl::CyrusSaslOptions::default()),
+        built: build_options::AUTH_CYRUS_SASL,
+        available: || crate::sys::cyrus_sasl::available().is_ok(),
+    },
     own("dovecot", || Box::new(dovecot::DovecotOptions::default())),
     own("external", || Box::new(external::ExternalOptions::default())),
     AuthType {
@@ -154,6 +161,18 @@ static DRIVERS: &[AuthType] = &[
         make: || Box::new(gsasl::GsaslOptions::default()),
         built: build_options::AUTH_GSASL,
         available: || crate::sys::gsasl::available().is_ok(),
+    },
+    AuthType {
+        name: "heimdal_gssapi",
+        make: || Box::new(heimdal_gssapi::HeimdalGssapiOptions::default()),
+        built: build_options::AUTH_HEIMDAL_GSSAPI,
+        available: || crate::sys::gssapi::available().is_ok(),
+    },
+    AuthType {
+        name: "oauth",
+        make: || Box::new(oauth::OauthOptions::default()),
+        built: build_options::AUTH_OAUTH,
+        available: || true,
     },
     own("plaintext", || Box::new(plaintext::PlaintextOptions::default())),
     own("spa", || Box::new(spa::SpaOptions::default())),

@@ -13,20 +13,9 @@ static MAIN: &[&str] = &[
     "disable_fsync",
     "gnutls_allow_auto_pkcs11",
     "gnutls_compat_mode",
-    "ldap_ca_cert_dir",
-    "ldap_ca_cert_file",
-    "ldap_cert_file",
-    "ldap_cert_key",
-    "ldap_cipher_suite",
-    "ldap_default_servers",
-    "ldap_require_cert",
-    "ldap_start_tls",
-    "ldap_version",
-    "mysql_servers",
     "notifier_socket",
     "oracle_servers",
     "panic_coredump",
-    "pgsql_servers",
 ];
 
 /// Options (or, with a `_` at the end, all that begin so) of parts that a build may leave out: then they are unknown.
@@ -36,6 +25,9 @@ static OF_PARTS: &[(&str, bool)] = &[
     ("dnssec_trust_anchors", build::SUPPORT_DNSSEC_VALIDATION),
     ("srs", build::EXPERIMENTAL_SRS_ALT),
     ("srs_", build::EXPERIMENTAL_SRS_ALT),
+    ("ldap_", build::LOOKUP_LDAP),
+    ("mysql_servers", build::LOOKUP_MYSQL),
+    ("pgsql_servers", build::LOOKUP_PGSQL),
     ("translate_ip_address", build::SUPPORT_TRANSLATE_IP_ADDRESS),
 ];
 

@@ -551,7 +551,7 @@ impl Child<'_> {
                         a.failure.message = Some(Text::clean(text.clone()));
                     }
                 }
-                return all(DeliveryStatus::Defer);
+                return all(DeliveryStatus::Panic);
             }
         };
         let user = (self.who.initgroups).then(|| crate::sys::users::user_by_id(self.who.uid).ok().flatten()).flatten();

@@ -194,8 +194,13 @@ pub fn deliver_message(ctx: &mut Context, id: &[u8], options: &DeliverOptions) -
     let outcome = deliver_one(ctx, id, options, &mut kept);
     // Messages that wait for a host that we are connected to.
     while let Some(k) = kept.pop() {
-        let options =
-            DeliverOptions { queue_name: options.queue_name.clone(), continued: Some(k.continued), ..DeliverOptions::default() };
+        let options = DeliverOptions {
+            queue_name: options.queue_name.clone(),
+            // Who asked for this message in spite of retry times gets the others over the same connection so, too.
+            force_retry: options.force_retry,
+            continued: Some(k.continued),
+            ..DeliverOptions::default()
+        };
         if ctx.run.test_harness && !ctx.run.no_test_delays {
             crate::sys::time::sleep_ms(500);
         }

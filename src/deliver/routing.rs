@@ -73,6 +73,7 @@ fn prepare(ctx: &mut Context, d: &mut Delivery<'_>, mut a: Address, db: Option<&
     ctx.address.domain = Some(a.domain.clone());
     let config = ctx.config.clone();
     if !d.options.forced
+        && !d.options.force_retry
         && let Some(list) = config.main.hold_domains.get()
     {
         match matching::match_domain(ctx, &a.domain, list, None) {

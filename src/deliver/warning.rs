@@ -9,6 +9,7 @@ use super::template::Items;
 use crate::context::Context;
 use crate::context::message::notify;
 use crate::expand;
+use crate::log::{self, Which};
 use crate::retry::errors;
 use crate::route::{Address, AddressKind};
 use crate::text::Text;
@@ -78,7 +79,11 @@ fn allowed(ctx: &mut Context, d: &Delivery<'_>) -> bool {
     ctx.address.domain = if same { first.cloned() } else { None };
     let result = expand::expand_condition(ctx, t);
     ctx.address.domain = None;
-    matches!(result, Ok(true))
+    result.unwrap_or_else(|e| {
+        let text = format!("failed to expand condition \"{}\" for delay_warning option: {e}", t.raw().as_bstr());
+        log::write(ctx, None, Which::MAIN.and(Which::PANIC), text.as_bytes());
+        false
+    })
 }
 
 fn send(ctx: &mut Context, d: &Delivery<'_>, recipients: &Text, sender: &Text, show: i64) -> bool {

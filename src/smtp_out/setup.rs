@@ -236,7 +236,10 @@ pub fn open(ctx: &mut Context, plan: &Plan<'_>) -> Result<Opened, Box<SetupError
     let connected = match connect::connect(ctx, &target, &how) {
         Ok(c) => c,
         Err(ConnectError::Proxy(m)) => return Err(SetupError::new(Trouble::local(errors::PROXY_FAIL, m), Kind::Before)),
-        Err(ConnectError::Event(text)) => return Err(refused_by_event("tcp:connect", &text)),
+        Err(ConnectError::Event) => {
+            let trouble = Trouble { errno: errors::EVENT, class: b'4', ..Trouble::default() };
+            return Err(SetupError::new(trouble, Kind::Before));
+        }
         Err(ConnectError::System(e)) => {
             let errno = e.raw_os_error().unwrap_or(errors::UNKNOWN);
             let trouble = Trouble { errno, class: b'4', ..Trouble::default() };
@@ -419,9 +422,6 @@ fn converse(
         };
         SetupError::new(t, kind)
     })?;
-    if opened.auth.is_some() {
-        opened.client.actions.push('a');
-    }
     Ok(())
 }
 

@@ -5,7 +5,7 @@ a configuration in the scratch directory, and where the users `mailer` (the Exim
 of the two with its own directory; `masked()` takes ids, times and process numbers out of a text.
 Nothing of the machine is changed. Needs root.
 """
-import argparse, difflib, os, re, shutil, subprocess, sys, tempfile
+import argparse, difflib, hashlib, os, re, shutil, subprocess, sys, tempfile
 
 HOST = "mail.test.ex"
 USERS = """root:x:0:0:root:/root:/bin/sh
@@ -76,10 +76,17 @@ def settle(scratch):
 
 
 class Side:
-    """One program with its directory. `conf`: the configuration; SIDE in it stands for the directory."""
+    """One program with its directory. `conf`: the configuration; SIDE in it stands for the directory,
+    EXIM for the program."""
 
     def __init__(self, name, binary, scratch, conf):
-        self.name, self.binary, self.dir = name, binary, f"{scratch}/{name}"
+        self.name, self.dir = name, f"{scratch}/{name}"
+        # Installed: it is run again by users, for the messages that deliveries make.
+        self.binary = f"{scratch}/bin/{hashlib.sha1(binary.encode()).hexdigest()[:8]}/exim"
+        if not os.path.exists(self.binary):
+            os.makedirs(os.path.dirname(self.binary))
+            shutil.copyfile(binary, self.binary)
+            os.chmod(self.binary, 0o4755)
         self.configure(conf)
 
     def configure(self, conf):
@@ -91,7 +98,7 @@ class Side:
             os.chown(f"{self.dir}/{d}", 9300, 9300)
         self.conf = f"{self.dir}/conf"
         with open(self.conf, "w") as f:
-            f.write(conf.replace("SIDE", self.dir))
+            f.write(conf.replace("SIDE", self.dir).replace("EXIM", self.binary))
         os.chmod(self.conf, 0o644)
 
     def command(self, *args):

@@ -9,7 +9,7 @@ use crate::log::{self, Which};
 use crate::mail_auth::body_watch::{BodyWatch, Hashed};
 use crate::mail_auth::canon::Canon;
 use crate::mail_auth::dkim::sign::{Strict, private_key, value};
-use crate::mail_auth::dkim::signature::has_name;
+use crate::mail_auth::dkim::signature::{has_name, name_of};
 use crate::mail_auth::dkim::write::Folded;
 use crate::mail_auth::key::{Hash, KeyKind, PrivateKey};
 use crate::parse::{Rules, list};
@@ -86,12 +86,8 @@ fn read(ctx: &mut Context, o: &Options, lines: &[BString], watch: &mut BodyWatch
     let only: Option<Vec<BString>> = only.map(|t| list::items(&t).collect());
     let listed = |name: &[u8]| only.as_ref().is_none_or(|all| all.iter().any(|n| n.eq_ignore_ascii_case(name)));
     let covered: Vec<BString> = lines.iter().filter(|l| !has_name(l, NAME) && listed(name_of(l))).cloned().collect();
-    let mut names: Vec<BString> = Vec::new();
-    for line in &covered {
-        if !names.iter().any(|n| n.eq_ignore_ascii_case(name_of(line))) {
-            names.push(name_of(line).into());
-        }
-    }
+    // A name for each line, also for those that have the same: some verifiers count them.
+    let names: Vec<BString> = covered.iter().map(|l| BString::from(name_of(l))).collect();
     let source = sender.map(|s| s.source.name());
     if !source.is_some_and(|s| names.iter().any(|n| n.eq_ignore_ascii_case(s.as_bytes()))) {
         return Err("the header lines to be signed do not name a sender".into());
@@ -100,10 +96,6 @@ fn read(ctx: &mut Context, o: &Options, lines: &[BString], watch: &mut BodyWatch
     let body = watch.want_after(canon, Hash::Sha1, &start);
     let (selector, domain) = (selector.as_bytes().into(), domain.as_bytes().into());
     Ok(Some(Plan { canon, selector, domain, names, key, body }))
-}
-
-fn name_of(line: &[u8]) -> &[u8] {
-    line[..line.find_byte(b':').unwrap_or(line.len())].trim_end()
 }
 
 impl Plan {

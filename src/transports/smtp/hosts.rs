@@ -345,7 +345,8 @@ impl Run<'_, '_> {
         drop(db);
         let mut host_expired = found.expired;
         if round == 0 {
-            let burnt = self.job.unusable.contains(&unusable_key(host));
+            // Of servers on other ports of the host nothing is known; the reference has only the standard port here too.
+            let burnt = port == 25 && self.job.unusable.contains(&unusable_key(host));
             if burnt && host.status == HostStatus::Usable {
                 host.status = HostStatus::UnusableRetry;
                 skipped.defer += 1;
