@@ -62,6 +62,8 @@ pub fn reject_target(ctx: &mut Context, place: Where, arg: &Text) -> Verdict {
             None => {
                 let line = format!("unknown log name \"{name}\" in \"log_reject_target\" in {} ACL", place.name());
                 log::write(ctx, None, Which::MAIN.and(Which::REJECT), line.as_bytes());
+                // A mistake must not hide rejections.
+                logs = join(logs, Which::MAIN.and(Which::REJECT));
             }
         }
     }

@@ -6,6 +6,7 @@ use super::{AuthInstance, AuthResult, ClientAuthResult};
 use crate::config::options::Str;
 use crate::context::Context;
 use crate::expand::{self, ExpandError, Template};
+use crate::log::hdebug;
 use crate::text::Text;
 
 /// `$auth1` to `$auth3` may be set; more items are only numbered variables.
@@ -37,14 +38,38 @@ pub fn variables(ctx: &Context) -> usize {
 pub fn server_condition(ctx: &mut Context, inst: &AuthInstance) -> AuthResult {
     match inst.generic.server_condition.get() {
         None => AuthResult::Ok,
-        Some(t) => condition(ctx, t),
+        Some(t) => {
+            let t = t.clone();
+            trace_variables(ctx, inst);
+            condition(ctx, &t)
+        }
+    }
+}
+
+/// What the condition can see, in the trace of `-bh` and `-d+auth`.
+fn trace_variables(ctx: &Context, inst: &AuthInstance) {
+    hdebug!(ctx, AUTH, "{} authenticator server_condition:", inst.name);
+    for (i, v) in ctx.session.auth_vars.iter().enumerate() {
+        if let Some(v) = v {
+            hdebug!(ctx, AUTH, "  $auth{} = {v}", i + 1);
+        }
+    }
+    for (i, v) in ctx.scratch.numeric.iter().enumerate().skip(1) {
+        if let Some(v) = v {
+            hdebug!(ctx, AUTH, "  ${i} = {v}");
+        }
     }
 }
 
 /// The result that the expansion of a condition gives: "", 0, no and false fail, 1, yes and true succeed, anything else is
 /// a temporary trouble with that text.
 pub fn condition(ctx: &mut Context, template: &Template) -> AuthResult {
-    match expand::expand(ctx, template) {
+    let value = expand::expand(ctx, template);
+    match &value {
+        Ok(text) => hdebug!(ctx, AUTH, "expanded string: {text}"),
+        Err(e) => hdebug!(ctx, AUTH, "expansion failed: {e}"),
+    }
+    match value {
         Ok(text) => match text.to_ascii_lowercase().as_slice() {
             b"" | b"0" | b"no" | b"false" => AuthResult::Fail(None),
             b"1" | b"yes" | b"true" => AuthResult::Ok,

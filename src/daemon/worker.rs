@@ -87,6 +87,10 @@ fn backlog(ctx: &Context, listener: &Listener) {
 fn connection(ctx: &mut Context, listener: &Listener, socket: OwnedFd, peer: SocketAddr, counters: &Counters) {
     let piece = ctx.services.work.begin();
     let mut own = Context::new(ctx.config.clone(), ctx.run.clone(), ctx.services.clone());
+    // Messages are the worker's, not those of whoever started the daemon.
+    own.message.originator_login = own.config.main.exim_user.raw().unwrap_or_default().into();
+    own.message.originator_uid = own.config.site.exim_uid;
+    own.message.originator_gid = own.config.site.exim_gid;
     own.session.input = Input::Smtp;
     own.session.connection_id = crate::random::Random::connection_id();
     own.session.host_address = Some(Text::clean(peer.ip().to_canonical().to_string()));

@@ -285,7 +285,7 @@ impl Line {
             prefix.push(b' ');
         }
         if pid && settings.selectors.has(Selector::Pid) {
-            prefix.extend_from_slice(format!("[{}] ", std::process::id()).as_bytes());
+            prefix.extend_from_slice(format!("[{}] ", crate::sys::process::thread_id()).as_bytes());
         }
         if let Some(m) = message.filter(|m| !m.id.is_empty()) {
             prefix.extend_from_slice(&m.id);

@@ -140,7 +140,7 @@ fn write_lines(run: &Run, prefix: &str, level: u32, millisec: bool, text: &[u8])
         start.push(' ');
     }
     if debug & PID != 0 {
-        start.push_str(&format!("{:5} ", std::process::id()));
+        start.push_str(&format!("{:5} ", crate::sys::process::thread_id()));
     }
     let bar = if debug & NOUTF8 != 0 { "   !" } else { "   \u{254e}" };
     for _ in 0..(level / 4).min(20) {

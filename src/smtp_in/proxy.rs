@@ -80,7 +80,7 @@ fn apply(ctx: &mut Context, ends: Ends, server: &mut Server) {
 }
 
 /// Takes one header from the line: `None` for LOCAL and UNKNOWN.
-fn take(wire: &mut Wire) -> Result<Option<Ends>, String> {
+pub(crate) fn take(wire: &mut Wire) -> Result<Option<Ends>, String> {
     let end = |e: InputEnd| format!("{e:?}");
     loop {
         let have = wire.unread();

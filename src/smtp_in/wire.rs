@@ -154,6 +154,10 @@ impl Wire {
             self.taken = 0;
         }
         let deadline = self.deadline();
+        if self.wait(deadline).is_ok_and(|ready| !ready) {
+            self.end = Some(InputEnd::TimedOut);
+            return Err(InputEnd::TimedOut);
+        }
         let had = self.input.len();
         self.input.resize(had + READ_SIZE, 0);
         let target = self.input.get_mut(had..).unwrap_or_default();
@@ -172,6 +176,27 @@ impl Wire {
         };
         self.end = Some(end.clone());
         Err(end)
+    }
+
+    /// Waits until there is something to read. Thousands of sessions may wait at a time: one that waits has no buffer, and
+    /// after a second no more of a stack than it needs.
+    fn wait(&mut self, deadline: Option<Instant>) -> io::Result<bool> {
+        if self.input.is_empty() {
+            self.input = Vec::new();
+        }
+        let socket = match &self.channel {
+            Channel::Clear { input, .. } => input.as_fd(),
+            Channel::Secure(tls) if !tls.pending() => tls.socket(),
+            Channel::Secure(_) | Channel::Dead => return Ok(true),
+        };
+        let soon = Instant::now() + Duration::from_secs(1);
+        if deadline.is_none_or(|d| d > soon) {
+            if poll::wait_readable(socket, Some(soon))? {
+                return Ok(true);
+            }
+            crate::sys::stack::release_unused();
+        }
+        poll::wait_readable(socket, deadline)
     }
 
     /// Goes on after a time-out: input may still come.

@@ -35,6 +35,7 @@ pub mod shm;
 pub mod signal;
 pub mod sockopt;
 pub mod spawn;
+pub mod stack;
 pub mod syslog;
 pub mod system;
 pub mod time;

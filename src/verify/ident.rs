@@ -74,7 +74,7 @@ fn ask(ctx: &Context, wait: Duration) -> Result<Option<Vec<u8>>, String> {
 }
 
 /// The name in `port , port : USERID : system : name`, if the ports are ours.
-fn name_of(answer: &[u8], theirs: u16, ours: u16) -> Option<Vec<u8>> {
+pub(crate) fn name_of(answer: &[u8], theirs: u16, ours: u16) -> Option<Vec<u8>> {
     // One that was cut off could name somebody else.
     let line = answer.get(..answer.find_byte(b'\n')?)?;
     let mut parts = line.splitn(4, |c| *c == b':');

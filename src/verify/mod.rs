@@ -23,6 +23,8 @@ pub use callout::CalloutOptions;
 pub use cutthrough::Cutthrough;
 pub use host_name::host_name_lookup;
 pub use ident::ident;
+#[cfg(feature = "fuzzing")]
+pub(crate) use ident::name_of as ident_name;
 pub use outcome::{Outcome, Verified, VerifiedSender, VerifyOptions};
 pub use quota::QuotaOptions;
 pub use vrfy::{Vrfy, expn, vrfy};

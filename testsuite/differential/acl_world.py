@@ -189,14 +189,21 @@ PLAIN = [
     (r"\(tod\) \d+|\b1[67]\d{8}\b", "TIME"),
     (r"[0-9a-f]{32}", "HASH"),
     (r'(?m)^(>>> .*)ACL "(.*)"', r"\1ACL \2"),
-    (r'(?m)^>>> processing ACL \S+ "', r'>>> processing "'),
     # 4.99 tells more of lists, and indents more.
     (r"(?m)^250-LIMITS .*\n", ""),
-    (r"(?m)^>>> +", ">>> "),
-    (r"(?m)^>>> .* in .*\?\n", ""),
+    (r"(?m)^>>> (\xe2\x95\x8e| )+", ">>> "),
+    (r'(?m)^>>> processing ACL \S+ "', r'>>> processing "'),
+    (r"(?m)^>>> (start|end) sublist .*\n", ""),
+    (r"(?m)^>>> cached (lookup data|no match|yes match).*\n", ""),
+    (r"(?m)^>>> .* in \S+\? (no|yes) .*\n", ""),
+    (r"(?m)^>>> data from lookup saved for cache .*\n", ""),
+    (r"(?m)^>>> (.* )?in .*\?\n", ""),
+    (r"(?m)^>>> (= |expanded list: )", ">>> = "),
+    (r'(?m)^>>> \S+ in "[^"]*"\? (no|yes) .*\n', ""),
     (r"(?m)^>>> list element: .*\n", ""),
+    (r"(?m)^>>> check dnssec \w+ list\n", ""),
+    (r"(?m)^>>> .* not in empty list .*\n", ""),
     (r"(?m)^>>> .* in \S+\? no \(option unset\)\n", ""),
-    (r"(?m)^>>> .* in \S+(_hosts|_domains)\? (no|yes) .*\n", ""),
 ]
 
 

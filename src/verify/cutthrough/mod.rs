@@ -15,7 +15,7 @@ use bstr::ByteSlice;
 
 use crate::context::Context;
 use crate::deliver::{Continued, Purpose};
-use crate::log::hdebug;
+use crate::log::{debug, hdebug};
 use crate::route::{Address, HostItem};
 use crate::smtp_out::Opened;
 use crate::text::Text;
@@ -80,7 +80,7 @@ pub fn request(ctx: &mut Context, options: &[u8]) {
         None
     };
     if let Some(why) = ignored {
-        hdebug!(ctx, ACL, " cutthrough request ignored: {why}");
+        debug!(ctx, ACL, " cutthrough request ignored: {why}");
         return;
     }
     let c = &mut ctx.cutthrough;

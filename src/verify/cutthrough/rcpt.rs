@@ -140,6 +140,8 @@ pub fn at_rcpt_end(ctx: &mut Context, addr: &Address, accepted: bool) -> RcptEnd
         // The onward host has taken a recipient that we refuse: it must not get the message for it.
         if joined {
             end(ctx, "ACL did not accept the recipient");
+        } else if ctx.cutthrough.deliver {
+            hdebug!(ctx, ACL, "ignore cutthrough request; ACL did not accept");
         }
         return RcptEnd::AsBefore;
     }
