@@ -18,6 +18,9 @@ use crate::parse::{self, Rules};
 use crate::text::Text;
 use crate::{dns, hints, spool};
 
+pub use crate::mail_auth::fuzzing::{arc_header, dkim_header, dkim_key, dmarc_record, mail_body, spf_record, srs_address};
+pub use crate::utils::dmarc_report::fuzz as dmarc_history;
+
 /// The longest input that is looked at: what is slow but linear is no finding.
 const MAX_INPUT: usize = 16 << 10;
 

@@ -96,7 +96,7 @@ impl CyrusSaslOptions {
             let outcome = server.step(self.mechanism(), input);
             if !matches!(outcome, Outcome::Continue(_)) {
                 let user = server.user();
-                sasl::set_variables(ctx, &[user.clone()]);
+                sasl::set_variables(ctx, std::slice::from_ref(&user));
                 // Nobody is no identity.
                 if matches!(outcome, Outcome::Ok(_)) && user.is_none() {
                     return Err(defer("Cyrus SASL does not say who was authenticated"));

@@ -223,7 +223,7 @@ mod tests {
             for user in ["me", "me@x.ex", "a=b,c"] {
                 let message = form.write(user.as_bytes(), b"ya29.vF9dft4qmTc2Nvb3RlckBhdHRhdmlzdGEuY29tCg==").unwrap();
                 let (u, t, o) = form.read(&message).unwrap();
-                assert_eq!((u.as_bstr(), t.len(), o.len()), (user.into(), 46, 0));
+                assert_eq!((u.as_bstr(), t.len(), o.len()), (user.into(), 47, 0));
             }
             assert!(form.write(b"a\x01auth=Bearer x", b"t").is_err());
             assert!(form.write(b"", b"t").is_err());

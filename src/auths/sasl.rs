@@ -19,12 +19,17 @@ pub enum Step {
     Done(Vec<u8>),
 }
 
+/// A server's mechanism: from what the client said (`None`: nothing yet) to what it is to hear.
+pub type Serve<'a> = &'a mut dyn FnMut(&mut Context, Option<&[u8]>) -> Result<Step, AuthResult>;
+/// A client's mechanism, likewise.
+pub type Ask<'a> = &'a mut dyn FnMut(Option<&[u8]>) -> Result<Step, ClientAuthResult>;
+
 /// Carries a server's mechanism to its end.
 pub fn serve(
     ctx: &mut Context,
     wire: &mut dyn ServerDialogue,
     initial: Option<Vec<u8>>,
-    step: &mut dyn FnMut(&mut Context, Option<&[u8]>) -> Result<Step, AuthResult>,
+    step: Serve<'_>,
 ) -> Result<(), AuthResult> {
     let mut input = initial;
     for _ in 0..MAX_STEPS {
@@ -43,11 +48,7 @@ pub fn serve(
 
 /// Carries a client's mechanism to its end. A mechanism that is not through when the server is content has not seen the server
 /// prove itself, and that is no success.
-pub fn ask(
-    inst: &AuthInstance,
-    wire: &mut dyn ClientDialogue,
-    step: &mut dyn FnMut(Option<&[u8]>) -> Result<Step, ClientAuthResult>,
-) -> ClientAuthResult {
+pub fn ask(inst: &AuthInstance, wire: &mut dyn ClientDialogue, step: Ask<'_>) -> ClientAuthResult {
     let mut done = false;
     let mut line = [b"AUTH ", check::mechanism(inst).as_slice()].concat();
     match step(None) {

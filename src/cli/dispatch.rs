@@ -94,7 +94,9 @@ fn testing(ctx: &mut Context, o: &Options, test: &Test) -> Result<i32, Refusal> 
             if let Some(path) = message {
                 test_message::from_file(ctx, path, o.extract_recipients).map_err(refuse)?;
             }
-            let result = super::expand_test::run(ctx, &words, &mut std::io::stdin().lock(), &mut std::io::stdout().lock());
+            let mut input = std::io::BufReader::with_capacity(64 << 10, std::io::stdin());
+            let mut output = std::io::BufWriter::with_capacity(64 << 10, std::io::stdout().lock());
+            let result = super::expand_test::run(ctx, &words, &mut input, &mut output);
             Ok(result.unwrap_or(1))
         }
         Test::Filter { user, system } => {

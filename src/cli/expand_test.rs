@@ -2,7 +2,7 @@
 //!
 //! The caller has set up the context (and read the message of `-bem` or `-Mset`) and has given up all privilege.
 
-use std::io::{self, BufRead, Write};
+use std::io::{self, BufRead, BufReader, Read, Write};
 
 use bstr::{BString, ByteSlice};
 
@@ -14,8 +14,9 @@ use crate::text::Text;
 /// The longest line with its continuations.
 const MAX_LINE: usize = 1 << 20;
 
-/// Expands each argument, or each line of `input` if there are none. The result is the exit status.
-pub fn run(ctx: &mut Context, args: &[Vec<u8>], input: &mut dyn BufRead, output: &mut dyn Write) -> io::Result<i32> {
+/// Expands each argument, or each line of `input` if there are none. The result is the exit status. What is written goes out
+/// when more input must be waited for.
+pub fn run<R: Read>(ctx: &mut Context, args: &[Vec<u8>], input: &mut BufReader<R>, output: &mut dyn Write) -> io::Result<i32> {
     let mut macros = Macros::of(&ctx.config.macros);
     if ctx.run.debug != 0 {
         for (name, value) in &ctx.config.macro_uses {
@@ -26,11 +27,14 @@ pub fn run(ctx: &mut Context, args: &[Vec<u8>], input: &mut dyn BufRead, output:
         for arg in args {
             one(ctx, &mut macros, arg, output)?;
         }
+        output.flush()?;
         return Ok(0);
     }
     loop {
         output.write_all(b"> ")?;
-        output.flush()?;
+        if !input.buffer().contains(&b'\n') {
+            output.flush()?;
+        }
         match read_line(input)? {
             Some(line) => one(ctx, &mut macros, &line, output)?,
             None => break,
@@ -88,11 +92,10 @@ fn one(ctx: &mut Context, macros: &mut Macros, line: &[u8], output: &mut dyn Wri
     match expand(ctx, &Template::new(&line)) {
         Ok(t) => {
             output.write_all(&t)?;
-            output.write_all(b"\n")?;
+            output.write_all(b"\n")
         }
-        Err(e) => failed(output, &e)?,
+        Err(e) => failed(output, &e),
     }
-    output.flush()
 }
 
 fn failed(output: &mut dyn Write, e: &ExpandError) -> io::Result<()> {

@@ -118,6 +118,7 @@ fn envelope(ctx: &mut Context, o: &Options, return_path: Option<BString>) {
     ctx.message.first_delivery = true;
     let home = users::user_by_id(ctx.run.real_uid).ok().flatten().map(|u| Text::clean(u.home));
     let v = &mut ctx.address;
+    (v.original_local_part, v.original_domain) = (Some(local.clone()), Some(domain.clone()));
     (v.local_part, v.domain) = (Some(local), Some(domain));
     (v.prefix, v.suffix, v.home) = (prefix, suffix, home);
 }

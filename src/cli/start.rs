@@ -29,6 +29,10 @@ pub fn run() -> i32 {
             print!("{}", version::HELP);
             1
         }
+        Err(Refusal::Said(text)) => {
+            println!("{text}");
+            1
+        }
         Err(Refusal::Message(text)) => {
             eprintln!("{text}");
             1

@@ -28,7 +28,7 @@ pub fn from_spool(ctx: &mut Context, queue_name: &[u8], id: &BString) -> Result<
 
 /// Reads a message from a file, as a local submission: with the header lines that such a message gets.
 pub fn from_file(ctx: &mut Context, path: &BString, extract_recipients: bool) -> Result<(), String> {
-    let input = file::open(path, file::Flags::READ, 0).map_err(|e| format!("error while opening {path}: {}", error_text(&e)))?;
+    let input = file::open(path, file::Flags::READ, 0).map_err(|e| format!("failed to open {path}: {}", error_text(&e)))?;
     read(ctx, input, extract_recipients, &mut |_, _| false).map(drop).map_err(|()| format!("the header of {path} cannot be read"))
 }
 
@@ -43,8 +43,11 @@ pub struct Seen {
 /// Reads a message from standard input, in the same way; a "From " line gives the sender.
 pub fn from_stdin(ctx: &mut Context) -> Result<Seen, String> {
     let input = std::io::stdin().as_fd().try_clone_to_owned().map_err(|e| error_text(&e))?;
-    read(ctx, input, false, &mut |ctx, line| from_line::take(ctx, line, false))
-        .map_err(|()| "the header of the message cannot be read".to_string())
+    let seen = read(ctx, input, false, &mut |ctx, line| from_line::take(ctx, line, false))
+        .map_err(|()| "the header of the message cannot be read".to_string())?;
+    // A filter sees the message before its body is counted, as far as the reference is concerned.
+    ctx.message.message_linecount -= ctx.message.body_linecount;
+    Ok(seen)
 }
 
 fn read(

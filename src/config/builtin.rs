@@ -76,7 +76,6 @@ fn have() -> Vec<&'static str> {
         ("LOOKUP_JSON", build::LOOKUP_JSON),
         ("LOOKUP_LDAP", build::LOOKUP_LDAP),
         ("LOOKUP_MYSQL", build::LOOKUP_MYSQL),
-        ("LOOKUP_NIS", build::LOOKUP_NIS),
         ("LOOKUP_PGSQL", build::LOOKUP_PGSQL),
         ("LOOKUP_PSL", build::LOOKUP_PSL),
         ("LOOKUP_REGDOM", build::LOOKUP_PSL),

@@ -160,12 +160,16 @@ impl OptionValue for RepStr {
     fn show(&self, name: &str) -> BString {
         let all: Vec<&[u8]> = self.values.iter().map(Template::raw).collect();
         match (name, all.as_slice()) {
+            // Each is a list itself.
+            ("headers_remove", [_, ..]) => {
+                let names: Vec<_> = all.iter().flat_map(|l| crate::parse::list::items(l)).collect();
+                shown(name, &bstr::join(b":", names))
+            }
             (_, [] | [_]) => shown(name, &all.concat()),
             ("condition", _) => {
                 let tests: Vec<u8> = all.iter().flat_map(|c| [b"{bool_lax{", *c, b"}}"].concat()).collect();
                 shown(name, &[b"${if and{", tests.as_slice(), b"}}"].concat())
             }
-            ("headers_remove", _) => shown(name, &bstr::join(b":", all)),
             ("set", _) => shown(name, &bstr::join(b";", all)),
             _ => shown(name, &bstr::join(b"\n", all)),
         }

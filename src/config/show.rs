@@ -6,6 +6,7 @@ use bstr::{BString, ByteSlice};
 
 use super::options::OptionSet;
 use super::{Config, ListKind, builtin};
+use crate::sys::users;
 
 /// Options that `-bP` shows only when asked for by name: old spellings and setters of other options.
 const UNLISTED: &[&str] = &["daemon_smtp_port", "return_size_limit", "rfc1413_port", "fail_verify", "verify"];
@@ -65,6 +66,20 @@ pub fn show(config: &Config, viewer: Viewer, arguments: &[BString]) -> Shown {
     out
 }
 
+/// A fixed user brings the group with it, if no other is set: `name = GROUP`.
+fn group_of_user(set: &dyn OptionSet, name: &str) -> Option<BString> {
+    let option = if name == "group" { "user" } else { "command_user" };
+    let shown = set.option(option)?.show(option);
+    let user = shown.split_once_str(" = ").map(|(_, user)| user).filter(|u| !u.is_empty() && !u.contains(&b'$'))?;
+    let found = match user.to_str().ok().and_then(|u| u.parse().ok()) {
+        Some(uid) => users::user_by_id(uid),
+        None => users::user_by_name(user),
+    };
+    let gid = found.ok()??.gid;
+    let group = users::group_by_id(gid).ok().flatten().map_or_else(|| gid.to_string().into(), |g| g.name);
+    Some([name.as_bytes(), b" = ", &group].concat().into())
+}
+
 struct Printer<'a> {
     config: &'a Config,
     viewer: Viewer,
@@ -86,7 +101,11 @@ impl Printer<'_> {
             out.line(format!("{prefix}{HIDDEN}").as_bytes());
             return;
         }
-        let shown = value.show(name);
+        let shown = match name {
+            "group" | "command_group" if value.show(name).ends_with(b"= ") => group_of_user(set, name),
+            _ => None,
+        };
+        let shown = shown.unwrap_or_else(|| value.show(name));
         out.line(self.bare(name, &shown));
     }
 
@@ -125,6 +144,7 @@ impl Printer<'_> {
                     out.line(name.unwrap_or(&entry));
                 }
             }
+            b"local_scan" => out.line(b"local_scan() options are not supported"),
             b"macros" | b"macro_list" => self.macros(out, word),
             b"routers" => {
                 for r in &self.config.routers {
@@ -176,8 +196,10 @@ impl Printer<'_> {
             return;
         }
         for m in &self.config.macros {
-            if word == b"macro_list" || self.viewer.bare {
+            if word == b"macro_list" {
                 out.line(&m.name);
+            } else if self.viewer.bare {
+                out.line(&m.value);
             } else {
                 out.line(&builtin::shown(m));
             }

@@ -133,8 +133,10 @@ pub fn pam(ctx: &mut Context, data: &Text) -> Result<bool, ExpandError> {
 
 /// `ldapauth{...}`
 pub fn ldapauth(ctx: &mut Context, query: &Text) -> Result<bool, ExpandError> {
-    let _ = (ctx, query);
-    failed("support for \"ldapauth\" not compiled")
+    if !crate::build_options::LOOKUP_LDAP {
+        return failed("support for \"ldapauth\" not compiled");
+    }
+    crate::lookups::ldap::authenticate(ctx, query).or_else(failed)
 }
 
 /// `$version_number`, unless `exim_version` replaces it.

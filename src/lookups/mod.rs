@@ -12,6 +12,7 @@ mod driver;
 mod dsearch;
 mod find;
 pub(crate) mod json;
+pub mod ldap;
 mod lmdb;
 mod lsearch;
 mod mysql;
@@ -49,9 +50,9 @@ pub static TYPES: &[&dyn Driver] = &[
     &dsearch::Dsearch,
     &lsearch::IPLSEARCH,
     &json::Json,
-    &servers::LDAP,
-    &servers::LDAPDN,
-    &servers::LDAPM,
+    &ldap::Ldap::One,
+    &ldap::Ldap::Name,
+    &ldap::Ldap::Many,
     &lmdb::Lmdb,
     &lsearch::LSEARCH,
     &mysql::Mysql,

@@ -21,8 +21,11 @@ pub struct Kind {
     pub lookup: &'static str,
 }
 
+/// Items, each whole or the message for its turn.
+pub type Items = Vec<Result<BString, String>>;
+
 /// The items to try, in order, each whole or the message for its turn; and the query without the older way of naming them.
-pub fn servers<'a>(kind: Kind, known: &[u8], ask: &Ask<'a>) -> Result<(Vec<Result<BString, String>>, &'a [u8]), String> {
+pub fn servers<'a>(kind: Kind, known: &[u8], ask: &Ask<'a>) -> Result<(Items, &'a [u8]), String> {
     let known: Vec<BString> = list::items(known).collect();
     let Kind { shown, option, lookup } = kind;
     if let Some(o) = ask.options.iter().find(|o| !o.starts_with(b"servers=")) {

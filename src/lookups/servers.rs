@@ -24,9 +24,6 @@ fn plain(f: fn(&[u8]) -> Vec<u8>, text: &[u8], option: Option<&[u8]>) -> Option<
 }
 
 missing! {
-    LDAP "ldap" Query Some(quote::ldap);
-    LDAPDN "ldapdn" Query Some(quote::ldap);
-    LDAPM "ldapm" Query Some(quote::ldap);
     NIS "nis" Key None;
     NIS0 "nis0" Key None;
     NISPLUS "nisplus" Query Some(|t, o| plain(quote::nisplus, t, o));

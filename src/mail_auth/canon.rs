@@ -130,29 +130,49 @@ impl BodyHash {
     }
 
     /// Takes a piece, with LF line ends.
-    pub fn feed(&mut self, mut data: &[u8]) {
+    pub fn feed(&mut self, data: &[u8]) {
+        match self.canon {
+            Canon::Simple => self.feed_lines(data),
+            Canon::Relaxed => self.feed_words(data, |c| matches!(c, b' ' | b'\t'), true),
+            Canon::NoFws => self.feed_words(data, |c| matches!(c, b' ' | b'\t' | b'\r'), false),
+        }
+    }
+
+    fn feed_lines(&mut self, mut data: &[u8]) {
         while let Some(first) = data.first() {
-            match first {
-                b'\n' => {
-                    self.line_ends += 1;
-                    self.gap = false;
-                    data = &data[1..];
-                }
-                b' ' | b'\t' if self.canon == Canon::Relaxed => {
-                    self.gap = true;
-                    data = &data[1..];
-                }
-                b' ' | b'\t' | b'\r' if self.canon == Canon::NoFws => data = &data[1..],
-                _ => {
-                    let end = match self.canon {
-                        Canon::Simple => data.find_byte(b'\n'),
-                        Canon::Relaxed => data.find_byteset(b"\n \t"),
-                        Canon::NoFws => data.find_byteset(b"\n \t\r"),
-                    };
-                    let (run, rest) = data.split_at(end.unwrap_or(data.len()));
+            if *first == b'\n' {
+                self.line_ends += 1;
+                data = &data[1..];
+                continue;
+            }
+            let (line, rest) = data.split_at(data.find_byte(b'\n').unwrap_or(data.len()));
+            self.held();
+            self.put(line);
+            data = rest;
+        }
+    }
+
+    /// Words are short: byte by byte is faster than looking for their ends. `gaps`: white space counts as one blank.
+    #[inline]
+    fn feed_words(&mut self, data: &[u8], white: impl Fn(u8) -> bool, gaps: bool) {
+        for &c in data {
+            if c == b'\n' {
+                self.line_ends += 1;
+                self.gap = false;
+            } else if white(c) {
+                self.gap = gaps;
+            } else {
+                if self.gap || self.line_ends > 0 {
                     self.held();
-                    self.put(run);
-                    data = rest;
+                }
+                if self.limit.is_some() {
+                    self.put(&[c]);
+                    continue;
+                }
+                self.length += 1;
+                self.buffer.push(c);
+                if self.buffer.len() >= 4096 {
+                    self.flush();
                 }
             }
         }

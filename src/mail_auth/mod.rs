@@ -10,6 +10,8 @@ mod canon;
 pub mod dkim;
 pub mod dmarc;
 pub mod domainkeys;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod key;
 pub mod spf;
 pub mod srs;

@@ -306,12 +306,14 @@ impl Scan<'_> {
 
     // Each line of the file is an item; no files or named lists within.
     fn file(&mut self, ctx: &mut Context, name: &Text, scanning: &mut Scanning<'_>, data: &mut Option<Text>) -> Option<Match> {
-        if name.is_tainted() {
+        let read = if name.is_tainted() {
             let text = format!("Tainted filename '{name}'");
             log::write(ctx, None, Which::MAIN.and(Which::PANIC), text.as_bytes());
-            return Some(Match::Defer(text));
-        }
-        let content = match std::fs::read(std::path::Path::new(std::ffi::OsStr::from_bytes(name))) {
+            Err(std::io::Error::from_raw_os_error(libc::EACCES))
+        } else {
+            std::fs::read(std::path::Path::new(std::ffi::OsStr::from_bytes(name)))
+        };
+        let content = match read {
             Ok(c) => c,
             Err(e) => {
                 let what = format!("{name} when checking {}", scanning.heading);

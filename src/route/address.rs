@@ -278,3 +278,21 @@ pub struct RetryItem {
     /// The failure.
     pub failure: Failure,
 }
+
+/// The unique form of an address: that of the address, with a mark if an ancestor has the same name.
+pub fn set_unique(addr: &mut Address) {
+    let same = addr.ancestors().find(|a| a.address.eq_ignore_ascii_case(&addr.address)).map(|a| a.unique.clone());
+    let mut unique = BString::from(addr.address.as_bytes());
+    if let Some(u) = same {
+        let level = match u.as_slice() {
+            [b'\\', n, b'\\', ..] => n.saturating_add(1),
+            _ => b'0',
+        };
+        unique = [&[b'\\', level, b'\\'], addr.address.as_bytes()].concat().into();
+        addr.flags.homonym = true;
+    }
+    if let Some(at) = unique.iter().rposition(|c| *c == b'@') {
+        unique[at..].make_ascii_lowercase();
+    }
+    addr.unique = unique;
+}

@@ -151,7 +151,7 @@ pub fn set_errors_address(
         addr.flags.errors_to_set = true;
         return Ok(());
     }
-    if purpose != RoutePurpose::Deliver && purpose != RoutePurpose::Test {
+    if purpose != RoutePurpose::Deliver {
         addr.errors_to = Some(text);
         return Ok(());
     }

@@ -134,7 +134,7 @@ impl Manualroute {
         let mut randomize = crate::route::boolean(ctx, router, "hosts_randomize", &self.options.hosts_randomize)?;
         let mut kind = LookupKind::Default;
         let mut transport: Option<Arc<TransportInstance>> = None;
-        for word in &rule.words {
+        for (at, word) in rule.words.iter().enumerate() {
             match word.as_slice() {
                 b"randomize" => randomize = true,
                 b"no_randomize" => randomize = false,
@@ -145,7 +145,8 @@ impl Manualroute {
                 name => match ctx.config.transport(name) {
                     Some(t) => transport = Some(t.clone()),
                     None => {
-                        let text = format!("unknown routing option or transport name \"{}\"", name.as_bstr());
+                        let rest = bstr::join(" ", rule.words.get(at..).unwrap_or_default());
+                        let text = format!("unknown routing option or transport name \"{}\"", rest.as_bstr());
                         log::write(ctx, None, Which::MAIN, format!("Error in {} router: {text}", router.name).as_bytes());
                         return Err(format!("error in router: {text}"));
                     }
@@ -164,7 +165,7 @@ impl Manualroute {
         }
         let hosts = hostlist::build(ctx, &rule.hosts, randomize);
         if hosts.is_empty() {
-            if transport.is_none_or(|t| t.driver.option_is_set("hosts")) {
+            if transport.is_some_and(|t| t.driver.option_is_set("hosts")) {
                 return Ok(Routed::Accept);
             }
             let text = format!("error in {} router: no host(s) specified for domain {}", router.name, addr.domain);

@@ -13,6 +13,7 @@ use super::{Router, RouterInstance};
 use crate::config::Config;
 use crate::config::options::*;
 use crate::context::Context;
+use crate::log::{self, Which};
 use crate::options;
 use crate::parse::Rules as AddressRules;
 use crate::parse::forward::{ForwardEnd, ForwardOptions, parse_forward_list};
@@ -110,12 +111,18 @@ impl Router for Queryprogram {
                 Ok(routed) => routed,
                 Err(message) => common::defer(addr, message),
             },
-            _ => common::defer(
-                addr,
-                format!("{} router: bad command yield: {} {}", router.name, line[..end].as_bstr(), rest.as_bstr()),
-            ),
+            _ => {
+                let text = format!("bad command yield: {} {}", line[..end].as_bstr(), rest.as_bstr());
+                complain(ctx, router, &text);
+                common::defer(addr, text)
+            }
         }
     }
+}
+
+/// A command that does not keep to the rules is the administrator's business.
+fn complain(ctx: &Context, router: &RouterInstance, text: &str) {
+    log::write(ctx, None, Which::PANIC, format!("{} router: {text}", router.name).as_bytes());
 }
 
 impl Queryprogram {
@@ -125,8 +132,9 @@ impl Queryprogram {
         let name = &router.name;
         let defer = |m: String| Trouble::Defer(m);
         let run_as = self.identity(ctx, router).map_err(defer)?;
-        let owner = format!("{name} router");
-        let rules = Rules { expand: true, recipients: false, owner: &owner };
+        // The reference names the driver here, not the router.
+        let owner = "queryprogram router";
+        let rules = Rules { expand: true, recipients: false, owner };
         let template = Text::clean(o.command.raw().unwrap_or_default());
         let argv = command::arguments(ctx, &template, std::slice::from_ref(addr), rules).map_err(|e| match e {
             CommandError::Expansion(m) | CommandError::Other(m) | CommandError::Tainted(m) => Trouble::Defer(m),
@@ -280,7 +288,11 @@ impl Queryprogram {
         if let Some(name) = field(b"transport") {
             match ctx.config.transport(&name) {
                 Some(t) => addr.transport = Some(t.clone()),
-                None => return Err(format!("unknown transport name \"{name}\" yielded by queryprogram command")),
+                None => {
+                    let text = format!("unknown transport name {name} yielded by command");
+                    complain(ctx, router, &text);
+                    return Err(text);
+                }
             }
         }
         common::accept(ctx, router, addr, purpose)?;

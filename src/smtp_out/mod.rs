@@ -10,10 +10,12 @@ pub mod connect;
 pub mod dane;
 pub mod dscp;
 pub mod features;
+pub mod opened;
 pub mod options;
 pub mod pipe_connect;
 pub mod reply;
 pub mod requiretls;
+mod session_start;
 pub mod setup;
 pub mod socks;
 pub mod tls;
@@ -23,8 +25,9 @@ pub mod wire;
 
 pub use client::{Client, Send};
 pub use features::Features;
+pub use opened::Opened;
 pub use reply::Reply;
-pub use setup::{Opened, Plan, SetupError, open};
+pub use setup::{Plan, SetupError, open};
 pub use trouble::{Fault, Trouble};
 
 use crate::config::options::Str;

@@ -149,8 +149,14 @@ fn seconds_and_fraction(value: &[u8]) -> Option<(i64, u32)> {
     Some((secs, if dot < value.len() { fraction(&value[dot..])? } else { 0 }))
 }
 
-/// `[ip]:port`, or the older `ip.port`.
+/// `[ip]:port`, or the older `ip.port`. What is no IP address could not be written back.
 fn address_and_port(value: &[u8]) -> Option<(&[u8], u16)> {
+    let (address, port) = split_port(value)?;
+    let bare = address.to_str().ok()?.split('%').next()?;
+    bare.parse::<std::net::IpAddr>().is_ok().then_some((address, port))
+}
+
+fn split_port(value: &[u8]) -> Option<(&[u8], u16)> {
     let port = |p: &[u8]| p.to_str().ok()?.parse().ok();
     if let Some(rest) = value.strip_prefix(b"[") {
         let end = rest.find_byte(b']')?;
@@ -206,7 +212,9 @@ mod tests {
         assert_eq!(address_and_port(b"[127.0.0.1]:25"), Some((&b"127.0.0.1"[..], 25)));
         assert_eq!(address_and_port(b"[::1]"), Some((&b"::1"[..], 0)));
         assert_eq!(address_and_port(b"1.2.3.4.25"), Some((&b"1.2.3.4"[..], 25)));
+        assert_eq!(address_and_port(b"[fe80::1%lo]:9"), Some((&b"fe80::1%lo"[..], 9)));
         assert_eq!(address_and_port(b"[::1"), None);
+        assert_eq!(address_and_port(b".0.[100.2]:25"), None);
         assert_eq!(fraction(b".5"), Some(500_000));
         assert_eq!(taint_of(b"--helo_name x"), Ok((Taint::Tainted, &b"helo_name x"[..])));
     }

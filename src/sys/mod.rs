@@ -20,6 +20,7 @@ pub mod gssapi;
 pub mod iconv;
 pub mod ids;
 pub mod iface;
+pub mod ldap;
 pub mod limits;
 pub mod local_scan;
 pub mod lock;

@@ -93,7 +93,8 @@ pub(super) fn run(ctx: &mut Context, vaddr: &mut Address, options: &VerifyOption
         let (outcome, accepted) = route_one(ctx, &mut addr, purpose, sender, options, &mut lists);
         ctx.message.sender = saved_sender.clone();
         // Each address is followed to its end before the next.
-        for child in lists.new.drain(..).rev() {
+        for mut child in lists.new.drain(..).rev() {
+            crate::route::address::set_unique(&mut child);
             queue.push_front(child);
         }
 

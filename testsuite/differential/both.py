@@ -8,7 +8,8 @@ ENV = {'USER': 'caller', 'PATH': '/usr/bin:/bin', 'TZ': 'UTC'}
 MASKS = [(re.compile(rb'\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(\.\d+)?( \[\d+\])? '), b'TIME '),
          (re.compile(rb'prvs=\d\d{3}[0-9a-f]{6}='), b'prvs=KDDDHHHHHH='),
          (re.compile(rb'SRS0=\S{4}=\S\S='), b'SRS0=HHHH=TT='),
-         (re.compile(rb'\b1[0-9A-Za-z]{5}-[0-9A-Za-z]{6}(?:[0-9A-Za-z]{5})?-[0-9A-Za-z]{2}(?:[0-9A-Za-z]{2})?\b'), b'MSGID')]
+         (re.compile(rb'1[0-9A-Za-z]{5}-[0-9A-Za-z]{6}(?:[0-9A-Za-z]{5})?-[0-9A-Za-z]{2}(?:[0-9A-Za-z]{2})?'), b'MSGID'),
+         (re.compile(rb'\w{3}, \d\d? \w{3} \d{4} \d\d:\d\d:\d\d'), b'DATE')]
 
 
 class Both:
@@ -27,9 +28,9 @@ class Both:
         os.chmod(path, mode)
         return path
 
-    def call(self, binary, args, stdin):
+    def call(self, binary, args, stdin, quiet=False):
         try:
-            done = subprocess.run(shlex.split(binary) + args, input=stdin, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            done = subprocess.run(shlex.split(binary) + args, input=stdin, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL if quiet else subprocess.STDOUT,
                                   env=ENV, cwd=self.dir, timeout=600)
         except subprocess.TimeoutExpired:
             return b'TIMEOUT'
@@ -71,7 +72,8 @@ class Both:
         while len(out) < len(lines):
             part = lines[len(out):]
             text = b''.join(b'@@%d@@\n%s\n' % (i, l) for i, l in enumerate(part)) + b'@@%d@@\n' % len(part)
-            data = self.call(binary, args, text)
+            # What is logged meanwhile comes at another time.
+            data = self.call(binary, args, text, quiet=True)
             at, got = 0, []
             for i in range(len(part)):
                 begin, end = b'> @@%d@@\n' % i, b'> @@%d@@\n' % (i + 1)

@@ -19,7 +19,8 @@ pub(super) fn obey(r: &mut Runner<'_>, step: &Step, mail: &Mail) -> Flow {
     let command = if mail.vacation { "vacation" } else { "mail" };
     r.delivered |= step.seen;
     // A bounce is not answered.
-    if r.ctx.message.sender.as_deref().is_none_or(<[u8]>::is_empty) {
+    let return_path = r.ctx.address.return_path.as_ref().or(r.ctx.message.sender.as_ref());
+    if return_path.is_none_or(|p| p.is_empty()) {
         let text = format!("{command} command ignored because return_path is empty");
         if r.job.testing {
             r.say(text);

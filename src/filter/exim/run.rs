@@ -187,6 +187,10 @@ impl Runner<'_> {
         let n = integer(&amount).ok_or_else(|| mistake(format!("malformed number \"{amount}\" in \"add\" command")))?;
         let slot = match variable.as_bytes() {
             [b'n', d @ b'0'..=b'9'] => self.ctx.scratch.filter_n.get_mut(usize::from(d - b'0')),
+            [b'n', other] => {
+                let other = [*other];
+                return Err(mistake(format!("malformed number \"{}\" in \"add\" command", other.as_bstr())));
+            }
             _ => None,
         };
         let Some(slot) = slot else {

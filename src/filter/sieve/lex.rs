@@ -75,7 +75,10 @@ impl<'a> Lex<'a> {
     pub fn string(&mut self) -> Result<Option<BString>, Mistake> {
         let raw = match self.rest() {
             [b'"', rest @ ..] => {
-                let (text, n) = quoted(rest).ok_or("missing end of string")?;
+                let Some((text, n)) = quoted(rest) else {
+                    self.go(rest.len() + 1);
+                    return Err("missing end of string".into());
+                };
                 self.go(n + 1);
                 text
             }
@@ -123,6 +126,10 @@ impl<'a> Lex<'a> {
             return Ok(self.string()?.map(|s| vec![s]));
         }
         let mut out = Vec::new();
+        self.skip()?;
+        if self.sign(b']') {
+            return Ok(Some(out));
+        }
         loop {
             self.skip()?;
             let Some(s) = self.string()? else {

@@ -94,6 +94,8 @@ impl Runner<'_> {
             Command::Discard => self.keep = false,
             Command::Stop => return Err(Over::Stopped),
             Command::Redirect(to, copy) => {
+                // A multi-line string ends with a newline.
+                let to = &BString::from(to.trim_ascii_end());
                 if !to.contains(&b'@') {
                     return mistake("unqualified recipient address");
                 }

@@ -5,7 +5,7 @@
 //! read [`Facts`]. It only looks: ACLs decide.
 
 pub mod sign;
-mod signature;
+pub(super) mod signature;
 pub mod verify;
 
 use crate::acl::Kind;

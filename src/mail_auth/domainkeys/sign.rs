@@ -9,7 +9,7 @@ use crate::log::{self, Which};
 use crate::mail_auth::body_watch::{BodyWatch, Hashed};
 use crate::mail_auth::canon::Canon;
 use crate::mail_auth::dkim::sign::{Strict, private_key, value};
-use crate::mail_auth::dkim::signature::has_name;
+use crate::mail_auth::dkim::signature::{has_name, name_of};
 use crate::mail_auth::dkim::write::Folded;
 use crate::mail_auth::key::{Hash, KeyKind, PrivateKey};
 use crate::parse::{Rules, list};
@@ -96,10 +96,6 @@ fn read(ctx: &mut Context, o: &Options, lines: &[BString], watch: &mut BodyWatch
     let body = watch.want_after(canon, Hash::Sha1, &start);
     let (selector, domain) = (selector.as_bytes().into(), domain.as_bytes().into());
     Ok(Some(Plan { canon, selector, domain, names, key, body }))
-}
-
-fn name_of(line: &[u8]) -> &[u8] {
-    line[..line.find_byte(b':').unwrap_or(line.len())].trim_end()
 }
 
 impl Plan {

@@ -1,9 +1,11 @@
 //! A `DomainKey-Signature:` header line (RFC 4870 3.3), what it covers, and who is answerable for a message.
 
-use bstr::{BString, ByteSlice};
+use std::collections::HashSet;
+
+use bstr::BString;
 
 use crate::mail_auth::canon::Canon;
-use crate::mail_auth::dkim::signature::{has_name, value_of};
+use crate::mail_auth::dkim::signature::{has_name, name_of, value_of};
 use crate::mail_auth::tags::{self, Tags};
 use crate::parse::{Rules, extract_with, find_address_end};
 use crate::text::Text;
@@ -70,8 +72,8 @@ pub struct Signature {
     pub domain: BString,
     /// `s=`
     pub selector: BString,
-    /// `h=`, without white space.
-    pub headers: Option<BString>,
+    /// The names in `h=`, in lower case.
+    headers: Option<HashSet<Vec<u8>>>,
     /// `b=`
     pub signature: Vec<u8>,
 }
@@ -93,14 +95,14 @@ impl Signature {
             canon,
             domain: word("d")?.to_ascii_lowercase().into(),
             selector: word("s")?.into(),
-            headers: word("h").map(BString::from),
+            headers: word("h").map(|h| h.to_ascii_lowercase().split(|c| *c == b':').map(<[u8]>::to_vec).collect()),
             signature: tags::base64(tags.get("b")?).filter(|b| !b.is_empty())?,
         })
     }
 
     /// Does it cover lines of that name?
     pub fn covers(&self, name: &[u8]) -> bool {
-        self.headers.as_ref().is_none_or(|h| h.split(|c| *c == b':').any(|n| n.eq_ignore_ascii_case(name)))
+        self.headers.as_ref().is_none_or(|h| h.contains(&name.to_ascii_lowercase()))
     }
 
     /// May it speak for that domain: its own, or one below it?
@@ -116,13 +118,14 @@ impl Signature {
 
 /// The canonical form of those lines that `covers` wants: all that is signed of a header section.
 pub fn signed_header(canon: Canon, lines: &[BString], covers: impl Fn(&[u8]) -> bool) -> Vec<u8> {
-    let name = |l: &BString| BString::from(l[..l.find_byte(b':').unwrap_or(l.len())].trim_end());
-    lines.iter().filter(|l| covers(&name(l))).flat_map(|l| canon.header(l, true)).collect()
+    lines.iter().filter(|l| covers(name_of(l))).flat_map(|l| canon.header(l, true)).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use bstr::ByteSlice;
+
     use crate::config::main_options::MainOptions;
 
     const LINE: &str =

@@ -21,11 +21,8 @@ pub struct Scan {
 /// that are not preferred to it are removed.
 pub fn scan(ctx: &mut Context, hosts: &mut Vec<HostItem>) -> Scan {
     let own = interfaces(ctx);
-    let port = 25;
     for i in 0..hosts.len() {
         let Some(ip) = hosts[i].address else { continue };
-        // Another port of this host is not a loop.
-        let same_port = hosts[i].port.is_none_or(|p| p == port);
         let treated = {
             let name = hosts[i].name.clone();
             match ctx.config.main.hosts_treat_as_local.get().cloned() {
@@ -33,7 +30,7 @@ pub fn scan(ctx: &mut Context, hosts: &mut Vec<HostItem>) -> Scan {
                 None => false,
             }
         };
-        if !(treated || (same_port && (ip.is_loopback() || ip.is_unspecified() || own.contains(&ip)))) {
+        if !treated && !ip.is_unspecified() && !own.contains(&ip) {
             continue;
         }
         let mx = hosts[i].mx;

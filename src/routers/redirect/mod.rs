@@ -184,15 +184,14 @@ fn skip_errors(
     errors: &[SkippedError],
     some: bool,
 ) {
-    if errors.is_empty() || purpose != RoutePurpose::Deliver {
-        return;
-    }
     for e in errors {
         let place = if e.item.is_empty() { String::new() } else { format!(" in \"{}\"", e.item) };
         let line = format!("{} router: skipped error: {}{place}", router.name, e.message);
         log::write(ctx, None, Which::MAIN, line.as_bytes());
     }
-    syntax_errors::mail_syntax_errors(ctx, router, o, errors, some);
+    if !errors.is_empty() && purpose == RoutePurpose::Deliver {
+        syntax_errors::mail_syntax_errors(ctx, router, o, errors, some);
+    }
 }
 
 impl RedirectOptions {

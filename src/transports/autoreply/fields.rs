@@ -136,7 +136,7 @@ fn expanded(ctx: &mut Context, transport: &BString, name: &str, value: &Str, che
     if check != Check::Text {
         for (i, c) in text.iter().enumerate() {
             let folded = *c == b'\n' && matches!(text.get(i + 1), Some(b' ' | b'\t'));
-            let printable = (b' '..0x7f).contains(c) || *c >= 0x80;
+            let printable = (b' '..0x7f).contains(c) || (*c >= 0x80 && ctx.config.site.log.topbit);
             if printable || (check == Check::Header && (folded || *c == b'\t')) {
                 continue;
             }

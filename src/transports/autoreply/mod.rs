@@ -108,7 +108,10 @@ impl Autoreply {
         if ctx.run.dont_deliver {
             return Ok(());
         }
-        if let Err(code) = submit::hand_in(ctx, &text) {
+        // A reply for which nobody is left (never_mail) is one that need not be sent.
+        if let Err(code) = submit::hand_in(ctx, &text)
+            && code != crate::receive::moan::EXIT_NO_RECIPIENTS
+        {
             return Err(Failure::defer(0, format!("Failed to send message from {name} transport ({code})")));
         }
         if let Some((record, to)) = once {
@@ -133,7 +136,7 @@ impl Autoreply {
         let flags = Flags::WRITE | Flags::APPEND | Flags::CREATE | Flags::NOFOLLOW;
         let Ok(fd) = file::open(path, flags, self.options.mode.0) else { return };
         let mut out = stamp::log_time(crate::sys::time::now(), false, ctx.config.site.log.with_zone).into_bytes();
-        out.push(b' ');
+        out.push(b'\n');
         fill(&mut out);
         let _ = File::from(fd).write_all(&out);
     }
@@ -147,7 +150,7 @@ impl Autoreply {
             if let Some(v) = value {
                 out.extend_from_slice(title.as_bytes());
                 out.extend_from_slice(b": ");
-                out.extend_from_slice(v);
+                out.extend_from_slice(v.trim_end_with(|c| c == '\n'));
                 out.push(b'\n');
             }
         }

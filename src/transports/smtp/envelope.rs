@@ -10,8 +10,8 @@ use crate::expand::{self, ExpandError};
 use crate::parse::xtext;
 use crate::retry::errors;
 use crate::route::Address;
+use crate::smtp_out::Opened;
 use crate::smtp_out::Trouble;
-use crate::smtp_out::setup::Opened;
 use crate::text::Text;
 use crate::transports::TransportInstance;
 

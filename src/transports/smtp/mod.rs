@@ -1,11 +1,16 @@
 //! The `smtp` transport (manual chapter 30): SMTP and LMTP over TCP.
 //!
-//! `hosts` tries one host after the other, `transaction` sends one message over a connection, `result` puts what
-//! happened into addresses. The dialogue itself is in `crate::smtp_out`.
+//! `hosts` tries one host after the other (`host_lookup`, `one_host`), `transaction` sends one message over a connection
+//! (`commands`, `answers`, `body`, `ending`), `result` puts what happened into addresses. The dialogue itself is in `crate::smtp_out`.
 
+mod answers;
 mod body;
+mod commands;
+mod ending;
 mod envelope;
+mod host_lookup;
 mod hosts;
+mod one_host;
 mod options;
 mod result;
 mod transaction;

@@ -26,6 +26,18 @@ const MAX_REPORT: usize = 10 * 1024 * 1024;
 /// Reports for more domains than this wait for the next run.
 const MAX_DOMAINS: usize = 100_000;
 
+/// What the fuzz target of the history calls: what is read is written back as it was, and reports can be made of it.
+#[cfg(feature = "fuzzing")]
+pub fn fuzz(data: &[u8]) {
+    let Ok((blocks, _)) = history::read(data) else { return };
+    let text: String = blocks.iter().map(Block::text).collect();
+    assert_eq!(history::read(text.as_bytes()).map(|(b, bad)| (b.len(), bad)).ok(), Some((blocks.len(), 0)));
+    let header = xml::Header { organisation: "o", email: "a@b.ex", id: "1" };
+    let report = xml::report(&header, "a.ex", &blocks);
+    assert!(report.records <= blocks.len() && report.text.is_ascii());
+    blocks.iter().flat_map(|b| &b.rua).for_each(|u| drop(target::parse(u)));
+}
+
 /// What the caller wants.
 struct Wanted {
     exim: Exim,

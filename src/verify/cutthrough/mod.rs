@@ -144,7 +144,7 @@ pub fn for_delivery(ctx: &mut Context) -> Option<Continued> {
 
 /// Says QUIT and closes.
 pub fn hang_up(ctx: &Context, mut opened: Opened) {
-    crate::smtp_out::setup::keep_session(ctx, &opened);
+    crate::smtp_out::opened::keep_session(ctx, &opened);
     let client = &mut opened.client;
     client.set_indent(ctx);
     client.command_timeout = Some(COMMAND_TIMEOUT);

@@ -1,0 +1,5 @@
+# Sieve filter
+if header [] "y" { keep; } else { redirect text:
+a@b.ex
+.
+; }
