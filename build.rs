@@ -169,6 +169,10 @@ fn main() {
     let version = std::process::Command::new(rustc).arg("--version").output();
     let version = version.ok().map(|o| String::from_utf8_lossy(&o.stdout).trim().to_string()).unwrap_or_default();
     let _ = writeln!(out, "/// The compiler.\npub const COMPILER: &str = {version:?};");
+    // From openssl-sys, which has looked at the headers: 0xMNN00PP0.
+    let openssl = std::env::var("DEP_OPENSSL_VERSION_NUMBER").ok().and_then(|n| u64::from_str_radix(&n, 16).ok());
+    let openssl = openssl.map_or_else(String::new, |n| format!("OpenSSL {}.{}.{}", n >> 28, n >> 20 & 0xff, n >> 4 & 0xff));
+    let _ = writeln!(out, "/// The TLS library that this was compiled for.\npub const OPENSSL: &str = {openssl:?};");
     let target = PathBuf::from(std::env::var("OUT_DIR").unwrap_or_default()).join("build_options.rs");
     if let Err(e) = std::fs::write(&target, out) {
         fail(&format!("{}: {e}", target.display()));

@@ -101,7 +101,7 @@ pub fn facts(all: bool) -> String {
     if all {
         let _ = writeln!(s, "Compiler: {}", build::COMPILER);
         for (name, compiled, running) in [
-            ("OpenSSL", "libssl".to_string(), openssl::version::version().to_string()),
+            ("OpenSSL", build::OPENSSL.to_string(), openssl::version::version().to_string()),
             ("PCRE2", "libpcre2-8".to_string(), crate::sys::pcre::version()),
             ("SQLite", "libsqlite3".to_string(), rusqlite::version().to_string()),
         ] {
