@@ -54,6 +54,21 @@ fn read_settings(path: &str, text: &str) -> Vec<(usize, String, String, bool)> {
     out
 }
 
+/// An option that brings crates is a cargo feature too: either alone is not enough to build it, or not said in full.
+fn feature_agrees(values: &mut BTreeMap<String, (usize, String)>, shown: &str) {
+    const NAME: &str = "SUPPORT_DNSSEC_VALIDATION";
+    let feature = std::env::var_os("CARGO_FEATURE_DNSSEC_VALIDATION").is_some();
+    let yes = |v: &str| ["yes", "1", "true"].contains(&v.to_ascii_lowercase().as_str());
+    match values.get(NAME) {
+        Some((line, v)) if yes(v) && !feature => {
+            fail(&format!("{shown}, line {line}: {NAME}=yes needs --features dnssec-validation (scripts/build sees to it)"))
+        }
+        Some((line, v)) if !yes(v) && feature => fail(&format!("{shown}, line {line}: {NAME}={v}, but the feature is on")),
+        None if feature => drop(values.insert(NAME.into(), (0, "yes".into()))),
+        _ => {}
+    }
+}
+
 fn main() {
     println!("cargo:rerun-if-env-changed=OXIM_LOCAL_MAKEFILE");
     println!("cargo:rerun-if-changed=build/options.tsv");
@@ -104,6 +119,7 @@ fn main() {
         };
         values.insert(name, (line, whole));
     }
+    feature_agrees(&mut values, &shown);
     let mut out = String::new();
     for k in &known {
         let (line, value) = values.get(&k.name).cloned().unwrap_or((0, k.default.clone()));

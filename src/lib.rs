@@ -16,11 +16,15 @@ pub mod dns;
 pub mod event;
 pub mod expand;
 pub mod filter;
+pub mod foreign;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 pub mod hints;
 pub mod log;
 pub mod lookups;
 pub mod mail_auth;
 pub mod matching;
+pub mod odmr;
 pub mod parse;
 pub mod pipe_fields;
 pub mod queue;

@@ -20,16 +20,35 @@ pub fn test(ctx: &mut Context, run: &mut Run, verb: Verb, item: &Item, arg: &Tex
             headers::add(ctx, arg);
             Verdict::Ok
         }
+        Kind::AtrnDomains => match crate::odmr::provider::look(ctx, arg) {
+            Ok(true) => Verdict::Ok,
+            Ok(false) => Verdict::Fail,
+            Err(text) => {
+                m.set_log(Text::clean(text));
+                Verdict::Error
+            }
+        },
         Kind::Authenticated => match ctx.session.authenticated_by.clone() {
             None => Verdict::Fail,
             Some(name) => listed(ctx, m, |ctx| matching::match_string(ctx, &Text::clean(name.clone()), &item.arg, None)),
         },
+        Kind::BmiOptin => {
+            // The reference ignores what is no longer than a letter.
+            ctx.message.scan.bmi.optin = Some(BString::from(arg.as_bytes())).filter(|a| a.len() > 1);
+            Verdict::Ok
+        }
         Kind::Condition => condition(arg, m),
         Kind::Continue => Verdict::Ok,
         Kind::Control => control::obey(ctx, run, arg, m),
         Kind::Dcc => scanned(scan::dcc::test(ctx, arg), m),
         Kind::Decode => scan::mime::decode::test(ctx, arg),
         Kind::Delay => delay::obey(ctx, arg, m),
+        Kind::DkDomainSource
+        | Kind::DkPolicy
+        | Kind::DkSenderDomains
+        | Kind::DkSenderLocalParts
+        | Kind::DkSenders
+        | Kind::DkStatus => listed(ctx, m, |ctx| crate::mail_auth::domainkeys::condition(ctx, item.kind, &item.arg)),
         Kind::DkimSigners => {
             let signer = ctx.message.auth.dkim.cur_signer.clone().unwrap_or_default();
             listed(ctx, m, |ctx| matching::match_string(ctx, &signer, &item.arg, None))

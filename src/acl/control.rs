@@ -17,10 +17,12 @@ use crate::verify::cutthrough;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Control {
     AllowAuthUnadvertised,
+    BmiRun,
     CasefulLocalPart,
     CaselowerLocalPart,
     CutthroughDelivery,
     Debug,
+    DkVerify,
     DkimDisableVerify,
     DmarcDisableVerify,
     DmarcEnableForensic,
@@ -43,6 +45,12 @@ enum Control {
     Wellknown,
 }
 
+impl Control {
+    fn is_built_in(self) -> bool {
+        self != Control::BmiRun || crate::build_options::EXPERIMENTAL_BRIGHTMAIL
+    }
+}
+
 struct Row {
     name: &'static str,
     control: Control,
@@ -57,14 +65,20 @@ const fn row(name: &'static str, control: Control, options: bool, places: Places
 const SMTP: Places = Places::except(&[Where::NotSmtp, Where::NotSmtpStart]);
 const FAKE: Places = Places::only(&[Where::Mail, Where::Rcpt, Where::Predata, Where::Data, Where::Prdr, Where::Mime]);
 const MESSAGE: Places = Places::only(&[Where::Mail, Where::Rcpt, Where::Predata, Where::Data, Where::NotSmtp, Where::Mime]);
+const BEFORE_BODY: Places =
+    Places::except(&[Where::Data, Where::Prdr, Where::Mime, Where::Dkim, Where::NotSmtp, Where::NotSmtpStart]);
 const BEFORE_DMARC: Places = Places::except(&[Where::Data, Where::NotSmtp, Where::NotSmtpStart]);
+
+const BMI: Places = Places::except(&[Where::Delivery, Where::Quit, Where::Notquit]);
 
 static ROWS: &[Row] = &[
     row("allow_auth_unadvertised", Control::AllowAuthUnadvertised, false, Places::only(&[Where::Connect, Where::Helo])),
+    row("bmi_run", Control::BmiRun, false, BMI),
     row("caseful_local_part", Control::CasefulLocalPart, false, Places::only(&[Where::Rcpt])),
     row("caselower_local_part", Control::CaselowerLocalPart, false, Places::only(&[Where::Rcpt])),
     row("cutthrough_delivery", Control::CutthroughDelivery, true, Places::only(&[Where::Rcpt])),
     row("debug", Control::Debug, true, Places::ALL),
+    row("dk_verify", Control::DkVerify, false, BEFORE_BODY),
     row(
         "dkim_disable_verify",
         Control::DkimDisableVerify,
@@ -132,7 +146,7 @@ fn try_obey(ctx: &mut Context, run: &mut Run, arg: &Text) -> Result<Done, String
     let name = name.trim_end();
     let row = ROWS
         .iter()
-        .find(|r| r.name.as_bytes().eq_ignore_ascii_case(name) && (r.options || rest.is_empty()))
+        .find(|r| r.name.as_bytes().eq_ignore_ascii_case(name) && (r.options || rest.is_empty()) && r.control.is_built_in())
         .ok_or_else(syntax)?;
     if !row.places.has(run.place) {
         // The older name is not used in messages.
@@ -143,7 +157,10 @@ fn try_obey(ctx: &mut Context, run: &mut Run, arg: &Text) -> Result<Done, String
         Control::AllowAuthUnadvertised => ctx.session.allow_auth_unadvertised = true,
         Control::CasefulLocalPart => local_part_case(ctx, run, true),
         Control::CaselowerLocalPart => local_part_case(ctx, run, false),
+        Control::BmiRun => ctx.message.scan.bmi.wanted = true,
         Control::Debug => debug_control(ctx, arg, rest)?,
+        Control::DkVerify if !crate::build_options::EXPERIMENTAL_DOMAINKEYS => return Err(syntax()),
+        Control::DkVerify => ctx.message.dk_verify = true,
         Control::DkimDisableVerify => ctx.message.dkim_disable_verify = true,
         Control::DmarcDisableVerify => ctx.message.dmarc_disable_verify = true,
         Control::DmarcEnableForensic => ctx.message.dmarc_forensic = true,

@@ -52,6 +52,9 @@ fn parse_line(acl: &mut Acl, line: &Line) -> Result<(), String> {
         return Err(format!("unknown ACL verb \"{}\" in \"{whole}\"", name.as_bstr()));
     };
     let info = table::by_name(name).ok_or_else(|| format!("unknown ACL condition/modifier in \"{whole}\""))?;
+    if info.kind == Kind::BmiOptin && !crate::build_options::EXPERIMENTAL_BRIGHTMAIL {
+        return Err(format!("unknown ACL condition/modifier in \"{whole}\""));
+    }
     if info.kind == Kind::Missing {
         return Err(format!("ACL condition \"{}\" is not implemented", info.name));
     }
@@ -176,6 +179,6 @@ mod tests {
         assert_eq!(error("deny hosts x"), "\"=\" missing after ACL \"hosts\" condition");
         assert_eq!(error("!deny"), "malformed ACL line \"!deny\"");
         assert!(error("warn set acl_x = 1").contains("must start"));
-        assert!(error("accept bmi_optin = x").contains("not implemented"));
+        assert!(error("accept atrn_domains = x").contains("not implemented"));
     }
 }

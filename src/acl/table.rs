@@ -2,6 +2,7 @@
 
 use super::ast::Kind;
 use super::place::{Places, Where};
+use crate::build_options::EXPERIMENTAL_DOMAINKEYS;
 
 /// One row.
 pub struct Info {
@@ -23,6 +24,12 @@ const fn condition(name: &'static str, kind: Kind, expand: bool, places: Places)
 
 const fn modifier(name: &'static str, kind: Kind, expand: bool, places: Places) -> Info {
     Info { name, kind, modifier: true, expand, places }
+}
+
+/// A condition of DomainKeys, if they are there.
+const fn domainkeys(name: &'static str, kind: Kind) -> Info {
+    let places = Places::only(&[Where::Data, Where::Mime, Where::NotSmtp]);
+    if EXPERIMENTAL_DOMAINKEYS { condition(name, kind, false, places) } else { missing(name) }
 }
 
 const fn missing(name: &'static str) -> Info {
@@ -50,6 +57,7 @@ const WITH_SENDER: Places = Places::except(&[
     Where::Mailauth,
     Where::Quit,
     Where::Etrn,
+    Where::Atrn,
     Where::Expn,
     Where::StartTls,
     Where::Vrfy,
@@ -61,6 +69,7 @@ const AFTER_MAIL: Places = Places::except(&[
     Where::Helo,
     Where::Mailauth,
     Where::Etrn,
+    Where::Atrn,
     Where::Expn,
     Where::StartTls,
     Where::Vrfy,
@@ -72,20 +81,26 @@ const AFTER_MAIL: Places = Places::except(&[
 pub static TABLE: &[Info] = &[
     condition("acl", Kind::Acl, false, Places::ALL),
     modifier("add_header", Kind::AddHeader, true, HEADERS),
-    missing("atrn_domains"),
+    condition("atrn_domains", Kind::AtrnDomains, true, Places::only(&[Where::Atrn])),
     condition(
         "authenticated",
         Kind::Authenticated,
         false,
         Places::except(&[Where::NotSmtp, Where::NotSmtpStart, Where::Connect, Where::Helo]),
     ),
-    missing("bmi_optin"),
+    modifier("bmi_optin", Kind::BmiOptin, true, Places::only(&[Where::Rcpt])),
     condition("condition", Kind::Condition, true, Places::ALL),
     modifier("continue", Kind::Continue, true, Places::ALL),
     modifier("control", Kind::Control, true, Places::ALL),
     condition("dcc", Kind::Dcc, true, WITH_CONTENT),
     condition("decode", Kind::Decode, true, Places::only(&[Where::Mime])),
     modifier("delay", Kind::Delay, true, Places::except(&[Where::Notquit])),
+    domainkeys("dk_domain_source", Kind::DkDomainSource),
+    domainkeys("dk_policy", Kind::DkPolicy),
+    domainkeys("dk_sender_domains", Kind::DkSenderDomains),
+    domainkeys("dk_sender_local_parts", Kind::DkSenderLocalParts),
+    domainkeys("dk_senders", Kind::DkSenders),
+    domainkeys("dk_status", Kind::DkStatus),
     condition("dkim_signers", Kind::DkimSigners, false, Places::only(&[Where::Dkim])),
     condition("dkim_status", Kind::DkimStatus, false, Places::only(&[Where::Dkim, Where::Data, Where::Prdr, Where::Mime])),
     condition("dmarc_status", Kind::DmarcStatus, true, Places::only(&[Where::Data])),

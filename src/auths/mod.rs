@@ -8,8 +8,10 @@ pub mod external;
 pub mod gsasl;
 pub mod heimdal_gssapi;
 mod ntlm;
+pub mod oauth;
 pub mod options;
 pub mod plaintext;
+mod sasl;
 pub mod spa;
 pub mod tls;
 
@@ -17,6 +19,7 @@ use std::fmt;
 
 use bstr::BString;
 
+use crate::build_options;
 use crate::config::options::OptionSet;
 use crate::context::Context;
 use options::AuthOptions;
@@ -128,14 +131,50 @@ pub struct AuthType {
     pub name: &'static str,
     /// Makes one with default options.
     pub make: fn() -> Box<dyn Authenticator>,
+    /// It is part of this build.
+    built: bool,
+    /// Can the library that it needs be loaded? `-bV` names it only then.
+    pub available: fn() -> bool,
 }
 
-/// All authenticators of this build, in the order of `-bV`.
-pub static DRIVERS: &[AuthType] = &[
-    AuthType { name: "cram_md5", make: || Box::new(cram_md5::CramMd5Options::default()) },
-    AuthType { name: "dovecot", make: || Box::new(dovecot::DovecotOptions::default()) },
-    AuthType { name: "external", make: || Box::new(external::ExternalOptions::default()) },
-    AuthType { name: "plaintext", make: || Box::new(plaintext::PlaintextOptions::default()) },
-    AuthType { name: "spa", make: || Box::new(spa::SpaOptions::default()) },
-    AuthType { name: "tls", make: || Box::new(tls::TlsOptions::default()) },
+const fn own(name: &'static str, make: fn() -> Box<dyn Authenticator>) -> AuthType {
+    AuthType { name, make, built: true, available: || true }
+}
+
+/// The authenticators of this build, in the order of `-bV`.
+pub fn drivers() -> impl DoubleEndedIterator<Item = &'static AuthType> {
+    DRIVERS.iter().filter(|d| d.built)
+}
+
+static DRIVERS: &[AuthType] = &[
+    own("cram_md5", || Box::new(cram_md5::CramMd5Options::default())),
+    AuthType {
+        name: "cyrus_sasl",
+        make: || Box::new(cyrus_sasl::CyrusSaslOptions::default()),
+        built: build_options::AUTH_CYRUS_SASL,
+        available: || crate::sys::cyrus_sasl::available().is_ok(),
+    },
+    own("dovecot", || Box::new(dovecot::DovecotOptions::default())),
+    own("external", || Box::new(external::ExternalOptions::default())),
+    AuthType {
+        name: "gsasl",
+        make: || Box::new(gsasl::GsaslOptions::default()),
+        built: build_options::AUTH_GSASL,
+        available: || crate::sys::gsasl::available().is_ok(),
+    },
+    AuthType {
+        name: "heimdal_gssapi",
+        make: || Box::new(heimdal_gssapi::HeimdalGssapiOptions::default()),
+        built: build_options::AUTH_HEIMDAL_GSSAPI,
+        available: || crate::sys::gssapi::available().is_ok(),
+    },
+    AuthType {
+        name: "oauth",
+        make: || Box::new(oauth::OauthOptions::default()),
+        built: build_options::AUTH_OAUTH,
+        available: || true,
+    },
+    own("plaintext", || Box::new(plaintext::PlaintextOptions::default())),
+    own("spa", || Box::new(spa::SpaOptions::default())),
+    own("tls", || Box::new(tls::TlsOptions::default())),
 ];

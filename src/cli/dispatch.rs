@@ -52,8 +52,8 @@ pub fn dispatch(ctx: &mut Context, o: Options) -> Result<i32, Refusal> {
     if let Some((address, size)) = &o.quota_of {
         return Ok(crate::verify::quota::serve(ctx, address, *size));
     }
-    if o.atrn.is_some() {
-        return missing("-atrn");
+    if let Some((host, domains)) = &o.atrn {
+        return reception::fetch(ctx, &o, host, domains);
     }
     if o.remove_pid_file {
         return remove_pid_file(ctx, &o);
@@ -157,6 +157,7 @@ fn messages(ctx: &mut Context, o: &Options, action: &MessageAction, ids: &[BStri
 }
 
 fn start_daemon(ctx: &mut Context, o: &Options) -> Result<i32, Refusal> {
+    crate::scan::brightmail::check_library(ctx).map_err(refuse)?;
     let wanted = o.daemon.clone().unwrap_or_default();
     if ctx.config.main.mua_wrapper {
         let text = "Daemon cannot be run when mua_wrapper is set";

@@ -131,11 +131,7 @@ pub fn option_m<'a>(o: &mut Options, word: &'a BString, rest: &'a [u8], words: &
         }
         b"es" => {
             let id = needs_id(words)?;
-            let mut more = words.rest();
-            let (Some(sender), true) = (more.pop(), more.is_empty()) else {
-                return Err(refuse("only one new sender address may be given after -Mes".to_string()));
-            };
-            (one(Action::EditSender(sender)), vec![id])
+            (one(Action::EditSender(words.rest())), vec![id])
         }
         b"set" => {
             let id = needs_id(words)?;
@@ -149,7 +145,16 @@ pub fn option_m<'a>(o: &mut Options, word: &'a BString, rest: &'a [u8], words: &
                 b"vh" => What::Header,
                 _ => What::Log,
             };
-            (MessageAction::View(what), vec![needs_id(words)?])
+            let mut ids = vec![needs_id(words)?];
+            let more = words.rest();
+            if what != What::Copy && !more.is_empty() {
+                return Err(Refusal::Said("*** Only one message can be listed at once".into()));
+            }
+            for id in more {
+                check_id(&id, word)?;
+                ids.push(id);
+            }
+            (MessageAction::View(what), ids)
         }
         b"G" => {
             let queue = words.take().ok_or_else(|| unknown(word))?;
@@ -343,7 +348,7 @@ mod tests {
 
     fn message(args: &[&str]) -> String {
         match run(args) {
-            Err(Refusal::Message(m)) => m,
+            Err(Refusal::Message(m) | Refusal::Said(m)) => m,
             other => format!("{other:?}"),
         }
     }

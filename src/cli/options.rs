@@ -14,6 +14,8 @@ use crate::queue::view::What;
 pub enum Refusal {
     /// Text for stderr, whole.
     Message(String),
+    /// Text for standard output, whole.
+    Said(String),
     /// The help text is wanted.
     Help,
 }

@@ -13,8 +13,8 @@ use crate::context::Run;
 use crate::queue::actions::Action;
 use crate::sys::ids;
 
-/// May `-C` and `-D` of this caller keep root's privilege? `exim_uid` is the build's.
-pub fn keeps_privilege(o: &Options, run: &Run, exim_uid: u32) -> Result<bool, Refusal> {
+/// May `-C` and `-D` of this caller keep root's privilege? `exim_uid` is the build's, if it exists.
+pub fn keeps_privilege(o: &Options, run: &Run, exim_uid: Option<u32>) -> Result<bool, Refusal> {
     if let Some(files) = &o.config_files
         && !build::ALT_CONFIG_PREFIX.is_empty()
         && run.real_uid != 0
@@ -38,7 +38,7 @@ pub fn keeps_privilege(o: &Options, run: &Run, exim_uid: u32) -> Result<bool, Re
         }
     }
     if !o.macros.is_empty() {
-        let caller_may = run.real_uid == exim_uid || source::configure_owner().0 == Some(run.real_uid);
+        let caller_may = Some(run.real_uid) == exim_uid || source::configure_owner().0 == Some(run.real_uid);
         let allowed: Vec<&str> = build::WHITELIST_D_MACROS.split(':').map(str::trim).filter(|n| !n.is_empty()).collect();
         let good = |value: &[u8]| value.iter().all(|c| c.is_ascii_alphanumeric() || matches!(c, b'_' | b'.' | b'/' | b'-'));
         if !caller_may || !o.macros.iter().all(|(_, m)| allowed.iter().any(|a| m.name == *a) && good(&m.value)) {

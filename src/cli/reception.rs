@@ -14,6 +14,7 @@ use super::parse::{refuse, split_address};
 use crate::context::Context;
 use crate::context::session::{HostName, Input};
 use crate::daemon::queue_delivery;
+use crate::odmr::customer::{self, Answer};
 use crate::receive::local::{Errors, From, Submission};
 use crate::receive::{self, Accepted, queueing::Mode};
 use crate::smtp_in::wire::{Wire, WireSlot};
@@ -66,6 +67,27 @@ pub fn run(ctx: &mut Context, o: &Options) -> Result<i32, Refusal> {
                 }
                 Err(status) => Ok(status),
             }
+        }
+    }
+}
+
+/// `-atrn`: fetches mail from a provider, by turning round a connection to it.
+pub fn fetch(ctx: &mut Context, o: &Options, host: &BString, domains: &BString) -> Result<i32, Refusal> {
+    caller(ctx, o, true)?;
+    let privilege = Privilege::lower(ctx)?;
+    match customer::connect(ctx, host, domains).map_err(refuse)? {
+        Answer::NoMail => {
+            eprintln!("exim: {host} has no mail for us");
+            Ok(0)
+        }
+        Answer::Turned => {
+            let end = smtp_in::serve(ctx, &mut |ctx, accepted| {
+                if let Some(when) = accepted.delivery {
+                    privilege.raised(|| queue_delivery(ctx, &accepted.id, when));
+                }
+            });
+            ctx.services.work.wait(Duration::MAX);
+            Ok(i32::from(end != SessionEnd::Done))
         }
     }
 }
@@ -190,7 +212,7 @@ fn caller(ctx: &mut Context, o: &Options, remote: bool) -> Result<(), Refusal> {
     ctx.message.originator_login.clone_from(&ctx.run.login);
     ctx.message.originator_uid = ctx.run.real_uid;
     ctx.message.originator_gid = ctx.run.real_gid;
-    if !remote && o.given.host_address.is_none() {
+    if ctx.session.caller.sender_local && o.given.host_address.is_none() {
         ctx.session.authenticated_id = Some(Text::clean(ctx.run.login.to_vec()));
         let plain = [ctx.run.login.as_slice(), b"@", &ctx.config.site.qualify_domain].concat();
         ctx.session.authenticated_sender = Some(Text::clean(plain));
@@ -199,6 +221,9 @@ fn caller(ctx: &mut Context, o: &Options, remote: bool) -> Result<(), Refusal> {
         return Ok(());
     }
     let wanted = o.sender.as_ref().map(|s| sender_address(ctx, s)).transpose()?;
+    if ctx.config.main.mua_wrapper {
+        ctx.message.utf8_downconvert = Some(-1);
+    }
     ctx.message.sender = Some(match wanted {
         Some(sender) if sender.is_empty() || trusted || receive::may_set_sender(ctx, &sender) => {
             ctx.session.caller.sender_forced = true;
@@ -207,6 +232,7 @@ fn caller(ctx: &mut Context, o: &Options, remote: bool) -> Result<(), Refusal> {
         }
         _ => own,
     });
+    ctx.message.smtputf8 = ctx.message.sender.as_ref().is_some_and(|s| !s.is_ascii());
     Ok(())
 }
 
@@ -215,7 +241,7 @@ fn sender_address(ctx: &Context, given: &BString) -> Result<Text, Refusal> {
     if given.is_empty() || *given == "<>" {
         return Ok(Text::default());
     }
-    let found = parse::extract_address(&mut parse::Rules::new(&ctx.config.main), given)
+    let found = parse::extract_address(&mut parse::Rules::new(&ctx.config.main).with_utf8(), given)
         .map_err(|e| refuse(format!("bad -f address \"{given}\": {e}")))?;
     let address = Text::tainted(found.address);
     Ok(if address.contains(&b'@') { address } else { rewrite::qualify(ctx, &address, false) })

@@ -9,13 +9,14 @@ use std::time::Duration;
 
 use bstr::{BString, ByteSlice};
 
-use super::options::{Delivery, Options, Refusal, Test};
+use super::options::{Delivery, InputMode, Options, Refusal, Test};
 use super::{dispatch, environment, originator, parse, privilege, version};
 use crate::build_options as build;
 use crate::config::options::{Str, Time};
 use crate::config::read::{self, Request};
 use crate::config::{Config, site};
 use crate::context::{Context, Run, Services};
+use crate::foreign;
 use crate::log::{self, Logger, Selector, Which, trace};
 use crate::receive::queueing::Mode;
 use crate::sys::{self, exec, fd, ids};
@@ -26,6 +27,10 @@ pub fn run() -> i32 {
         Ok(status) => status,
         Err(Refusal::Help) => {
             print!("{}", version::HELP);
+            1
+        }
+        Err(Refusal::Said(text)) => {
+            println!("{text}");
             1
         }
         Err(Refusal::Message(text)) => {
@@ -47,8 +52,8 @@ fn try_run() -> Result<i32, Refusal> {
     if let Some(status) = utility(&program, argv.get(1..).unwrap_or_default()) {
         return Ok(status);
     }
-    if argv.get(1).is_some_and(|a| a == crate::receive::local_scan::helper::FLAG) {
-        return Ok(crate::receive::local_scan::helper::main());
+    if let Some(status) = argv.get(1).and_then(|flag| foreign::helper(flag)) {
+        return Ok(status);
     }
     let o = parse::parse(&program, argv.get(1..).unwrap_or_default())?;
     let nothing_to_do = o.modes() == 0 && !o.receives();
@@ -80,7 +85,7 @@ fn try_run() -> Result<i32, Refusal> {
     if let Some(what) = &o.info {
         return Ok(super::info::show(what));
     }
-    let exim_uid = site::build_user(&run).map_err(Refusal::Message)?.0;
+    let exim_uid = site::build_user(&run).map_err(Refusal::Message)?.map(|(uid, _)| uid);
     let files = config_files(&o, &run);
     let keeps = privilege::keeps_privilege(&o, &run, exim_uid)?;
     if !keeps {
@@ -237,7 +242,10 @@ fn overrides(o: &Options, config: &mut Config, test_harness: bool) {
     {
         config.main.smtputf8_advertise_hosts = Str::unset();
     }
-    if matches!(o.test, Some(Test::Address | Test::Verify { .. })) {
+    // What comes by SMTP must be allowed to use domain literals; what is written on this host may.
+    let smtp =
+        o.daemon.is_some() || matches!(o.test, Some(Test::Host { .. })) || matches!(o.input, InputMode::Smtp | InputMode::Batch);
+    if !smtp && o.show.is_none() {
         config.main.allow_domain_literals = true;
     }
     if let Some(t) = o.receive_timeout {
@@ -307,6 +315,7 @@ pub fn services(config: &Config, run: &Run) -> Services {
         check_names: pattern.and_then(|p| sys::pcre::Regex::new(p, sys::pcre::Options::default()).ok()),
         cname_loops: u32::try_from(m.dns_cname_loops.0).unwrap_or(0),
         servers: None,
+        validator: config.site.dns_validator.clone(),
         test: run.test_harness.then(|| crate::dns::TestMode { directory: directory_of(&config.file) }),
     };
     let spool = std::path::PathBuf::from(std::ffi::OsString::from_vec(config.site.spool_directory.to_vec()));

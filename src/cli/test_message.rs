@@ -28,7 +28,7 @@ pub fn from_spool(ctx: &mut Context, queue_name: &[u8], id: &BString) -> Result<
 
 /// Reads a message from a file, as a local submission: with the header lines that such a message gets.
 pub fn from_file(ctx: &mut Context, path: &BString, extract_recipients: bool) -> Result<(), String> {
-    let input = file::open(path, file::Flags::READ, 0).map_err(|e| format!("error while opening {path}: {}", error_text(&e)))?;
+    let input = file::open(path, file::Flags::READ, 0).map_err(|e| format!("failed to open {path}: {}", error_text(&e)))?;
     read(ctx, input, extract_recipients, &mut |_, _| false).map(drop).map_err(|()| format!("the header of {path} cannot be read"))
 }
 

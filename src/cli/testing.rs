@@ -17,7 +17,7 @@ use crate::text::Text;
 /// `-brw address ...`
 pub fn rewriting(ctx: &mut Context, o: &Options) -> Result<i32, Refusal> {
     if o.arguments.is_empty() {
-        return Err(Refusal::Message("-brw needs an address argument".into()));
+        return Err(Refusal::Said("-brw needs an address argument".into()));
     }
     super::privilege::become_exim(&ctx.config)?;
     for address in &o.arguments {
@@ -31,7 +31,7 @@ pub fn rewriting(ctx: &mut Context, o: &Options) -> Result<i32, Refusal> {
 pub fn retry(ctx: &mut Context, o: &Options) -> Result<i32, Refusal> {
     let mut words = o.arguments.iter();
     let Some(key) = words.next() else {
-        return Err(Refusal::Message("-brt needs a domain or address argument".into()));
+        return Err(Refusal::Said("-brt needs a domain or address argument".into()));
     };
     super::privilege::become_exim(&ctx.config)?;
     if !key.contains(&b'@') && !key.contains(&b'.') {
@@ -49,7 +49,7 @@ pub fn retry(ctx: &mut Context, o: &Options) -> Result<i32, Refusal> {
     if let Some(name) = next {
         match parse_error(name) {
             Ok((error, _)) => (basic, more) = numbers(&error),
-            Err(text) => return Err(Refusal::Message(text)),
+            Err(text) => return Err(Refusal::Said(text)),
         }
     }
     ctx.message.sender = o.sender.as_ref().map(|s| Text::clean(s.to_vec()));
@@ -92,6 +92,7 @@ fn shown(rule: &RetryRule) -> String {
         RetryError::Quota(Some(t)) => format!("quota_{}", show_time(*t)),
         RetryError::Refused(o) => format!("refused{}", origin(o)),
         RetryError::Timeout(o, connect) => format!("timeout{}{}", if *connect { "_connect" } else { "" }, origin(o)),
+        RetryError::Plain(errors::AUTH_FAIL) => "auth_failed".to_string(),
         _ => "*".to_string(),
     };
     let mut out = format!("{}  {error}  ", rule.pattern.raw().as_bstr());

@@ -54,10 +54,13 @@ fn support() -> Vec<&'static str> {
         ("SRS", build::SUPPORT_SRS),
         ("TCP_Fast_Open", true),
         ("Experimental_ARC", build::EXPERIMENTAL_ARC),
+        ("Experimental_Brightmail", build::EXPERIMENTAL_BRIGHTMAIL),
         ("Experimental_DCC", build::EXPERIMENTAL_DCC),
         ("Experimental_DSN_info", build::EXPERIMENTAL_DSN_INFO),
+        ("Experimental_DomainKeys", build::EXPERIMENTAL_DOMAINKEYS),
         ("Experimental_QUEUEFILE", build::EXPERIMENTAL_QUEUEFILE),
         ("Experimental_REQUIRETLS", build::EXPERIMENTAL_REQUIRETLS),
+        ("Experimental_SRS_alt", build::EXPERIMENTAL_SRS_ALT),
         ("Experimental_SRV_smtps", build::EXPERIMENTAL_SRV_SMTPS),
         ("Experimental_XCLIENT", build::EXPERIMENTAL_XCLIENT),
     ]
@@ -71,7 +74,7 @@ fn support() -> Vec<&'static str> {
 pub fn facts(all: bool) -> String {
     let mut s = String::new();
     let lookups = crate::lookups::available();
-    let auths: Vec<&str> = crate::auths::DRIVERS.iter().map(|d| d.name).collect();
+    let auths: Vec<&str> = crate::auths::drivers().filter(|d| (d.available)()).map(|d| d.name).collect();
     let routers: Vec<&str> = crate::routers::DRIVERS.iter().map(|d| d.name).collect();
     let transports: Vec<&str> = crate::transports::DRIVERS.iter().map(|d| d.shown).collect();
     let (owner, group) = source::configure_owner();

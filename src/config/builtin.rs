@@ -35,10 +35,12 @@ fn have() -> Vec<&'static str> {
         ("TLS_ALPN", tls),
         ("MOVE_FROZEN_MESSAGES", build::SUPPORT_MOVE_FROZEN_MESSAGES),
         ("CONTENT_SCANNING", build::WITH_CONTENT_SCAN),
+        ("BRIGHTMAIL", build::EXPERIMENTAL_BRIGHTMAIL),
         ("DCC", build::EXPERIMENTAL_DCC),
         ("PERL", build::EXIM_PERL),
         ("DKIM", !build::DISABLE_DKIM),
         ("DNSSEC", !build::DISABLE_DNSSEC),
+        ("DNSSEC_VALIDATION", build::SUPPORT_DNSSEC_VALIDATION),
         ("EVENT", !build::DISABLE_EVENT),
         ("I18N", build::SUPPORT_I18N),
         ("OCSP", tls && !build::DISABLE_OCSP),
@@ -51,6 +53,8 @@ fn have() -> Vec<&'static str> {
         ("SPF", build::SUPPORT_SPF),
         ("DMARC", build::SUPPORT_DMARC),
         ("ARC", build::EXPERIMENTAL_ARC),
+        ("DOMAINKEYS", build::EXPERIMENTAL_DOMAINKEYS),
+        ("SRS_ALT", build::EXPERIMENTAL_SRS_ALT),
         ("DANE", tls && build::SUPPORT_DANE),
         ("DSCP", build::SUPPORT_DSCP),
         ("DSN_INFO", build::EXPERIMENTAL_DSN_INFO),
@@ -61,6 +65,8 @@ fn have() -> Vec<&'static str> {
         ("XCLIENT", build::EXPERIMENTAL_XCLIENT),
         ("QUEUE_RAMP", !build::DISABLE_QUEUE_RAMP),
         ("SRV_SMTPS", build::EXPERIMENTAL_SRV_SMTPS),
+        ("AUTH_GSASL_SCRAM_SHA_256", build::AUTH_GSASL),
+        ("AUTH_GSASL_SCRAM_S_KEY", build::AUTH_GSASL),
         ("LOOKUP_LSEARCH", build::LOOKUP_LSEARCH),
         ("LOOKUP_CDB", build::LOOKUP_CDB),
         ("LOOKUP_DNSDB", build::LOOKUP_DNSDB),
@@ -68,6 +74,10 @@ fn have() -> Vec<&'static str> {
         ("LOOKUP_DBM", build::LOOKUP_DBM),
         ("LOOKUP_LMDB", build::LOOKUP_LMDB),
         ("LOOKUP_JSON", build::LOOKUP_JSON),
+        ("LOOKUP_LDAP", build::LOOKUP_LDAP),
+        ("LOOKUP_MYSQL", build::LOOKUP_MYSQL),
+        ("LOOKUP_NIS", build::LOOKUP_NIS),
+        ("LOOKUP_PGSQL", build::LOOKUP_PGSQL),
         ("LOOKUP_PSL", build::LOOKUP_PSL),
         ("LOOKUP_REGDOM", build::LOOKUP_PSL),
         ("LOOKUP_PASSWD", build::LOOKUP_PASSWD),
@@ -145,7 +155,7 @@ pub fn macros() -> Vec<Macro> {
         t.add(format!("_LOG_{}", name.to_ascii_uppercase()), "y");
     }
     t.add("_LOG_ALL".into(), "y");
-    for d in crate::auths::DRIVERS.iter().rev() {
+    for d in crate::auths::drivers().rev() {
         let up = d.name.to_ascii_uppercase();
         t.options(&format!("_OPT_AUTHENTICATOR_{up}"), "authenticator", d.name, (d.make)().names());
         t.add(format!("_DRIVER_AUTHENTICATOR_{up}"), "y");

@@ -243,7 +243,7 @@ impl Kind for Auths {
     type Generic = AuthOptions;
     type Driver = dyn Authenticator;
     fn make(name: &[u8]) -> Option<(&'static str, Box<dyn Authenticator>)> {
-        crate::auths::DRIVERS.iter().find(|d| d.name.as_bytes() == name).map(|d| (d.name, (d.make)()))
+        crate::auths::drivers().find(|d| d.name.as_bytes() == name).map(|d| (d.name, (d.make)()))
     }
     fn private<'a>(driver: &'a mut (dyn Authenticator + 'static)) -> &'a mut (dyn OptionSet + 'a) {
         driver

@@ -96,6 +96,10 @@ options! {
         av_scanner: Str = Str::fixed("sophie:/var/run/sophie"),
         /// Program executed for -bi.
         bi_command: Str = Str::unset(),
+        /// Configuration of Brightmail's client library.
+        bmi_config_file: Str = Str::fixed("/opt/brightmail/etc/brightmail.cfg"),
+        /// Brightmail's client library.
+        bmi_library: Str = Str::fixed(crate::build_options::BRIGHTMAIL_LIBRARY),
         /// Template file for bounce wording.
         bounce_message_file: Str = Str::unset(),
         /// Additional sentence for the standard bounce.
@@ -204,6 +208,8 @@ options! {
         dns_trust_aa: Str = Str::unset(),
         /// Force EDNS0 on(1)/off(0); negative leaves alone.
         dns_use_edns0: Int = Int(-1),
+        /// DNSSEC validation of our own: `root`, a file of DNSKEY records, or empty for none.
+        dnssec_trust_anchors: Str = Str::fixed("root"),
         /// Clients offered the DSN extension.
         dsn_advertise_hosts: Str = Str::unset(),
         /// From: content for bounces and other generated notices.
@@ -524,6 +530,20 @@ options! {
         sqlite_dbfile: Str = Str::unset(),
         /// Wait for SQLite locks.
         sqlite_lock_timeout: Int = Int(5),
+        /// All of SRS in one: secret:maxage:hashlength:usetimestamp:usehash.
+        srs_config: Str = Str::unset(),
+        /// Characters of the hash in a rewritten sender.
+        srs_hashlength: Int = Int(6),
+        /// Fewest characters that are enough on the way back; -1: srs_hashlength.
+        srs_hashmin: Int = Int(-1),
+        /// Days for which a rewritten sender can be used.
+        srs_maxage: Int = Int(31),
+        /// Secrets of sender rewriting: the first signs, all verify.
+        srs_secrets: Str = Str::unset(),
+        /// Put a hash into rewritten senders.
+        srs_usehash: bool = true,
+        /// Put a time stamp into rewritten senders.
+        srs_usetimestamp: bool = true,
         /// Undefined ACL variable reference is an error.
         strict_acl_vars: bool = false,
         /// Accept and remove doubled angle brackets.

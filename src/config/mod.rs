@@ -143,6 +143,8 @@ pub struct Site {
     pub primary_hostname: BString,
     /// `qualify_domain`.
     pub qualify_domain: BString,
+    /// Made of `dnssec_trust_anchors`, where there is such a thing.
+    pub dns_validator: Option<std::sync::Arc<crate::dns::Validator>>,
     /// `qualify_recipient`.
     pub qualify_recipient: BString,
     /// The expanded `spool_directory`.

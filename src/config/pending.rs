@@ -4,48 +4,57 @@
 use bstr::ByteSlice;
 
 use super::options::OptionValue;
+use crate::build_options as build;
 
 /// Main options, in alphabetical order.
 static MAIN: &[&str] = &[
-    "acl_smtp_atrn",
     "daemon_modules_load",
     "debug_store",
     "disable_fsync",
     "gnutls_allow_auto_pkcs11",
     "gnutls_compat_mode",
-    "ldap_ca_cert_dir",
-    "ldap_ca_cert_file",
-    "ldap_cert_file",
-    "ldap_cert_key",
-    "ldap_cipher_suite",
-    "ldap_default_servers",
-    "ldap_require_cert",
-    "ldap_start_tls",
-    "ldap_version",
-    "mysql_servers",
     "notifier_socket",
     "oracle_servers",
     "panic_coredump",
-    "pgsql_servers",
 ];
+
+/// Options (or, with a `_` at the end, all that begin so) of parts that a build may leave out: then they are unknown.
+static OF_PARTS: &[(&str, bool)] = &[
+    ("bmi_", build::EXPERIMENTAL_BRIGHTMAIL),
+    ("dk_", build::EXPERIMENTAL_DOMAINKEYS),
+    ("dnssec_trust_anchors", build::SUPPORT_DNSSEC_VALIDATION),
+    ("srs", build::EXPERIMENTAL_SRS_ALT),
+    ("srs_", build::EXPERIMENTAL_SRS_ALT),
+    ("ldap_", build::LOOKUP_LDAP),
+    ("mysql_servers", build::LOOKUP_MYSQL),
+    ("pgsql_servers", build::LOOKUP_PGSQL),
+    ("translate_ip_address", build::SUPPORT_TRANSLATE_IP_ADDRESS),
+];
+
+/// Is it an option of a part that this build does not have?
+fn left_out(name: &str) -> bool {
+    OF_PARTS.iter().any(|(n, on)| !on && (*n == name || (n.ends_with('_') && name.starts_with(n))))
+}
 
 /// Options of drivers: driver kind (`router`, `transport`, `authenticator`), driver (or "" for generic ones), option.
 static DRIVER: &[(&str, &str, &str)] = &[("transport", "smtp", "gnutls_compat_mode")];
 
 /// Does the main option do what it is for?
 pub fn main_works(name: &str) -> bool {
-    !MAIN.contains(&name)
+    !(MAIN.contains(&name) || left_out(name))
 }
 
 /// The same for a driver's option.
 pub fn driver_works(kind: &str, driver: &str, name: &str) -> bool {
-    let unknown = name == "translate_ip_address" && !crate::build_options::SUPPORT_TRANSLATE_IP_ADDRESS;
     let pending = DRIVER.iter().any(|(k, d, n)| *k == kind && (*d == driver || d.is_empty()) && *n == name);
-    !(unknown || pending)
+    !(pending || left_out(name))
 }
 
 /// The message, if a main option was given a value that cannot be had.
 pub fn main(name: &str, value: Option<&dyn OptionValue>) -> Option<String> {
+    if left_out(name) {
+        return Some(format!("main option \"{name}\" unknown"));
+    }
     (!main_works(name) && !is_off(name, value)).then(|| format!("option \"{name}\" is not implemented"))
 }
 
@@ -54,7 +63,7 @@ pub fn driver(kind: &str, driver: &str, name: &str, value: Option<&dyn OptionVal
     if driver_works(kind, driver, name) {
         return None;
     }
-    if name == "translate_ip_address" {
+    if left_out(name) {
         return Some(format!("option \"{name}\" unknown"));
     }
     (!is_off(name, value)).then(|| format!("option \"{name}\" of the {driver} {kind} is not implemented"))

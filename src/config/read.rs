@@ -49,7 +49,7 @@ pub struct Failure {
 pub fn load(request: Request<'_>) -> Result<Loaded, Failure> {
     let mut config = Config::default();
     let ids = match site::build_user(request.run) {
-        Ok(ids) => ids,
+        Ok(ids) => ids.unwrap_or_default(),
         Err(text) => return Err(Failure { error: ConfigError::bare(text), log: Box::default() }),
     };
     (config.site.exim_uid, config.site.exim_gid) = ids;
@@ -69,6 +69,19 @@ fn read(config: &mut Config, request: Request<'_>, ids: (u32, u32), warnings: &m
     config.macro_uses = lines.macros.take_uses();
     config.macros = std::mem::take(&mut lines.macros).into_list();
     result
+}
+
+/// Reads a configuration from memory, for fuzzing.
+#[cfg(feature = "fuzzing")]
+pub(crate) fn from_text(
+    text: &[u8],
+    run: &Arc<Run>,
+    services: &dyn Fn(&Config, &Run) -> Services,
+) -> Result<Config, ConfigError> {
+    let mut config = Config::default();
+    let mut lines = Lines::new(b"/fuzz", text.to_vec(), Macros::new(Vec::new()));
+    sections(&mut config, &mut lines, run, services, &mut Vec::new())?;
+    Ok(config)
 }
 
 fn sections(

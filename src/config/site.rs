@@ -10,6 +10,7 @@ use super::options::{OptionSet as _, Str};
 use super::{Config, ids};
 use crate::build_options as build;
 use crate::context::{Context, Run, Services};
+use crate::dns::Validator;
 use crate::expand::{self, ExpandError, Template};
 use crate::log::{Settings, selectors, settings};
 use crate::tls_openssl::OpensslOptions;
@@ -18,23 +19,23 @@ use crate::tls_openssl::OpensslOptions;
 const MAX_LOCALHOST: u32 = 16;
 
 /// EXIM_USER and EXIM_GROUP of the build, as ids. A build whose user does not exist here runs as its caller, if the
-/// caller has no privilege that it could lose.
-pub fn build_user(run: &Run) -> Result<(u32, u32), String> {
+/// caller has no privilege that it could lose; `None`: it has, and the configuration must name the user (`exim_user`).
+pub fn build_user(run: &Run) -> Result<Option<(u32, u32)>, String> {
     let plain = |s: &'static str| s.strip_prefix("ref:").unwrap_or(s);
     let user = if build::EXIM_UID.is_empty() { plain(build::EXIM_USER) } else { build::EXIM_UID };
     let group = if build::EXIM_GID.is_empty() { plain(build::EXIM_GROUP) } else { build::EXIM_GID };
     let Some(found) = ids::user(user.as_bytes()) else {
         if run.real_uid != 0 && crate::sys::ids::geteuid() != 0 {
-            return Ok((run.real_uid, run.real_gid));
+            return Ok(Some((run.real_uid, run.real_gid)));
         }
-        return Err(format!("exim: the user \"{user}\" of the build (EXIM_USER) does not exist"));
+        return Ok(None);
     };
     if found.uid == 0 {
         return Err("exim: EXIM_USER must not be root".into());
     }
     let gid = if group.is_empty() { found.gid } else { ids::group(group.as_bytes()) };
     match gid {
-        Some(gid) => Ok((found.uid, gid)),
+        Some(gid) => Ok(Some((found.uid, gid))),
         None => Err(format!("exim: the group of the build's user \"{user}\" (EXIM_GROUP) does not exist")),
     }
 }
@@ -62,7 +63,7 @@ pub fn complete(
     services: &dyn Fn(&Config, &Run) -> Services,
     warnings: &mut Vec<String>,
 ) -> Result<(), ConfigError> {
-    users(config)?;
+    users(config, run)?;
     // A safety net that nobody can cut through: every address is tried at least once a day.
     config.main.retry_interval_max.0 = config.main.retry_interval_max.0.min(24 * 60 * 60);
     if config.main.mua_wrapper {
@@ -100,6 +101,7 @@ pub fn complete(
     logs(config, &path, &spool, warnings)?;
     lists_of_ids(config, &mut expander)?;
     openssl_options(config)?;
+    dns_validator(config)?;
     localhost_number(config, &mut expander)?;
     Ok(())
 }
@@ -117,7 +119,7 @@ fn wrap(config: &mut Config) {
 }
 
 /// exim_user and exim_group.
-fn users(config: &mut Config) -> Result<(), ConfigError> {
+fn users(config: &mut Config, run: &Run) -> Result<(), ConfigError> {
     let place = |config: &Config, name: &str| config.places.get(name).cloned().unwrap_or_default();
     if let Some(name) = config.main.exim_user.raw().filter(|n| !n.is_empty()) {
         let found = ids::need_user(name).map_err(|e| ConfigError::at(place(config, "exim_user"), e))?;
@@ -125,6 +127,11 @@ fn users(config: &mut Config) -> Result<(), ConfigError> {
         if let Some(gid) = found.gid {
             config.site.exim_gid = gid;
         }
+    } else if build_user(run).is_ok_and(|u| u.is_none()) {
+        let user = build::EXIM_USER;
+        return Err(ConfigError::bare(format!(
+            "the user \"{user}\" of the build (EXIM_USER) does not exist; exim_user may name another"
+        )));
     }
     if let Some(name) = config.main.exim_group.raw().filter(|n| !n.is_empty()) {
         config.site.exim_gid = ids::need_group(name).map_err(|e| ConfigError::at(place(config, "exim_group"), e))?;
@@ -245,6 +252,15 @@ fn openssl_options(config: &Config) -> Result<(), ConfigError> {
     }
     let place = config.places.get("openssl_options").cloned().unwrap_or_default();
     OpensslOptions::parse(&value.to_str_lossy()).map(drop).map_err(|e| ConfigError::at(place, e.to_string()))
+}
+
+/// The keys that DNSSEC begins with, in builds that validate.
+fn dns_validator(config: &mut Config) -> Result<(), ConfigError> {
+    let value = config.main.dnssec_trust_anchors.raw().unwrap_or_default().to_str_lossy();
+    let place = config.places.get("dnssec_trust_anchors").cloned().unwrap_or_default();
+    let made = Validator::from_option(&value).map_err(|e| ConfigError::at(place, format!("dnssec_trust_anchors: {e}")))?;
+    config.site.dns_validator = made.map(Arc::new);
+    Ok(())
 }
 
 /// never_users and the others of its kind.

@@ -95,6 +95,4 @@ pub struct AddressVars {
     pub warn_message_delay: Option<BString>,
     /// See above.
     pub warn_message_recipients: Option<BString>,
-    /// `$bounce_return_size_limit` comes from the configuration; `$srs_recipient`, `$prvscheck_...` are in Scratch.
-    pub atrn_host: Option<Text>,
 }

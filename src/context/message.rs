@@ -205,6 +205,8 @@ pub struct Message {
     pub fake_response_text: Option<Text>,
     /// `control = caseful_local_part`.
     pub caseful_local_part: bool,
+    /// `control = dk_verify`.
+    pub dk_verify: bool,
     /// `control = dkim_disable_verify`.
     pub dkim_disable_verify: bool,
     /// `control = dmarc_disable_verify`.

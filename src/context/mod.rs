@@ -58,8 +58,8 @@ impl Context {
         }
     }
 
-    /// A context without services that reach outside, for unit tests.
-    #[cfg(test)]
+    /// A context without services that reach outside, for unit tests and fuzzing.
+    #[cfg(any(test, feature = "fuzzing"))]
     pub fn for_tests(config: Arc<Config>, run: Arc<Run>) -> Self {
         let services = Services {
             log: Default::default(),

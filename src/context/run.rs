@@ -57,6 +57,8 @@ pub struct Run {
     pub exim_path: BString,
     /// This delivery was started by a queue runner (the condition `queue_running`).
     pub queue_running: bool,
+    /// Routing is done for ATRN.
+    pub odmr: Option<Arc<crate::odmr::Turn>>,
 }
 
 impl Run {

@@ -25,6 +25,8 @@ pub struct Scratch {
     pub prvscheck_result: Option<Text>,
     /// `$srs_recipient`.
     pub srs_recipient: Option<Text>,
+    /// `$srs_status`, `$srs_orig_sender`, `$srs_orig_recipient`, `$srs_db_address`, `$srs_db_key`.
+    pub srs: crate::routers::redirect::SrsFacts,
     /// `$ldap_dn`.
     pub ldap_dn: Option<Text>,
     /// `$dnslist_domain`, `_matched`, `_text`, `_value`.
@@ -104,6 +106,8 @@ pub struct AclVars {
     pub log_reject_target: Option<Option<crate::log::Which>>,
     /// What `control = wellknown` found for the client.
     pub wellknown_response: Option<Text>,
+    /// What `atrn_domains` has looked for.
+    pub atrn: Option<crate::odmr::Wanted>,
 }
 
 /// What a failed sender verification leaves for the answer and the log line.

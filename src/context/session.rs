@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use bstr::BString;
 
 use crate::text::Text;
+use crate::tls_openssl::{self, ChannelBinding};
 
 /// How a message arrives (`$received_protocol` is kept beside it).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -49,12 +50,39 @@ pub struct TlsFacts {
     pub our_cert: Option<BString>,
     /// The peer's certificate, PEM.
     pub peer_cert: Option<BString>,
-    /// Channel binding data, base64.
-    pub channel_binding: Option<BString>,
+    /// What an authenticator may bind to (SCRAM-...-PLUS).
+    pub channel_binding: Option<ChannelBinding>,
     /// TLS began with the connection.
     pub on_connect: bool,
     /// `TLS early banner` and ALPN agreed.
     pub alpn: bool,
+}
+
+impl TlsFacts {
+    /// From those of the TLS room, when a handshake has ended.
+    pub fn of(f: &tls_openssl::TlsFacts) -> Self {
+        let text = |s: &str| (!s.is_empty()).then(|| BString::from(s));
+        let pem = |c: &Option<tls_openssl::Cert>| c.as_ref().and_then(|c| c.pem().ok()).map(BString::from);
+        Self {
+            cipher: text(&f.cipher),
+            cipher_std: text(&f.cipher_std),
+            version: text(&f.version),
+            bits: f.bits,
+            certificate_verified: f.verified,
+            verification_configured: false,
+            dane_verified: f.dane,
+            tlsa_usage: u32::from(f.tlsa_usage),
+            peerdn: f.peer_dn.clone().map(Text::tainted),
+            sni: f.sni.clone().map(Text::tainted),
+            ocsp: f.ocsp.number(),
+            resumption: u32::from(f.resumption),
+            our_cert: pem(&f.our_cert),
+            peer_cert: pem(&f.peer_cert),
+            channel_binding: f.channel_binding.clone(),
+            on_connect: false,
+            alpn: f.alpn.is_some(),
+        }
+    }
 }
 
 /// State of the name of the sending host.

@@ -4,11 +4,11 @@ use std::collections::VecDeque;
 
 use bstr::{BString, ByteSlice};
 
-use super::generated;
 use super::post::{Stage, is_quiet};
 use super::report::Report;
 use super::state::Delivery;
 use super::template::Items;
+use super::{event, generated};
 use crate::context::Context;
 use crate::context::message::{DsnRet, notify};
 use crate::expand::{self, Template};
@@ -46,6 +46,9 @@ pub(super) fn send_all(ctx: &mut Context, d: &mut Delivery<'_>) {
 fn ignore(ctx: &mut Context, d: &mut Delivery<'_>, a: &Address, plain: bool) {
     if let Some(f) = &a.return_file {
         let _ = std::fs::remove_file(f.to_path_lossy());
+    }
+    if !event::failure_is_bounced(a) {
+        event::of_failure(ctx, a);
     }
     let mut line = with_parent(a);
     line.extend_from_slice(b": error ignored");

@@ -2,6 +2,7 @@
 //! expanded for its effects.
 
 use crate::context::Context;
+use crate::context::message::notify;
 use crate::expand::{self, ExpandError, Template};
 use crate::log::{self, Which};
 use crate::route::Address;
@@ -31,12 +32,13 @@ pub fn raise_event(ctx: &mut Context, action: Option<&Template>, name: &str, dat
     }
 }
 
-/// An event of an address: the transport's action, or the main one for addresses without a transport.
+/// An event of an address: its transport's action. Of an address without a transport only the failure is told, to the main one.
 pub(crate) fn of_address(ctx: &mut Context, addr: &Address, name: &str, data: &[u8], errno: i32) {
     let config = ctx.config.clone();
     let action = match &addr.transport {
-        Some(t) if name != "msg:fail:internal" => t.generic.event_action.get(),
-        _ => config.main.event_action.get(),
+        _ if name == "msg:fail:internal" => config.main.event_action.get(),
+        Some(t) => t.generic.event_action.get(),
+        None => return,
     };
     if action.is_none() {
         return;
@@ -58,6 +60,14 @@ pub(crate) fn of_address(ctx: &mut Context, addr: &Address, name: &str, data: &[
     raise_event(ctx, action, name, data, errno);
     ctx.session.tls_out = tls;
     ctx.address = saved;
+}
+
+/// Is the event of a failure raised at once, because a bounce will tell of it? That of an error that is ignored, or that the
+/// sender's NOTIFY does not want, is raised when it is given up. With NOTIFY=FAILURE and something else there is none, as in
+/// the reference.
+pub(crate) fn failure_is_bounced(addr: &Address) -> bool {
+    let to_nobody = addr.flags.ignore_error || addr.errors_to.as_ref().is_some_and(|e| e.is_empty());
+    !to_nobody && addr.dsn_flags & !notify::FAILURE == 0
 }
 
 /// The failure of an address, an event of its transport if it got that far.

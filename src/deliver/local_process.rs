@@ -262,7 +262,7 @@ impl Part<'_, '_> {
                     a.failure.message = Some(Text::clean(text.clone()));
                 }
             }
-            vec![DeliveryStatus::Defer; self.batch.len()]
+            vec![DeliveryStatus::Panic; self.batch.len()]
         })
     }
 

@@ -237,6 +237,7 @@ fn same(transport: &TransportInstance, a: &Address, b: &Address) -> bool {
             || (a.local_part == b.local_part && a.prefix == b.prefix && a.suffix == b.suffix))
         && (!depends(transport, "domain") || a.domain == b.domain)
         && a.errors_to == b.errors_to
+        && a.srs_sender == b.srs_sender
         && a.headers_add == b.headers_add
         && a.headers_remove == b.headers_remove
         && (a.uid, a.gid) == (b.uid, b.gid)

@@ -41,6 +41,8 @@ pub use write_body::copy_plain;
 use bstr::BString;
 
 use crate::context::Context;
+use crate::route::HostItem;
+use crate::text::Text;
 
 /// How a message is to be delivered.
 #[derive(Clone, Debug, Default)]
@@ -67,6 +69,8 @@ pub struct DeliverOptions {
     pub queue_smtp: bool,
     /// `-MC`: the message goes down a connection that is open.
     pub continued: Option<Continued>,
+    /// ATRN: only recipients in these domains; the others stay as they are.
+    pub domains: Option<Text>,
 }
 
 /// Messages routed to each host, counted over a queue run.
@@ -110,6 +114,8 @@ pub struct Continued {
     pub host: BString,
     /// Its address.
     pub address: BString,
+    /// Its port, where that matters (ATRN).
+    pub port: u16,
     /// How many messages have gone before, plus one.
     pub sequence: u32,
     /// What it was kept for.
@@ -128,6 +134,8 @@ pub enum Purpose {
     SameMessage,
     /// By a callout, for the message that it was about.
     AfterCallout,
+    /// By a customer's ATRN, for all messages of a queue run: the only connection there is.
+    Turned,
 }
 
 /// A connection to a server that is handed from one message to the next.
@@ -137,6 +145,21 @@ impl Continued {
     /// Takes the connection.
     pub fn take(&self) -> Option<Box<crate::smtp_out::Opened>> {
         self.connection.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take()
+    }
+    /// Puts it there.
+    pub fn put(&self, opened: crate::smtp_out::Opened) {
+        *self.connection.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(Box::new(opened));
+    }
+    /// Is it the reason for the delivery, so that nothing else is connected to? Not one that may as well be left alone.
+    pub fn is_the_reason(&self) -> bool {
+        matches!(self.purpose, Purpose::NextMessage | Purpose::Turned)
+    }
+    /// Does it go to this host? With ATRN any transport may use it.
+    pub fn goes_to(&self, transport: &BString, host: &HostItem) -> bool {
+        if self.purpose == Purpose::Turned {
+            return host.address_text == self.address && host.port == Some(self.port);
+        }
+        self.transport == *transport && host.name.eq_ignore_ascii_case(&self.host) && host.address_text == self.address
     }
     /// Was the server verified by DANE?
     pub fn uses_dane(&self) -> bool {
@@ -151,7 +174,7 @@ impl Continued {
 impl DeliverOptions {
     /// The connection for whose sake the delivery was started; not one that may just as well be left alone.
     pub fn continuing(&self) -> Option<&Continued> {
-        self.continued.as_ref().filter(|c| c.purpose == Purpose::NextMessage)
+        self.continued.as_ref().filter(|c| c.is_the_reason())
     }
 }
 
@@ -172,15 +195,20 @@ pub enum DeliverOutcome {
 pub fn deliver_message(ctx: &mut Context, id: &[u8], options: &DeliverOptions) -> DeliverOutcome {
     let mut kept = Vec::new();
     let outcome = deliver_one(ctx, id, options, &mut kept);
-    follow(ctx, &options.queue_name, kept);
+    follow(ctx, options, kept);
     outcome
 }
 
 /// Delivers messages that wait for a host that we are connected to.
-fn follow(ctx: &mut Context, queue_name: &BString, mut kept: Vec<remote::Kept>) {
+fn follow(ctx: &mut Context, asked: &DeliverOptions, mut kept: Vec<remote::Kept>) {
     while let Some(k) = kept.pop() {
-        let options =
-            DeliverOptions { queue_name: queue_name.clone(), continued: Some(k.continued), ..DeliverOptions::default() };
+        let options = DeliverOptions {
+            queue_name: asked.queue_name.clone(),
+            // Who asked for this message in spite of retry times gets the others over the same connection so, too.
+            force_retry: asked.force_retry,
+            continued: Some(k.continued),
+            ..DeliverOptions::default()
+        };
         if ctx.run.test_harness && !ctx.run.no_test_delays {
             crate::sys::time::sleep_ms(500);
         }

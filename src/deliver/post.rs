@@ -152,16 +152,11 @@ fn failure(ctx: &mut Context, d: &Delivery<'_>, addr: &Address, stage: Stage, qu
     let routing = stage == Stage::Router && addr.router.is_none();
     let noted = if routing { [b"routing failed for ", text.as_slice()].concat() } else { text.to_vec() };
     d.msglog(ctx, &noted);
-    // The routers' failures tell of themselves before the line is written, those of transports after it.
-    let internal = addr.transport.is_none();
-    if internal {
+    if event::failure_is_bounced(addr) {
         event::of_failure(ctx, addr);
     }
     if !quiet {
         log::write(ctx, None, Which::MAIN, &[b"** ", text.as_slice()].concat());
-    }
-    if !internal {
-        event::of_failure(ctx, addr);
     }
 }
 

@@ -8,7 +8,6 @@ use std::fs::File;
 
 use bstr::ByteSlice;
 
-use super::Purpose;
 use super::local::DeliveryStatus;
 use crate::context::Context;
 use crate::expand::Template;
@@ -74,7 +73,7 @@ impl Further {
 impl RemoteJob<'_> {
     /// The connection for whose sake the delivery was started; not one that may just as well be left alone.
     pub fn continuing(&self) -> Option<&super::Continued> {
-        self.continued.filter(|c| c.purpose == Purpose::NextMessage)
+        self.continued.filter(|c| c.is_the_reason())
     }
 }
 

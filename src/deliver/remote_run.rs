@@ -59,7 +59,9 @@ pub(super) fn deliver_all(ctx: &mut Context, d: &mut Delivery<'_>, fallback: boo
     sort_by_domain(ctx, d);
     let total = d.remote.len();
     let wrapper = ctx.config.main.mua_wrapper;
-    let limit = if wrapper { 1 } else { usize::try_from(ctx.config.main.remote_max_parallel.0).unwrap_or(1).max(1) };
+    // There is one connection with ATRN.
+    let turned = d.options.continued.as_ref().is_some_and(|c| c.purpose == Purpose::Turned);
+    let limit = if wrapper || turned { 1 } else { usize::try_from(ctx.config.main.remote_max_parallel.0).unwrap_or(1).max(1) };
     // Networking is no work for root.
     let site = ctx.config.site.clone();
     let guard = (crate::sys::ids::geteuid() == 0).then(|| EffectiveGuard::become_effective(site.exim_uid, site.exim_gid));
@@ -102,7 +104,14 @@ pub(super) fn deliver_all(ctx: &mut Context, d: &mut Delivery<'_>, fallback: boo
                         Err(_) => break,
                     }
                 }
-                let done = in_process(ctx, d, group, data, fallback, sequence);
+                let done = match turned {
+                    true => {
+                        let mut group = group;
+                        let statuses = wire::lost(&mut group.batch, "no delivery as another user over a connection of ATRN");
+                        Done { group, statuses, usec: 0, kept: None }
+                    }
+                    false => in_process(ctx, d, group, data, fallback, sequence),
+                };
                 finish_group(ctx, d, done, fallback);
                 continue;
             }
@@ -305,6 +314,7 @@ fn next_group(
             && a.transport.as_ref().is_some_and(|t| Arc::ptr_eq(t, &transport))
             && same_hosts(&a.hosts, &batch[0].hosts)
             && a.errors_to == batch[0].errors_to
+            && a.srs_sender == batch[0].srs_sender
             && a.headers_add == batch[0].headers_add
             && a.headers_remove == batch[0].headers_remove
             && (a.uid, a.gid) == (batch[0].uid, batch[0].gid);
@@ -366,6 +376,9 @@ fn next_group(
 
 /// Can the addresses go down the connection that is open?
 fn fits_connection(ctx: &mut Context, c: &super::Continued, transport: &TransportInstance, a: &Address, fallback: bool) -> bool {
+    if c.purpose == Purpose::Turned {
+        return a.hosts.iter().any(|h| c.goes_to(&transport.name, h));
+    }
     let Some(driver) = driver(transport).filter(|_| c.transport == transport.name) else { return false };
     // A transport that uses its own hosts does not look at those of the address.
     if (a.hosts.is_empty() || driver.overrides_hosts()) && !fallback {

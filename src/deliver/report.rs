@@ -63,7 +63,8 @@ impl Report {
         let b = self.boundary.clone();
         let host =
             if ctx.session.active_hostname.is_empty() { &ctx.config.site.primary_hostname } else { &ctx.session.active_hostname };
-        self.put(format!("--{b}\nContent-type: message/delivery-status\n\nReporting-MTA: dns; "));
+        let global = if ctx.message.smtputf8 { "global-" } else { "" };
+        self.put(format!("--{b}\nContent-type: message/{global}delivery-status\n\nReporting-MTA: dns; "));
         self.put(host);
         self.put("\n");
         if let Some(id) = &ctx.message.dsn_envid {
@@ -112,15 +113,14 @@ impl Report {
         self.put(format!("\n--{b}--\n"));
     }
 
-    /// `Action:`, recipients, `Status:`.
+    /// Recipients, `Action:`, `Status:`.
     pub(super) fn fields(&mut self, addr: &Address, action: &str, status: &str) {
-        self.put(format!("Action: {action}\n"));
         if let Some(o) = addr.original().dsn_orcpt.as_ref().or(addr.dsn_orcpt.as_ref()) {
             self.put("Original-Recipient: ");
             self.put(crate::parse::xtext::decode(o).unwrap_or_else(|| o.to_vec().into()));
             self.put("\n");
         }
-        self.put("Final-Recipient: rfc822;");
+        self.put(format!("Action: {action}\nFinal-Recipient: rfc822;"));
         self.put(&addr.original().address);
         self.put(format!("\nStatus: {status}\n"));
     }

@@ -73,6 +73,7 @@ fn prepare(ctx: &mut Context, d: &mut Delivery<'_>, mut a: Address, db: Option<&
     ctx.address.domain = Some(a.domain.clone());
     let config = ctx.config.clone();
     if !d.options.forced
+        && !d.options.force_retry
         && let Some(list) = config.main.hold_domains.get()
     {
         match matching::match_domain(ctx, &a.domain, list, None) {
@@ -96,13 +97,15 @@ fn prepare(ctx: &mut Context, d: &mut Delivery<'_>, mut a: Address, db: Option<&
     a.address_retry_key = [b"R:", a.local_part.as_bytes(), b"@", a.domain.as_bytes()].concat().into();
     let Some(db) = db else { return Some(a) };
     let found = retry::check::check_routing(ctx, db, &a.domain_retry_key, &a.address_retry_key, &a.domain);
-    let continued = d.options.continuing().is_some();
+    let continued = d.options.continuing().is_some_and(|c| c.purpose == super::Purpose::NextMessage);
     if continued && found.domain_exists {
         let text = "reusing SMTP connection skips previous routing defer";
         stop(ctx, d, a, errors::RETRY_ROUTE, text, Outcome::Defer, Stage::Router);
         return None;
     }
     if ((d.options.queue_running && !d.options.force_retry) || continued) && found.too_early {
+        // A delay warning tells of the last error.
+        a.failure.user_message = Some(Text::tainted(found.last_error.to_vec())).filter(|t| !t.is_empty());
         stop(ctx, d, a, errors::RETRY_ROUTE, "retry time not reached", Outcome::Defer, Stage::Router);
         return None;
     }
@@ -193,7 +196,7 @@ fn in_list(ctx: &mut Context, domain: &Text, list: &Template) -> Result<bool, ()
 /// Routes one address.
 fn route_one(ctx: &mut Context, d: &mut Delivery<'_>, a: &Address) -> RouteLists {
     let known = a.parent.as_ref().map(identity);
-    ctx.address.return_path = a.errors_to.clone().or_else(|| ctx.message.sender.clone());
+    ctx.address.return_path = a.return_path_before_transport(ctx);
     let mut lists = RouteLists::default();
     route::route_address(ctx, a.clone(), RoutePurpose::Deliver, &mut lists);
     let all = [&lists.local, &lists.remote, &lists.new, &lists.succeed, &lists.failed, &lists.deferred];
@@ -214,9 +217,9 @@ fn for_whole_domain(ctx: &Context, before: &Address, lists: &RouteLists) -> Opti
 
 /// An address with the routing of another one.
 fn like(routed: &Address, own: &Address) -> Address {
-    let Address { transport, router, hosts, fallback_hosts, errors_to, uid, gid, flags, .. } = routed.clone();
+    let Address { transport, router, hosts, fallback_hosts, errors_to, srs_sender, uid, gid, flags, .. } = routed.clone();
     let flags = AddressFlags { homonym: own.flags.homonym, ..flags };
-    Address { transport, router, hosts, fallback_hosts, errors_to, uid, gid, flags, ..own.clone() }
+    Address { transport, router, hosts, fallback_hosts, errors_to, srs_sender, uid, gid, flags, ..own.clone() }
 }
 
 /// Sorts what came of the routing of an address.

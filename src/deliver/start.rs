@@ -75,7 +75,8 @@ pub(super) fn open<'a>(ctx: &mut Context, id: &[u8], options: &'a DeliverOptions
     ctx.message.body = data.file().try_clone().ok().map(|f| BodySource::Open(Arc::new(f)));
     log::debuglog::resume(ctx);
     measure(ctx, data.body_size().unwrap_or(0));
-    debug!(ctx, V, "delivering {shown}");
+    let run = if options.queue_running { format!(" (queue run pid {})", std::process::id()) } else { String::new() };
+    debug!(ctx, V, "delivering {shown}{run}");
     let age = match ctx.run.fudged_queue_times.first() {
         Some(t) => *t,
         None => unix_time() - ctx.message.received_time.0,
@@ -101,7 +102,7 @@ pub(super) fn open<'a>(ctx: &mut Context, id: &[u8], options: &'a DeliverOptions
         let who = ctx.run.login.clone();
         main_log(ctx, None, &format!("cancelled by {who}"));
         d.msglog(ctx, format!("cancelled by {who}").as_bytes());
-        mode = Mode::Fail(Text::clean("delivery cancelled by administrator"));
+        mode = give_up(ctx, "delivery cancelled by administrator");
     }
     if i64::from(ctx.message.received_count) > ctx.config.main.received_headers_max.0 {
         mode = Mode::Loop;
@@ -193,7 +194,7 @@ fn thaw(ctx: &mut Context, d: &mut Delivery<'_>, mode: &mut Mode) -> bool {
     let o = d.options;
     if main.timeout_frozen_after.0 > 0 && d.message_age >= main.timeout_frozen_after.0 {
         main_log(ctx, None, "cancelled by timeout_frozen_after");
-        *mode = Mode::Fail(Text::clean("delivery cancelled; message timed out"));
+        *mode = give_up(ctx, "delivery cancelled; message timed out");
     } else if bounce && d.message_age >= main.ignore_bounce_errors_after.0 {
         main_log(ctx, None, "Unfrozen by errmsg timer");
     } else {
@@ -203,7 +204,7 @@ fn thaw(ctx: &mut Context, d: &mut Delivery<'_>, mode: &mut Mode) -> bool {
             main_log(ctx, Some(Selector::SkipDelivery), "Message is frozen");
             return false;
         }
-        if by_hand {
+        if by_hand || o.force_retry {
             ctx.message.manual_thaw = true;
             main_log(ctx, None, "Unfrozen by forced delivery");
         } else {
@@ -213,6 +214,14 @@ fn thaw(ctx: &mut Context, d: &mut Delivery<'_>, mode: &mut Mode) -> bool {
     ctx.message.frozen = false;
     d.update_spool = true;
     true
+}
+
+/// The message is given up: its sender is told, if it has one.
+fn give_up(ctx: &Context, text: &str) -> Mode {
+    match ctx.message.sender.as_deref() {
+        None | Some([]) => Mode::Ignore,
+        Some(_) => Mode::Fail(Text::clean(text)),
+    }
 }
 
 /// Makes an address of every recipient that is not done with.
@@ -232,10 +241,16 @@ pub(super) fn make_addresses(ctx: &mut Context, d: &mut Delivery<'_>, mode: &Mod
             a.onetime_parent = Some(p.address.clone());
         }
         set_unique(&mut a);
+        let elsewhere = |ctx: &mut Context, list: &Text| !crate::odmr::provider::is_for(ctx, &a.address, list);
+        if d.options.domains.as_ref().is_some_and(|list| elsewhere(ctx, list)) {
+            d.deferred.push_front(a);
+            continue;
+        }
         match mode {
             Mode::Deliver => d.new.push_back(a),
             Mode::Hold => d.deferred.push_front(a),
-            Mode::Ignore => d.done(ctx, &a),
+            // Not noted in -H: if something else keeps the message here, the next run looks at the recipient again.
+            Mode::Ignore => {}
             Mode::Fail(text) => {
                 a.failure.message = Some(text.clone());
                 a.failure.user_message = Some(text.clone());

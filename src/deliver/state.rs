@@ -131,6 +131,8 @@ impl<'a> Delivery<'a> {
             if let Some(name) = with_transport(addr) {
                 gone.insert(&name);
             }
+        } else if addr.parent.as_ref().is_some_and(|p| p.unique == addr.unique) {
+            // What an unseen router redirected. Its children are noted, and the copy that goes on has the same name.
         } else {
             gone.insert(&addr.unique);
         }

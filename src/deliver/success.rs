@@ -10,11 +10,14 @@ use crate::route::Address;
 /// Sends the report, if the sender wants it and somebody has to make it here.
 pub(super) fn send_if_wanted(ctx: &mut Context, d: &Delivery<'_>) {
     let lasthop = |a: &Address| a.flags.dsn_lasthop;
-    let wanted: Vec<&Address> = d
-        .succeeded
-        .iter()
-        .filter(|a| a.dsn_flags & notify::SUCCESS != 0 && (a.dsn_aware != Some(true) || lasthop(a)) && a.transport.is_some())
-        .collect();
+    let mut wanted: Vec<&Address> = Vec::new();
+    for a in &d.succeeded {
+        // The sender knows the address that he gave, and is told of it once.
+        let told = wanted.iter().any(|w| w.original().address == a.original().address);
+        if a.dsn_flags & notify::SUCCESS != 0 && (a.dsn_aware != Some(true) || lasthop(a)) && !told {
+            wanted.push(a);
+        }
+    }
     let sender = ctx.message.sender.clone().unwrap_or_default();
     if wanted.is_empty() || sender.is_empty() {
         return;
@@ -37,10 +40,9 @@ pub(super) fn send_if_wanted(ctx: &mut Context, d: &Delivery<'_>) {
             _ => "via non \"Remote SMTP\" router",
         };
         r.put("<");
-        r.put(&a.address);
+        r.put(&a.original().address);
         r.put(format!("> (relayed {how})\n\n"));
     }
-    r.put("\n");
     r.status_part(ctx);
     for a in &wanted {
         r.fields(a, "delivered", "2.0.0");

@@ -172,7 +172,7 @@ fn act_on(ctx: &mut Context, d: &mut Delivery<'_>, found: Filtered, user: User) 
             let mut line = BString::from("cancelled by system filter");
             if !log.is_empty() {
                 line.extend_from_slice(b": ");
-                line.extend_from_slice(log);
+                line.extend_from_slice(&escape::printing_with_tabs(log, ctx.config.site.log.topbit));
             }
             main(ctx, &line);
             let user = if user.is_empty() { Text::clean("delivery cancelled") } else { text.piece(user) };

@@ -37,7 +37,7 @@ pub fn deliver_several(base: &Context, wanted: &[Wanted], mut give_back: impl Fn
         deliver(base, party);
         let mut kept = Vec::new();
         carry_out(&mut ctx, d, &mut kept);
-        follow(&mut ctx, &w.options.queue_name, kept);
+        follow(&mut ctx, &w.options, kept);
         return false;
     }
     deliver(base, party);

@@ -26,12 +26,6 @@ const DOTS: (&[u8], &[u8]) = (b".", b"..");
 pub trait Output {
     /// Writes all of it.
     fn put(&mut self, bytes: &[u8]) -> io::Result<()>;
-    /// With [`WriteSpec::chunking`]: `size` bytes follow, `last` says that they are all that is left. SMTP sends its
-    /// BDAT command here.
-    fn chunk(&mut self, size: u64, last: bool) -> io::Result<()> {
-        let _ = (size, last);
-        Ok(())
-    }
 }
 
 /// A file or pipe.
@@ -95,15 +89,16 @@ pub struct WriteSpec<'a> {
     pub extra_headers: &'a [u8],
     /// At most so many bytes of the body; 0 is all.
     pub body_limit: u64,
-    /// Announce sizes by [`Output::chunk`].
-    pub chunking: bool,
     /// The command that the message goes through.
     pub filter: Option<Filter>,
-    /// Turn addresses in header lines into their ASCII form.
-    pub utf8_downconvert: bool,
 }
 
 impl<'a> WriteSpec<'a> {
+    /// What is changed at the beginning of lines.
+    fn checked(&self) -> Option<(&'a [u8], &'a [u8])> {
+        if self.dots { Some(DOTS) } else { self.check }
+    }
+
     /// What the generic options of a transport ask for.
     pub fn of_transport(transport: &'a TransportInstance, addresses: &'a [Address]) -> Self {
         let g = &transport.generic;
@@ -208,7 +203,32 @@ impl Prepared<'_> {
 
     /// Writes it.
     pub fn write(&self, spec: &WriteSpec<'_>, out: &mut dyn Output) -> Result<Written, WriteError> {
-        convert(spec, &self.header, &self.body(), out)
+        let mut written = self.write_header(spec, out)?;
+        let body = self.write_body(spec, out)?;
+        written.bytes += body.bytes;
+        written.lines += body.lines;
+        Ok(written)
+    }
+
+    /// Writes the header section and the empty line.
+    pub fn write_header(&self, spec: &WriteSpec<'_>, out: &mut dyn Output) -> Result<Written, WriteError> {
+        let escape = if spec.dots || spec.escape_headers { spec.checked() } else { None };
+        let mut c = Converter::new(out, spec.crlf, escape);
+        c.write(&self.header).map_err(WriteError::Output)?;
+        c.finish().map_err(WriteError::Output)?;
+        Ok(Written { bytes: c.bytes(), lines: c.lines() })
+    }
+
+    /// Writes the body, and the dot at the end.
+    pub fn write_body(&self, spec: &WriteSpec<'_>, out: &mut dyn Output) -> Result<Written, WriteError> {
+        write_body(spec, &self.body(), out)
+    }
+
+    /// The header as it will be written, and how many bytes the body will be.
+    pub fn parts(&self, spec: &WriteSpec<'_>) -> Result<(Vec<u8>, u64), WriteError> {
+        let mut header = Vec::with_capacity(self.header.len() + 256);
+        self.write_header(spec, &mut Seen(&mut |b| header.extend_from_slice(b)))?;
+        Ok((header, self.write_body(spec, &mut Count)?.bytes))
     }
 
     /// The header lines, each with its continuation lines and LF line ends. What a filter gave back is taken apart
@@ -298,15 +318,6 @@ impl<'a> Stuffed<'a> {
     }
 }
 
-/// Writes header and body with the changes that `spec` asks for.
-fn convert(spec: &WriteSpec<'_>, header: &[u8], body: &Body<'_>, out: &mut dyn Output) -> Result<Written, WriteError> {
-    if spec.chunking {
-        let size = produce(spec, header, body, &mut Count)?.bytes;
-        out.chunk(size, true).map_err(WriteError::Output)?;
-    }
-    produce(spec, header, body, out)
-}
-
 /// An output that only counts: the sum is the converter's.
 struct Count;
 
@@ -316,17 +327,9 @@ impl Output for Count {
     }
 }
 
-fn produce(spec: &WriteSpec<'_>, header: &[u8], body: &Body<'_>, out: &mut dyn Output) -> Result<Written, WriteError> {
-    let check = if spec.dots { Some(DOTS) } else { spec.check };
+fn write_body(spec: &WriteSpec<'_>, body: &Body<'_>, out: &mut dyn Output) -> Result<Written, WriteError> {
+    let check = spec.checked();
     let mut written = Written::default();
-    {
-        let escape = if spec.dots || spec.escape_headers { check } else { None };
-        let mut c = Converter::new(out, spec.crlf, escape);
-        c.write(header).map_err(WriteError::Output)?;
-        c.finish().map_err(WriteError::Output)?;
-        written.bytes += c.bytes();
-        written.lines += c.lines();
-    }
     if body.start != u64::MAX {
         let raw = if body.wireformat { spec.crlf && check.is_none() } else { !spec.crlf && check.is_none() };
         if raw && !spec.dots {

@@ -161,10 +161,10 @@ pub(super) fn note_problem(ctx: &Context, batch: &mut [Address], (errno, text, p
     }
 }
 
-/// The envelope sender of a delivery: the address's errors_to or the message's sender, or what the transport's
+/// The envelope sender of a delivery: the address's errors_to, its rewritten sender or the message's sender, or what the transport's
 /// `return_path` makes of it.
 pub(super) fn return_path(ctx: &mut Context, transport: &TransportInstance, addr: &Address) -> Result<Text, Problem> {
-    let plain = addr.errors_to.clone().or_else(|| ctx.message.sender.clone()).unwrap_or_default();
+    let plain = addr.return_path_before_transport(ctx).unwrap_or_default();
     ctx.address.return_path = Some(plain.clone());
     let Some(t) = transport.generic.return_path.get() else { return Ok(plain) };
     match expand::expand(ctx, t) {

@@ -9,6 +9,7 @@ use super::template::Items;
 use crate::context::Context;
 use crate::context::message::notify;
 use crate::expand;
+use crate::log::{self, Which};
 use crate::retry::errors;
 use crate::route::{Address, AddressKind};
 use crate::text::Text;
@@ -18,7 +19,7 @@ pub(super) fn send_if_due(ctx: &mut Context, d: &mut Delivery<'_>) {
     let sender = ctx.message.sender.clone().unwrap_or_default();
     let times = ctx.config.main.delay_warning.0.clone();
     let Some(first) = d.deferred.front() else { return };
-    let tried = d.deferred.iter().any(|a| a.failure.basic_errno > errors::HOST_IS_LOCAL);
+    let tried = d.deferred.iter().any(|a| a.failure.basic_errno > errors::RETRY_LOCAL);
     let wanted = first.dsn_flags == 0 || first.dsn_flags & notify::DELAY != 0;
     if d.options.first_phase || !tried || !wanted || sender.is_empty() || times.is_empty() || times[0] <= 0 {
         return;
@@ -78,7 +79,11 @@ fn allowed(ctx: &mut Context, d: &Delivery<'_>) -> bool {
     ctx.address.domain = if same { first.cloned() } else { None };
     let result = expand::expand_condition(ctx, t);
     ctx.address.domain = None;
-    matches!(result, Ok(true))
+    result.unwrap_or_else(|e| {
+        let text = format!("failed to expand condition \"{}\" for delay_warning option: {e}", t.raw().as_bstr());
+        log::write(ctx, None, Which::MAIN.and(Which::PANIC), text.as_bytes());
+        false
+    })
 }
 
 fn send(ctx: &mut Context, d: &Delivery<'_>, recipients: &Text, sender: &Text, show: i64) -> bool {

@@ -49,9 +49,6 @@ pub(super) fn assemble(ctx: &mut Context, spec: &WriteSpec<'_>) -> Result<Vec<u8
         }
     }
     add_line(&mut out, spec.extra_headers);
-    if spec.utf8_downconvert {
-        return Err(WriteError::Header("SMTPUTF8 header conversion is not implemented".into()));
-    }
     Ok(out)
 }
 

@@ -6,7 +6,8 @@
 //! by the caller; see [`Answer`]. In the test harness questions go to the program `fakens`
 //! ([`Settings::test`]).
 //!
-//! It never validates DNSSEC itself: it tells what the name server says (the AD bit).
+//! DNSSEC: it tells what the name server says (the AD bit), or, in builds that have [`validate`] and are told to, what it
+//! has validated itself.
 
 mod cache;
 pub mod dial;
@@ -19,6 +20,11 @@ mod resolver;
 mod servers;
 mod special;
 mod types;
+#[cfg(feature = "dnssec-validation")]
+mod validate;
+#[cfg(not(feature = "dnssec-validation"))]
+#[path = "no_validation.rs"]
+mod validate;
 mod wire;
 
 pub use crate::sys::net::Family;
@@ -27,3 +33,10 @@ pub use name::{reverse_labels, reverse_name};
 pub use resolver::{Query, Resolver, Settings, TestMode};
 pub use special::CsaAnswer;
 pub use types::{Answer, Outcome, RData, Record, RecordType};
+pub use validate::Validator;
+
+/// Reads a reply of a name server, for fuzzing: how many records it has.
+#[cfg(feature = "fuzzing")]
+pub(crate) fn count_records(wire: &[u8]) -> Option<usize> {
+    parse::parse(wire).map(|r| r.answers.len() + r.authority.len() + r.additional.len())
+}

@@ -23,6 +23,8 @@ pub(super) struct Reply {
     pub answers: Vec<Record>,
     pub authority: Vec<Record>,
     pub additional: Vec<Record>,
+    /// The message, where it is wanted as it came.
+    pub wire: Vec<u8>,
 }
 
 const CLASS_IN: u16 = 1;
@@ -31,11 +33,29 @@ const TYPE_OPT: u16 = 41;
 /// Reads a reply; `None` if not even the header and the questions make sense. Sections that end early
 /// give the records up to there.
 pub(super) fn parse(wire: &[u8]) -> Option<Reply> {
+    let raw = read(wire)?;
+    let records = |section: &[RawRecord<'_>]| section.iter().filter_map(|r| r.decode(&raw.decoder)).collect();
+    let [answers, authority, additional] = raw.sections.each_ref().map(|s| records(s));
+    Some(Reply { answers, authority, additional, ..raw.head })
+}
+
+/// A reply whose records are told apart, but not looked at.
+pub(super) struct RawReply<'a> {
+    /// All but the records.
+    pub head: Reply,
+    /// Answers, authority, additional; of class IN, without OPT.
+    pub sections: [Vec<RawRecord<'a>>; 3],
+    /// For names within the data.
+    pub decoder: BinDecoder<'a>,
+}
+
+/// The first half of [`parse`].
+pub(super) fn read(wire: &[u8]) -> Option<RawReply<'_>> {
     let mut d = BinDecoder::new(wire);
     let mut word = || d.read_u16().ok().map(|r| r.unverified());
     let (id, flags) = (word()?, word()?);
     let counts = [word()?, word()?, word()?, word()?];
-    let mut reply = Reply {
+    let mut head = Reply {
         id,
         response: flags & 0x8000 != 0,
         aa: flags & 0x0400 != 0,
@@ -48,38 +68,31 @@ pub(super) fn parse(wire: &[u8]) -> Option<Reply> {
         let name = Name::read(&mut d).ok()?;
         let qtype = d.read_u16().ok()?.unverified();
         let class = d.read_u16().ok()?.unverified();
-        reply.question.get_or_insert((name, qtype, class));
+        head.question.get_or_insert((name, qtype, class));
     }
-    for (count, section) in [(counts[1], 0), (counts[2], 1), (counts[3], 2)] {
-        for _ in 0..count {
-            let Some(raw) = RawRecord::read(&mut d, wire) else { return Some(reply) };
+    let mut sections = [Vec::new(), Vec::new(), Vec::new()];
+    'sections: for (section, count) in sections.iter_mut().zip(&counts[1..]) {
+        for _ in 0..*count {
+            let Some(raw) = RawRecord::read(&mut d, wire) else { break 'sections };
             if raw.rtype == TYPE_OPT {
-                reply.rcode |= ((raw.ttl >> 24) as u16) << 4;
-                continue;
-            }
-            if raw.class != CLASS_IN {
-                continue;
-            }
-            let Some(record) = raw.decode(&d) else { continue };
-            match section {
-                0 => reply.answers.push(record),
-                1 => reply.authority.push(record),
-                _ => reply.additional.push(record),
+                head.rcode |= ((raw.ttl >> 24) as u16) << 4;
+            } else if raw.class == CLASS_IN {
+                section.push(raw);
             }
         }
     }
-    Some(reply)
+    Some(RawReply { head, sections, decoder: d })
 }
 
 /// A record whose data is not looked at yet.
-struct RawRecord<'a> {
-    name: Name,
-    rtype: u16,
+pub(super) struct RawRecord<'a> {
+    pub name: Name,
+    pub rtype: u16,
     class: u16,
-    ttl: u32,
+    pub ttl: u32,
     /// Where the data begins in the message.
-    at: usize,
-    data: &'a [u8],
+    pub at: usize,
+    pub data: &'a [u8],
 }
 
 impl<'a> RawRecord<'a> {

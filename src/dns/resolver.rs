@@ -6,10 +6,12 @@ use super::name;
 use super::parse::Reply;
 use super::servers::Source;
 use super::types::{Answer, Outcome, RData, RecordType};
+use super::validate::Validator;
 use super::wire::{Asking, Failure, ask};
 use crate::sys::pcre::Regex;
 use bstr::{BString, ByteSlice};
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
@@ -37,6 +39,8 @@ pub struct Settings {
     pub cname_loops: u32,
     /// These servers instead of resolv.conf's.
     pub servers: Option<Vec<SocketAddr>>,
+    /// For questions with `dnssec`, instead of believing the servers.
+    pub validator: Option<Arc<Validator>>,
     /// In the test harness only.
     pub test: Option<TestMode>,
 }
@@ -243,10 +247,15 @@ impl Resolver {
             attempts: s.retry.filter(|n| *n > 0).unwrap_or(conf.attempts),
             edns: s.edns0.unwrap_or(conf.edns0),
             dnssec,
+            unvalidated: false,
             tcp_only: conf.use_tcp,
             first: if conf.rotate { self.turn.fetch_add(1, Ordering::Relaxed) } else { 0 },
         };
-        match ask(&wire_name, query.rtype, &how) {
+        let asked = match s.validator.as_ref().filter(|_| dnssec) {
+            Some(v) => v.ask(&wire_name, query.rtype, &how),
+            None => ask(&wire_name, query.rtype, &how),
+        };
+        match asked {
             Ok(reply) => {
                 let outcome = if reply.rcode != 0 {
                     Outcome::NoMatch

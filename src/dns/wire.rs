@@ -23,6 +23,8 @@ pub(super) struct Asking<'a> {
     pub edns: bool,
     /// Ask for DNSSEC: DO and AD bits.
     pub dnssec: bool,
+    /// Whatever the server thinks of it (CD bit); the reply is wanted as it came.
+    pub unvalidated: bool,
     pub tcp_only: bool,
     /// Begin with this one of the servers.
     pub first: usize,
@@ -55,8 +57,8 @@ pub(super) fn ask(name: &Name, rtype: RecordType, how: &Asking<'_>) -> Result<Re
         for i in 0..how.servers.len() {
             let Some(server) = how.servers.get((i + how.first) % how.servers.len()) else { continue };
             loop {
-                let (id, wire) = question(name, rtype, edns, how.dnssec).ok_or(Failure::Fail)?;
-                let Ok(reply) = exchange(*server, &wire, id, name, rtype, wait, how.tcp_only) else { break };
+                let (id, wire) = question(name, rtype, edns, how).ok_or(Failure::Fail)?;
+                let Ok(reply) = exchange(*server, &wire, id, name, rtype, wait, how) else { break };
                 match reply.rcode {
                     0 | NXDOMAIN => return Ok(reply),
                     FORMERR | NOTIMP | BADVERS if edns => edns = false,
@@ -78,19 +80,20 @@ pub(super) fn ask(name: &Name, rtype: RecordType, how: &Asking<'_>) -> Result<Re
     Err(last)
 }
 
-fn question(name: &Name, rtype: RecordType, edns: bool, dnssec: bool) -> Option<(u16, Vec<u8>)> {
+fn question(name: &Name, rtype: RecordType, edns: bool, how: &Asking<'_>) -> Option<(u16, Vec<u8>)> {
     let mut id = [0u8; 2];
     openssl::rand::rand_bytes(&mut id).ok()?;
     let id = u16::from_ne_bytes(id);
     let mut m = Message::new(id, MessageType::Query, OpCode::Query);
     m.metadata.recursion_desired = true;
-    m.metadata.authentic_data = dnssec; // RFC 6840, 5.7: "tell me AD"
+    m.metadata.authentic_data = how.dnssec; // RFC 6840, 5.7: "tell me AD"
+    m.metadata.checking_disabled = how.unvalidated;
     let mut q = Query::query(name.clone(), WireType::from(rtype.code()));
     q.set_query_class(DNSClass::IN);
     m.add_query(q);
     if edns {
         let mut e = Edns::new();
-        e.set_max_payload(PAYLOAD).set_dnssec_ok(dnssec);
+        e.set_max_payload(PAYLOAD).set_dnssec_ok(how.dnssec);
         m.set_edns(e);
     }
     Some((id, m.to_vec().ok()?))
@@ -110,11 +113,11 @@ fn exchange(
     name: &Name,
     rtype: RecordType,
     wait: Duration,
-    tcp_only: bool,
+    how: &Asking<'_>,
 ) -> io::Result<Reply> {
     let deadline = Instant::now() + wait;
-    if tcp_only {
-        return tcp(server, wire, id, name, rtype, deadline);
+    if how.tcp_only {
+        return tcp(server, wire, id, name, rtype, deadline, how);
     }
     let local: SocketAddr = if server.is_ipv4() { (Ipv4Addr::UNSPECIFIED, 0).into() } else { (Ipv6Addr::UNSPECIFIED, 0).into() };
     let socket = UdpSocket::bind(local)?;
@@ -128,12 +131,15 @@ fn exchange(
             Err(e) if e.kind() == io::ErrorKind::Interrupted => continue,
             Err(e) => return Err(e),
         };
-        let Some(reply) = buf.get(..n).and_then(parse) else { continue };
+        let Some(mut reply) = buf.get(..n).and_then(parse) else { continue };
         if !belongs(&reply, id, name, rtype) {
             continue;
         }
+        if how.unvalidated {
+            reply.wire = buf.get(..n).unwrap_or_default().to_vec();
+        }
         if reply.truncated {
-            return tcp(server, wire, id, name, rtype, Instant::now() + wait);
+            return tcp(server, wire, id, name, rtype, Instant::now() + wait, how);
         }
         return Ok(reply);
     }
@@ -144,7 +150,15 @@ fn left(deadline: Instant) -> io::Result<Duration> {
     if left.is_zero() { Err(io::ErrorKind::TimedOut.into()) } else { Ok(left) }
 }
 
-fn tcp(server: SocketAddr, wire: &[u8], id: u16, name: &Name, rtype: RecordType, deadline: Instant) -> io::Result<Reply> {
+fn tcp(
+    server: SocketAddr,
+    wire: &[u8],
+    id: u16,
+    name: &Name,
+    rtype: RecordType,
+    deadline: Instant,
+    how: &Asking<'_>,
+) -> io::Result<Reply> {
     let mut s = TcpStream::connect_timeout(&server, left(deadline)?)?;
     let length = u16::try_from(wire.len()).map_err(|_| io::ErrorKind::InvalidInput)?;
     let mut out = length.to_be_bytes().to_vec();
@@ -155,7 +169,11 @@ fn tcp(server: SocketAddr, wire: &[u8], id: u16, name: &Name, rtype: RecordType,
     read_full(&mut s, &mut length, deadline)?;
     let mut buf = vec![0; usize::from(u16::from_be_bytes(length))];
     read_full(&mut s, &mut buf, deadline)?;
-    parse(&buf).filter(|r| belongs(r, id, name, rtype)).ok_or_else(|| io::ErrorKind::InvalidData.into())
+    let mut reply = parse(&buf).filter(|r| belongs(r, id, name, rtype)).ok_or(io::ErrorKind::InvalidData)?;
+    if how.unvalidated {
+        reply.wire = buf;
+    }
+    Ok(reply)
 }
 
 /// read_exact under one deadline for all of it.
@@ -216,6 +234,7 @@ mod tests {
             attempts: 1,
             edns: true,
             dnssec: true,
+            unvalidated: false,
             tcp_only: false,
             first: 0,
         };
@@ -233,6 +252,7 @@ mod tests {
             attempts: 2,
             edns: false,
             dnssec: false,
+            unvalidated: false,
             tcp_only: false,
             first: 0,
         };

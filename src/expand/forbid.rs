@@ -18,7 +18,7 @@ pub const RUN: u32 = 32;
 /// `forbid_filter_dlfunc`
 pub const DLFUNC: u32 = 64;
 
-/// Is it forbidden now?
+/// Is it forbidden now? While fuzzing, everything is.
 pub fn has(ctx: &Context, what: u32) -> bool {
-    ctx.scratch.expand_forbid & what != 0
+    cfg!(feature = "fuzzing") || ctx.scratch.expand_forbid & what != 0
 }

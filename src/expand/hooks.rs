@@ -57,11 +57,15 @@ pub fn lookup_quote(kind: &[u8], option: Option<&[u8]>, text: Text) -> Result<Te
 }
 
 /// The conditions that match against lists. The answer is whether the subject is in the list, and what the item that matched
-/// gave; captures of the item become `$0`, `$1`...
+/// gave; captures of the item become `$0`, `$1`..., but not of an address, as the reference has it.
 pub fn match_list(ctx: &mut Context, subject: Subject<'_>, list: &Template) -> Result<Option<Option<Text>>, ExpandError> {
     let mut data = None;
-    let request = Request { subject, list: List::Expand(list), single: false, captures: true, label: None };
+    let captures = !matches!(subject, Subject::Address { .. });
+    let request = Request { subject, list: List::Expand(list), single: false, captures, label: None };
+    // What is known of a named list does not say what its items capture.
+    let known = ctx.services.lists.enter_address();
     let result = matching::test(ctx, &request, Some(&mut data));
+    ctx.services.lists.leave_address(known);
     answer(result, list).map(|yes| yes.then_some(data))
 }
 
@@ -129,8 +133,10 @@ pub fn pam(ctx: &mut Context, data: &Text) -> Result<bool, ExpandError> {
 
 /// `ldapauth{...}`
 pub fn ldapauth(ctx: &mut Context, query: &Text) -> Result<bool, ExpandError> {
-    let _ = (ctx, query);
-    failed("support for \"ldapauth\" not compiled")
+    if !crate::build_options::LOOKUP_LDAP {
+        return failed("support for \"ldapauth\" not compiled");
+    }
+    crate::lookups::ldap::authenticate(ctx, query).or_else(failed)
 }
 
 /// `$version_number`, unless `exim_version` replaces it.

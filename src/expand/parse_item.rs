@@ -194,7 +194,8 @@ impl Parser<'_> {
         }
         self.numbered(args, 1, name)?;
         let strings = match args.subs.first().and_then(Body::as_literal).map(<[u8]>::trim) {
-            Some(b"") => return Err("first argument of \"extract\" must not be empty".into()),
+            // An error, but only if it is evaluated.
+            Some(b"") => return self.extract_any(args),
             Some(key) if args.word.is_empty() && is_number(key) => 3,
             Some(_) => 2,
             // How many there are is known only when the first is evaluated.

@@ -16,21 +16,20 @@ const ENOUGH: usize = 256;
 pub fn recipients(ctx: &Context, reply: &ReplyInfo) -> Option<BString> {
     let mut rules = Rules::header(&ctx.config.main);
     let mut all = BString::default();
-    for name in ["to", "cc", "bcc"] {
-        let mut rest: &[u8] = reply.fields.get(name).map(|t| t.as_bytes()).unwrap_or_default();
-        while !rest.is_empty() {
-            let (one, tail) = rest.split_at(find_address_end(rest, false).min(rest.len()));
-            rest = tail.get(1..).unwrap_or_default();
-            let Ok(found) = extract_address(&mut rules, one) else { continue };
-            if all.len() >= ENOUGH {
-                all.extend_from_slice(b", ...");
-                return Some(all);
-            }
-            if !all.is_empty() {
-                all.push(b',');
-            }
-            all.extend_from_slice(&found.address);
+    // Copies go to others, too, but the delivery is called by those that it is to.
+    let mut rest: &[u8] = reply.fields.get("to").map(|t| t.as_bytes()).unwrap_or_default();
+    while !rest.is_empty() {
+        let (one, tail) = rest.split_at(find_address_end(rest, false).min(rest.len()));
+        rest = tail.get(1..).unwrap_or_default();
+        let Ok(found) = extract_address(&mut rules, one) else { continue };
+        if all.len() >= ENOUGH {
+            all.extend_from_slice(b", ...");
+            return Some(all);
         }
+        if !all.is_empty() {
+            all.push(b',');
+        }
+        all.extend_from_slice(&found.address);
     }
     Some(all).filter(|a| !a.is_empty())
 }

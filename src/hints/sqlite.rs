@@ -452,19 +452,14 @@ mod tests {
             }
         }
         assert_eq!(wait::list(&mut *db, b"host.ex").unwrap().len(), 120);
-        let (id, more) =
-            wait::take(
-                &mut *db,
-                b"host.ex",
-                |id| {
-                    if id.ends_with(b"000101-AB") { wait::Choice::Take } else { wait::Choice::Drop }
-                },
-            )
-            .unwrap()
-            .unwrap();
+        let (id, more) = wait::take(&mut *db, b"host.ex", b"".into(), |id| {
+            if id.ends_with(b"000101-AB") { wait::Choice::Take } else { wait::Choice::Drop }
+        })
+        .unwrap()
+        .unwrap();
         assert_eq!((id.as_bstr(), more), ("1abcde-000101-AB".into(), true));
         let mut left = 118; // 120 less the dropped one and the one taken
-        while let Some((_, more)) = wait::take(&mut *db, b"host.ex", |_| wait::Choice::Take).unwrap() {
+        while let Some((_, more)) = wait::take(&mut *db, b"host.ex", b"".into(), |_| wait::Choice::Take).unwrap() {
             left -= 1;
             assert_eq!(more, left > 0);
         }

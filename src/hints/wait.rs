@@ -67,9 +67,14 @@ pub enum Choice {
 }
 
 /// Looks for a message to send over an open connection. `choose` is asked for each id, the oldest of
-/// the newest record first; the list is written back without what was dropped or taken.
-/// Gives the id taken, and whether more are waiting.
-pub fn take(db: &mut dyn HintsDb, host: &[u8], mut choose: impl FnMut(&BStr) -> Choice) -> Result<Option<(BString, bool)>> {
+/// the newest record first; the list is written back without what was dropped or taken, and without `own`,
+/// the message in hand. Gives the id taken, and whether more are waiting.
+pub fn take(
+    db: &mut dyn HintsDb,
+    host: &[u8],
+    own: &BStr,
+    mut choose: impl FnMut(&BStr) -> Choice,
+) -> Result<Option<(BString, bool)>> {
     let host = host.to_ascii_lowercase();
     transaction(db, |db| {
         let Some(newest) = load(db, &host)? else { return Ok(None) };
@@ -85,6 +90,7 @@ pub fn take(db: &mut dyn HintsDb, host: &[u8], mut choose: impl FnMut(&BStr) -> 
         let mut changed = false;
         for mut ids in records {
             let before = ids.len();
+            ids.retain(|id| id != own);
             sift(&mut ids, &mut taken, &mut choose);
             changed |= ids.len() != before || ids.is_empty();
             if !ids.is_empty() {

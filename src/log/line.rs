@@ -9,6 +9,7 @@ use super::selectors::Selector;
 use super::{escape, selected, stamp};
 use crate::context::{Context, TlsFacts};
 use crate::route::{Address, AddressKind, HostItem};
+use crate::text::Text;
 
 /// A line being built: items joined by blanks.
 #[derive(Clone, Debug, Default)]
@@ -77,6 +78,8 @@ pub struct RemoteLog {
     pub chunking: bool,
     /// `DKIM=` domain[:selector].
     pub dkim: Option<BString>,
+    /// The addresses went out in their ASCII form: they are shown so.
+    pub ascii: bool,
     /// The answer to the end of the message.
     pub confirmation: Option<BString>,
     /// What the server said first, and to EHLO or HELO: for bounces with extra fields.
@@ -263,6 +266,9 @@ pub fn address(ctx: &Context, addr: &Address, delivered: bool) -> BString {
             out.extend_from_slice(&addr.domain);
         }
     }
+    if addr.remote_log.as_ref().is_some_and(|l| l.ascii) {
+        out = ascii_form(out);
+    }
     let top_address: &[u8] = addr.onetime_parent.as_ref().unwrap_or(top.map_or(&addr.address, |t| &t.address));
     let same = same_address(&out, top_address) && addr.onetime_parent.is_none() && (!all_parents || ancestors.is_empty());
     if (all_parents || special) && !ancestors.is_empty() {
@@ -283,6 +289,11 @@ pub fn address(ctx: &Context, addr: &Address, delivered: bool) -> BString {
         out.push(b'>');
     }
     out
+}
+
+/// An address in its ASCII form, if it has one.
+fn ascii_form(address: BString) -> BString {
+    crate::expand::operators::address_to_alabel(&address).map_or(address, BString::from)
 }
 
 /// The local part, with the affixes that a router took off only if the transport uses them (`rcpt_include_affixes`).
@@ -335,10 +346,21 @@ fn our_end(ctx: &Context, b: &mut LineBuilder, log: &RemoteLog) {
     }
 }
 
-/// `F=<sender>`, `Q=`, `P=<return path>`.
-fn envelope(ctx: &Context, b: &mut LineBuilder, return_path: Option<&[u8]>, always_sender: bool) {
+/// `F=<sender>`, `SRS=<rewritten sender>`, `Q=`, `P=<return path>`; with `ascii`, the sender as the host without SMTPUTF8 had it.
+fn envelope(
+    ctx: &Context,
+    b: &mut LineBuilder,
+    srs: Option<&Text>,
+    return_path: Option<&[u8]>,
+    always_sender: bool,
+    ascii: bool,
+) {
     if selected(ctx, Selector::SenderOnDelivery) || always_sender {
-        b.angle("F", ctx.message.sender.as_deref().unwrap_or_default());
+        let sender = BString::from(ctx.message.sender.as_deref().unwrap_or_default());
+        b.angle("F", &if ascii { ascii_form(sender) } else { sender });
+    }
+    if let Some(sender) = srs {
+        b.angle("SRS", sender);
     }
     if !ctx.message.queue_name.is_empty() {
         b.field("Q", &ctx.message.queue_name);
@@ -402,7 +424,8 @@ fn delivery_line(ctx: &Context, mut b: LineBuilder, addr: &Address, d: &Delivere
         }
         None => address(ctx, addr, is_local),
     });
-    envelope(ctx, &mut b, d.return_path, what.is_some());
+    let ascii = addr.remote_log.as_ref().is_some_and(|l| l.ascii);
+    envelope(ctx, &mut b, addr.srs_sender.as_ref(), d.return_path, what.is_some(), ascii);
     if let Some(what) = what {
         b.item(what.as_bytes());
     }
@@ -470,7 +493,7 @@ fn delivery_line(ctx: &Context, mut b: LineBuilder, addr: &Address, d: &Delivere
 pub fn failure(ctx: &Context, addr: &Address, return_path: Option<&[u8]>, deliver_time: Option<u64>) -> BString {
     let mut b = LineBuilder::default();
     b.item(&address(ctx, addr, false));
-    envelope(ctx, &mut b, return_path, false);
+    envelope(ctx, &mut b, None, return_path, false, false);
     router_and_transport(&mut b, addr);
     let log = addr.remote_log.as_deref().cloned().unwrap_or_default();
     if let Some(h) = addr.host_used.as_deref() {

@@ -86,7 +86,11 @@ pub trait Driver: Sync {
     fn taint(&self) -> Taint {
         Taint::Clean
     }
-    /// False while it is only a name that gives an error.
+    /// False if the build leaves it out (or nobody has written it): it is only a name that gives an error.
+    fn built_in(&self) -> bool {
+        true
+    }
+    /// Can what it needs at run time be had? `-bV` names it only then.
     fn available(&self) -> bool {
         true
     }

@@ -187,7 +187,8 @@ impl Run<'_> {
         let driver = self.spec.driver();
         let mut handle = match self.ctx.services.lookups.take(&handle_key) {
             Some(h) => h,
-            None => driver.open(self.ctx, self.file).map_err(LookupError::Open)?,
+            None if driver.built_in() => driver.open(self.ctx, self.file).map_err(LookupError::Open)?,
+            None => return Err(LookupError::Open(format!("lookup type \"{}\" is not implemented", driver.name()))),
         };
         let answer = handle.find(self.ctx, &Ask { file: self.file, key, options: &self.options });
         let max = usize::try_from(self.ctx.config.main.lookup_open_max.0).unwrap_or(25);

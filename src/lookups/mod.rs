@@ -11,15 +11,19 @@ mod dnsdb;
 mod driver;
 mod dsearch;
 mod find;
-mod json;
+pub(crate) mod json;
+pub mod ldap;
 mod lmdb;
 mod lsearch;
+mod mysql;
 mod nmh;
 mod passwd;
+mod pgsql;
 mod psl;
 mod quote;
 pub mod readsock;
 mod redis;
+mod server_list;
 mod servers;
 mod spec;
 mod spf;
@@ -46,12 +50,12 @@ pub static TYPES: &[&dyn Driver] = &[
     &dsearch::Dsearch,
     &lsearch::IPLSEARCH,
     &json::Json,
-    &servers::LDAP,
-    &servers::LDAPDN,
-    &servers::LDAPM,
+    &ldap::Ldap::One,
+    &ldap::Ldap::Name,
+    &ldap::Ldap::Many,
     &lmdb::Lmdb,
     &lsearch::LSEARCH,
-    &servers::MYSQL,
+    &mysql::Mysql,
     &servers::NIS,
     &servers::NIS0,
     &servers::NISPLUS,
@@ -59,7 +63,7 @@ pub static TYPES: &[&dyn Driver] = &[
     &lsearch::NWILDLSEARCH,
     &servers::ORACLE,
     &passwd::Passwd,
-    &servers::PGSQL,
+    &pgsql::Pgsql,
     &psl::PSL,
     &readsock::Readsock,
     &redis::Redis,
@@ -85,7 +89,7 @@ pub fn type_index(name: &[u8]) -> Option<u8> {
 
 /// The names of the types that work, for `-bV`.
 pub fn available() -> Vec<&'static str> {
-    TYPES.iter().filter(|d| d.available()).map(|d| d.name()).collect()
+    TYPES.iter().filter(|d| d.built_in() && d.available()).map(|d| d.name()).collect()
 }
 
 /// `${quote_<type>:text}`, or `${quote_<type>_<option>:text}`. `None` if the type does not know the option.

@@ -24,15 +24,10 @@ fn plain(f: fn(&[u8]) -> Vec<u8>, text: &[u8], option: Option<&[u8]>) -> Option<
 }
 
 missing! {
-    LDAP "ldap" Query Some(quote::ldap);
-    LDAPDN "ldapdn" Query Some(quote::ldap);
-    LDAPM "ldapm" Query Some(quote::ldap);
-    MYSQL "mysql" Query Some(|t, o| plain(quote::mysql, t, o));
     NIS "nis" Key None;
     NIS0 "nis0" Key None;
     NISPLUS "nisplus" Query Some(|t, o| plain(quote::nisplus, t, o));
     ORACLE "oracle" Query Some(|t, o| plain(quote::oracle, t, o));
-    PGSQL "pgsql" Query Some(|t, o| plain(quote::pgsql, t, o));
     WHOSON "whoson" Query None;
 }
 
@@ -49,7 +44,7 @@ impl Driver for Missing {
     fn quote(&self, text: &[u8], option: Option<&[u8]>) -> Option<Option<Vec<u8>>> {
         self.quote.map(|q| q(text, option))
     }
-    fn available(&self) -> bool {
+    fn built_in(&self) -> bool {
         false
     }
 }

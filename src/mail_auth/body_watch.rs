@@ -2,6 +2,8 @@
 //!
 //! Fed by `receive::body` on the way to the spool, and by signing from the spool file.
 
+use bstr::ByteSlice;
+
 use super::canon::{BodyHash, Canon};
 use super::key::Hash;
 
@@ -47,6 +49,12 @@ impl BodyWatch {
         self.hashes.len() - 1
     }
 
+    /// Asks for one hash of a header section, which is here in canonical form, and the body (DomainKeys).
+    pub fn want_after(&mut self, canon: Canon, hash: Hash, header: &[u8]) -> usize {
+        self.hashes.push(BodyHash::after(canon, hash, header));
+        self.hashes.len() - 1
+    }
+
     /// Takes a piece.
     pub fn feed(&mut self, data: &[u8]) {
         if self.long_line {
@@ -71,13 +79,14 @@ impl BodyWatch {
     }
 
     fn lines(&mut self, data: &[u8]) {
-        let mut lines = data.split(|c| *c == b'\n');
-        self.line += lines.next().map_or(0, <[u8]>::len);
-        self.long_line |= self.line >= LONG_LINE;
-        for l in lines {
-            self.line = l.len();
-            self.long_line |= self.line >= LONG_LINE;
+        let mut rest = data;
+        while let Some(end) = rest.find_byte(b'\n') {
+            self.long_line |= self.line + end >= LONG_LINE;
+            self.line = 0;
+            rest = &rest[end + 1..];
         }
+        self.line += rest.len();
+        self.long_line |= self.line >= LONG_LINE;
         for h in &mut self.hashes {
             h.feed(data);
         }

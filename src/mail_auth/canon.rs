@@ -1,4 +1,4 @@
-//! Canonical forms of header lines and bodies (RFC 6376 3.4), for DKIM and ARC.
+//! Canonical forms of header lines and bodies (RFC 6376 3.4, RFC 4870 3.4), for DKIM, ARC and DomainKeys.
 //!
 //! Bodies are never held: [`BodyHash`] takes them in pieces of any size. Header lines come as they stand in the spool,
 //! with LF line ends.
@@ -16,6 +16,8 @@ pub enum Canon {
     Simple,
     /// White space does not matter.
     Relaxed,
+    /// There is no white space (DomainKeys).
+    NoFws,
 }
 
 impl Canon {
@@ -24,10 +26,11 @@ impl Canon {
         match self {
             Canon::Simple => "simple",
             Canon::Relaxed => "relaxed",
+            Canon::NoFws => "nofws",
         }
     }
 
-    /// By that name.
+    /// By that name, of those that DKIM has.
     pub fn from_name(name: &[u8]) -> Option<Canon> {
         [Canon::Simple, Canon::Relaxed].into_iter().find(|c| c.name().as_bytes().eq_ignore_ascii_case(name))
     }
@@ -39,6 +42,7 @@ impl Canon {
         let mut out = match self {
             Canon::Simple => line.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n"),
             Canon::Relaxed => relaxed_header(line),
+            Canon::NoFws => line.iter().copied().filter(|c| !is_white(*c)).collect(),
         };
         if ended {
             out.extend_from_slice(b"\r\n");
@@ -82,6 +86,8 @@ pub struct BodyHash {
     line_ends: u64,
     /// White space that counts only if something follows in its line.
     gap: bool,
+    /// Something other than the body was hashed before it.
+    after: bool,
     buffer: Vec<u8>,
 }
 
@@ -95,36 +101,78 @@ impl BodyHash {
     /// Nothing fed yet.
     pub fn new(canon: Canon, hash: Hash, limit: Option<u64>) -> Self {
         let hasher = Hasher::new(hash.digest()).ok();
-        BodyHash { canon, limit, hash, hasher, length: 0, line_ends: 0, gap: false, buffer: Vec::with_capacity(4096) }
+        BodyHash {
+            canon,
+            limit,
+            hash,
+            hasher,
+            length: 0,
+            line_ends: 0,
+            gap: false,
+            after: false,
+            buffer: Vec::with_capacity(4096),
+        }
+    }
+
+    /// A hash that begins with a header section in canonical form, to be fed with the body below it.
+    pub fn after(canon: Canon, hash: Hash, header: &[u8]) -> Self {
+        let mut h = BodyHash::new(canon, hash, None);
+        h.after = true;
+        h.put(header.strip_suffix(b"\r\n").unwrap_or(header));
+        // The last line's end, and the empty line: they count only if the body has something.
+        h.line_ends = 2;
+        h
     }
 
     /// Is it this one's hash?
     pub fn is(&self, canon: Canon, hash: Hash, limit: Option<u64>) -> bool {
-        (self.canon, self.hash, self.limit) == (canon, hash, limit)
+        !self.after && (self.canon, self.hash, self.limit) == (canon, hash, limit)
     }
 
     /// Takes a piece, with LF line ends.
-    pub fn feed(&mut self, mut data: &[u8]) {
+    pub fn feed(&mut self, data: &[u8]) {
+        match self.canon {
+            Canon::Simple => self.feed_lines(data),
+            Canon::Relaxed => self.feed_words(data, |c| matches!(c, b' ' | b'\t'), true),
+            Canon::NoFws => self.feed_words(data, |c| matches!(c, b' ' | b'\t' | b'\r'), false),
+        }
+    }
+
+    fn feed_lines(&mut self, mut data: &[u8]) {
         while let Some(first) = data.first() {
-            match first {
-                b'\n' => {
-                    self.line_ends += 1;
-                    self.gap = false;
-                    data = &data[1..];
-                }
-                b' ' | b'\t' if self.canon == Canon::Relaxed => {
-                    self.gap = true;
-                    data = &data[1..];
-                }
-                _ => {
-                    let end = match self.canon {
-                        Canon::Simple => data.find_byte(b'\n'),
-                        Canon::Relaxed => data.find_byteset(b"\n \t"),
-                    };
-                    let (run, rest) = data.split_at(end.unwrap_or(data.len()));
+            if *first == b'\n' {
+                self.line_ends += 1;
+                data = &data[1..];
+                continue;
+            }
+            let (line, rest) = data.split_at(data.find_byte(b'\n').unwrap_or(data.len()));
+            self.held();
+            self.put(line);
+            data = rest;
+        }
+    }
+
+    /// Words are short: byte by byte is faster than looking for their ends. `gaps`: white space counts as one blank.
+    #[inline]
+    fn feed_words(&mut self, data: &[u8], white: impl Fn(u8) -> bool, gaps: bool) {
+        for &c in data {
+            if c == b'\n' {
+                self.line_ends += 1;
+                self.gap = false;
+            } else if white(c) {
+                self.gap = gaps;
+            } else {
+                if self.gap || self.line_ends > 0 {
                     self.held();
-                    self.put(run);
-                    data = rest;
+                }
+                if self.limit.is_some() {
+                    self.put(&[c]);
+                    continue;
+                }
+                self.length += 1;
+                self.buffer.push(c);
+                if self.buffer.len() >= 4096 {
+                    self.flush();
                 }
             }
         }
@@ -209,6 +257,20 @@ mod tests {
         is(Canon::Relaxed, b"\n\na", b"\r\n\r\na\r\n");
         is(Canon::Simple, b"a\n \n", b"a\r\n \r\n");
         is(Canon::Simple, b"a\rb\r\n", b"a\rb\r\r\n");
+    }
+
+    #[test]
+    fn header_and_body() {
+        let hash = |canon: Canon, body: &[u8]| {
+            let mut h = BodyHash::after(canon, Hash::Sha1, b"A: b\r\n");
+            h.feed(body);
+            h.finish().unwrap().0
+        };
+        let is = |form: &[u8]| openssl::sha::sha1(form).to_vec();
+        assert_eq!(hash(Canon::Simple, b""), is(b"A: b\r\n"));
+        assert_eq!(hash(Canon::Simple, b"\n\n"), is(b"A: b\r\n"));
+        assert_eq!(hash(Canon::Simple, b"\nx \n\n"), is(b"A: b\r\n\r\n\r\nx \r\n"));
+        assert_eq!(hash(Canon::NoFws, b" \nx y\t\rz\n \n"), is(b"A: b\r\n\r\n\r\nxyz\r\n"));
     }
 
     #[test]

@@ -4,8 +4,10 @@
 use bstr::{BString, ByteSlice};
 use openssl::error::ErrorStack;
 use openssl::hash::MessageDigest;
+use openssl::md::{Md, MdRef};
 use openssl::pkey::{Id, PKey, Private, Public};
-use openssl::rsa::Rsa;
+use openssl::pkey_ctx::PkeyCtx;
+use openssl::rsa::{Padding, Rsa};
 use openssl::sign::{Signer, Verifier};
 
 use super::tags::{self, Tags};
@@ -35,6 +37,15 @@ impl Hash {
     /// By that name.
     pub fn from_name(name: &[u8]) -> Option<Hash> {
         [Hash::Sha1, Hash::Sha256, Hash::Sha512].into_iter().find(|h| h.name().as_bytes().eq_ignore_ascii_case(name))
+    }
+
+    /// The same for signatures of digests.
+    fn md(self) -> &'static MdRef {
+        match self {
+            Hash::Sha1 => Md::sha1(),
+            Hash::Sha256 => Md::sha256(),
+            Hash::Sha512 => Md::sha512(),
+        }
     }
 
     /// For OpenSSL.
@@ -185,6 +196,17 @@ impl PublicKey {
         }
     }
 
+    /// Is that the signature of data with this digest? Of RSA keys only.
+    pub fn verify_digest(&self, hash: Hash, digest: &[u8], signature: &[u8]) -> bool {
+        let result = PkeyCtx::new(&self.key).and_then(|mut c| {
+            c.verify_init()?;
+            c.set_rsa_padding(Padding::PKCS1)?;
+            c.set_signature_md(hash.md())?;
+            c.verify(digest, signature)
+        });
+        self.kind == KeyKind::Rsa && result.unwrap_or(false)
+    }
+
     /// Is that the signature of these data?
     pub fn verify(&self, hash: Hash, data: &[u8], signature: &[u8]) -> bool {
         let result = match self.kind {
@@ -220,6 +242,19 @@ impl PrivateKey {
     /// Its kind.
     pub fn kind(&self) -> KeyKind {
         self.kind
+    }
+
+    /// Signs data of which there is only the digest. With RSA keys only.
+    pub fn sign_digest(&self, hash: Hash, digest: &[u8]) -> Result<Vec<u8>, String> {
+        let result = PkeyCtx::new(&self.key).and_then(|mut c| {
+            let mut out = Vec::new();
+            c.sign_init()?;
+            c.set_rsa_padding(Padding::PKCS1)?;
+            c.set_signature_md(hash.md())?;
+            c.sign_to_vec(digest, &mut out)?;
+            Ok(out)
+        });
+        result.map_err(|e| first_error(&e))
     }
 
     /// Signs data.

@@ -1,4 +1,4 @@
-//! SPF, DKIM, DMARC, ARC: who vouches for a message.
+//! SPF, DKIM, DMARC, ARC, DomainKeys, SRS: who vouches for a message.
 //!
 //! `receive` calls [`begin_message`], [`MessageAuth::arriving`], [`message_received`] and [`arrival_fields`]; ACL
 //! conditions, expansions and the smtp transport call the files of the mechanism that they are about. Keys, canonical
@@ -9,8 +9,12 @@ mod body_watch;
 mod canon;
 pub mod dkim;
 pub mod dmarc;
+pub mod domainkeys;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod key;
 pub mod spf;
+pub mod srs;
 mod tags;
 pub mod variables;
 
@@ -34,6 +38,10 @@ pub struct MessageAuth {
     pub dkim: dkim::acl::State,
     /// The ARC sets, and what `verify = arc` found of them.
     pub arc: arc::Facts,
+    /// What DomainKeys says, if it was to be asked.
+    pub domainkeys: Option<Box<domainkeys::Facts>>,
+    /// `$dk_domain` and `$dk_selector` while a message is signed.
+    pub dk_signing: Option<(Text, Text)>,
     /// What DMARC says, once it was asked.
     pub dmarc: Option<Box<dmarc::Facts>>,
     /// What SPF says of the sender, once it was asked.
@@ -47,6 +55,7 @@ pub struct Arriving {
     pub watch: BodyWatch,
     dkim: dkim::verify::Incoming,
     arc: Option<Box<arc::Incoming>>,
+    domainkeys: Option<Box<domainkeys::verify::Incoming>>,
 }
 
 /// The header section of an SMTP message is there, as it came: what of the body is to be looked at?
@@ -55,19 +64,24 @@ pub fn begin_message(ctx: &mut Context, lines: &[BString]) {
     let mut watch = BodyWatch::default();
     let arc = arc::begin(lines, &mut watch);
     let disabled = ctx.message.dkim_disable_verify;
-    if disabled && arc.is_none() {
+    let domainkeys = ctx.message.dk_verify.then(|| Box::new(domainkeys::verify::begin(ctx, lines, &mut watch)));
+    if disabled && arc.is_none() && domainkeys.is_none() {
         return;
     }
     let dkim = if disabled { Default::default() } else { dkim::verify::begin(ctx, lines, &mut watch) };
-    ctx.message.auth.arriving = Some(Box::new(Arriving { watch, dkim, arc }));
+    ctx.message.auth.arriving = Some(Box::new(Arriving { watch, dkim, arc, domainkeys }));
 }
 
 /// A whole SMTP message has been read: signatures are judged, acl_smtp_dkim runs.
 pub fn message_received(ctx: &mut Context) -> Result<(), AclResult> {
     let Some(arriving) = ctx.message.auth.arriving.take() else { return Ok(()) };
-    let Arriving { watch, dkim, arc } = *arriving;
+    let Arriving { watch, dkim, arc, domainkeys } = *arriving;
     ctx.message.auth.arc.incoming = arc;
-    let Some(bodies) = watch.finish() else {
+    let bodies = watch.finish();
+    if let Some(incoming) = domainkeys {
+        ctx.message.auth.domainkeys = Some(Box::new(domainkeys::verify::finish(ctx, *incoming, bodies.as_deref())));
+    }
+    let Some(bodies) = bodies else {
         for line in
             ["DKIM: validation error: LONG_LINE", "DKIM: Error during validation, disabling signature verification: LONG_LINE"]
         {
@@ -91,11 +105,16 @@ pub fn sign(
     let mut watch = BodyWatch::default();
     let plan = dkim::sign::plan(ctx, options, &mut watch)?;
     let arc_plan = arc::sign::plan(ctx, options, &mut watch);
-    if plan.is_empty() && arc_plan.is_none() {
+    if plan.is_empty() && arc_plan.is_none() && !domainkeys::sign::wanted(options) {
         return Ok(BString::default());
     }
     let used = BString::from(bstr::join(":", &plan.used));
-    let read = message.header_lines().and_then(|lines| {
+    let lines = message.header_lines();
+    let dk_plan = match &lines {
+        Ok(lines) if domainkeys::sign::wanted(options) => domainkeys::sign::plan(ctx, options, lines, &mut watch)?,
+        _ => None,
+    };
+    let read = lines.and_then(|lines| {
         message.each_body(dots, &mut |block| watch.feed(block))?;
         Ok((lines, watch.finish()))
     });
@@ -112,9 +131,20 @@ pub fn sign(
             if arc_plan.is_some() {
                 arc::sign::no_body_hash(ctx);
             }
+            if dk_plan.is_some() {
+                domainkeys::sign::failed(ctx, options, &line)?;
+            }
             dkim::sign::failed(ctx, options, line)?;
             return Ok(used);
         }
+    };
+    let text = match dk_plan.map(|plan| plan.sign(ctx, &bodies)) {
+        Some(Ok(line)) => [line.replace(b"\r\n", b"\n"), text].concat(),
+        Some(Err(why)) => {
+            domainkeys::sign::failed(ctx, options, &why)?;
+            text
+        }
+        None => text,
     };
     message.add_first(&text);
     if let Some(plan) = arc_plan {
@@ -162,6 +192,7 @@ pub fn auth_results(ctx: &mut Context) -> Vec<Text> {
     let auth = &ctx.message.auth;
     let mut parts: Vec<Text> = auth.spf.as_deref().map(spf::auth_results).into_iter().collect();
     parts.extend(dkim::auth_results(&auth.dkim.judged));
+    parts.extend(auth.domainkeys.as_deref().map(domainkeys::auth_results));
     parts.extend(auth.dmarc.as_deref().map(dmarc::auth_results));
     parts.extend(auth.arc.chain.as_deref().map(|c| arc::auth_results(ctx, c)));
     parts

@@ -1,4 +1,4 @@
-//! `$arc_...`, `$dkim_...`, `$dmarc_...`, `$spf_...`: expansion variables of this room.
+//! `$arc_...`, `$dk_...`, `$dkim_...`, `$dmarc_...`, `$spf_...`: expansion variables of this room.
 
 use crate::context::Context;
 use crate::expand::variables::{VarDef, v};
@@ -35,6 +35,18 @@ fn spf(c: &Context, f: impl FnOnce(&super::spf::Facts) -> Text) -> Option<Text> 
     c.message.auth.spf.as_deref().map(f)
 }
 
+fn domainkeys(c: &Context, f: impl FnOnce(&super::domainkeys::Facts) -> Text) -> Option<Text> {
+    c.message.auth.domainkeys.as_deref().map(f)
+}
+
+fn dk_sender(c: &Context, f: impl FnOnce(&super::domainkeys::Sender) -> Text) -> Option<Text> {
+    c.message.auth.domainkeys.as_deref()?.sender.as_ref().map(f)
+}
+
+fn digit(on: bool) -> Text {
+    Text::clean(if on { "1" } else { "0" })
+}
+
 fn chain(c: &Context, f: impl FnOnce(&super::arc::Chain) -> Text) -> Option<Text> {
     c.message.auth.arc.chain.as_deref().map(f)
 }
@@ -53,6 +65,17 @@ pub static VARIABLES: &[VarDef] = &[
     v("arc_oldest_pass", |c| Some(Text::clean(c.message.auth.arc.chain.as_deref().map_or(0, |a| a.oldest_pass).to_string()))),
     v("arc_state", |c| chain(c, |a| Text::clean(a.state.name()))),
     v("arc_state_reason", |c| chain(c, |a| Text::clean(a.reason.clone()))),
+    v("dk_domain", |c| c.message.auth.dk_signing.as_ref().map(|(domain, _)| domain.clone())),
+    v("dk_is_signed", |c| domainkeys(c, |f| digit(f.signed))),
+    v("dk_result", |c| domainkeys(c, |f| Text::clean(f.result))),
+    v("dk_selector", |c| c.message.auth.dk_signing.as_ref().map(|(_, selector)| selector.clone())),
+    v("dk_sender", |c| dk_sender(c, |s| s.address.clone())),
+    v("dk_sender_domain", |c| dk_sender(c, |s| s.domain.clone())),
+    v("dk_sender_local_part", |c| dk_sender(c, |s| s.local_part.clone())),
+    v("dk_sender_source", |c| domainkeys(c, |f| Text::clean(f.sender.as_ref().map_or("0", |s| s.source.name())))),
+    v("dk_signsall", |c| domainkeys(c, |f| digit(f.signs_all))),
+    v("dk_status", |c| domainkeys(c, |f| Text::clean(f.status.name()))),
+    v("dk_testing", |c| domainkeys(c, |f| digit(f.testing))),
     v("dkim_algo", |c| signed(c, |s| s.algorithm.name().into_bytes())),
     v("dkim_bodylength", |c| number(c, |s| s.body_length, NEVER)),
     v("dkim_canon_body", |c| signed(c, |s| s.canon_body.name().into())),

@@ -51,6 +51,13 @@ impl<'a> AddressTest<'a> {
     }
 
     pub fn test(&mut self, ctx: &mut Context, item: &Text) -> Answer {
+        let at = self.subject.rfind_byte(b'@');
+        if at.is_none() && !self.subject.is_empty() {
+            let text =
+                format!("no @ found in the subject of an address list match: subject=\"{}\" pattern=\"{item}\"", self.subject);
+            log::write(ctx, None, Which::MAIN.and(Which::PANIC), text.as_bytes());
+            return Answer::No;
+        }
         let mut first = 0;
         if self.captures {
             ctx.scratch.numeric = vec![Some(self.original.clone())];
@@ -68,14 +75,8 @@ impl<'a> AddressTest<'a> {
             }
             return string::check(ctx, &self.subject, item, self.wanted(false), None);
         }
-        if self.subject.is_empty() {
+        let Some(at) = at else {
             return if item.is_empty() { Answer::Yes(None) } else { Answer::No };
-        }
-        let Some(at) = self.subject.rfind_byte(b'@') else {
-            let text =
-                format!("no @ found in the subject of an address list match: subject=\"{}\" pattern=\"{item}\"", self.subject);
-            log::write(ctx, None, Which::MAIN.and(Which::PANIC), text.as_bytes());
-            return Answer::No;
         };
         let local = self.subject.piece(self.subject.get(..at).unwrap_or_default());
         let domain = self.subject.piece(self.subject.get(at + 1..).unwrap_or_default());

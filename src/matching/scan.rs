@@ -179,6 +179,8 @@ impl Scan<'_> {
         let level = ctx.scratch.debug_level;
         ctx.scratch.debug_level += 1;
         let mut scanning = Scanning { heading, unknown: Unknown::default(), positive: true };
+        // What items that did not match have set is forgotten again.
+        let numeric = ctx.scratch.numeric.clone();
         let all: Vec<Text> = match single {
             true => vec![list.clone()],
             false => items(list).map(|i| list.piece(Vec::from(i))).collect(),
@@ -211,6 +213,7 @@ impl Scan<'_> {
             }
         }
         ctx.scratch.debug_level = level;
+        ctx.scratch.numeric = numeric;
         let word = if scanning.positive { "no" } else { "yes" };
         log::hdebug!(ctx, LISTS, "{} in {heading}? {word} (end of list)", self.name);
         if scanning.positive { Match::No } else { Match::Yes }

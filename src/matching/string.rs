@@ -52,7 +52,9 @@ impl<'a> StringTest<'a> {
     pub fn test(&mut self, ctx: &mut Context, item: &Text) -> Answer {
         let mut first = self.first;
         let captures = self.captures.then_some(&mut first);
-        check(ctx, &self.subject, item, self.wanted, captures)
+        // Regular expressions and their captures have the letters as they came.
+        let subject = if item.starts_with(b"^") { self.original } else { &self.subject };
+        check(ctx, subject, item, self.wanted, captures)
     }
 }
 

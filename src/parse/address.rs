@@ -47,6 +47,13 @@ impl Rules {
         Rules { allow_group: true, ..Rules::new(main) }
     }
 
+    /// The same, domains in UTF-8 allowed: a message that is handed in locally needs no SMTPUTF8 for them.
+    #[must_use]
+    pub fn with_utf8(mut self) -> Self {
+        self.allow_utf8_domains = true;
+        self
+    }
+
     /// The same, `<>` allowed.
     #[must_use]
     pub fn with_null(mut self) -> Self {

@@ -2,7 +2,7 @@
 //!
 //! Every change is made with the message locked, and written to -H before it is reported.
 
-use bstr::{BString, ByteSlice};
+use bstr::{BStr, BString, ByteSlice};
 
 use super::caller;
 use crate::context::{Context, Recipient};
@@ -34,8 +34,8 @@ pub enum Action {
     MarkAllDelivered,
     /// `-Mmd address ...`
     MarkDelivered(Vec<BString>),
-    /// `-Mes address`
-    EditSender(BString),
+    /// `-Mes address`: there must be one.
+    EditSender(Vec<BString>),
     /// `-MG queue`
     Move(BString),
 }
@@ -63,7 +63,7 @@ pub fn act(ctx: &mut Context, queue_name: &[u8], id: &[u8], action: &Action) -> 
         _ => match change(ctx, queue_name, id, action) {
             Ok(done) => done,
             Err(e) => {
-                println!("{}", refusal(id, &e));
+                println!("{}", refusal(ctx, id, &e));
                 false
             }
         },
@@ -75,11 +75,15 @@ fn deliver(ctx: &mut Context, queue_name: &[u8], id: &[u8], options: DeliverOpti
     true
 }
 
-fn refusal(id: &[u8], e: &SpoolError) -> String {
+/// What people are told of a message that nothing can be done to. One that is not there is noted in the log, too.
+pub(super) fn refusal(ctx: &Context, id: &[u8], e: &SpoolError) -> String {
     let id = id.as_bstr();
     match e {
         SpoolError::Locked => format!("Message {id} is locked by another process"),
-        SpoolError::NotFound => format!("Spool file for {id} not found"),
+        SpoolError::NotFound => {
+            log::write(ctx, None, Which::MAIN, format!("Spool file {id}-D not found").as_bytes());
+            format!("Spool data file for {id} does not exist")
+        }
         SpoolError::Io(_, e) => format!("Failed to open spool file for message {id}: {}", crate::sys::error_text(e)),
         other => format!("Message {id}: {other}"),
     }
@@ -116,7 +120,6 @@ fn change(ctx: &mut Context, queue_name: &[u8], id: &[u8], action: &Action) -> R
         return Ok(true);
     }
     let place = loaded?;
-    let mut done = true;
     match action {
         Action::Freeze => {
             if ctx.message.frozen {
@@ -140,60 +143,51 @@ fn change(ctx: &mut Context, queue_name: &[u8], id: &[u8], action: &Action) -> R
             tell(ctx, &format!("Message {shown} is no longer frozen"), "unfrozen");
         }
         Action::MarkAllDelivered => {
-            for r in ctx.message.recipients.clone() {
-                ctx.message.nonrecipients.insert(&r.address);
-            }
-            spool::write_header(ctx, &place)?;
-            println!("Message {shown} has been modified");
-            log::write(ctx, None, Which::MAIN, format!("all recipients marked delivered by {}", caller(ctx)).as_bytes());
+            let all: Vec<_> = ctx.message.recipients.iter().map(|r| r.address.to_vec().into()).collect();
+            mark_delivered(ctx, &place, &all)?;
         }
         Action::MarkDelivered(addresses) => {
-            for a in addresses {
-                let full = qualified(ctx, a);
-                if ctx.message.recipients.iter().any(|r| r.address.as_bytes() == full.as_slice()) {
-                    ctx.message.nonrecipients.insert(&full);
-                    log::write(
-                        ctx,
-                        None,
-                        Which::MAIN,
-                        format!("address <{full}> marked delivered by {}", caller(ctx)).as_bytes(),
-                    );
-                } else {
-                    println!("- no recipients match \"{full}\"\nRecipient addresses are case-sensitive");
-                    done = false;
-                }
+            let known = |a: &BString| ctx.message.recipients.iter().any(|r| r.address.as_bytes() == a.as_slice());
+            let what = "marking as delivered";
+            if addresses.is_empty() {
+                return Ok(mistake(shown, what, " no address given"));
             }
-            spool::write_header(ctx, &place)?;
-            println!("Message {shown} has been modified");
+            if let Some(a) = addresses.iter().find(|a| !known(a)) {
+                return Ok(mistake(shown, what, &format!("\n  {a} is not a recipient: message not updated")));
+            }
+            mark_delivered(ctx, &place, addresses)?;
         }
         Action::AddRecipients(addresses) => {
+            let what = "adding recipient";
+            if addresses.is_empty() {
+                return Ok(mistake(shown, what, " no address given"));
+            }
+            let mut good = Vec::new();
             for a in addresses {
-                match parse::extract_address(&mut parse::Rules::new(&ctx.config.main), a) {
-                    Ok(found) if !found.address.is_empty() => {
-                        let full = qualified(ctx, &found.address);
-                        ctx.message.recipients.push(Recipient::new(Text::tainted(full.clone())));
-                        log::write(ctx, None, Which::MAIN, format!("recipient {full} added by {}", caller(ctx)).as_bytes());
-                    }
-                    Ok(_) => done = false,
-                    Err(e) => {
-                        println!("- bad recipient address {a}: {e}");
-                        done = false;
-                    }
+                match full_address(ctx, a) {
+                    Ok(found) => good.push(found),
+                    Err(text) => return Ok(mistake(shown, what, &text)),
                 }
+            }
+            for full in good {
+                ctx.message.recipients.push(Recipient::new(Text::tainted(full.clone())));
+                log::write(ctx, None, Which::MAIN, format!("recipient <{full}> added by {}", caller(ctx)).as_bytes());
             }
             spool::write_header(ctx, &place)?;
             println!("Message {shown} has been modified");
         }
-        Action::EditSender(sender) => {
-            let new = if sender == "<>" || sender.is_empty() {
-                BString::default()
-            } else {
-                match parse::extract_address(&mut parse::Rules::new(&ctx.config.main), sender) {
-                    Ok(found) => qualified(ctx, &found.address),
-                    Err(e) => {
-                        println!("- bad sender address {sender}: {e}");
-                        return Ok(false);
-                    }
+        Action::EditSender(addresses) => {
+            let what = "editing sender";
+            let new = match addresses.as_slice() {
+                [] => return Ok(mistake(shown, what, " no address given")),
+                [null] if null == "<>" || null.is_empty() => BString::default(),
+                [one] => match full_address(ctx, one) {
+                    Ok(found) => found,
+                    Err(text) => return Ok(mistake(shown, what, &text)),
+                },
+                _ => {
+                    println!("Message {shown} - only one sender address can be specified");
+                    return Ok(false);
                 }
             };
             ctx.message.sender = Some(Text::tainted(new.clone()));
@@ -218,7 +212,7 @@ fn change(ctx: &mut Context, queue_name: &[u8], id: &[u8], action: &Action) -> R
         Action::Deliver | Action::DeliverConditionally | Action::GiveUp | Action::Remove => {}
     }
     drop(data);
-    Ok(done)
+    Ok(true)
 }
 
 /// Events of a message that is being removed: of each recipient that is left, and of the message.
@@ -234,14 +228,30 @@ fn tell_events(ctx: &mut Context) {
     event::of_message(ctx, "msg:complete");
 }
 
-fn qualified(ctx: &Context, address: &[u8]) -> BString {
-    if address.contains(&b'@') {
-        return address.into();
+/// Says what is wrong with an order; nothing has been changed.
+fn mistake(shown: &BStr, what: &str, text: &str) -> bool {
+    println!("Message {shown} - error while {what}:{text}");
+    false
+}
+
+/// A whole address. Messages that are on the queue are not given domains.
+fn full_address(ctx: &Context, text: &BString) -> Result<BString, String> {
+    let bad = |why: &str| format!("\n  bad address {text}: {why}");
+    match parse::extract_address(&mut parse::Rules::new(&ctx.config.main), text) {
+        Ok(found) if found.address.contains(&b'@') => Ok(found.address.to_vec().into()),
+        Ok(_) => Err(bad("domain missing")),
+        Err(e) => Err(bad(&e)),
     }
-    let mut full = BString::from(address);
-    full.push(b'@');
-    full.extend_from_slice(&ctx.config.site.qualify_recipient);
-    full
+}
+
+fn mark_delivered(ctx: &mut Context, place: &spool::Place, addresses: &[BString]) -> Result<(), SpoolError> {
+    for a in addresses {
+        ctx.message.nonrecipients.insert(a);
+        log::write(ctx, None, Which::MAIN, format!("address <{a}> marked delivered by {}", caller(ctx)).as_bytes());
+    }
+    spool::write_header(ctx, place)?;
+    println!("Message {} has been modified", ctx.message.id);
+    Ok(())
 }
 
 /// Links the files into the other queue, the one that makes the message exist last; then removes them here, that one first.

@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use bstr::{BString, ByteSlice};
 
 use crate::context::Context;
-use crate::deliver::{DeliverOptions, Tally, deliver_message};
+use crate::deliver::{Continued, DeliverOptions, Tally, deliver_message};
 use crate::log::{self, Selector, Which};
 use crate::spool;
 use crate::sys::pcre::{Options, Regex};
@@ -34,13 +34,17 @@ pub struct RunOptions {
     pub recipient: Option<(BString, bool)>,
     /// `-S`
     pub sender: Option<(BString, bool)>,
+    /// ATRN: only for these domains, a list.
+    pub domains: Option<Text>,
+    /// ATRN: down this connection and no other.
+    pub connection: Option<Continued>,
 }
 
 impl RunOptions {
     /// Is there nothing but perhaps the name of a queue?
     pub fn is_plain(&self) -> bool {
         let any = self.two_stage || self.first_only || self.force || self.force_frozen || self.local_only;
-        !(any || self.start_id.is_some() || self.recipient.is_some() || self.sender.is_some())
+        !(any || self.start_id.is_some() || self.recipient.is_some() || self.sender.is_some() || self.domains.is_some())
     }
 
     /// As it is shown in log lines: ` -qqff -Rr`.
@@ -65,6 +69,10 @@ impl RunOptions {
             if let Some((text, regex)) = pattern {
                 out.push_str(&format!(" -{letter}{} {text}", if *regex { "r" } else { "" }));
             }
+        }
+        if let Some(list) = &self.domains {
+            let items: Vec<String> = crate::parse::list::items(list).map(|i| i.to_str_lossy().into_owned()).collect();
+            out.push_str(&format!(" -Rr @({})", items.join("|")));
         }
         out
     }
@@ -105,8 +113,10 @@ pub fn run(ctx: &mut Context, options: &RunOptions) -> i32 {
         }
     };
     let named = if options.queue_name.is_empty() { String::new() } else { format!(" '{}'", options.queue_name) };
-    let detail = format!("{named} queue run: pid={}{}", std::process::id(), options.flags());
-    log::write(ctx, Some(Selector::QueueRun), Which::MAIN, format!("Start{detail}").as_bytes());
+    // With ATRN it is a session's thread that runs the queue.
+    let detail = format!("{named} queue run: pid={}{}", crate::sys::process::thread_id(), options.flags());
+    let odmr = if options.domains.is_some() { " ODMR" } else { "" };
+    log::write(ctx, Some(Selector::QueueRun), Which::MAIN, format!("Start{odmr}{detail}").as_bytes());
     let phases: &[bool] = if options.two_stage { &[true, false] } else { &[false] };
     let mut ramp = (options.two_stage && ctx.config.main.queue_fast_ramp).then(Ramp::default);
     // The first message that -R or -S finds is tried whatever its retry times are.
@@ -213,11 +223,17 @@ fn selected(ctx: &mut Context, options: &RunOptions) -> Result<Vec<BString>, spo
 
 /// Do `-R`, `-S` and `i` let the message through?
 fn wanted(ctx: &mut Context, options: &RunOptions, id: &[u8], recipient: Option<&Pattern>, sender: Option<&Pattern>) -> bool {
-    if recipient.is_none() && sender.is_none() && !options.first_only {
+    if recipient.is_none() && sender.is_none() && !options.first_only && options.domains.is_none() {
         return true;
     }
     if super::load(ctx, &options.queue_name, id).is_err() {
         return false;
+    }
+    if let Some(list) = &options.domains {
+        let m = &ctx.message;
+        let waiting: Vec<Text> =
+            m.recipients.iter().filter(|r| !m.nonrecipients.contains(&r.address)).map(|r| r.address.clone()).collect();
+        return waiting.iter().any(|r| crate::odmr::provider::is_for(ctx, r, list));
     }
     let m = &ctx.message;
     let empty = Text::new();
@@ -232,12 +248,14 @@ fn attempt(ctx: &mut Context, options: &RunOptions, id: &[u8], tally: Option<Tal
     let mut own = Context::new(ctx.config.clone(), std::sync::Arc::new(run), ctx.services.clone());
     let deliver = DeliverOptions {
         queue_name: options.queue_name.clone(),
-        force_retry: options.force || options.force_frozen || forced,
+        force_retry: options.force || options.force_frozen || options.connection.is_some() || forced,
         force_thaw: options.force_frozen,
         queue_running: true,
         first_phase,
         tally,
         local_only: options.local_only,
+        domains: options.domains.clone(),
+        continued: options.connection.clone(),
         ..DeliverOptions::default()
     };
     let result = catch_unwind(AssertUnwindSafe(|| deliver_message(&mut own, id, &deliver)));

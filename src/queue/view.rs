@@ -25,17 +25,21 @@ pub fn view(ctx: &mut Context, queue_name: &[u8], id: &[u8], what: What) -> i32 
     match try_view(ctx, queue_name, id, what) {
         Ok(()) => 0,
         Err(e) => {
+            if what == What::Copy && matches!(e, SpoolError::NotFound) {
+                println!("{}", super::actions::refusal(ctx, id, &e));
+                return 1;
+            }
             let text = match &e {
                 SpoolError::NotFound => "No such file or directory".to_string(),
                 SpoolError::Io(_, e) => crate::sys::error_text(e),
                 other => other.to_string(),
             };
-            let which = match what {
-                What::Header => "-H",
-                What::Body | What::Copy => "-D",
-                What::Log => " log",
+            let (kind, which) = match what {
+                What::Header => ("input", "-H"),
+                What::Body | What::Copy => ("input", "-D"),
+                What::Log => ("msglog", ""),
             };
-            println!("Failed to open spool file for message {}{which}: {text}", bstr::BStr::new(id));
+            println!("Failed to open {kind} file for {}{which}: {text}", bstr::BStr::new(id));
             1
         }
     }

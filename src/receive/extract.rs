@@ -41,7 +41,7 @@ pub fn recipients(ctx: &mut Context, resent: bool, max: i64) -> Result<Vec<Bad>,
         if h.kind == HeaderKind::Bcc {
             h.kind = HeaderKind::Old;
         }
-        let mut rules = parse::Rules::header(&config.main);
+        let mut rules = parse::Rules::header(&config.main).with_utf8();
         let mut rest = text.get(text.find_byte(b':').map_or(0, |at| at + 1)..).unwrap_or_default().trim_ascii_start();
         while !rest.is_empty() {
             let end = parse::find_address_end(rest, false);
@@ -58,6 +58,7 @@ pub fn recipients(ctx: &mut Context, resent: bool, max: i64) -> Result<Vec<Bad>,
                         a = super::rewriting::qualify(ctx, &a, true);
                     }
                     if !ctx.message.nonrecipients.contains(&a) && !found.address.is_empty() {
+                        ctx.message.smtputf8 |= !found.address.is_ascii();
                         ctx.message.recipients.push(Recipient::new(Text::tainted(found.address)));
                     }
                 }

@@ -119,14 +119,17 @@ fn take_arguments(ctx: &mut Context, submission: &Submission, input: &mut Input<
                 eprintln!("exim: too many recipients");
                 return Err(1);
             }
-            let found = parse::extract_address(&mut parse::Rules::new(&ctx.config.main), piece);
+            let found = parse::extract_address(&mut parse::Rules::new(&ctx.config.main).with_utf8(), piece);
             let unqualified = "unqualified recipient address not allowed";
             let found = match found {
                 Ok(f) if !f.is_qualified() && !ctx.session.allow_unqualified_recipient => Err(unqualified.to_string()),
                 other => other,
             };
             match found {
-                Ok(f) => ctx.message.recipients.push(Recipient::new(Text::tainted(f.address))),
+                Ok(f) => {
+                    ctx.message.smtputf8 |= !f.address.is_ascii();
+                    ctx.message.recipients.push(Recipient::new(Text::tainted(f.address)));
+                }
                 Err(why) => {
                     let bad = Bad { text: piece.into(), why };
                     let rest = Rest::Input(input, submission.dot_ends);

@@ -11,6 +11,7 @@ use super::fixup::{self, Found};
 use super::headers::{self, Ended, Limits, Rest, Section, Trouble};
 use super::input::{End, Input};
 use super::{Accepted, checks, queueing, received};
+use crate::context::message::{FakeResponse, notify};
 use crate::context::{BodySource, Context, Header, HeaderKind};
 use crate::log::{self, Selector, Which};
 use crate::mail_auth::Ends;
@@ -179,7 +180,10 @@ pub fn take(ctx: &mut Context, input: &mut Input<'_>, options: &Options) -> Resu
     let body_size = data.body_size().map_err(|e| Stop::Io(false, e.to_string(), None))?;
     ctx.message.body_size = body_size;
     checks::add_headers(ctx);
-    let checked = checks::run(ctx, input, options).and_then(|mut v| super::local_scan::run(ctx, options, &mut v).map(|()| v));
+    let checked = checks::run(ctx, input, options).and_then(|mut v| {
+        crate::scan::brightmail::run(ctx);
+        super::local_scan::run(ctx, options, &mut v).map(|()| v)
+    });
     let verdict = match checked {
         Ok(v) => v,
         Err(refusal) => {
@@ -476,6 +480,20 @@ pub fn host_fields(ctx: &Context) -> BString {
     out
 }
 
+/// `control = fakereject` or `fakedefer`: the sender is told that the message was not taken, so no report may say later that it
+/// was delivered (NOTIFY=SUCCESS).
+fn no_success_reports_if_refused(ctx: &mut Context) {
+    if ctx.message.fake_response == FakeResponse::Ok {
+        return;
+    }
+    for r in ctx.message.recipients.iter_mut().filter(|r| r.dsn_flags & notify::SUCCESS != 0) {
+        r.dsn_flags &= !notify::SUCCESS;
+        if r.dsn_flags == 0 {
+            r.dsn_flags = notify::NEVER;
+        }
+    }
+}
+
 /// Writes -H (unless nothing is to be kept) and the arrival line, and decides on the delivery.
 fn commit(
     ctx: &mut Context,
@@ -489,6 +507,7 @@ fn commit(
         ctx.message.frozen = true;
         ctx.message.frozen_at = crate::sys::time::now().sec;
     }
+    no_success_reports_if_refused(ctx);
     let kept = !ctx.run.host_checking && verdict.blackholed_by.is_none();
     let size = if kept {
         match crate::spool::write_header(ctx, data.place()) {
@@ -597,7 +616,7 @@ fn arrival(ctx: &mut Context, logged: &Logged, kept: bool, held_by: &str) {
         raw_sender: Some(&logged.raw_sender),
     };
     let text = log::line::arrival(ctx, &facts);
-    let refused = ctx.message.fake_response == crate::context::message::FakeResponse::Fail;
+    let refused = ctx.message.fake_response == FakeResponse::Fail;
     let flag: &[u8] = if refused { b"(= " } else { b"<= " };
     log::write(ctx, None, Which::MAIN, &[flag, text.as_slice()].concat());
     ctx.session.fast_open = None;

@@ -126,11 +126,12 @@ pub fn check_routing(
         exists: domain_record.is_some() || address_record.is_some(),
         domain_exists: domain_record.is_some(),
         too_early,
+        last_error: address_record.or(domain_record).map(|r| r.text).unwrap_or_default(),
     }
 }
 
 /// What the hints say of routing an address.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct RoutingCheck {
     /// There is a record of the domain or of the address.
     pub exists: bool,
@@ -138,4 +139,6 @@ pub struct RoutingCheck {
     pub domain_exists: bool,
     /// Its time has not come.
     pub too_early: bool,
+    /// The error that made the record.
+    pub last_error: BString,
 }

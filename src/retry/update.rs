@@ -10,6 +10,7 @@ use bstr::{BString, ByteSlice};
 use super::find::find_rule;
 use super::{RetryRule, RetryStep};
 use crate::context::Context;
+use crate::deliver::event;
 use crate::hints::records::Retry;
 use crate::hints::{self, HintsDb, Mode};
 use crate::log::{self, Which};
@@ -69,7 +70,9 @@ fn time_out(ctx: &mut Context, a: &mut Address) {
     line.extend_from_slice(&with_parent(a));
     line.extend_from_slice(b": retry timeout exceeded");
     log::write(ctx, None, Which::MAIN, &line);
-    crate::deliver::event::of_failure(ctx, a);
+    if event::failure_is_bounced(a) {
+        event::of_failure(ctx, a);
+    }
 }
 
 /// `address <parent>`, as the lines about timeouts and ignored errors show it.

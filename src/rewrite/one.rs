@@ -209,7 +209,8 @@ impl State {
     }
 
     fn note(&self, ctx: &Context, new: &Text, number: usize) {
-        if self.target == Target::Filter {
+        let shown = log::selected(ctx, Selector::AddressRewrite) || ctx.run.debug & log::trace::REWRITE != 0;
+        if self.target == Target::Filter || !shown {
             return;
         }
         let tail = format!("\" by rule {number}");

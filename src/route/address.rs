@@ -138,6 +138,8 @@ pub struct Address {
     pub router_vars: BTreeMap<BString, Text>,
     /// Where bounces of it go, if not to the sender.
     pub errors_to: Option<Text>,
+    /// The rewritten sender (SRS) for its delivery; bounces still go to the sender.
+    pub srs_sender: Option<Text>,
     /// Headers to add (with newlines) and to remove (names, colon-separated lists).
     pub headers_add: Vec<BString>,
     /// See above.

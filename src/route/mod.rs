@@ -9,7 +9,7 @@ mod percent_hack;
 mod preconditions;
 mod require_files;
 pub mod self_action;
-mod vars;
+pub mod vars;
 mod walk;
 
 pub use address::{Address, AddressKind, HostItem, HostStatus, MxRank};

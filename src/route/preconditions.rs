@@ -114,6 +114,9 @@ pub fn check(ctx: &mut Context, router: &RouterInstance, addr: &mut Address, pur
             }
         }
     }
+    if !crate::scan::brightmail::allows(ctx, g) {
+        return Verdict::Skip;
+    }
     Verdict::Run(user)
 }
 

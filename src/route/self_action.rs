@@ -94,6 +94,7 @@ pub fn change_domain(ctx: &mut Context, addr: &Address, domain: &[u8], rewrite: 
     let mut child = Address::new(full);
     child.recipient_index = addr.recipient_index;
     child.errors_to = addr.errors_to.clone();
+    child.srs_sender = addr.srs_sender.clone();
     child.dsn_orcpt = addr.dsn_orcpt.clone();
     child.dsn_flags = addr.dsn_flags;
     child.address_data = addr.address_data.clone();

@@ -51,7 +51,7 @@ pub fn clear_address_vars(ctx: &mut Context) {
 }
 
 /// A local part without the quotes and backslashes of its written form.
-fn unquoted(s: &[u8]) -> Vec<u8> {
+pub(crate) fn unquoted(s: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(s.len());
     let mut bytes = s.iter();
     while let Some(c) = bytes.next() {
@@ -100,6 +100,11 @@ impl Address {
             a = p;
         }
         a
+    }
+
+    /// Whom its delivery comes from, unless the transport says otherwise.
+    pub fn return_path_before_transport(&self, ctx: &Context) -> Option<Text> {
+        self.errors_to.as_ref().or(self.srs_sender.as_ref()).or(ctx.message.sender.as_ref()).cloned()
     }
 
     /// Its ancestors, the nearest first.

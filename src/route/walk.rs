@@ -416,6 +416,7 @@ fn going_on(addr: &Address, errors_to: Option<Text>, start: Option<BString>, par
     copy.recipient_index = addr.recipient_index;
     // What this router says of errors is not for the copy.
     copy.errors_to = errors_to;
+    copy.srs_sender = addr.srs_sender.clone();
     copy.dsn_orcpt = addr.dsn_orcpt.clone();
     copy.dsn_flags = addr.dsn_flags;
     copy.address_data = addr.address_data.clone();

@@ -12,6 +12,14 @@ options! {
         address_data: Str = Str::unset(),
         /// False: skip router for -bt.
         address_test: bool = true,
+        /// Precondition: Brightmail sends it elsewhere.
+        bmi_deliver_alternate: bool = false,
+        /// Precondition: Brightmail has it delivered as usual.
+        bmi_deliver_default: bool = false,
+        /// Precondition: Brightmail has it not delivered.
+        bmi_dont_deliver: bool = false,
+        /// Precondition: one of these Brightmail rules fired.
+        bmi_rule: Str = Str::unset(),
         /// Text given when routers are exhausted.
         cannot_route_message: Str = Str::unset(),
         /// Treat local part case-sensitively here.

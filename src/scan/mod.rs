@@ -1,9 +1,10 @@
 //! Content scanning while a message is being received (manual chapter 45): the message in scan form, MIME parts, regular
-//! expressions, malware and spam scanners, DCC.
+//! expressions, malware and spam scanners, DCC, Brightmail.
 //!
 //! ACL conditions (`acl::condition`) and the reception (`receive::checks`) call it; all state belongs to the message
 //! ([`State`], `ctx.message.scan`) and goes with it. Nothing here decides what becomes of a message: that is the ACLs'.
 
+pub mod brightmail;
 pub mod conditions;
 pub mod dcc;
 mod link;
@@ -33,6 +34,8 @@ pub struct State {
     pub mime: mime::State,
     /// What DCC said.
     pub dcc: dcc::State,
+    /// What Brightmail said.
+    pub bmi: brightmail::State,
     /// Captures and expression of the last `regex` or `mime_regex` that matched.
     pub regex: regex::State,
 }

@@ -160,6 +160,7 @@ impl Server {
         let kind = if selector == Selector::SmtpSyntaxError { "syntax" } else { "protocol" };
         let line = format!("SMTP {kind} error in \"{}\" {} {text}", printable(ctx, &self.line.text), host_and_ident(ctx, true));
         log::write(ctx, Some(selector), Which::MAIN, line.as_bytes());
+        let _ = crate::event::raise(ctx, &format!("smtp:fail:{kind}"), &Text::tainted(text.as_bytes().to_vec()));
         self.mistakes += 1;
         let too_many = i64::from(self.mistakes) > ctx.config.main.smtp_max_synprot_errors.0;
         if too_many {
@@ -196,7 +197,7 @@ impl Server {
         let dropped = result.verdict == Verdict::FailDrop;
         let fail = matches!(result.verdict, Verdict::Fail | Verdict::FailDrop);
         let AclResult { mut user_message, mut log_message, .. } = result;
-        let mut code = BString::from(if fail { default_code(place) } else { "451" });
+        let mut code = BString::from(if fail || place == Where::Atrn { default_code(place) } else { "451" });
         if let Some(m) = user_message.as_mut() {
             message_code(ctx, &mut code, m, Some(&mut log_message), place != Where::Vrfy);
         }
@@ -370,6 +371,7 @@ fn default_code(place: Where) -> &'static str {
     match place {
         Where::Auth => "503",
         Where::Etrn => "458",
+        Where::Atrn => "450",
         Where::Vrfy => "252",
         _ => "550",
     }

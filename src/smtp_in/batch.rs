@@ -167,7 +167,7 @@ fn transaction(ctx: &mut Context, server: &mut Server, began: &mut u64) -> Resul
                 }
                 return Ok(Some(Envelope { chunk: None }));
             }
-            Some(Verb::Vrfy | Verb::Expn | Verb::Help | Verb::Noop | Verb::Etrn | Verb::Wellknown) => {}
+            Some(Verb::Vrfy | Verb::Expn | Verb::Help | Verb::Noop | Verb::Etrn | Verb::Atrn | Verb::Wellknown) => {}
             Some(Verb::Quit) => return Ok(None),
             Some(Verb::Auth | Verb::StartTls | Verb::Bdat | Verb::Xclient) | None if server.line.had_nul => {
                 return Err(fault("501 Unexpected NULL in SMTP command".into()));

@@ -46,6 +46,9 @@ impl Server {
         if main.acl_smtp_etrn.is_set() {
             line("ETRN", false);
         }
+        if self.offers_atrn(ctx) {
+            line("ATRN", false);
+        }
         if main.acl_smtp_vrfy.is_set() {
             line("VRFY", false);
         }

@@ -6,6 +6,7 @@
 //! `crate::receive`. This room never delivers and never writes the spool itself.
 
 pub mod answer;
+pub mod atrn;
 pub mod auth;
 pub mod batch;
 pub mod command;

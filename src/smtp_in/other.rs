@@ -1,4 +1,4 @@
-//! The small commands: RSET, NOOP, QUIT, HELP, WELLKNOWN, ATRN.
+//! The small commands: RSET, NOOP, QUIT, HELP, WELLKNOWN.
 
 use bstr::{BString, ByteSlice};
 
@@ -79,6 +79,7 @@ impl Server {
         add("HELO EHLO MAIL RCPT DATA BDAT", true);
         add("NOOP QUIT RSET HELP", true);
         add("ETRN", main.acl_smtp_etrn.is_set());
+        add("ATRN", main.acl_smtp_atrn.is_set());
         add("EXPN", main.acl_smtp_expn.is_set());
         add("VRFY", main.acl_smtp_vrfy.is_set());
         let wellknown = main.wellknown_advertise_hosts.is_set()

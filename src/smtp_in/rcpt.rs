@@ -88,7 +88,10 @@ impl Server {
             AclResult { verdict: Verdict::Discard, user_message: None, log_message: self.discard_message.clone() }
         } else {
             match ctx.config.main.acl_smtp_rcpt.get().cloned() {
-                Some(list) => acl::check(ctx, Where::Rcpt, Some(&address), &list),
+                Some(list) => {
+                    ctx.message.scan.bmi.optin = None;
+                    acl::check(ctx, Where::Rcpt, Some(&address), &list)
+                }
                 None => {
                     ctx.acl.log_reject_target = None;
                     AclResult { verdict: Verdict::Fail, user_message: None, log_message: None }
@@ -105,6 +108,7 @@ impl Server {
                 let mut r = Recipient::new(address);
                 r.orcpt = dsn.orcpt;
                 r.dsn_flags = dsn.flags;
+                r.bmi_optin = ctx.message.scan.bmi.optin.take();
                 ctx.message.recipients.push(r);
                 Next::Command
             }

@@ -61,6 +61,8 @@ pub struct Server {
     pub smtputf8_advertised: bool,
     /// REQUIRETLS was.
     pub requiretls_advertised: bool,
+    /// ATRN was advertised.
+    pub atrn_advertised: bool,
     /// WELLKNOWN was advertised.
     pub wellknown_advertised: bool,
     /// XCLIENT was advertised.
@@ -131,6 +133,7 @@ impl Server {
             tls_advertised: false,
             smtputf8_advertised: false,
             requiretls_advertised: false,
+            atrn_advertised: false,
             wellknown_advertised: false,
             xclient_advertised: false,
             pipe_connect_acceptable: false,
@@ -239,6 +242,7 @@ impl Server {
             Verb::Vrfy => self.vrfy(ctx),
             Verb::Expn => self.expn(ctx),
             Verb::Etrn => self.etrn(ctx),
+            Verb::Atrn => self.atrn(ctx),
             Verb::Wellknown => self.wellknown(ctx),
             Verb::Xclient => self.xclient(ctx),
         }

@@ -84,10 +84,7 @@ fn connection_line(ctx: &mut Context) {
 /// An id that no other connection of this host has at this time: the number of the thread, in a process with only one that
 /// of the process.
 pub fn connection_id() -> String {
-    std::fs::read_link("/proc/thread-self")
-        .ok()
-        .and_then(|p| p.file_name().map(|n| n.to_string_lossy().into_owned()))
-        .unwrap_or_else(|| std::process::id().to_string())
+    crate::sys::process::thread_id().to_string()
 }
 
 /// For tests: does a client that got its banner early speak at once?

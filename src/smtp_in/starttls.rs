@@ -156,7 +156,7 @@ impl Server {
         let options = AcceptOptions { peer_address, timeout, early_banner, hooks: &mut hooks };
         match tls_openssl::accept(socket, &context, options) {
             Ok(stream) => {
-                ctx.session.tls_in = facts(stream.facts(), on_connect);
+                ctx.session.tls_in = TlsFacts { on_connect, ..TlsFacts::of(stream.facts()) };
                 // `CV=` is for certificates that came.
                 ctx.session.tls_in.verification_configured =
                     params.verify != VerifyMode::None && stream.facts().peer_cert.is_some();
@@ -168,8 +168,7 @@ impl Server {
                 Ok(())
             }
             Err(failure) => {
-                ctx.session.tls_in = facts(&failure.facts, on_connect);
-                ctx.session.tls_in.cipher = None;
+                ctx.session.tls_in = TlsFacts { on_connect, cipher: None, ..TlsFacts::of(&failure.facts) };
                 Err(Trouble::Handshake(failure.error, copy))
             }
         }
@@ -192,31 +191,6 @@ fn show_notices(ctx: &Context, context: &tls_openssl::ServerContext) {
             Notice::Main(text) => log::write(ctx, None, Which::MAIN, text.as_bytes()),
             Notice::Panic(text) => log::write(ctx, None, Which::MAIN.and(Which::PANIC), text.as_bytes()),
         }
-    }
-}
-
-/// The session's facts from those of the TLS room.
-pub fn facts(f: &tls_openssl::TlsFacts, on_connect: bool) -> TlsFacts {
-    let text = |s: &str| (!s.is_empty()).then(|| BString::from(s));
-    let pem = |c: &Option<tls_openssl::Cert>| c.as_ref().and_then(|c| c.pem().ok()).map(BString::from);
-    TlsFacts {
-        cipher: text(&f.cipher),
-        cipher_std: text(&f.cipher_std),
-        version: text(&f.version),
-        bits: f.bits,
-        certificate_verified: f.verified,
-        verification_configured: false,
-        dane_verified: f.dane,
-        tlsa_usage: u32::from(f.tlsa_usage),
-        peerdn: f.peer_dn.clone().map(Text::tainted),
-        sni: f.sni.clone().map(Text::tainted),
-        ocsp: f.ocsp.number(),
-        resumption: u32::from(f.resumption),
-        our_cert: pem(&f.our_cert),
-        peer_cert: pem(&f.peer_cert),
-        channel_binding: None,
-        on_connect,
-        alpn: f.alpn.is_some(),
     }
 }
 

@@ -34,4 +34,7 @@ impl Secure for Encrypted {
     fn socket(&self) -> BorrowedFd<'_> {
         self.0.as_fd()
     }
+    fn into_stream(self: Box<Self>) -> Box<TlsStream> {
+        Box::new(self.0)
+    }
 }

@@ -12,7 +12,10 @@ use std::ops::{Deref, DerefMut};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
 
+use super::tls_stream::Encrypted;
+use crate::odmr::Line;
 use crate::sys::{fd, poll};
+use crate::tls_openssl::TlsStream;
 
 /// How much is read at a time.
 const READ_SIZE: usize = 16 * 1024;
@@ -31,6 +34,8 @@ pub trait Secure: Send {
     fn close(&mut self, wait: bool);
     /// The socket beneath, for polling.
     fn socket(&self) -> BorrowedFd<'_>;
+    /// The stream itself, for another owner.
+    fn into_stream(self: Box<Self>) -> Box<TlsStream>;
 }
 
 /// Why there is no more input.
@@ -82,6 +87,11 @@ impl Wire {
     pub fn files(input: OwnedFd, output: Option<OwnedFd>) -> Self {
         let socket = fd::is_socket(input.as_fd());
         Self::new(Channel::Clear { input, output }, socket)
+    }
+
+    /// A line over TLS that has begun already: the connection was somebody else's before.
+    pub fn secure(stream: TlsStream) -> Self {
+        Self::new(Channel::Secure(Box::new(Encrypted(stream))), true)
     }
 
     fn new(channel: Channel, socket: bool) -> Self {
@@ -270,6 +280,17 @@ impl Wire {
                 self.channel = other;
                 None
             }
+        }
+    }
+
+    /// Gives the connection away for good (ATRN): from now on the peer is the server. What has come unasked is dropped.
+    pub fn take_line(&mut self) -> Option<Line> {
+        self.discard_clear_input();
+        self.end.get_or_insert(InputEnd::Eof);
+        match std::mem::replace(&mut self.channel, Channel::Dead) {
+            Channel::Clear { input, .. } => Some(Line::Clear(input)),
+            Channel::Secure(tls) => Some(Line::Secure(tls.into_stream())),
+            Channel::Dead => None,
         }
     }
 

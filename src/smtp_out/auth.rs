@@ -65,6 +65,9 @@ fn attempt(
     client: &mut Client,
     inst: &AuthInstance,
 ) -> Result<Option<Authenticated>, Trouble> {
+    if !client.actions.ends_with('a') {
+        client.actions.push('a');
+    }
     let mut wire = Dialogue { client, fault: None, last: BString::default() };
     let result = inst.driver.client(ctx, inst, &mut wire);
     let Dialogue { fault, last, .. } = wire;

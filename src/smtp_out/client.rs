@@ -72,6 +72,8 @@ pub struct Client {
     pub written: u64,
     /// `PS=`: letters for what was done, in order: s TLS, e EHLO, h HELO, l LHLO, a AUTH.
     pub actions: String,
+    /// QUIT goes out with the end of the message (PIPELINING): nothing else can be sent then.
+    pub quitting: bool,
     out: Vec<u8>,
     ahead: VecDeque<Ahead>,
     settled: Settled,
@@ -98,6 +100,7 @@ impl Client {
             pipelined: false,
             written: 0,
             actions: String::new(),
+            quitting: false,
             out: Vec::new(),
             ahead: VecDeque::new(),
             settled: Settled::default(),
@@ -377,7 +380,11 @@ impl Client {
 
     /// Ends the session in order: QUIT, the end of our writing, a short wait for the answer.
     pub fn quit(&mut self) {
-        if !self.wire.is_dead() && self.send(Send::More, b"QUIT").is_ok() {
+        if self.quitting {
+            if !self.wire.is_dead() {
+                let _ = self.read(Some(Duration::from_secs(1)));
+            }
+        } else if !self.wire.is_dead() && self.send(Send::More, b"QUIT").is_ok() {
             if self.wire.tls().is_none() {
                 self.say("  SMTP(shutdown)>>");
                 self.wire.finish_writing();
@@ -385,6 +392,19 @@ impl Client {
             let _ = self.read(Some(Duration::from_secs(1)));
         }
         self.close();
+    }
+
+    /// Ends the session in order and leaves the end of the connection to the server, for a second. If it has ended TLS,
+    /// it gets no close_notify of ours: it may be reading in clear by then (a customer of ATRN is its caller, too).
+    pub fn quit_and_wait(&mut self) {
+        const WAIT: Option<Duration> = Some(Duration::from_secs(1));
+        if self.wire.is_dead() || self.send(Send::Now, b"QUIT").is_err() || self.read(WAIT).is_err() {
+            return self.close();
+        }
+        match self.wire.read_line(WAIT) {
+            Err(WireError::Closed) => self.wire.abandon(),
+            _ => self.close(),
+        }
     }
 
     /// Ends the connection without a word.
@@ -409,8 +429,13 @@ impl Client {
 
     /// Notes the end of the message.
     pub fn note_end_of_data(&mut self) {
-        self.say("  SMTP>> .");
-        self.note(".");
+        let more = if self.quitting { '+' } else { '>' };
+        self.say(format!("  SMTP{more}> ."));
+        self.note(if self.quitting { ".+" } else { "." });
+        if self.quitting {
+            self.say("  SMTP>> QUIT");
+            self.note("QUIT");
+        }
     }
 }
 

@@ -101,7 +101,7 @@ pub enum ConnectError {
     /// The proxy's.
     Proxy(String),
     /// `event_action` forbade it, with this text.
-    Event(Text),
+    Event,
 }
 
 /// Connects.
@@ -136,7 +136,7 @@ pub(super) fn event(ctx: &mut Context, how: &How, proxy: Option<SocketAddr>) -> 
     }
     let said = crate::deliver::raise_event(ctx, Some(action), "tcp:connect", b"", 0);
     (ctx.address.host_address, ctx.address.host_port) = saved;
-    said.map_or(Ok(()), |text| Err(ConnectError::Event(text)))
+    if said.is_some() { Err(ConnectError::Event) } else { Ok(()) }
 }
 
 /// A line of the trace, as part of what is going on.

@@ -90,9 +90,30 @@ pub struct Opened {
     pub needs_reset: bool,
     /// A callout has given MAIL and these recipients already, and the server has accepted them.
     pub accepted: Vec<BString>,
+    /// The server was our client until it said ATRN; it has not greeted us yet.
+    pub turned: bool,
 }
 
 impl Opened {
+    /// Over a dialogue of which nothing is known.
+    pub fn over(client: Client) -> Self {
+        Opened {
+            client,
+            tls: None,
+            session_key: None,
+            auth: None,
+            local: None,
+            proxy: None,
+            fast_open: None,
+            early: None,
+            dane: false,
+            messages: 0,
+            needs_reset: false,
+            accepted: Vec::new(),
+            turned: false,
+        }
+    }
+
     /// What lines about deliveries show of the connection.
     pub fn log_facts(&self) -> RemoteLog {
         RemoteLog {
@@ -215,7 +236,10 @@ pub fn open(ctx: &mut Context, plan: &Plan<'_>) -> Result<Opened, Box<SetupError
     let connected = match connect::connect(ctx, &target, &how) {
         Ok(c) => c,
         Err(ConnectError::Proxy(m)) => return Err(SetupError::new(Trouble::local(errors::PROXY_FAIL, m), Kind::Before)),
-        Err(ConnectError::Event(text)) => return Err(refused_by_event("tcp:connect", &text)),
+        Err(ConnectError::Event) => {
+            let trouble = Trouble { errno: errors::EVENT, class: b'4', ..Trouble::default() };
+            return Err(SetupError::new(trouble, Kind::Before));
+        }
         Err(ConnectError::System(e)) => {
             let errno = e.raw_os_error().unwrap_or(errors::UNKNOWN);
             let trouble = Trouble { errno, class: b'4', ..Trouble::default() };
@@ -240,21 +264,37 @@ pub fn open(ctx: &mut Context, plan: &Plan<'_>) -> Result<Opened, Box<SetupError
     let mut client = Client::new(ctx, Wire::socket(connected.socket), name.as_bytes());
     client.lmtp = plan.smtp.protocol == Protocol::Lmtp;
     client.command_timeout = plan.command_timeout.or_else(|| limit(o.command_timeout.0));
-    let mut opened = Opened {
-        client,
-        tls: None,
-        session_key: None,
-        auth: None,
+    let opened = Opened {
         early,
         local: connected.local,
         proxy: connected.proxy,
         fast_open: connected.fast_open,
         dane: dane.is_used(),
-        messages: 0,
-        needs_reset: false,
-        accepted: Vec::new(),
+        ..Opened::over(client)
     };
-    match converse(ctx, plan, &mut opened, &dane, on_connect) {
+    greet_server(ctx, plan, opened, &dane, on_connect)
+}
+
+/// Makes a server of the peer of a connection that ATRN has turned round: it greets us now.
+pub fn turned(ctx: &mut Context, plan: &Plan<'_>, mut opened: Opened) -> Result<Opened, Box<SetupError>> {
+    let o = &plan.smtp.options;
+    set_host_variables(ctx, plan.host, plan.port);
+    ctx.session.tls_out = opened.tls.clone().unwrap_or_default();
+    opened.turned = false;
+    opened.client.command_timeout = limit(o.command_timeout.0);
+    greet_server(ctx, plan, opened, &Dane::No, false)
+}
+
+/// The dialogue up to MAIL; if it fails, the connection is ended.
+fn greet_server(
+    ctx: &mut Context,
+    plan: &Plan<'_>,
+    mut opened: Opened,
+    dane: &Dane,
+    on_connect: bool,
+) -> Result<Opened, Box<SetupError>> {
+    let requiretls = plan.wish(ctx) == Wish::Required;
+    match converse(ctx, plan, &mut opened, dane, on_connect) {
         Ok(()) => Ok(opened),
         Err(mut e) => {
             let c = &mut opened.client;
@@ -382,9 +422,6 @@ fn converse(
         };
         SetupError::new(t, kind)
     })?;
-    if opened.auth.is_some() {
-        opened.client.actions.push('a');
-    }
     Ok(())
 }
 

@@ -151,12 +151,11 @@ pub fn start(
     }
     match tls::connect(socket, &context, params) {
         Ok(stream) => {
-            let facts = facts_for_context(stream.facts());
+            let facts = TlsFacts { verification_configured: true, ..TlsFacts::of(stream.facts()) };
             Ok(Started { stream, facts, session_key })
         }
         Err(f) => {
-            let mut facts = facts_for_context(&f.facts);
-            facts.cipher = None;
+            let facts = TlsFacts { verification_configured: true, cipher: None, ..TlsFacts::of(&f.facts) };
             Err((f.error.to_string(), Box::new(facts)))
         }
     }
@@ -194,28 +193,6 @@ pub fn keep_session(ctx: &Context, stream: &TlsStream, key: &str) {
     if let Ok(Some(mut db)) = ctx.services.hints.open("tls", Mode::Write) {
         // Losing it costs a full handshake.
         let _ = hints::put(db.as_mut(), key.as_bytes(), &record);
-    }
-}
-
-/// The facts as expansion variables and log lines want them.
-pub fn facts_for_context(f: &tls::TlsFacts) -> TlsFacts {
-    let some = |s: &str| (!s.is_empty()).then(|| BString::from(s));
-    TlsFacts {
-        cipher: some(&f.cipher),
-        cipher_std: some(&f.cipher_std),
-        version: some(&f.version),
-        bits: f.bits,
-        certificate_verified: f.verified,
-        verification_configured: true,
-        dane_verified: f.dane,
-        tlsa_usage: u32::from(f.tlsa_usage),
-        peerdn: f.peer_dn.as_ref().map(|d| Text::tainted(d.to_vec())),
-        sni: f.sni.as_ref().map(|s| Text::tainted(s.to_vec())),
-        ocsp: f.ocsp.number(),
-        resumption: u32::from(f.resumption),
-        our_cert: f.our_cert.as_ref().and_then(|c| c.pem().ok().map(BString::from)),
-        peer_cert: f.peer_cert.as_ref().and_then(|c| c.pem().ok().map(BString::from)),
-        ..TlsFacts::default()
     }
 }
 

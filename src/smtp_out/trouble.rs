@@ -53,7 +53,7 @@ impl Trouble {
     pub fn is_of_message(&self) -> bool {
         let end = self.command.starts_with(b"end ");
         match self.errno {
-            0 | errors::MAIL_4XX | errors::DATA_4XX | errors::UTF8_FORWARD => true,
+            0 | errors::MAIL_4XX | errors::DATA_4XX => true,
             libc::ETIMEDOUT => end || self.command.starts_with(b"MAIL"),
             errors::SMTP_CLOSED => end,
             _ => false,

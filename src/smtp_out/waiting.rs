@@ -54,10 +54,7 @@ pub fn next(
     };
     let own = ctx.message.id.clone();
     let queue = ctx.message.queue_name.clone();
-    let found = wait::take(db.as_mut(), &host.name, |id| {
-        if id == own {
-            return Choice::Drop;
-        }
+    let found = wait::take(db.as_mut(), &host.name, own.as_bstr(), |id| {
         let there = ctx.services.spool.queue(&queue).is_ok_and(|q| q.place_of(id).is_ok());
         if !there {
             Choice::Drop
@@ -73,5 +70,18 @@ pub fn next(
             complain(ctx, &e);
             None
         }
+    }
+}
+
+/// The message that [`next`] gave was not sent after all: it goes on waiting.
+pub fn put_back(ctx: &Context, transport: &BStr, host: &HostItem, id: &BStr) {
+    match ctx.services.hints.open(&format!("wait-{transport}"), Mode::Write) {
+        Ok(Some(mut db)) => {
+            if let Err(e) = wait::add(db.as_mut(), &host.name, id) {
+                complain(ctx, &e);
+            }
+        }
+        Ok(None) => {}
+        Err(e) => complain(ctx, &e),
     }
 }

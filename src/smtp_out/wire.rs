@@ -7,6 +7,7 @@ use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::{Duration, Instant};
 
+use crate::odmr::Line;
 use crate::sys::{fd, net, sockopt};
 use crate::tls_openssl::{StreamError, TlsStream};
 
@@ -79,6 +80,11 @@ impl Wire {
         Wire { ends: Ends::Pipes { from, to }, input: Vec::new(), at: 0, over: false }
     }
 
+    /// Over TLS that has begun already: the connection was somebody else's before.
+    pub fn secure(stream: TlsStream) -> Self {
+        Wire { ends: Ends::Tls(Box::new(stream)), input: Vec::new(), at: 0, over: false }
+    }
+
     /// Over nothing.
     pub fn dead() -> Self {
         Wire { ends: Ends::Dead, input: Vec::new(), at: 0, over: true }
@@ -123,6 +129,16 @@ impl Wire {
                 self.ends = other;
                 None
             }
+        }
+    }
+
+    /// Gives the connection away for good (ATRN): from now on the other side is the client.
+    pub fn take_line(&mut self) -> Option<Line> {
+        self.over = true;
+        match std::mem::replace(&mut self.ends, Ends::Dead) {
+            Ends::Socket(s) => Some(Line::Clear(s)),
+            Ends::Tls(t) => Some(Line::Secure(t)),
+            Ends::Pipes { .. } | Ends::Dead => None,
         }
     }
 
@@ -207,12 +223,17 @@ impl Wire {
         }
     }
 
+    /// Lets the connection go that the peer has ended.
+    pub fn abandon(&mut self) {
+        self.ends = Ends::Dead;
+        self.over = true;
+    }
+
     /// Ends the connection.
     pub fn close(&mut self) {
         if let Ends::Tls(t) = &mut self.ends {
             t.shutdown(None);
         }
-        self.ends = Ends::Dead;
-        self.over = true;
+        self.abandon();
     }
 }

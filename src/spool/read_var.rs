@@ -68,6 +68,7 @@ pub(super) fn variable(ctx: &mut Context, line: &[u8], c: &mut Cursor<'_>) -> Re
         b"host_lookup_failed" => s.host_name = HostName::Failed,
         b"local" => m.local = true,
         b"localerror" => m.local_error = true,
+        b"bmi_verdicts" if crate::build_options::EXPERIMENTAL_BRIGHTMAIL => m.scan.bmi.verdicts = text(),
         b"local_scan" => m.local_scan_data = text(),
         b"spam_bar" => m.spam_bar = text(),
         b"spam_score" => m.spam_score = text(),

@@ -217,6 +217,7 @@ fn message_lines(w: &mut Writer, ctx: &Context) {
     w.flag("local", m.local);
     w.flag("localerror", m.local_error);
     w.text("local_scan", m.local_scan_data.as_ref());
+    w.text("bmi_verdicts", m.scan.bmi.verdicts.as_ref());
     w.text("spam_bar", m.spam_bar.as_ref());
     w.text("spam_score", m.spam_score.as_ref());
     w.text("spam_score_int", m.spam_score_int.as_ref());

@@ -52,6 +52,31 @@ unsafe impl Send for Symbol {}
 // SAFETY: an address.
 unsafe impl Sync for Symbol {}
 
+/// The functions of a client library as a struct, all looked up at once: `load(&Library)`. The types are those of the
+/// library's header.
+macro_rules! functions {
+    ($(#[$m:meta])* $name:ident { $($f:ident($($a:ty),* $(,)?) $(-> $r:ty)?;)* }) => {
+        $(#[$m])*
+        #[allow(non_snake_case)]
+        #[derive(Clone, Copy)]
+        struct $name { $($f: unsafe extern "C" fn($($a),*) $(-> $r)?,)* }
+        impl $name {
+            fn load(library: &$crate::sys::dl::Library) -> Result<Self, String> {
+                Ok(Self {
+                    $($f: {
+                        let symbol = library.symbol(stringify!($f).as_bytes())?;
+                        // SAFETY: the function of that name, whose type the library's header gives.
+                        unsafe {
+                            std::mem::transmute::<*mut libc::c_void, unsafe extern "C" fn($($a),*) $(-> $r)?>(symbol.0.as_ptr())
+                        }
+                    },)*
+                })
+            }
+        }
+    };
+}
+pub(super) use functions;
+
 /// What a `${dlfunc}` function returned.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DlfuncResult {

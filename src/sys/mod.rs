@@ -6,21 +6,28 @@
 //! are `std::io::Error` carrying the errno unless a file says otherwise.
 
 pub mod addrinfo;
+pub mod brightmail;
 pub mod crypt;
+pub mod cyrus_sasl;
 pub mod dl;
 pub mod env;
 pub mod exec;
 pub mod fd;
 pub mod file;
 pub mod frames;
+pub mod gsasl;
+pub mod gssapi;
 pub mod iconv;
 pub mod ids;
 pub mod iface;
+pub mod ldap;
 pub mod limits;
 pub mod local_scan;
 pub mod lock;
+pub mod mysql;
 pub mod net;
 pub mod pcre;
+pub mod pgsql;
 pub mod poll;
 pub mod process;
 pub mod procinfo;

@@ -90,6 +90,12 @@ pub fn getpid() -> Pid {
     unsafe { libc::getpid() }
 }
 
+/// The number of this thread; in a process with only one, that of the process.
+pub fn thread_id() -> Pid {
+    // SAFETY: no preconditions.
+    unsafe { libc::gettid() }
+}
+
 /// The parent of this process.
 pub fn getppid() -> Pid {
     // SAFETY: cannot fail.

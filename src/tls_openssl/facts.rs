@@ -6,6 +6,7 @@ use bstr::BString;
 use openssl::ssl::SslRef;
 use openssl::x509::X509VerifyResult;
 
+use super::binding::ChannelBinding;
 use super::certificate::Cert;
 use super::connection::Connection;
 
@@ -107,6 +108,8 @@ pub struct TlsFacts {
     pub resumption: u8,
     /// The protocol agreed by ALPN.
     pub alpn: Option<BString>,
+    /// For the authenticators.
+    pub channel_binding: Option<ChannelBinding>,
     /// The early banner was sent inside the handshake (server).
     pub banner_sent: bool,
 }
@@ -140,6 +143,7 @@ impl TlsFacts {
             ..TlsFacts::default()
         };
         if ssl.is_init_finished() {
+            f.channel_binding = ChannelBinding::of(ssl);
             f.version = ssl.version_str().replacen("TLSv", "TLS", 1);
             if let Some(c) = ssl.current_cipher() {
                 f.bits = u32::try_from(c.bits().secret).unwrap_or(0);

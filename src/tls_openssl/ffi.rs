@@ -127,6 +127,13 @@ pub(super) fn set_session(ssl: &mut SslRef, session: &SslSessionRef) -> Result<(
     unsafe { ssl.set_session(session) }
 }
 
+/// The master secret is bound to this handshake (RFC 7627).
+pub(super) fn extended_master_secret(ssl: &SslRef) -> bool {
+    const SSL_CTRL_GET_EXTMS_SUPPORT: c_int = 122;
+    // SAFETY: the call reads a flag of a valid SSL object; the other arguments are not used.
+    unsafe { sys::SSL_ctrl(ssl.as_ptr(), SSL_CTRL_GET_EXTMS_SUPPORT, 0, ptr::null_mut()) == 1 }
+}
+
 /// Lifetime in seconds of sessions and tickets that this context makes.
 pub(super) fn ctx_set_timeout(ctx: &mut SslContextBuilder, secs: u64) {
     let secs = c_long::try_from(secs).unwrap_or(c_long::MAX);

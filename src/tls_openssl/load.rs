@@ -5,6 +5,7 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+use openssl::pkey::PKey;
 use openssl::ssl::{SslContextBuilder, SslFiletype, SslMode, SslOptions, SslVersion};
 use openssl::x509::X509;
 use openssl::x509::store::X509Lookup;
@@ -104,7 +105,19 @@ pub(super) fn certificates(ctx: &mut SslContextBuilder, certs: &[PathBuf], keys:
         text_path(&step, file)?;
         ctx.set_private_key_file(file, SslFiletype::PEM).map_err(|e| TlsError::library(step, &e))?;
     }
-    Ok(())
+    certs.iter().zip(keys).try_for_each(|(cert, key)| fits(cert, key))
+}
+
+/// A key of another kind than its certificate's would be taken by the library for one whose certificate is to come.
+fn fits(cert: &Path, key: &Path) -> Result<(), TlsError> {
+    let (Ok(cert_pem), Ok(key_pem)) = (fs::read(cert), fs::read(key)) else { return Ok(()) };
+    let public = X509::from_pem(&cert_pem).and_then(|c| c.public_key());
+    let (Ok(public), Ok(private)) = (public, PKey::private_key_from_pem(&key_pem)) else { return Ok(()) };
+    if private.public_eq(&public) {
+        return Ok(());
+    }
+    let step = format!("SSL_CTX_use_PrivateKey_file file={}", key.display());
+    Err(TlsError::Library { step, detail: format!("the key is not that of {}", cert.display()) })
 }
 
 /// Trust anchors. Returns the certificates of an explicit file (to announce to clients, and to find

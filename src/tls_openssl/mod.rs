@@ -15,6 +15,7 @@
 #![deny(unsafe_code)]
 
 mod alpn;
+mod binding;
 mod cache;
 mod certfield;
 mod certificate;
@@ -42,6 +43,7 @@ mod verify;
 #[cfg(test)]
 mod tests;
 
+pub use binding::{BindingKind, ChannelBinding};
 pub use cache::ContextCache;
 pub use certfield::{FieldError, extract};
 pub use certificate::{Cert, Fingerprint};
@@ -56,5 +58,5 @@ pub use params::{
 };
 pub use server::{Notice, ServerContext, ServerFailure, accept};
 pub use session::SavedSession;
-pub use stream::{ChannelBinding, TlsStream};
+pub use stream::TlsStream;
 pub use tickets::TicketKeys;

@@ -135,6 +135,8 @@ fn sessions(ctx: &mut SslContextBuilder, params: &ServerParams, tickets: bool) -
         ctx.set_session_cache_mode(SslSessionCacheMode::SERVER | SslSessionCacheMode::NO_INTERNAL);
         ffi::ctx_set_timeout(ctx, params.session_lifetime.as_secs());
         ffi::ctx_set_ticket_keys(ctx).map_err(|e| TlsError::library("SSL_CTX_set_tlsext_ticket_key_cb", &e))?;
+        // A client keeps one session; making a second ticket for it would be work for nothing.
+        ctx.set_num_tickets(1).map_err(|e| TlsError::library("SSL_CTX_set_num_tickets", &e))?;
     } else {
         ctx.set_session_cache_mode(SslSessionCacheMode::OFF);
         ctx.set_num_tickets(0).map_err(|e| TlsError::library("SSL_CTX_set_num_tickets", &e))?;

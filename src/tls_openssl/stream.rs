@@ -9,22 +9,13 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
 use std::time::Duration;
 
-use openssl::ssl::{Error as SslError, ErrorCode, ShutdownResult, SslRef, SslStream};
+use openssl::ssl::{Error as SslError, ErrorCode, ShutdownResult, SslStream};
 
 use super::connection::Connection;
 use super::error::{StreamError, TlsError, stack_text};
 use super::facts::TlsFacts;
 use super::fdio::FdIo;
 use super::session::SavedSession;
-
-/// Channel bindings for authenticators.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ChannelBinding {
-    /// RFC 5929: first Finished message (up to TLS 1.2).
-    TlsUnique,
-    /// RFC 9266: exported key material (TLS 1.3).
-    TlsExporter,
-}
 
 /// An encrypted connection that owns its socket.
 pub struct TlsStream {
@@ -164,16 +155,6 @@ impl TlsStream {
         self.facts.resumption | self.conn.learned().resumption
     }
 
-    /// Bytes of a channel binding; None when not defined for this version.
-    pub fn channel_binding(&self, kind: ChannelBinding) -> Option<Vec<u8>> {
-        channel_binding(self.stream.ssl(), kind)
-    }
-
-    /// The binding that fits the version in use.
-    pub fn best_channel_binding(&self) -> Option<(ChannelBinding, Vec<u8>)> {
-        [ChannelBinding::TlsUnique, ChannelBinding::TlsExporter].into_iter().find_map(|k| self.channel_binding(k).map(|b| (k, b)))
-    }
-
     /// Classify a failure; all but a read's time-out kill the stream.
     fn broken(&mut self, step: &'static str, e: &SslError, reading: bool) -> StreamError {
         let error = stream_error(step, e);
@@ -207,25 +188,6 @@ impl Write for TlsStream {
 
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
-    }
-}
-
-fn channel_binding(ssl: &SslRef, kind: ChannelBinding) -> Option<Vec<u8>> {
-    let tls13 = ssl.version_str() == "TLSv1.3";
-    match kind {
-        ChannelBinding::TlsUnique if !tls13 => {
-            // The first Finished is the client's, in a resumed session the server's.
-            let ours_first = ssl.is_server() == ssl.session_reused();
-            let mut buf = [0u8; 64];
-            let n = if ours_first { ssl.finished(&mut buf) } else { ssl.peer_finished(&mut buf) };
-            buf.get(..n).filter(|b| !b.is_empty()).map(<[u8]>::to_vec)
-        }
-        ChannelBinding::TlsExporter if tls13 => {
-            let mut buf = [0u8; 32];
-            ssl.export_keying_material(&mut buf, "EXPORTER-Channel-Binding", Some(b"")).ok()?;
-            Some(buf.to_vec())
-        }
-        _ => None,
     }
 }
 

@@ -1,7 +1,11 @@
 //! Keys for session tickets. Made once before the workers are forked; every process then turns its
 //! own copy of the ratchet forward by the clock and so has the same keys without talking to others.
 //! Old keys cannot be computed from the present state. Never written to disk.
+//!
+//! A key is the current one for a short time only, so that its age is that of the tickets made with it: in the second
+//! half of their life tickets are renewed.
 
+use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -38,17 +42,21 @@ impl Drop for TicketKey {
 /// The ratchet, to be shared (`Arc`) by all contexts of a process.
 pub struct TicketKeys {
     ring: Mutex<Ring>,
-    /// Time for which a key is the current one: half a ticket's life.
+    /// Time for which a key is the current one.
     period: Duration,
     /// Start of epoch 0; the monotonic clock is the same one for all processes.
     base: Instant,
 }
 
+/// Keys that follow each other in a ticket's life.
+const STEPS: usize = 10;
+
 struct Ring {
     epoch: u64,
     state: [u8; 32],
     current: TicketKey,
-    previous: Option<TicketKey>,
+    /// The youngest first; at most [`STEPS`].
+    previous: VecDeque<TicketKey>,
 }
 
 impl TicketKeys {
@@ -57,9 +65,9 @@ impl TicketKeys {
         let fail = |e: ErrorStack| super::TlsError::library("RAND_bytes", &e);
         let mut state = [0u8; 32];
         openssl::rand::rand_priv_bytes(&mut state).map_err(fail)?;
-        let period = (lifetime / 2).max(Duration::from_secs(1));
+        let period = (lifetime / STEPS as u32).max(Duration::from_secs(1));
         let current = derive_key(&state).map_err(fail)?;
-        let ring = Ring { epoch: 0, state, current, previous: None };
+        let ring = Ring { epoch: 0, state, current, previous: VecDeque::new() };
         Ok(TicketKeys { ring: Mutex::new(ring), period, base: Instant::now() })
     }
 
@@ -74,8 +82,8 @@ impl TicketKeys {
         if ring.current.name == *name {
             return Some((ring.current.clone(), TicketUse::Current));
         }
-        let old = ring.previous.as_ref().filter(|k| k.name == *name)?;
-        Some((old.clone(), TicketUse::Renew))
+        let (steps, old) = (1..).zip(&ring.previous).find(|(_, k)| k.name == *name)?;
+        Some((old.clone(), if steps < STEPS / 2 { TicketUse::Current } else { TicketUse::Renew }))
     }
 
     /// Turn the ratchet to the present. Call in the parent now and then (after the time that this gives), so that it
@@ -93,7 +101,8 @@ impl TicketKeys {
             let Ok(key) = derive_key(&next) else { break };
             ring.state = next;
             let old = std::mem::replace(&mut ring.current, key);
-            ring.previous = Some(old);
+            ring.previous.push_front(old);
+            ring.previous.truncate(STEPS - 1);
             ring.epoch += 1;
         }
         ring
@@ -127,7 +136,10 @@ mod tests {
         let mut keys = TicketKeys::new(Duration::from_secs(20)).unwrap();
         let first = keys.current();
         assert_eq!(keys.find(&first.name).unwrap().1, TicketUse::Current);
-        keys.base -= Duration::from_secs(10);
+        keys.base -= Duration::from_secs(8);
+        assert_eq!(keys.find(&first.name).unwrap().1, TicketUse::Current);
+        assert_ne!(keys.current().name, first.name);
+        keys.base -= Duration::from_secs(2);
         assert_eq!(keys.find(&first.name).unwrap().1, TicketUse::Renew);
         keys.base -= Duration::from_secs(10);
         assert!(keys.find(&first.name).is_none());

@@ -2,6 +2,7 @@
 
 pub mod checkaccess;
 pub mod dbmbuild;
+pub mod dmarc_report;
 pub mod dumpdb;
 pub mod exicyclog;
 pub mod exigrep;
@@ -28,6 +29,7 @@ static UTILITIES: &[Utility] = &[
     ("exigrep", exigrep::run),
     ("exim_checkaccess", checkaccess::run),
     ("exim_dbmbuild", dbmbuild::run),
+    ("exim_dmarc_report", dmarc_report::run),
     ("exim_dumpdb", dumpdb::run),
     ("exim_fixdb", fixdb::run),
     ("exim_id_update", id_update::run),

@@ -52,9 +52,13 @@ pub fn run(args: &[String]) -> i32 {
     let host_number = if m.opt_present("no-localhost_number") {
         None
     } else {
-        match m.opt_str("localhost_number").or_else(|| exim.option("localhost_number").ok().filter(|v| !v.is_empty())) {
-            None => None,
-            Some(text) => {
+        match m.opt_str("localhost_number").map_or_else(|| configured(&exim), |n| Ok(Some(n))) {
+            Ok(None) => None,
+            Err(max) => {
+                eprintln!("localhost_number > {max}");
+                return REFUSED;
+            }
+            Ok(Some(text)) => {
                 let max = if base == 36 { 10 } else { 16 };
                 match text.parse::<u64>() {
                     Ok(n) if n <= max => Some(n),
@@ -90,6 +94,16 @@ pub fn run(args: &[String]) -> i32 {
         }
     }
     0
+}
+
+/// `localhost_number` of the configuration, if it has one and can be read. Exim refuses one that is too big itself: then the
+/// error is the limit.
+fn configured(exim: &Exim) -> Result<Option<String>, String> {
+    let Ok((out, errors)) = exim.ask_both(&["-bP", "localhost_number"]) else { return Ok(None) };
+    if let Some((_, rest)) = errors.split_once("localhost_number is greater than the maximum allowed value (") {
+        return Err(rest.split(')').next().unwrap_or_default().to_string());
+    }
+    Ok(super::support::value_of(&out, "localhost_number").filter(|v| !v.is_empty()))
 }
 
 /// The exit status for what cannot be done at all.

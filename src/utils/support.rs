@@ -44,20 +44,31 @@ impl Exim {
 
     /// What the program prints when it is called with these arguments. The error is for people.
     pub fn ask(&self, args: &[&str]) -> Result<String, String> {
+        self.ask_both(args).map(|(out, _)| out)
+    }
+
+    /// Its standard output and its standard error.
+    pub fn ask_both(&self, args: &[&str]) -> Result<(String, String), String> {
         let out = Command::new(&self.path)
             .args(&self.options)
             .args(args)
             .output()
             .map_err(|e| format!("cannot run {}: {e}", self.path))?;
-        Ok(String::from_utf8_lossy(&out.stdout).into_owned())
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        Ok((text(&out.stdout), text(&out.stderr)))
     }
 
     /// A main option's value.
     pub fn option(&self, name: &str) -> Result<String, String> {
         let text = self.ask(&["-bP", name])?;
-        let line = text.lines().find(|l| l.starts_with(name)).unwrap_or_default();
-        Ok(line.split_once('=').map_or("", |(_, v)| v.trim()).to_string())
+        Ok(value_of(&text, name).unwrap_or_default())
     }
+}
+
+/// The value of `name = value` in what `-bP` printed.
+pub fn value_of(text: &str, name: &str) -> Option<String> {
+    let line = text.lines().find(|l| l.starts_with(name))?;
+    line.split_once('=').map(|(_, v)| v.trim().to_string())
 }
 
 /// The program itself, where the path is that of a utility.

@@ -117,6 +117,9 @@ impl Report {
     pub fn delivered(&mut self, ctx: &Context, addr: &Address) {
         let duplicate = addr.kind == AddressKind::Mail && !self.seen.insert(addr.unique.clone());
         self.put(&addr.address);
+        if let Some(sender) = &addr.srs_sender {
+            self.put(format!("    [srs = {sender}]"));
+        }
         if duplicate {
             self.put("   [duplicate, would not be delivered]");
         }

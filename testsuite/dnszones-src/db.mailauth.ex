@@ -20,3 +20,11 @@ _dmarc          TXT "v=DMARC1; p=reject; sp=quarantine; rua=mailto:agg@mailauth.
 _dmarc.open     TXT "v=DMARC1; p=none"
 _dmarc.strict   TXT "v=DMARC1; p=reject; aspf=s; adkim=s"
 _dmarc.junk     TXT "v=DMARC1; p=maybe"
+; DomainKeys (7610)
+s._domainkey.dk        TXT "k=rsa; p=MIGfMA0GCSqGSIb3DQEBAQUAA4GNADCBiQKBgQDdoSh4reQfBmjlbFPa8bI7ns/Bm9ng3a3dZSaXQbBHIC8zSnrwD7QXUNR1DEyJg0PPgt3fF9okkDtpVagSUxD75TZJ5xcp96pcfOs1GdFIovGIXyJWm0fCwqZQuP0JE1TqQ7jrbE+XllCTutBOhJwFYnEIp8DTdJmZyeCbUJ0dsQIDAQAB"
+joe._domainkey.dk      TXT "g=joe; p=MIGfMA0GCSqGSIb3DQEBAQUAA4GNADCBiQKBgQDdoSh4reQfBmjlbFPa8bI7ns/Bm9ng3a3dZSaXQbBHIC8zSnrwD7QXUNR1DEyJg0PPgt3fF9okkDtpVagSUxD75TZJ5xcp96pcfOs1GdFIovGIXyJWm0fCwqZQuP0JE1TqQ7jrbE+XllCTutBOhJwFYnEIp8DTdJmZyeCbUJ0dsQIDAQAB"
+t._domainkey.dk        TXT "t=y; p=MIGfMA0GCSqGSIb3DQEBAQUAA4GNADCBiQKBgQDdoSh4reQfBmjlbFPa8bI7ns/Bm9ng3a3dZSaXQbBHIC8zSnrwD7QXUNR1DEyJg0PPgt3fF9okkDtpVagSUxD75TZJ5xcp96pcfOs1GdFIovGIXyJWm0fCwqZQuP0JE1TqQ7jrbE+XllCTutBOhJwFYnEIp8DTdJmZyeCbUJ0dsQIDAQAB"
+gone._domainkey.dk     TXT "p="
+odd._domainkey.dk      TXT "p=%%"
+_domainkey.dk          TXT "o=-; n=everything is signed"
+_domainkey.dktest      TXT "t=y; o=~"

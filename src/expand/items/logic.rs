@@ -3,6 +3,7 @@
 use bstr::ByteSlice;
 
 use super::ItemArgs;
+use crate::acl::Where;
 use crate::context::Context;
 use crate::context::session::HostName;
 use crate::expand::eval::{append, condition, otherwise, subs, yes_no};
@@ -62,6 +63,7 @@ pub fn authresults(ctx: &mut Context, args: &ItemArgs, out: &mut Text) -> Result
     out.push(&id);
     let mut parts: Vec<Text> = Vec::new();
     parts.extend(iprev(ctx));
+    parts.extend(local(ctx, &id));
     parts.extend(smtp_auth(ctx));
     parts.extend(hooks::auth_results(ctx));
     for p in &parts {
@@ -91,25 +93,32 @@ fn iprev(ctx: &Context) -> Option<Text> {
 
 fn smtp_auth(ctx: &Context) -> Option<Text> {
     let session = &ctx.session;
-    let mut t = Text::clean(";\n\tauth=");
-    if let Some(by) = &session.authenticated_by {
-        t.push_bytes(b"pass (");
-        t.push_bytes(session.auth_public_name.as_ref().unwrap_or(by));
-        t.push_bytes(b")");
-        if let Some(id) = &session.authenticated_id {
-            t.push_bytes(b" smtp.auth=");
-            t.push(id);
-        }
-    } else if let Some(id) = session.authenticated_id.as_ref().filter(|_| session.host_address.is_none()) {
-        t.push_bytes(b"pass (localhost) smtp.auth=");
+    let by = session.authenticated_by.as_ref()?;
+    let mut t = Text::clean(";\n\tauth=pass (");
+    t.push_bytes(session.auth_public_name.as_ref().unwrap_or(by));
+    t.push_bytes(b")");
+    if let Some(id) = &session.authenticated_id {
+        t.push_bytes(b" smtp.auth=");
         t.push(id);
-    } else {
-        return None;
     }
-    let sender = ctx.message.authenticated_sender.as_ref().or(session.authenticated_sender.as_ref());
-    if let Some(s) = sender {
+    if let Some(s) = ctx.message.authenticated_sender.as_ref().or(session.authenticated_sender.as_ref()) {
         t.push_bytes(b" smtp.mailfrom=");
         t.push(s);
+    }
+    Some(t)
+}
+
+/// A message that came from a process of this host without SMTP: known once it is there, while its ACL runs.
+fn local(ctx: &Context, id: &Text) -> Option<Text> {
+    if ctx.acl.running != Some(Where::NotSmtp) {
+        return None;
+    }
+    let mut t = Text::clean(";\n\tlocal=pass (non-smtp, ");
+    t.push(id);
+    t.push_bytes(b")");
+    if let Some(user) = &ctx.session.authenticated_id {
+        t.push_bytes(b" u=");
+        t.push(user);
     }
     Some(t)
 }

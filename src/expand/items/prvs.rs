@@ -1,5 +1,6 @@
 //! `prvs` and `prvscheck`: signed return paths (BATV).
 
+use bstr::ByteSlice;
 use openssl::hash::MessageDigest;
 
 use super::ItemArgs;
@@ -29,7 +30,8 @@ fn hash(address: &[u8], secret: &[u8], key: &[u8], day: &[u8]) -> Result<String,
 pub fn prvs(ctx: &mut Context, args: &ItemArgs, out: &mut Text) -> Result<(), ExpandError> {
     let strings = subs(ctx, args)?;
     let (Some(address), Some(secret)) = (strings.first(), strings.get(1)) else { return Ok(()) };
-    if !address.contains(&b'@') {
+    let at = address.rfind_byte(b'@').unwrap_or(0);
+    if at == 0 || at + 1 == address.len() {
         return failed("prvs first argument must be a qualified email address");
     }
     let key = match strings.get(2).map(|k| k.as_bytes()) {

@@ -16,6 +16,8 @@ use crate::text::Text;
 const OUTPUT_TIME: Duration = Duration::from_secs(60);
 /// See above.
 const END_TIME: Duration = Duration::from_secs(30);
+/// The exit status if there is no command, as a shell's for one that it cannot find.
+const NO_COMMAND: i32 = 127;
 /// More arguments than any command here needs.
 const MAX_ARGS: usize = 1000;
 
@@ -25,7 +27,7 @@ pub fn run(ctx: &mut Context, args: &ItemArgs, out: &mut Text) -> Result<(), Exp
         return failed("running a command is not permitted");
     }
     let argv = command(ctx, args)?;
-    let (code, output) = if argv.is_empty() { (0, Vec::new()) } else { execute(&argv)? };
+    let (code, output) = if argv.is_empty() { (NO_COMMAND, Vec::new()) } else { execute(&argv)? };
     ctx.scratch.runrc = code;
     ctx.scratch.value = Some(Text::tainted(output));
     match (&args.yes, code == 0) {

@@ -7,17 +7,12 @@ use super::strings::keyed_digest;
 use crate::context::Context;
 use crate::expand::ExpandError;
 use crate::expand::eval::subs;
+use crate::mail_auth::srs::{age, stamp, today};
 use crate::parse::{Rules, extract_address};
-use crate::sys::time::unix_time;
 use crate::text::Text;
 
-const BASE32: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
 /// How many days an address can be used.
 const VALID_DAYS: i64 = 10;
-
-fn today() -> i64 {
-    (unix_time() / 86400) & 0x3ff
-}
 
 /// Four hexadecimal digits over the address in lower case.
 fn checksum(secret: &[u8], address: &[u8]) -> Result<Vec<u8>, ExpandError> {
@@ -36,10 +31,7 @@ pub fn srs_encode(ctx: &mut Context, args: &ItemArgs, out: &mut Text) -> Result<
         let mut user = b"SRS0=".to_vec();
         user.extend_from_slice(&checksum(secret, path)?);
         user.push(b'=');
-        let day = today();
-        for n in [day >> 5, day & 31] {
-            user.push(BASE32.get(usize::try_from(n).unwrap_or(0)).copied().unwrap_or(b'a'));
-        }
+        user.extend_from_slice(&stamp(today()));
         user.push(b'=');
         user.extend_from_slice(address.domain());
         user.push(b'=');
@@ -87,16 +79,7 @@ pub fn decode(ctx: &mut Context, local_part: &Text, secret: &Text) -> Result<boo
     let plain = [coded.local, b"@", coded.domain].concat();
     let shown = recipient.clone();
     ctx.scratch.srs_recipient = Some(recipient);
-    let digit = |c: &u8| BASE32.iter().position(|b| b == c).and_then(|n| i64::try_from(n).ok());
-    let (Some(high), Some(low)) = (coded.day.first().and_then(digit), coded.day.get(1).and_then(digit)) else {
-        return Ok(false);
-    };
-    let then = high << 5 | low;
-    let mut now = today();
-    if now < then {
-        now += 0x400;
-    }
-    if now > then + VALID_DAYS {
+    if age(coded.day, today()).is_none_or(|days| days > VALID_DAYS) {
         return Ok(false);
     }
     if secret.is_empty() {

@@ -41,11 +41,8 @@ pub fn addresses(ctx: &mut Context, _: &str, _: Option<&[u8]>, s: Text) -> Resul
     let mut rules = Rules::header(&ctx.config.main);
     let mut out = Text::new();
     let mut first = true;
-    loop {
-        rest = trim_start(rest);
-        if rest.is_empty() {
-            break;
-        }
+    // White space after the separator is left there: an address that begins with it has no source route.
+    while !trim_start(rest).is_empty() {
         let end = find_address_end(rest, false);
         let (one, tail) = rest.split_at(end.min(rest.len()));
         if let Ok(found) = extract_address(&mut rules, one)
@@ -53,7 +50,7 @@ pub fn addresses(ctx: &mut Context, _: &str, _: Option<&[u8]>, s: Text) -> Resul
         {
             list::append(&mut out, separator, &s.piece(found.address), &mut first);
         }
-        rest = tail.get(1..).unwrap_or_default();
+        rest = trim_start(tail.get(1..).unwrap_or_default());
     }
     out.add_taint(s.taint());
     Ok(out)

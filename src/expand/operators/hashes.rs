@@ -53,7 +53,7 @@ pub fn sha2_cert(pem: &[u8], arg: Option<&[u8]>) -> Result<Text, ExpandError> {
 
 fn sha2_kind(arg: Option<&[u8]>) -> Result<MessageDigest, ExpandError> {
     match arg {
-        None | Some(b"" | b"256") => Ok(MessageDigest::sha256()),
+        None | Some(b"256") => Ok(MessageDigest::sha256()),
         Some(b"384") => Ok(MessageDigest::sha384()),
         Some(b"512") => Ok(MessageDigest::sha512()),
         Some(_) => failed("unrecognised sha2 variant"),
@@ -63,7 +63,7 @@ fn sha2_kind(arg: Option<&[u8]>) -> Result<MessageDigest, ExpandError> {
 /// `${sha3:}`, `${sha3_n:}`
 pub fn sha3(_: &mut Context, _: &str, arg: Option<&[u8]>, s: Text) -> Result<Text, ExpandError> {
     let kind = match arg {
-        None | Some(b"" | b"256") => MessageDigest::sha3_256(),
+        None | Some(b"256") => MessageDigest::sha3_256(),
         Some(b"224") => MessageDigest::sha3_224(),
         Some(b"384") => MessageDigest::sha3_384(),
         Some(b"512") => MessageDigest::sha3_512(),

@@ -96,9 +96,11 @@ pub fn mask(_: &mut Context, _: &str, arg: Option<&[u8]>, s: Text) -> Result<Tex
     Ok(Text::clean(format!("{shown}/{n}")))
 }
 
-/// `${reverse_ip:}`
+/// `${reverse_ip:}`; a mask is passed over.
 pub fn reverse(_: &mut Context, _: &str, _: Option<&[u8]>, s: Text) -> Result<Text, ExpandError> {
-    let parts: Vec<String> = match read(&s) {
+    let (address, mask) = s.split_once_str("/").unwrap_or((&s, b""));
+    let address = if mask.iter().all(u8::is_ascii_digit) { read(address) } else { None };
+    let parts: Vec<String> = match address {
         Some(IpAddr::V4(v4)) => v4.octets().iter().rev().map(u8::to_string).collect(),
         Some(IpAddr::V6(v6)) => v6.octets().iter().rev().flat_map(|b| [b & 15, b >> 4]).map(|n| format!("{n:x}")).collect(),
         None => return failed(format!("reverse_ip() not given an IP address [{s}]")),

@@ -18,7 +18,7 @@ use bstr::ByteSlice;
 pub use encodings::decode_base64;
 pub use ip::{compressed, read as read_ip};
 pub use quoting::{local_part as quote_local_part, printable};
-pub use utf8::{localpart_to_alabel, to_alabel};
+pub use utf8::{address_to_alabel, to_alabel};
 
 use super::ExpandError;
 use crate::context::Context;

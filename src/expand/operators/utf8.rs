@@ -62,6 +62,27 @@ pub fn to_alabel(domain: &[u8]) -> Result<Vec<u8>, String> {
     idna::domain_to_ascii(text).map(String::into_bytes).map_err(|_| "Invalid input".to_string())
 }
 
+/// A local part in ASCII.
+fn local_to_alabel(local: &[u8]) -> Result<Vec<u8>, String> {
+    if local.is_ascii() {
+        return Ok(local.to_vec());
+    }
+    let coded = local.to_str().ok().and_then(idna::punycode::encode_str);
+    coded.map(|c| format!("xn--{c}").into_bytes()).ok_or_else(|| "l_u2a: bad UTF-8 input".to_string())
+}
+
+/// An address in ASCII: its local part and its domain.
+pub fn address_to_alabel(address: &[u8]) -> Result<Vec<u8>, String> {
+    let at = address.rfind_byte(b'@').unwrap_or(address.len());
+    let (local, domain) = address.split_at(at);
+    let mut out = local_to_alabel(local)?;
+    if let Some(domain) = domain.get(1..) {
+        out.push(b'@');
+        out.extend_from_slice(&to_alabel(domain)?);
+    }
+    Ok(out)
+}
+
 /// `${utf8_domain_to_alabel:}`
 pub fn domain_to_alabel(_: &mut Context, _: &str, _: Option<&[u8]>, s: Text) -> Result<Text, ExpandError> {
     match to_alabel(&s) {
@@ -97,13 +118,9 @@ fn label_from_alabel(label: &[u8]) -> Option<Vec<u8>> {
 
 /// `${utf8_localpart_to_alabel:}`
 pub fn localpart_to_alabel(_: &mut Context, _: &str, _: Option<&[u8]>, s: Text) -> Result<Text, ExpandError> {
-    if s.is_ascii() {
-        return Ok(s);
-    }
-    let coded = s.to_str().ok().and_then(idna::punycode::encode_str);
-    match coded {
-        Some(code) => Ok(s.piece(format!("xn--{code}"))),
-        None => failed(format!("error converting utf8 ({}) to alabel: l_u2a: bad UTF-8 input", shown(&s))),
+    match local_to_alabel(&s) {
+        Ok(a) => Ok(s.piece(a)),
+        Err(e) => failed(format!("error converting utf8 ({}) to alabel: {e}", shown(&s))),
     }
 }
 

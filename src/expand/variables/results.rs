@@ -2,7 +2,7 @@
 
 use super::{VarDef, bit, num, own, v};
 use crate::context::Context;
-use crate::scan::mime;
+use crate::scan::{brightmail, mime};
 use crate::text::Text;
 
 fn acl_arg(c: &Context, n: usize) -> Option<Text> {
@@ -27,6 +27,11 @@ pub static VARIABLES: &[VarDef] = &[
     v("acl_narg", |c| num(c.acl.args.len())),
     v("acl_verify_message", |c| c.acl.verify_message.clone()),
     v("av_failed", |c| bit(c.message.scan.malware.failed)),
+    v("bmi_alt_location", brightmail::alternate),
+    v("bmi_base64_tracker_verdict", brightmail::tracker),
+    v("bmi_base64_verdict", brightmail::verdict),
+    v("bmi_deliver", brightmail::deliver),
+    v("bmi_verdicts", brightmail::verdicts),
     v("csa_status", |c| c.scratch.csa_status.as_ref().and_then(own)),
     v("dcc_header", |c| Some(Text::tainted(c.message.scan.dcc.header.as_slice()))),
     v("dcc_result", |c| Some(Text::clean(c.message.scan.dcc.result()))),
@@ -65,6 +70,11 @@ pub static VARIABLES: &[VarDef] = &[
     v("sender_rate_period", |c| c.scratch.sender_rate_period.as_ref().and_then(own)),
     v("sender_verify_failure", |c| c.acl.sender_verify_failure.map(Text::clean)),
     v("spf_guess", |c| c.config.main.spf_guess.raw().map(Text::clean)),
+    v("srs_db_address", |c| c.scratch.srs.db_address.clone()),
+    v("srs_db_key", |c| c.scratch.srs.db_key.clone()),
+    v("srs_orig_recipient", |c| c.scratch.srs.orig_recipient.clone()),
+    v("srs_orig_sender", |c| c.scratch.srs.orig_sender.clone()),
     v("srs_recipient", |c| c.scratch.srs_recipient.clone()),
+    v("srs_status", |c| c.scratch.srs.status.map(Text::clean)),
     v("value", |c| c.scratch.value.clone()),
 ];

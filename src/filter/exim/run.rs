@@ -60,6 +60,9 @@ pub(super) enum Over {
 /// Whether it goes on.
 pub(super) type Flow = Result<(), Over>;
 
+/// What users may not say.
+const ERRORS_TO: &str = "errors_to must point to the caller's address";
+
 /// The end with a mistake.
 pub(super) fn mistake(message: impl Into<String>) -> Over {
     Over::Because(End::Error(message.into()))
@@ -214,6 +217,9 @@ impl Runner<'_> {
         let address = self.expanded(address, "deliver")?;
         let errors_to = errors_to.map(|t| self.expanded(t, "deliver")).transpose()?;
         let address = self.address(&address, false)?;
+        if errors_to.as_ref().is_some_and(|t| t.trim().is_empty()) && !self.job.allowed.system {
+            return Err(mistake(ERRORS_TO));
+        }
         let errors_to = errors_to.map(|t| self.address(&t, true)).transpose()?;
         if let Some(e) = &errors_to
             && !self.job.allowed.system
@@ -222,7 +228,7 @@ impl Runner<'_> {
             let own = [v.local_part.as_deref().unwrap_or_default(), b"@", v.domain.as_deref().unwrap_or_default()].concat();
             let rewritten = crate::rewrite::rewrite_in_filter(self.ctx, Text::tainted(own.clone()));
             if !e.eq_ignore_ascii_case(&own) && !e.eq_ignore_ascii_case(&rewritten) {
-                return Err(mistake("errors_to must point to the caller's address"));
+                return Err(mistake(ERRORS_TO));
             }
         }
         self.delivered |= step.seen;
@@ -242,7 +248,8 @@ impl Runner<'_> {
         self.delivered |= step.seen;
         if self.job.testing {
             let mode = mode.map(|m| format!(" {m:04o}")).unwrap_or_default();
-            self.say(format!("{} message to: {path}{mode}{}", unseen(step, "Save"), noerror(step)));
+            let (lead, end) = (format!("{} message to: ", unseen(step, "Save")), format!("{mode}{}", noerror(step)));
+            self.say([lead.as_bytes(), path.as_bytes(), end.as_bytes()].concat());
             return Ok(());
         }
         if self.job.prepend_home

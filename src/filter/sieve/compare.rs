@@ -7,7 +7,12 @@ use bstr::ByteSlice;
 impl Match {
     /// Does one of the keys match the value?
     pub fn holds(&self, value: &[u8]) -> bool {
-        self.keys.iter().any(|key| one(self.comparator, self.kind, value, key))
+        self.keys.iter().any(|key| self.holds_for(value, key))
+    }
+
+    /// Does this key match the value?
+    pub fn holds_for(&self, value: &[u8], key: &[u8]) -> bool {
+        one(self.comparator, self.kind, value, key)
     }
 }
 

@@ -12,6 +12,7 @@ mod parse;
 mod parse_test;
 mod run;
 mod test;
+mod trace;
 mod vacation;
 
 pub use parse::{Script, parse};

@@ -4,7 +4,7 @@ use bstr::{BString, ByteSlice};
 
 use super::ast::{Command, Step};
 use super::parse::{Disabled, parse};
-use super::{notify, test, vacation};
+use super::{notify, test, trace, vacation};
 use crate::context::Context;
 use crate::filter::asked::{End, Filtered, Generated, What};
 use crate::text::Text;
@@ -101,7 +101,7 @@ impl Runner<'_> {
                 if !to.iter().all(|c| c.is_ascii_graphic() || *c >= 0x80) {
                     return mistake("malformed recipient address");
                 }
-                self.add(What::Address { address: to.clone(), qualified: true });
+                self.redirect(to);
                 self.keep &= *copy;
             }
             Command::FileInto(folder, copy) => {
@@ -115,17 +115,39 @@ impl Runner<'_> {
             Command::Vacation(v) => vacation::obey(self, v).map_err(|m| Over::Mistake(m, step.line))?,
             Command::Notify(n) => notify::obey(self, n).map_err(|m| Over::Mistake(m, step.line))?,
             Command::If(arms, otherwise) => {
-                let chosen = arms.iter().find(|(t, _)| test::holds(self.ctx, self.job, t));
-                self.obey(chosen.map_or(otherwise, |(_, steps)| steps))?;
+                let mut chosen = otherwise;
+                for (i, (t, steps)) in arms.iter().enumerate() {
+                    let result = test::holds(self.ctx, self.job, t);
+                    let word = if i == 0 { "if" } else { "elsif" };
+                    trace::line(self.ctx, self.job, &[format!("{word} {result}").as_bytes()]);
+                    if result {
+                        chosen = steps;
+                        break;
+                    }
+                }
+                self.obey(chosen)?;
             }
         }
         Ok(())
     }
 
     fn file(&mut self, path: Text) {
-        let same = |g: &Generated| matches!(&g.what, What::File { path: p, .. } if *p == path);
-        if !self.items.iter().any(same) {
-            self.add(What::File { path, mode: None });
+        let same = |w: &What| matches!(w, What::File { path: p, .. } if *p == path);
+        self.once("fileinto", &path, same, What::File { path: path.clone(), mode: None });
+    }
+
+    fn redirect(&mut self, to: &BString) {
+        let same = |w: &What| matches!(w, What::Address { address, .. } if address == to);
+        self.once("redirect", to, same, What::Address { address: to.clone(), qualified: true });
+    }
+
+    /// Adds a delivery, unless the script has asked for it already.
+    fn once(&mut self, action: &str, to: &[u8], same: impl Fn(&What) -> bool, what: What) {
+        if self.items.iter().any(|g| same(&g.what)) {
+            trace::line(self.ctx, self.job, &[b"Repeated ", action.as_bytes(), b" `", to, b"' ignored."]);
+        } else {
+            trace::line(self.ctx, self.job, &[action.as_bytes(), b" `", to, b"'"]);
+            self.add(what);
         }
     }
 

@@ -3,8 +3,8 @@
 use bstr::{BString, ByteSlice};
 
 use super::ast::{Envelope, Match, Part, Test};
-use super::mailto;
 use super::run::Job;
+use super::{mailto, trace};
 use crate::context::{Context, HeaderKind};
 use crate::expand::HeaderForm;
 use crate::expand::headers::{exists, find};
@@ -28,7 +28,7 @@ pub(super) fn holds(ctx: &Context, job: &Job, test: &Test) -> bool {
                 ctx.message.size < *limit
             }
         }
-        Test::Header(names, how) => names.iter().filter_map(|n| header(ctx, n)).any(|v| how.holds(&v)),
+        Test::Header(names, how) => names.iter().filter_map(|n| header(ctx, n)).any(|v| trace::holds(ctx, job, how, &v)),
         Test::Address(part, names, how) => names.iter().filter_map(|n| raw(ctx, n)).any(|list| {
             let list = Text::tainted(unfold(&list));
             addresses(ctx, &list).iter().any(|a| part_holds(ctx, job, *part, a, how))
@@ -42,7 +42,7 @@ pub(super) fn holds(ctx: &Context, job: &Job, test: &Test) -> bool {
         }),
         Test::ValidNotify(uris) => uris.iter().all(|u| mailto::parse(u).is_some()),
         Test::NotifyCapability(uri, capability, how) => {
-            mailto::parse(uri).is_some() && capability.eq_ignore_ascii_case(b"online") && how.holds(b"maybe")
+            mailto::parse(uri).is_some() && capability.eq_ignore_ascii_case(b"online") && trace::holds(ctx, job, how, b"maybe")
         }
     }
 }
@@ -76,15 +76,16 @@ fn part_holds(ctx: &Context, job: &Job, part: Part, address: &[u8], how: &Match)
         Some(at) => (address.get(..at).unwrap_or_default(), address.get(at + 1..).unwrap_or_default()),
         None => (address, &b""[..]),
     };
+    let holds = |value: &[u8]| trace::holds(ctx, job, how, value);
     match part {
-        Part::All => how.holds(address),
-        Part::Local => how.holds(local),
-        Part::Domain => how.holds(domain),
+        Part::All => holds(address),
+        Part::Local => holds(local),
+        Part::Domain => holds(domain),
         Part::User | Part::Detail => {
             let (user, detail) = split(ctx, job, address, local);
             match part {
-                Part::User => how.holds(&user),
-                _ => detail.is_some_and(|d| how.holds(&d)),
+                Part::User => holds(&user),
+                _ => detail.is_some_and(|d| holds(&d)),
             }
         }
     }

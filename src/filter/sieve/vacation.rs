@@ -6,6 +6,7 @@ use super::ast::Vacation;
 use super::mailto::one_line;
 use super::run::Runner;
 use super::test::recipient;
+use super::trace;
 use crate::filter::asked::What;
 use crate::filter::personal::is_personal;
 use crate::parse::{Rules, extract_address, quote_2047};
@@ -29,9 +30,10 @@ pub(super) fn obey(r: &mut Runner<'_>, v: &Vacation) -> Result<(), String> {
     let aliases: Vec<Vec<u8>> = v.addresses.iter().map(|a| a.to_vec()).collect();
     let to: [&[u8]; 6] = [b"to", b"cc", b"bcc", b"resent-to", b"resent-cc", b"resent-bcc"];
     if !is_personal(r.ctx, &aliases, &to) {
-        crate::debug!(r.ctx, FILTER, "Sieve: mail was not personal, vacation would ignore it");
+        trace::line(r.ctx, r.job, &[b"Sieve: mail was not personal, vacation would ignore it"]);
         return Ok(());
     }
+    trace::line(r.ctx, r.job, &[b"Sieve: mail was personal, vacation file basename: ", name(v).as_bytes()]);
     let Some(directory) = r.job.vacation_directory.clone() else { return Ok(()) };
     let from = match &v.from {
         Some(f) => {

@@ -12,13 +12,16 @@ use std::time::Duration;
 use bstr::{BString, ByteSlice};
 
 use super::driver::{Answer, Ask, Driver, Handle, Keep, Style};
+use super::server_list::{self, Kind};
 use crate::context::Context;
-use crate::parse::list;
 use resp::{Connection, Reply, Stream};
 
 /// The type.
 pub struct Redis;
 
+const KIND: Kind = Kind { shown: "REDIS", option: "redis_servers", lookup: "redis" };
+/// In a cluster, for one command.
+const MAX_REDIRECTIONS: usize = 5;
 const CONNECT: Duration = Duration::from_secs(5);
 
 impl Driver for Redis {
@@ -44,7 +47,8 @@ struct Open {
 
 impl Handle for Open {
     fn find(&mut self, ctx: &mut Context, ask: &Ask<'_>) -> Answer {
-        let (servers, command) = match servers(ctx, ask) {
+        let known = ctx.config.main.redis_servers.raw().unwrap_or_default();
+        let (servers, command) = match server_list::servers(KIND, known, ask) {
             Ok(found) => found,
             Err(e) => return Answer::Defer(e),
         };
@@ -56,14 +60,19 @@ impl Handle for Open {
             self.connections.clear();
             self.process = std::process::id();
         }
-        let mut last = "no REDIS servers defined (redis_servers option)".to_string();
+        let mut last = String::new();
         for server in servers {
-            let (host, text) = match self.ask(server.clone(), &words) {
-                Ok(Reply::Error(text)) => (server.place.shown(), text.to_string()),
-                Ok(reply) => return answer(&reply),
-                Err(text) => (server.place.shown(), text),
+            let server = match server.and_then(|s| Server::parse(&s)) {
+                Ok(server) => server,
+                Err(e) => return Answer::Defer(e),
             };
-            last = format!("REDIS: {host}: {text}");
+            let (place, result) = self.follow(server, &words);
+            let text = match result {
+                Ok(Reply::Error(text)) => text.to_string(),
+                Ok(reply) => return answer(&reply),
+                Err(text) => text,
+            };
+            last = format!("REDIS: {}: {text}", place.shown());
             // A command that is wrong is wrong everywhere; other members of a cluster may have the key.
             if text.starts_with("ERR ") || text.starts_with("WRONGTYPE ") {
                 break;
@@ -74,15 +83,62 @@ impl Handle for Open {
 }
 
 impl Open {
-    fn ask(&mut self, server: Server, words: &[Vec<u8>]) -> Result<Reply, String> {
+    /// Asks a server, and the members of its cluster to which it sends us; gives also the place of the last one.
+    fn follow(&mut self, server: Server, words: &[Vec<u8>]) -> (Place, Result<Reply, String>) {
+        let (mut next, mut asking) = (server, false);
+        for _ in 0..=MAX_REDIRECTIONS {
+            let place = next.place.clone();
+            match self.ask(next.clone(), words, asking) {
+                Ok(Reply::Error(text)) => match Redirection::read(&text) {
+                    // An empty host is the one that says so.
+                    Some(to) => {
+                        let host = to.host.or(place.host()).unwrap_or_default();
+                        next.place = Place::Inet(host, to.port);
+                        asking = to.once;
+                    }
+                    None => return (place, Ok(Reply::Error(text))),
+                },
+                other => return (place, other),
+            }
+        }
+        (next.place, Err("too many redirections in the cluster".into()))
+    }
+
+    fn ask(&mut self, server: Server, words: &[Vec<u8>], asking: bool) -> Result<Reply, String> {
         let kept = self.connections.iter().position(|(s, _)| *s == server).map(|at| self.connections.swap_remove(at).1);
         let mut connection = match kept.filter(Connection::is_idle) {
             Some(c) => c,
             None => server.connect()?,
         };
+        if asking {
+            connection.command(&[b"ASKING".to_vec()])?;
+        }
         let reply = connection.command(words)?;
         self.connections.push((server, connection));
         Ok(reply)
+    }
+}
+
+/// `MOVED slot host:port`, and `ASK` likewise, which holds for one command only.
+#[derive(Debug, PartialEq, Eq)]
+struct Redirection {
+    host: Option<String>,
+    port: u16,
+    once: bool,
+}
+
+impl Redirection {
+    fn read(text: &[u8]) -> Option<Self> {
+        let mut words = text.to_str().ok()?.split(' ');
+        let once = match words.next()? {
+            "MOVED" => false,
+            "ASK" => true,
+            _ => return None,
+        };
+        let (_slot, place) = (words.next()?.parse::<u16>().ok()?, words.next()?);
+        let (host, port) = place.rsplit_once(':')?;
+        let port = port.parse().ok().filter(|_| words.next().is_none())?;
+        Some(Redirection { host: (!host.is_empty()).then(|| host.into()), port, once })
     }
 }
 
@@ -94,34 +150,6 @@ fn answer(reply: &Reply) -> Answer {
         // Status and numbers answer updates, as a rule.
         Reply::Status(_) | Reply::Integer(_) | Reply::Error(_) => Answer::Found(reply.text(), Keep::ForgetAll),
     }
-}
-
-/// The servers to ask, and the command without the older way of naming them.
-fn servers<'a>(ctx: &Context, ask: &Ask<'a>) -> Result<(Vec<Server>, &'a [u8]), String> {
-    let known = ctx.config.main.redis_servers.raw().unwrap_or_default();
-    let known = list::items(known).map(|i| Server::parse(&i)).collect::<Result<Vec<_>, _>>()?;
-    if let Some(o) = ask.options.iter().find(|o| !o.starts_with(b"servers=")) {
-        return Err(format!("bad option for redis: {}", o.as_bstr()));
-    }
-    let key: &[u8] = ask.key;
-    let (wanted, command) = match (ask.value("servers"), key.strip_prefix(b"servers=")) {
-        (Some(w), _) => (w, key),
-        (None, Some(_)) if ask.key.is_tainted() => return Err("tainted server specification in a redis lookup".into()),
-        (None, Some(rest)) => rest.split_once_str(b";").ok_or("missing ; after servers= in a redis lookup")?,
-        (None, None) => return Ok((known, key)),
-    };
-    let mut out = Vec::new();
-    for item in list::items(wanted) {
-        let server = Server::parse(&item)?;
-        if item.contains(&b'/') {
-            out.push(server);
-        } else {
-            let of_same = known.iter().find(|k| k.place == server.place);
-            let host = server.place.shown();
-            out.push(of_same.cloned().ok_or_else(|| format!("no server (host {host}) found for the redis lookup"))?);
-        }
-    }
-    Ok((out, command))
 }
 
 /// The words of a command: white space divides, a backslash takes the next character as it is.
@@ -148,6 +176,13 @@ enum Place {
 }
 
 impl Place {
+    fn host(&self) -> Option<String> {
+        match self {
+            Place::Unix(_) => None,
+            Place::Inet(host, _) => Some(host.clone()),
+        }
+    }
+
     fn shown(&self) -> String {
         match self {
             Place::Unix(path) => path.to_string(),
@@ -231,6 +266,17 @@ mod tests {
         assert_eq!(split(b"  "), b"");
         let hostile = b"a b\\\tc\r\nGET x";
         assert_eq!(words(&crate::lookups::quote::redis(hostile)), [hostile]);
+    }
+
+    #[test]
+    fn redirections() {
+        let r = |t: &str| Redirection::read(t.as_bytes());
+        assert_eq!(r("MOVED 1 10.0.0.1:6380"), Some(Redirection { host: Some("10.0.0.1".into()), port: 6380, once: false }));
+        assert_eq!(r("ASK 16383 ::1:1"), Some(Redirection { host: Some("::1".into()), port: 1, once: true }));
+        assert_eq!(r("MOVED 1 :6380").unwrap().host, None);
+        for bad in ["", "MOVED", "MOVED x h:1", "MOVED 1 h", "MOVED 1 h:x", "MOVED 1 h:1 x", "ERR x", "ASK 1 h:70000"] {
+            assert_eq!(r(bad), None, "{bad}");
+        }
     }
 
     #[test]

@@ -3,7 +3,7 @@
 //! `set.rs` collects the sets of an arriving message, `verify.rs` judges the chain for `verify = arc`, `sign.rs` adds a
 //! set in the smtp transport (`arc_sign`).
 
-mod set;
+pub(super) mod set;
 pub mod sign;
 mod verify;
 

@@ -3,7 +3,7 @@
 use bstr::{BString, ByteSlice};
 use data_encoding::BASE64;
 
-use super::set::{NAMES, instance};
+use super::set::{MAX_INSTANCE, NAMES, instance};
 use crate::config::builtin::DKIM_SIGN_HEADERS;
 use crate::context::Context;
 use crate::expand::{self, ExpandError};
@@ -113,6 +113,10 @@ impl Plan {
         let (hash, _) = bodies.get(self.body).cloned().flatten().ok_or("no body hash")?;
         let n = lines.iter().filter(|l| NAMES.iter().any(|n| has_name(l, n))).filter_map(|l| instance(value_of(l))).max();
         let n = n.unwrap_or(0) + 1;
+        if n > MAX_INSTANCE {
+            log::write(ctx, None, Which::MAIN, format!("ARC: not signed: there are {MAX_INSTANCE} sets").as_bytes());
+            return Ok(Vec::new());
+        }
         let id = &self.identity;
         let remote = ctx.session.host_address.as_ref().map(|ip| format!(" smtp.remote-ip={ip};")).unwrap_or_default();
         let aar = format!("ARC-Authentication-Results: i={n}; {id};{remote}\n\t{}\n", results.as_bstr());

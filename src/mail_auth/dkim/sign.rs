@@ -70,7 +70,7 @@ pub fn failed(ctx: &mut Context, o: &Options, why: String) -> Result<(), Strict>
 }
 
 /// The expanded value of an option: `None` if it is unset, or its expansion is forced to fail.
-fn value(ctx: &mut Context, name: &str, option: &Str) -> Result<Option<Text>, String> {
+pub fn value(ctx: &mut Context, name: &str, option: &Str) -> Result<Option<Text>, String> {
     let Some(template) = option.get().cloned() else { return Ok(None) };
     match expand::expand(ctx, &template) {
         Ok(text) => Ok(Some(text)),

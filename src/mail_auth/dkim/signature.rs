@@ -1,5 +1,7 @@
 //! A `DKIM-Signature:` header line (RFC 6376 3.5), and what a signature covers.
 
+use std::collections::HashMap;
+
 use bstr::{BString, ByteSlice};
 
 use crate::mail_auth::canon::Canon;
@@ -186,22 +188,23 @@ pub fn without_b(line: &[u8]) -> Vec<u8> {
 /// The lines of a message that `names` (with colons between) stand for: of several with one name the last first, each
 /// once (RFC 6376 5.4.2).
 pub fn covered<'a>(names: &[u8], lines: &'a [BString]) -> Vec<&'a [u8]> {
-    let mut used = vec![false; lines.len()];
-    let mut out = Vec::new();
-    for name in names.split(|c| *c == b':') {
-        let found = lines.iter().enumerate().rev().find(|(i, l)| !used[*i] && has_name(l, name));
-        if let Some((i, line)) = found {
-            used[i] = true;
-            out.push(line.as_slice());
-        }
+    // Hostile messages have many lines and many names: no pass over the lines for each name.
+    let mut by_name: HashMap<Vec<u8>, Vec<&[u8]>> = HashMap::new();
+    for line in lines {
+        by_name.entry(name_of(line).to_ascii_lowercase()).or_default().push(line);
     }
-    out
+    let names = names.split(|c| *c == b':').map(|n| n.trim().to_ascii_lowercase()).filter(|n| !n.is_empty());
+    names.filter_map(|n| by_name.get_mut(&n)?.pop()).collect()
+}
+
+/// The name of a header line.
+pub fn name_of(line: &[u8]) -> &[u8] {
+    line[..line.find_byte(b':').unwrap_or(0)].trim_end()
 }
 
 /// Has the line that name?
 pub fn has_name(line: &[u8], name: &[u8]) -> bool {
-    let colon = line.find_byte(b':').unwrap_or(0);
-    !name.is_empty() && line[..colon].trim_end().eq_ignore_ascii_case(name.trim())
+    !name.is_empty() && name_of(line).eq_ignore_ascii_case(name.trim())
 }
 
 /// What is signed: the lines, and the line of the signature itself.

@@ -7,7 +7,7 @@
 mod evaluate;
 mod forensic;
 mod history;
-mod record;
+pub(super) mod record;
 
 pub use evaluate::{Facts, Status, condition, status_name};
 

@@ -4,6 +4,8 @@ use std::net::IpAddr;
 
 use bstr::{BString, ByteSlice};
 
+use crate::expand::split::dequote;
+
 /// What macros may stand for.
 #[derive(Clone, Debug)]
 pub struct Values<'a> {
@@ -101,6 +103,8 @@ fn value(letter: u8, v: &Values<'_>, validated: &mut dyn FnMut() -> BString) -> 
     let at = v.sender.rfind_byte(b'@')?;
     Some(match letter {
         b's' => v.sender.to_vec(),
+        // Quotes are how it is written, not what it is.
+        b'l' if v.sender.first() == Some(&b'"') => dequote(&v.sender[..at]).0,
         b'l' => v.sender[..at].to_vec(),
         b'o' => v.sender[at + 1..].to_vec(),
         b'd' => v.domain.to_vec(),

@@ -3,9 +3,9 @@
 //! `record.rs` parses, `macros.rs` expands, `eval.rs` asks and decides; `result.rs` is what the `spf` conditions,
 //! variables and headers show of it. The DNS is behind a trait, so that all but `result.rs` works without a network.
 
-mod eval;
-mod macros;
-mod record;
+pub(super) mod eval;
+pub(super) mod macros;
+pub(super) mod record;
 mod result;
 
 pub use eval::{Answer, Dns, Found, Identity, Outcome, check};

@@ -1,19 +1,17 @@
-//! The process in which `local_scan()` runs: this program, called with [`FLAG`] and a socket as its standard input. It
-//! gives up all privilege first, since anybody may call it so.
+//! The process in which `local_scan()` runs: this program, called with [`FLAG`] and a socket as its standard input.
 
 use std::io;
 use std::os::fd::AsFd;
 
 use bstr::ByteSlice;
 
+use crate::foreign::{MAX_FRAME, enter};
 use crate::sys::frames;
 use crate::sys::local_scan::{Host, Message, Value, call};
-use crate::sys::{fd, file, ids};
+use crate::sys::{fd, file};
 
 /// How the program is called.
 pub const FLAG: &[u8] = b"-YlocalScan";
-/// No frame is larger.
-pub(super) const MAX_FRAME: usize = 64 << 20;
 
 /// Asks the process that started us.
 struct Parent;
@@ -58,13 +56,8 @@ impl Host for Parent {
 
 /// The whole life of the process.
 pub fn main() -> i32 {
-    let (uid, gid) = (ids::getuid(), ids::getgid());
-    if ids::setresgid(gid, gid, gid).and_then(|()| ids::setresuid(uid, uid, uid)).is_err() {
+    if !enter() {
         return 1;
-    }
-    // A crash is to be one, not something for this program's own handlers.
-    for signal in [libc::SIGSEGV, libc::SIGILL, libc::SIGFPE, libc::SIGBUS] {
-        let _ = crate::sys::signal::default(signal);
     }
     match run() {
         Ok(answer) => i32::from(frames::give(fd::stdin(), b'O', &answer, None).is_err()),

@@ -1,13 +1,12 @@
 //! `local_scan()` (manual chapter 46): a function in a shared object (`local_scan_path`, with `src/local_scan.h`), called
 //! when the ACLs have accepted a message.
 //!
-//! It runs in a process of its own (`helper.rs`), with the privileges of reception, so that a crash or an endless loop harms
+//! It runs in a process of its own (`helper.rs`, by way of [`crate::foreign`]), so that a crash or an endless loop harms
 //! nobody. That process asks for expansions, list matches and log lines over a socket; when it ends, the header
 //! lines and recipients that it leaves become the message's.
 
 pub mod helper;
 
-use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
 use bstr::{BString, ByteSlice};
@@ -20,15 +19,14 @@ use crate::context::session::HostName;
 use crate::context::{Context, Header, Recipient};
 use crate::expand::variables::body::Body;
 use crate::expand::{ExpandError, Template, expand};
+use crate::foreign::{Helper, Trouble};
 use crate::log::{self, Which};
 use crate::matching::{self, Match};
 use crate::parse::decode_2047;
 use crate::rewrite;
 use crate::spool;
 use crate::sys::local_scan::{Message, Value};
-use crate::sys::process::{self, WaitStatus};
-use crate::sys::spawn::{RunAs, Spawn, Stdio};
-use crate::sys::{error_text, exec, frames, ids, unix};
+use crate::sys::{error_text, frames};
 use crate::text::Text;
 
 /// Longest `$local_scan_data`.
@@ -165,43 +163,20 @@ fn keep(ctx: &mut Context, message: Message) {
 
 /// Runs the process, and does what it asks for until it has an answer.
 fn converse(ctx: &mut Context, options: &Options, library: &[u8]) -> Result<Ended, String> {
-    let failed = |e: std::io::Error| error_text(&e);
     let seconds = u64::try_from(ctx.config.main.local_scan_timeout.0).unwrap_or(0);
     let deadline = (seconds > 0).then(|| Instant::now() + Duration::from_secs(seconds));
-    let (ours, theirs) = unix::pair(unix::Kind::Stream).map_err(failed)?;
-    let program = ctx.run.exim_path.clone();
-    let argv = [program.to_vec(), helper::FLAG.to_vec()];
-    let env = exec::current_environment();
-    let mut spawn = Spawn::new(&program, &argv, &env);
-    spawn.stdin = Stdio::Fd(theirs.as_fd());
-    spawn.stderr = Stdio::Inherit;
-    spawn.new_group = true;
-    let (uid, gid) = match ids::geteuid() {
-        0 => (ctx.config.site.exim_uid, ctx.config.site.exim_gid),
-        uid => (uid, ids::getegid()),
-    };
-    spawn.run_as = Some(RunAs { uid, gid, groups: vec![gid] });
-    let child = spawn.start().map_err(|e| e.to_string())?;
-    drop(theirs);
-    let result = request(ctx, options, library)
-        .and_then(|text| frames::give(ours.as_fd(), b'S', &text, deadline).map_err(failed))
-        .map(|()| answers(ctx, &ours, deadline));
-    drop(ours);
-    // Whatever it did, nothing of it stays.
-    let _ = process::kill(-child.pid, libc::SIGKILL);
-    let status = process::wait(child.pid);
-    match result? {
-        Ok(ended) => Ok(ended),
-        Err(e) if e.kind() == std::io::ErrorKind::TimedOut => {
-            Ok(Ended::Failed("local_scan() function timed out - message temporarily rejected".into()))
-        }
-        Err(_) => Ok(Ended::Failed(match status {
-            Ok(WaitStatus::Signaled { signal, .. }) if signal != libc::SIGKILL => {
+    let helper = Helper::start(ctx, helper::FLAG, deadline)?;
+    let text = request(ctx, options, library)?;
+    let ended = helper.give(b'S', &text).and_then(|()| answers(ctx, &helper));
+    Ok(ended.unwrap_or_else(|e| {
+        Ended::Failed(match helper.trouble(&e) {
+            Trouble::TimedOut => "local_scan() function timed out - message temporarily rejected".into(),
+            Trouble::Crashed(signal) => {
                 format!("local_scan() function crashed with signal {signal} - message temporarily rejected")
             }
-            _ => "local_scan() function ended the process - message temporarily rejected".into(),
-        })),
-    }
+            Trouble::Ended => "local_scan() function ended the process - message temporarily rejected".into(),
+        })
+    }))
 }
 
 /// All that the function gets.
@@ -256,10 +231,9 @@ fn variables(ctx: &Context, options: &Options) -> Vec<(String, Value)> {
 }
 
 /// Answers questions until the outcome comes.
-fn answers(ctx: &mut Context, socket: &impl AsFd, deadline: Option<Instant>) -> std::io::Result<Ended> {
-    let socket = socket.as_fd();
+fn answers(ctx: &mut Context, helper: &Helper) -> std::io::Result<Ended> {
     loop {
-        let (kind, text) = frames::take(socket, helper::MAX_FRAME, deadline)?;
+        let (kind, text) = helper.take()?;
         let strings = frames::unpack(&text);
         let part = |n: usize| strings.get(n).map_or(&b""[..], |s| s.as_slice());
         let answer = match kind {
@@ -290,8 +264,8 @@ fn answers(ctx: &mut Context, socket: &impl AsFd, deadline: Option<Instant>) -> 
             _ => return Err(std::io::Error::other("not understood")),
         };
         match answer {
-            Ok(value) => frames::give(socket, b'V', &value, deadline)?,
-            Err(text) => frames::give(socket, b'E', &text, deadline)?,
+            Ok(value) => helper.give(b'V', &value)?,
+            Err(text) => helper.give(b'E', &text)?,
         }
     }
 }

@@ -107,6 +107,7 @@ fn mail_child(o: &RedirectOptions, addr: &Address, text: Text) -> Address {
 fn inherit(child: &mut Address, carrier: &Address) {
     child.recipient_index = carrier.recipient_index;
     child.errors_to = carrier.errors_to.clone();
+    child.srs_sender = carrier.srs_sender.clone();
     child.flags.errors_to_set = carrier.flags.errors_to_set;
     child.headers_add = carrier.headers_add.clone();
     child.headers_remove = carrier.headers_remove.clone();

@@ -6,6 +6,7 @@ mod list_wire;
 mod options;
 mod source;
 pub mod special;
+mod srs;
 mod syntax_errors;
 
 use bstr::{BString, ByteSlice};
@@ -23,6 +24,7 @@ use crate::route::{Address, RoutePurpose, Routed, common};
 use crate::text::{Taint, Text};
 pub use options::RedirectOptions;
 pub use source::{in_child, read_plain};
+pub use srs::SrsFacts;
 
 /// The driver.
 #[derive(Debug, Default)]
@@ -77,6 +79,9 @@ impl Router for Redirect {
         // The user is needed before the file is read, and by files and pipes.
         if let Err(message) = common::set_user(ctx, router, addr) {
             return common::defer(addr, message);
+        }
+        if let Err(end) = srs::apply(ctx, router, &self.options, addr, purpose) {
+            return end;
         }
         let source = match source::find(ctx, router, &self.options, addr) {
             Ok(Some(source)) => source,

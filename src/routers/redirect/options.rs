@@ -102,6 +102,16 @@ options! {
         sieve_vacation_directory: Str = Str::unset(),
         /// Log and skip malformed addresses.
         skip_syntax_errors: bool = false,
+        /// Sender rewriting: forward, reverse or reverseandforward.
+        srs: Str = Str::unset(),
+        /// Domain of the rewritten sender.
+        srs_alias: Str = Str::unset(),
+        /// Truth value: rewrite at all?
+        srs_condition: Str = Str::unset(),
+        /// Puts an address into a data base under a key.
+        srs_dbinsert: Str = Str::unset(),
+        /// Gets it back.
+        srs_dbselect: Str = Str::unset(),
         /// Text for syntax error notice.
         syntax_errors_text: Str = Str::unset(),
         /// Recipient of syntax error notice.

@@ -36,8 +36,9 @@ fn both_versions_carry_data_and_give_facts() {
         assert_eq!(s.facts().sni.as_ref().unwrap(), "mx.example.org");
         assert_eq!(c.facts().peer_cert, s.facts().our_cert);
         assert!(c.facts().our_cert.is_none());
-        assert_eq!(c.best_channel_binding(), s.best_channel_binding());
-        assert!(c.best_channel_binding().is_some());
+        assert_eq!(c.facts().channel_binding, s.facts().channel_binding);
+        let kind = if version == "TLS1.3" { BindingKind::TlsExporter } else { BindingKind::TlsUnique };
+        assert_eq!(c.facts().channel_binding.as_ref().unwrap().kind, kind);
 
         c.write_all(b"EHLO there\r\n").unwrap();
         let mut buf = [0u8; 4];

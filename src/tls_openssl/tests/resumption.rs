@@ -63,6 +63,8 @@ fn resumed_in_both_versions() {
         assert!(c.resumed() && s.resumed());
         assert!(decode(c.resumption).starts_with("session resumed"));
         assert!(decode(s.resumption).starts_with("session resumed"));
+        assert_eq!(c.channel_binding, s.channel_binding);
+        assert!(c.channel_binding.as_ref().is_some_and(|b| b.data.len() >= 12));
         assert_eq!(c.cv(), "yes");
         assert_eq!(c.peer_dn.unwrap(), "/O=Oxim tests/CN=mx.example.org");
 

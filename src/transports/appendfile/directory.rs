@@ -46,7 +46,7 @@ pub(super) fn deliver(
             Some(template) => expand::expand(ctx, template).map_err(|e| Failure {
                 status: DeliveryStatus::Panic,
                 ..Failure::defer(
-                    errors::EXPAND_FAIL,
+                    errors::UNKNOWN,
                     format!(
                         "Expansion of \"{}\" (directory_file for {} transport) failed: {e}",
                         template.raw().as_bstr(),

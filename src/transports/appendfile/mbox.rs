@@ -172,7 +172,7 @@ fn open_existing(
     let mut before = *looked;
     if looked.is_link() {
         if !o.allow_symlink {
-            return Err(Failure::defer(errors::NOT_REGULAR, format!("mailbox {shown} is a symbolic link")));
+            return Err(Failure::defer(errors::NOT_REGULAR, format!("mailbox {shown} is not a regular file")));
         }
         // In a directory where all may make links, the link must be the recipient's, too.
         check_owner(job, o, path, looked)?;
@@ -182,14 +182,14 @@ fn open_existing(
             Err(e) => return Err(stat_error(e)),
         };
     }
+    // A second name could be somebody else's file. (A directory has several anyway, and does not do either.)
+    if before.nlink > 1 {
+        return Err(Failure::defer(errors::NOT_REGULAR, format!("mailbox {shown} has too many links ({})", before.nlink)));
+    }
     let fifo = before.file_type() == FileType::Fifo;
     if !before.is_file() && !(fifo && o.allow_fifo) {
         let what = if o.allow_fifo { " (or named pipe)" } else { "" };
         return Err(Failure::defer(errors::NOT_REGULAR, format!("mailbox {shown} is not a regular file{what}")));
-    }
-    // A second name could be somebody else's file.
-    if before.is_file() && before.nlink > 1 {
-        return Err(Failure::defer(errors::NOT_REGULAR, format!("mailbox {shown} has too many links ({})", before.nlink)));
     }
     check_owner(job, o, path, &before)?;
     let mode = before.permissions() & 0o7777;

@@ -380,7 +380,7 @@ impl Appendfile {
         let text = expand::expand(ctx, template).map_err(|e| Failure {
             status: DeliveryStatus::Panic,
             ..Failure::defer(
-                errors::EXPAND_FAIL,
+                errors::UNKNOWN,
                 format!(
                     "Expansion of \"{}\" ({option} for {} transport) failed: {e}",
                     template.raw().as_bstr(),

@@ -53,16 +53,14 @@ pub(super) fn find(ctx: &mut Context, job: &LocalJob<'_>, t: &Appendfile) -> Res
     let (path, explicit) = match (first.kind, template) {
         (AddressKind::File, None) => (first.address.clone(), true),
         (_, None) => {
-            return Err(Failure::defer(
-                errors::UNKNOWN,
-                format!("Mandatory file or directory option missing from {name} transport"),
-            ));
+            let text = format!("Mandatory file or directory option missing from {name} transport");
+            return Err(Failure { status: DeliveryStatus::Panic, ..Failure::defer(errors::UNKNOWN, text) });
         }
         (_, Some(t)) => {
             let path = expand::expand(ctx, t).map_err(|e| Failure {
                 status: DeliveryStatus::Panic,
                 ..Failure::defer(
-                    errors::EXPAND_FAIL,
+                    errors::UNKNOWN,
                     format!("Expansion of \"{}\" (file or directory name for {name} transport) failed: {e}", t.raw().as_bstr()),
                 )
             })?;

@@ -77,7 +77,7 @@ impl Reader<'_> {
         parse(text.trim()).map(Some).ok_or_else(|| {
             let raw = option.raw().unwrap_or_default().as_bstr();
             let text = format!("Malformed value \"{text}\" (expansion of \"{raw}\") in {} transport", self.transport.name);
-            Failure::defer(errors::UNKNOWN, text)
+            Failure { status: DeliveryStatus::Panic, ..Failure::defer(errors::UNKNOWN, text) }
         })
     }
 
@@ -242,6 +242,17 @@ impl Limits {
                 failure.user_message = Some("mailbox is full".into());
             }
             libc::ENOSPC => failure.message = format!("error while writing to {}", path.as_bstr()),
+            errors::HEADER_FAIL => {
+                failure.status = DeliveryStatus::Panic;
+                let why = std::mem::take(&mut failure.message);
+                let path = path.as_bstr();
+                failure.message = format!("failed to expand headers_add or headers_remove while writing to {path}: {why}");
+            }
+            errors::FILTER_FAIL => {
+                failure.status = DeliveryStatus::Panic;
+                let end = failure.message.find(": ").unwrap_or(failure.message.len());
+                failure.message.insert_str(end, &format!(" while writing to {}", path.as_bstr()));
+            }
             _ => {}
         }
         failure

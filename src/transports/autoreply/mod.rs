@@ -147,7 +147,7 @@ impl Autoreply {
             if let Some(v) = value {
                 out.extend_from_slice(title.as_bytes());
                 out.extend_from_slice(b": ");
-                out.extend_from_slice(v.trim_end());
+                out.extend_from_slice(v);
                 out.push(b'\n');
             }
         }

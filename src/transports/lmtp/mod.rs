@@ -202,10 +202,9 @@ impl Lmtp {
         }
         let limit = u64::try_from(self.options.timeout.0).ok().map(Duration::from_secs);
         let socket = unix::connect(unix::Kind::Stream, &path, limit).map_err(|e| {
-            let errno = e.raw_os_error().unwrap_or(errors::UNKNOWN);
             (
                 DeliveryStatus::Defer,
-                errno,
+                errors::UNKNOWN,
                 format!("Failed to connect to socket {path} for {name} transport: {}", crate::sys::error_text(&e)),
             )
         })?;

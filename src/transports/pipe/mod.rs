@@ -77,6 +77,11 @@ impl Failure {
     fn new(status: DeliveryStatus, message: impl Into<String>) -> Self {
         Failure { status, errno: 0, message: message.into(), for_user: None, freeze: false }
     }
+
+    /// The command has run and failed: people are told no more than that.
+    fn of_command(status: DeliveryStatus, message: impl Into<String>) -> Self {
+        Failure { for_user: Some("local delivery failed"), ..Failure::new(status, message) }
+    }
     fn with(self, errno: i32) -> Self {
         Failure { errno, ..self }
     }
@@ -245,7 +250,7 @@ impl Pipe {
         if o.freeze_signal {
             return Err(Failure { freeze: true, ..Failure::new(DeliveryStatus::Defer, text) });
         }
-        Err(Failure::new(DeliveryStatus::Fail, text))
+        Err(Failure::of_command(DeliveryStatus::Fail, text))
     }
 
     fn exit_value(&self, job: &LocalJob<'_>, program: &Program, code: i32) -> Result<(), Failure> {
@@ -271,9 +276,9 @@ impl Pipe {
             text.push_str(&format!(" {quote}{a}{quote}"));
         }
         if self.temporary.holds(code) {
-            return Err(Failure::new(DeliveryStatus::Defer, text));
+            return Err(Failure::of_command(DeliveryStatus::Defer, text));
         }
-        Err(Failure { for_user: Some("local delivery failed"), ..Failure::new(DeliveryStatus::Fail, text) })
+        Err(Failure::of_command(DeliveryStatus::Fail, text))
     }
 }
 

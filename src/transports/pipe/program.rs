@@ -7,7 +7,6 @@ use crate::context::Context;
 use crate::deliver::local::{DeliveryStatus, LocalJob};
 use crate::expand::{self, Template};
 use crate::parse::list::items;
-use crate::retry::errors;
 use crate::text::Text;
 use crate::transports::command::{self, CommandError, Rules};
 
@@ -38,13 +37,13 @@ pub(super) fn find(
     let owner = format!("{} transport", job.transport.name);
     let rules = Rules { expand, recipients, owner: &owner };
     let argv = command::arguments(ctx, command, job.batch, rules).map_err(|e| match e {
-        CommandError::Expansion(m) => Failure::new(expand_status, m).with(errors::EXPAND_FAIL),
+        CommandError::Expansion(m) => Failure::new(expand_status, m),
         CommandError::Other(m) => Failure::new(DeliveryStatus::Fail, m),
         CommandError::Tainted(m) => Failure::new(DeliveryStatus::Fail, m),
     })?;
     let mut argv = argv;
     let name = argv.first().cloned().unwrap_or_default();
-    let path = permitted(ctx, o, job, &name)?;
+    let path = permitted(ctx, o, job, &name, command)?;
     if let Some(first) = argv.first_mut() {
         *first = path.clone();
     }
@@ -52,7 +51,7 @@ pub(super) fn find(
 }
 
 /// Checks `allow_commands` and `restrict_to_path`, and looks for the program along `path`.
-fn permitted(ctx: &mut Context, o: &PipeOptions, job: &LocalJob<'_>, name: &BString) -> Result<BString, Failure> {
+fn permitted(ctx: &mut Context, o: &PipeOptions, job: &LocalJob<'_>, name: &BString, command: &Text) -> Result<BString, Failure> {
     let transport = &job.transport.name;
     let mut allowed = false;
     if let Some(t) = o.allow_commands.get() {
@@ -67,7 +66,8 @@ fn permitted(ctx: &mut Context, o: &PipeOptions, job: &LocalJob<'_>, name: &BStr
     if !allowed {
         if o.restrict_to_path {
             if name.contains(&b'/') {
-                let text = format!("\"/\" found in \"{name}\" (command for {transport} transport) - failed for security reasons");
+                let text =
+                    format!("\"/\" found in \"{command}\" (command for {transport} transport) - failed for security reasons");
                 return Err(Failure::new(DeliveryStatus::Fail, text));
             }
         } else if o.allow_commands.is_set() {
@@ -131,7 +131,6 @@ fn shell(
                 expand_status,
                 format!("Expansion of command \"{command}\" in {} transport failed: {e}", job.transport.name),
             )
-            .with(errors::EXPAND_FAIL)
         })?;
     }
     // Whoever wrote a filter has chosen what the shell gets.

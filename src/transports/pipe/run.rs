@@ -187,12 +187,9 @@ fn write(
     let o = &pipe.options;
     fd::set_nonblocking(stdin.as_fd(), true).map_err(WriteError::Output)?;
     let mut input = Input { to: stdin, deadline };
-    let put = |input: &mut Input, text: &[u8]| {
-        let done = if o.use_crlf { input.put(&text.replace("\n", "\r\n")) } else { input.put(text) };
-        done.map_err(WriteError::Output)
-    };
+    // Prefix and suffix are written as they are, whatever line ends are used otherwise.
     if let Some(p) = &parts.prefix {
-        put(&mut input, p)?;
+        input.put(p).map_err(WriteError::Output)?;
     }
     if o.use_bsmtp {
         let sender =
@@ -204,7 +201,8 @@ fn write(
             text.extend_from_slice(b">\n");
         }
         text.extend_from_slice(b"DATA\n");
-        put(&mut input, &text)?;
+        let text = if o.use_crlf { text.replace("\n", "\r\n") } else { text };
+        input.put(&text).map_err(WriteError::Output)?;
     }
     let mut spec = WriteSpec::of_transport(job.transport, job.batch);
     spec.crlf = o.use_crlf;
@@ -215,10 +213,10 @@ fn write(
     spec.escape_headers = o.use_bsmtp;
     write_message(ctx, &spec, job.data, &mut input)?;
     if let Some(s) = &parts.suffix {
-        put(&mut input, s)?;
+        input.put(s).map_err(WriteError::Output)?;
     }
     if o.use_bsmtp {
-        put(&mut input, b".\n")?;
+        input.put(if o.use_crlf { b".\r\n" } else { b".\n" }).map_err(WriteError::Output)?;
     }
     Ok(())
 }

@@ -67,21 +67,21 @@ pub fn international(ctx: &mut Context, smtp: &Smtp, plain: bool, offered: bool)
     if plain && !ctx.message.smtputf8 {
         return Ok(International::default());
     }
-    let wanted = match ctx.message.utf8_downconvert {
-        Some(n) => n,
-        None => match smtp.options.utf8_downconvert.get() {
-            Some(t) => match expand::expand_int(ctx, t, false) {
-                Ok(1) => 1,
-                Ok(0) => 0,
-                Ok(-1) => -1,
-                Ok(_) => {
-                    return Err(Trouble::local(errors::EXPAND_FAIL, "bad value for utf8_downconvert"));
-                }
-                Err(e) => return Err(Trouble::local(errors::EXPAND_FAIL, format!("failed to expand utf8_downconvert: {e}"))),
+    // What the transport says comes before what an ACL has said of the message.
+    let own = match smtp.options.utf8_downconvert.get() {
+        Some(t) => match expand::expand(ctx, t) {
+            Ok(s) => match s.trim() {
+                b"1" => Some(1),
+                b"0" => Some(0),
+                b"-1" => Some(-1),
+                _ => None,
             },
-            None => -1,
+            Err(ExpandError::Forced(_)) => None,
+            Err(e) => return Err(Trouble::local(errors::EXPAND_FAIL, format!("failed to expand utf8_downconvert: {e}"))),
         },
+        None => None,
     };
+    let wanted = own.or(ctx.message.utf8_downconvert).unwrap_or(0);
     let downconvert = wanted == 1 || (wanted == -1 && !offered);
     if !downconvert && !offered && ctx.message.smtputf8 {
         let mut t = Trouble::local(errors::UTF8_FORWARD, "utf8 support required but not offered for forwarding");
@@ -177,7 +177,7 @@ pub fn rcpt_address(transport: &TransportInstance, a: &Address) -> BString {
 }
 
 /// An address as it goes over the wire: in ASCII form if need be, and free of what would end the command.
-pub fn on_the_wire(ctx: &mut Context, address: &[u8], downconvert: bool) -> Result<BString, Trouble> {
+pub fn on_the_wire(address: &[u8], downconvert: bool) -> Result<BString, Trouble> {
     let bad = |m: String| Trouble { class: b'5', ..Trouble::local(errors::BAD_ADDRESS, m) };
     if address.iter().any(|c| matches!(c, b'\r' | b'\n' | 0)) {
         return Err(bad("address contains control characters".into()));
@@ -185,21 +185,7 @@ pub fn on_the_wire(ctx: &mut Context, address: &[u8], downconvert: bool) -> Resu
     if !downconvert || address.is_ascii() {
         return Ok(address.into());
     }
-    use crate::expand::operators as utf8;
-    let at = address.rfind_byte(b'@').unwrap_or(address.len());
-    let (local, domain) = address.split_at(at);
-    let mut out = BString::default();
-    if local.is_ascii() {
-        out.extend_from_slice(local);
-    } else {
-        let local = utf8::localpart_to_alabel(ctx, "", None, Text::tainted(local)).map_err(|e| bad(e.to_string()))?;
-        out.extend_from_slice(&local);
-    }
-    if let Some(domain) = domain.get(1..) {
-        out.push(b'@');
-        out.extend_from_slice(&utf8::to_alabel(domain).map_err(bad)?);
-    }
-    Ok(out)
+    crate::expand::operators::address_to_alabel(address).map(BString::from).map_err(bad)
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use super::result::{self, Blame, State};
 use super::transaction::{self, Attempt, HostResult};
 use crate::config::options::ExpBool;
 use crate::context::Context;
+use crate::deliver::Purpose;
 use crate::deliver::local::DeliveryStatus;
 use crate::deliver::remote::{RemoteJob, unusable_key};
 use crate::expand::{self, ExpandError};
@@ -203,9 +204,7 @@ impl Run<'_, '_> {
 
     /// Is there an open connection to this host?
     pub(super) fn on_continued(&self, host: &HostItem) -> bool {
-        self.job.continued.is_some_and(|c| {
-            c.transport == self.job.transport.name && host.name.eq_ignore_ascii_case(&c.host) && host.address_text == c.address
-        })
+        self.job.continued.is_some_and(|c| c.goes_to(&self.job.transport.name, host))
     }
 
     /// Finds the addresses of a host that was given by name. False: there are none, the host is passed over.
@@ -298,6 +297,13 @@ impl Run<'_, '_> {
         {
             return Step::Skip;
         }
+        if self.job.continued.is_some_and(|c| c.purpose == Purpose::Turned && !(c.is_open() && self.on_continued(host))) {
+            *expired = false;
+            for (a, _) in self.job.batch.iter_mut().zip(&self.states).filter(|(_, s)| **s == State::Deferred) {
+                a.failure.message = Some(Text::clean("the connection turned round by ATRN has ended"));
+            }
+            return Step::Skip;
+        }
         let own = match interface(ctx, &o.interface, host.address, &format!("{} transport", self.job.transport.name)) {
             Ok(i) => i,
             Err(text) => {
@@ -339,7 +345,8 @@ impl Run<'_, '_> {
         drop(db);
         let mut host_expired = found.expired;
         if round == 0 {
-            let burnt = self.job.unusable.contains(&unusable_key(host));
+            // Of servers on other ports of the host nothing is known; the reference has only the standard port here too.
+            let burnt = port == 25 && self.job.unusable.contains(&unusable_key(host));
             if burnt && host.status == HostStatus::Usable {
                 host.status = HostStatus::UnusableRetry;
                 skipped.defer += 1;

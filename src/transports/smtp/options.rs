@@ -28,6 +28,18 @@ options! {
         data_timeout: Time = Time(300),
         /// False: fail at once when all hosts past cutoff.
         delay_after_cutoff: bool = true,
+        /// DomainKeys canonicalisation: simple or nofws.
+        dk_canon: Str = Str::unset(),
+        /// DomainKeys domain, in place of the sender's.
+        dk_domain: Str = Str::unset(),
+        /// Header lines to be signed, if not all.
+        dk_headers: Str = Str::unset(),
+        /// PEM key or file for DomainKeys; false-like values skip signing.
+        dk_private_key: Str = Str::unset(),
+        /// DomainKeys selector.
+        dk_selector: Str = Str::unset(),
+        /// True: defer if DomainKeys signing fails.
+        dk_strict: Str = Str::unset(),
         /// Canonicalisation: relaxed or simple.
         dkim_canon: Str = Str::unset(),
         /// Signing domain(s).

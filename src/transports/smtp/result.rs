@@ -142,6 +142,7 @@ fn error_words(errno: i32) -> String {
     match errno {
         n if n > 0 => crate::sys::strerror(n),
         errors::CONNECT_TIMEOUT => crate::sys::strerror(libc::ETIMEDOUT),
+        errors::EVENT => "Event requests alternate response".into(),
         n => format!("Error {n}"),
     }
 }

@@ -27,9 +27,6 @@ use crate::smtp_out::setup::{self, Kind, limit};
 use crate::smtp_out::{Client, Fault, Opened, Plan, Send, Trouble, in_hosts, waiting};
 use crate::text::Text;
 
-/// Messages above this would go in several chunks in the reference; its words for failures depend on it.
-const CHUNK: u64 = 8192;
-
 /// After so many recipients in a row their answers are read.
 const MOST_UNANSWERED: usize = 100;
 
@@ -64,7 +61,8 @@ pub(super) enum Awaited {
     Mail(BString),
     Rcpt(usize),
     Data,
-    Bdat,
+    /// To BDAT without LAST.
+    Chunk,
 }
 
 /// What answers have said so far in a transaction.
@@ -103,6 +101,10 @@ pub(super) struct Transaction<'r, 'a, 'b, 'h> {
     pub(super) completed: bool,
     /// Where the next transaction begins.
     pub(super) next: usize,
+    /// The present transaction is over and counted.
+    pub(super) sent: bool,
+    /// What comes after this message, once that has been looked for.
+    pub(super) planned: Option<(BString, Purpose)>,
     pub(super) continued: bool,
     /// The present transaction has delivered to somebody.
     pub(super) any_delivered: bool,
@@ -123,14 +125,15 @@ pub(super) fn deliver(ctx: &mut Context, run: &mut Run<'_, '_>, attempt: &mut At
         o.client.quit();
         kept = None;
     }
-    let continued = kept.is_some() && run.job.continued.is_some_and(|c| c.purpose != Purpose::AfterCallout);
+    let of_another = |c: &Continued| !matches!(c.purpose, Purpose::AfterCallout | Purpose::Turned);
+    let continued = kept.is_some() && run.job.continued.is_some_and(of_another);
     let opened = match kept {
-        Some(o) => {
+        Some(o) if !o.turned => {
             setup::set_host_variables(ctx, attempt.host, attempt.port);
             ctx.session.tls_out = o.tls.clone().unwrap_or_default();
             *o
         }
-        None => {
+        other => {
             let plan = Plan {
                 transport: run.job.transport,
                 smtp: run.smtp,
@@ -142,7 +145,11 @@ pub(super) fn deliver(ctx: &mut Context, run: &mut Run<'_, '_>, attempt: &mut At
                 connect_timeout: None,
                 command_timeout: None,
             };
-            match setup::open(ctx, &plan) {
+            let ready = match other {
+                Some(o) => setup::turned(ctx, &plan, *o),
+                None => setup::open(ctx, &plan),
+            };
+            match ready {
                 Ok(o) => o,
                 Err(e) => {
                     show_history(ctx, "(unset)");
@@ -161,6 +168,8 @@ pub(super) fn deliver(ctx: &mut Context, run: &mut Run<'_, '_>, attempt: &mut At
         seen: Seen::default(),
         completed: false,
         next: 0,
+        sent: false,
+        planned: None,
         continued,
         any_delivered: false,
         dkim: BString::default(),
@@ -214,6 +223,7 @@ impl Transaction<'_, '_, '_, '_> {
                 Err(Abort::Trouble(t)) => return self.failed(ctx, &t),
             }
             self.opened.messages += 1;
+            self.sent = true;
             let more = self.run.states.get(self.next..).unwrap_or_default().contains(&State::Pending);
             if !more {
                 return (HostResult::Ok, true);
@@ -224,7 +234,7 @@ impl Transaction<'_, '_, '_, '_> {
                 // The rest is for another connection; it is as if the host had put it off.
                 return (HostResult::Ok, true);
             }
-            self.completed = false;
+            (self.completed, self.sent) = (false, false);
             self.mark_addresses();
             self.awaited.clear();
             if self.opened.needs_reset && self.reset().is_err() {
@@ -299,8 +309,7 @@ impl Transaction<'_, '_, '_, '_> {
                 };
             }
         }
-        self.message(ctx)?;
-        self.verdicts()
+        if self.message(ctx)? { self.verdicts() } else { Ok(()) }
     }
 
     /// A callout for this message has left the connection: were MAIL and RCPT what would be sent now?
@@ -389,7 +398,7 @@ impl Transaction<'_, '_, '_, '_> {
         Ok(())
     }
 
-    fn send(&mut self, how: Send, line: &[u8]) -> Result<usize, Trouble> {
+    pub(super) fn send(&mut self, how: Send, line: &[u8]) -> Result<usize, Trouble> {
         self.opened.client.send(how, line).map_err(|f| {
             let c = &self.opened.client;
             match f {
@@ -413,7 +422,7 @@ impl Transaction<'_, '_, '_, '_> {
             .and_then(|a| a.return_path.clone())
             .or_else(|| ctx.message.sender.clone())
             .unwrap_or_default();
-        let sender = envelope::on_the_wire(ctx, &sender, self.uses.downconvert)?;
+        let sender = envelope::on_the_wire(&sender, self.uses.downconvert)?;
         let states = self.run.states.get(self.next..).unwrap_or_default();
         let batch = self.run.job.batch.get(self.next..).unwrap_or_default();
         let parameters = envelope::mail_parameters(ctx, self.run.smtp, &self.opened, &self.uses, batch, states);
@@ -451,7 +460,7 @@ impl Transaction<'_, '_, '_, '_> {
             let a = &mut self.run.job.batch[i];
             let parameters = envelope::rcpt_parameters(self.run.smtp, &self.opened, &self.uses, a);
             let address = envelope::rcpt_address(self.run.job.transport, a);
-            let address = envelope::on_the_wire(ctx, &address, self.uses.downconvert)?;
+            let address = envelope::on_the_wire(&address, self.uses.downconvert)?;
             let last = place + 1 == pending.len() || count == max;
             // So many answers may wait in the network's buffers while nobody reads them, and no more.
             let many = self.awaited.iter().filter(|a| matches!(a, Awaited::Rcpt(_))).count() >= MOST_UNANSWERED;
@@ -489,7 +498,7 @@ impl Transaction<'_, '_, '_, '_> {
                 Awaited::Mail(command) => self.mail_answer(&command)?,
                 Awaited::Rcpt(i) => self.rcpt_answer(ctx, i)?,
                 Awaited::Data => self.data_answer()?,
-                Awaited::Bdat => {}
+                Awaited::Chunk => self.chunk_answer()?,
             }
         }
         Ok(())
@@ -503,13 +512,8 @@ impl Transaction<'_, '_, '_, '_> {
             Err(f) => f,
         };
         let refused = matches!(fault, Fault::Refused(_));
-        // With BDAT the whole message has been sent by the time that the answer is seen.
-        let bdat = self.awaited.iter().any(|a| matches!(a, Awaited::Bdat));
-        let named: BString = match (bdat, c.written > CHUNK) {
-            (true, false) => "end of data".into(),
-            (true, true) => "sending data block".into(),
-            _ => command.clone(),
-        };
+        // With BDAT a part of the message, or all of it, has been sent by the time that the answer is seen.
+        let named: BString = if c.written > 0 { c.command().into() } else { command.clone() };
         let mut t = c.trouble_at(named.as_bstr(), fault);
         if refused {
             if t.class == b'4' {
@@ -598,6 +602,20 @@ impl Transaction<'_, '_, '_, '_> {
         Ok(())
     }
 
+    fn chunk_answer(&mut self) -> Result<(), Abort> {
+        let c = &mut self.opened.client;
+        let fault = match c.read(c.command_timeout) {
+            Ok(r) if r.is_ok() || !self.seen.accepted => return Ok(()),
+            Ok(r) => Fault::Refused(r),
+            Err(f) => f,
+        };
+        let mut t = c.trouble(fault);
+        if t.class == b'4' && t.errno == 0 {
+            t.errno = errors::DATA_4XX;
+        }
+        Err(t.into())
+    }
+
     fn data_answer(&mut self) -> Result<(), Abort> {
         let c = &mut self.opened.client;
         let fault = match c.read(c.command_timeout) {
@@ -643,23 +661,48 @@ impl Transaction<'_, '_, '_, '_> {
             Blame::of(t, state, Some(&host)).apply(self.run.job.batch, &mut self.run.states);
             return (HostResult::Ok, alive);
         }
-        Blame::of(t, State::Deferred, Some(&host)).apply(self.run.job.batch, &mut self.run.states);
+        // The host does not do for this message: another may, but the address has failed.
+        let state = if t.errno == errors::UTF8_FORWARD { State::Failed } else { State::Deferred };
+        Blame::of(t, state, Some(&host)).apply(self.run.job.batch, &mut self.run.states);
         let ours = matches!(t.errno, errors::HEADER_FAIL | errors::FILTER_FAIL);
         (if ours { HostResult::Error } else { HostResult::Defer }, alive)
+    }
+
+    /// Will nothing come after this message on the connection? Then QUIT can go out with its end.
+    pub(super) fn is_last(&mut self, ctx: &mut Context) -> bool {
+        let more = self.run.states.get(self.next..).unwrap_or_default().contains(&State::Pending);
+        if !self.uses.pipelining
+            || self.uses.prdr
+            || self.opened.client.lmtp
+            || self.run.job.mua_wrapper
+            || more
+            || self.seen.full
+        {
+            return false;
+        }
+        self.planned = self.next_message(ctx);
+        self.planned.is_none()
     }
 
     /// Keeps the connection for another message, or ends it.
     fn end(&mut self, ctx: &mut Context, rc: HostResult, alive: bool) {
         let c = &self.opened.client;
         let dead = !alive || c.wire_ref().is_dead();
+        if !dead && self.give_back(ctx) {
+            return;
+        }
         if !dead
             && rc == HostResult::Ok
             && self.completed
             && !self.attempt.message_defer
             && !self.run.job.mua_wrapper
+            && !self.opened.client.quitting
             && self.keep(ctx)
         {
             return;
+        }
+        if let Some((id, Purpose::NextMessage)) = self.planned.take() {
+            waiting::put_back(ctx, self.run.job.transport.name.as_bstr(), self.attempt.host, id.as_bstr());
         }
         if let Some(stream) = self.opened.client.wire_ref().tls() {
             // Since TLS 1.3 tickets come after the handshake.
@@ -677,27 +720,49 @@ impl Transaction<'_, '_, '_, '_> {
         crate::deliver::raise_event(ctx, action.as_ref(), "tcp:close", b"", 0);
     }
 
-    /// Looks for a message that waits for this host; the delivery code goes on with it.
+    /// Leaves the connection to the delivery code, if a message waits for this host.
     fn keep(&mut self, ctx: &mut Context) -> bool {
+        let next = match self.planned.take() {
+            Some(next) => Some(next),
+            None => self.next_message(ctx),
+        };
+        next.is_some_and(|(id, purpose)| self.hand_on(ctx, id, purpose))
+    }
+
+    /// Looks for a message that can go over this connection.
+    fn next_message(&mut self, ctx: &mut Context) -> Option<(BString, Purpose)> {
         let host = self.attempt.host;
-        let full = self.max_messages() > 0 && self.opened.messages >= self.max_messages();
-        if !full && self.run.job.further.wants(&host.name) {
-            return self.hand_on(ctx, ctx.message.id.clone(), Purpose::SameMessage);
+        let sent = self.opened.messages + u64::from(!self.sent);
+        let max = self.max_messages();
+        if (max == 0 || sent < max) && self.run.job.further.wants(&host.name) {
+            return Some((ctx.message.id.clone(), Purpose::SameMessage));
         }
         let o = &self.run.smtp.options;
         // hosts_noproxy_tls has nothing to forbid: this process sends the next message itself, there is no proxy.
         if self.opened.tls.is_some() && in_hosts(ctx, "hosts_nopass_tls", &o.hosts_nopass_tls, host) {
-            return false;
+            return None;
         }
-        let name = self.run.job.transport.name.clone();
-        let max = self.max_messages();
-        let (smtp, messages) = (self.run.smtp, self.opened.messages);
+        let smtp = self.run.smtp;
         let own = identity(ctx, smtp);
         let mut same = |ctx: &mut Context, id: &BStr| own.is_none() || identity_of(ctx, smtp, id) == own;
-        let Some(next) = waiting::next(ctx, name.as_bstr(), host, messages, max, &mut same) else {
+        let next = waiting::next(ctx, self.run.job.transport.name.as_bstr(), host, sent, max, &mut same)?;
+        Some((next, Purpose::NextMessage))
+    }
+
+    /// A line that ATRN has turned round goes back to the queue run, for its next message.
+    fn give_back(&mut self, ctx: &Context) -> bool {
+        let Some(run) = self.run.job.continued.filter(|c| c.purpose == Purpose::Turned) else { return false };
+        if self.opened.needs_reset && self.reset().is_err() {
             return false;
-        };
-        self.hand_on(ctx, next, Purpose::NextMessage)
+        }
+        run.put(self.take_opened(ctx));
+        true
+    }
+
+    /// The connection; what is left here is only to be dropped.
+    fn take_opened(&mut self, ctx: &Context) -> Opened {
+        let empty = Opened::over(Client::new(ctx, crate::smtp_out::wire::Wire::dead(), b""));
+        std::mem::replace(&mut self.opened, empty)
     }
 
     /// Leaves the connection for the delivery code.
@@ -712,25 +777,9 @@ impl Transaction<'_, '_, '_, '_> {
             address: host.address_text.clone(),
             sequence: u32::try_from(self.opened.messages + 1).unwrap_or(u32::MAX),
             purpose,
-            connection: Default::default(),
+            ..Continued::default()
         };
-        // What is left here is only to be dropped.
-        let empty = Opened {
-            client: Client::new(ctx, crate::smtp_out::wire::Wire::dead(), b""),
-            tls: None,
-            session_key: None,
-            auth: None,
-            local: None,
-            proxy: None,
-            fast_open: None,
-            dane: false,
-            messages: 0,
-            needs_reset: false,
-            accepted: Vec::new(),
-            early: None,
-        };
-        let opened = std::mem::replace(&mut self.opened, empty);
-        *continued.connection.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(Box::new(opened));
+        continued.put(self.take_opened(ctx));
         self.run.job.kept = Some(Kept { next, continued });
         true
     }

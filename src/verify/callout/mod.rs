@@ -9,6 +9,7 @@ mod hosts;
 mod session;
 
 pub(super) use ask::for_routed;
+pub use hosts::of as hosts_of;
 
 use crate::text::Text;
 

@@ -357,7 +357,7 @@ fn converse(ctx: &mut Context, plan: &Plan<'_>, host: &HostItem, opened: &mut Op
         asked.domain.result = CalloutResult::Unknown;
         return Step::Done(Outcome::Fail);
     };
-    let from = match on_the_wire(ctx, &plan.from, international.downconvert) {
+    let from = match on_the_wire(&plan.from, international.downconvert) {
         Ok(from) => from,
         Err(t) => {
             asked.message = t.message.map(Text::tainted);
@@ -389,7 +389,7 @@ fn converse(ctx: &mut Context, plan: &Plan<'_>, host: &HostItem, opened: &mut Op
         }
     }
     let parameters = parameters(ctx, plan, opened, international);
-    let to = match on_the_wire(ctx, &recipient_text(plan), international.downconvert) {
+    let to = match on_the_wire(&recipient_text(plan), international.downconvert) {
         Ok(to) => to,
         Err(t) => {
             asked.message = t.message.map(Text::tainted);

@@ -130,14 +130,16 @@ pub fn for_delivery(ctx: &mut Context) -> Option<Continued> {
         // As the reference: what a callout has verified is not shown for the delivery.
         tls.certificate_verified = false;
     }
-    Some(Continued {
+    let continued = Continued {
         transport: transport.name.clone(),
         host: host.name.as_bytes().into(),
         address: host.address_text.clone(),
         sequence: 1,
         purpose: Purpose::AfterCallout,
-        connection: std::sync::Arc::new(std::sync::Mutex::new(Some(Box::new(opened)))),
-    })
+        ..Continued::default()
+    };
+    continued.put(opened);
+    Some(continued)
 }
 
 /// Says QUIT and closes.

@@ -57,6 +57,12 @@ pub fn mount_tmpfs(target: impl AsRef<Path>, mode: &str) -> io::Result<()> {
     mount("tmpfs", target, "tmpfs", 0, &format!("mode={mode}"))
 }
 
+/// A directory that can be written to without changing it: what is new is in `upper`.
+pub fn mount_overlay(lower: &str, upper: &Path, work: &Path) -> io::Result<()> {
+    let data = format!("lowerdir={lower},upperdir={},workdir={}", upper.display(), work.display());
+    mount("overlay", lower, "overlay", 0, &data)
+}
+
 pub fn mount_proc() -> io::Result<()> {
     mount("proc", "/proc", "proc", 0, "")
 }

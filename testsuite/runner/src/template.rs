@@ -33,7 +33,8 @@ const UTILITIES: [&str; 11] = [
 const SYSTEM: [&str; 8] = ["mysqld", "mysql", "postgres", "pg_ctl", "initdb", "psql", "nmhd", "nmhctl"];
 
 /// Programs that tests call and that a corpus, being data only, does not have.
-const AUX_PROGRAMS: [(&str, &str); 7] = [
+const AUX_PROGRAMS: [(&str, &str); 8] = [
+    ("brightmail.h", include_str!("../../../src/brightmail.h")),
     ("local_scan.h", include_str!("../../../src/local_scan.h")),
     ("0002.runfile", include_str!("../../aux-programs/0002.runfile")),
     ("0194.ret", include_str!("../../aux-programs/0194.ret")),

@@ -63,6 +63,18 @@ fn make_world(root: &Path, dir: &Path, work: &str) -> Result<ExitCode, String> {
         eprintln!("runtest: no IPv6 address: {e}");
     }
     named("mounting the test's directory", sys::bind_mount(dir, root))?;
+    // A bare machine may lack some of the files.
+    if accounts::FILES.iter().any(|n| !Path::new("/etc").join(n).exists()) {
+        let (upper, work) = (root.join("etc.new"), root.join("etc.work"));
+        named("directories for /etc", fs::create_dir_all(&upper).and_then(|()| fs::create_dir_all(&work)))?;
+        named("mounting over /etc", sys::mount_overlay("/etc", &upper, &work))?;
+        for name in accounts::FILES {
+            let path = Path::new("/etc").join(name);
+            if !path.exists() {
+                named("a file of /etc", fs::write(path, ""))?;
+            }
+        }
+    }
     for name in accounts::FILES {
         let target = fs::canonicalize(Path::new("/etc").join(name));
         let target = named(&format!("/etc/{name}"), target)?;

@@ -23,7 +23,7 @@ pub fn rules(b: &mut Builder) {
     b.port(r"T:(?:\[[^\]]*\]|[^\s:]+)(?::(?:%IP4%|\[[^\]]*\]))?:%PORT_S%\s");
     b.port(r"^helo/ehlo 127\.0\.0\.1:%PORT_D% clr");
     b.port(r"Transport:\s\S+\s\S+?:%PORT_S%\s");
-    b.port(r"^macro .*\{(?:127\.0\.0\.1|localhost)::%PORT_N%");
+    b.port(r"^macro .*(?:127\.0\.0\.1|localhost)::%PORT_N%");
     b.port(r"^macro 'SERVERS'.*PGSQL\.%PORT_N%");
     b.port(r"^set_process_info: .*\]:(?<port>1225|1224)\s");
 

@@ -1,0 +1,75 @@
+#!/usr/bin/python3
+"""Compares SMTP sessions of two binaries, answers and traces (`-bh`, `-bhc`, `-bs`, `-bS`), case by case.
+
+    sudo testsuite/differential/acl.py [--only WORD] [--random N] [--seed N] [--show N] OURS REFERENCE
+
+A case is a piece of configuration and what a client says. There is at least one for every verb, condition, modifier and
+control of ACLs, for every place where an ACL runs, and for the options of reception; `--random` adds sessions and ACLs put
+together by chance. Names are answered by a small name server in a network name space of its own, where the mail servers
+that callouts ask live too. What differs on purpose is in the list SKIP, with the reason. The exit status is 1 if anything
+else differs.
+"""
+import argparse
+import os
+import random
+import subprocess
+import sys
+import tempfile
+
+if os.environ.get("OXIM_IN_NS") != "1" and "-h" not in sys.argv and "--help" not in sys.argv:
+    os.environ["OXIM_IN_NS"] = "1"
+    os.execvp("unshare", ["unshare", "-n", "-m", "--", sys.executable, os.path.abspath(__file__), *sys.argv[1:]])
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import acl_cases  # noqa: E402  (the path comes first)
+import acl_world  # noqa: E402
+
+
+def compare(world, case, binaries):
+    """The two outputs, made comparable."""
+    return [world.run(binary, name, case) for name, binary in binaries.items()]
+
+
+def show(case, ours, reference, most):
+    import difflib
+    print(f"--- {case.name}")
+    lines = difflib.unified_diff(reference.split("\n"), ours.split("\n"), "reference", "ours", lineterm="", n=2)
+    for n, line in enumerate(lines):
+        if n > most:
+            print("    ...")
+            break
+        print("    " + line)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--only", default="", help="cases whose names have this word")
+    parser.add_argument("--random", type=int, default=0, metavar="N", help="so many random cases besides")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--show", type=int, default=30, metavar="N", help="lines of each difference")
+    parser.add_argument("ours")
+    parser.add_argument("reference")
+    options = parser.parse_args()
+    binaries = {"ours": os.path.abspath(options.ours), "reference": os.path.abspath(options.reference)}
+    cases = [c for c in acl_cases.all_cases() if options.only in c.name]
+    rng = random.Random(options.seed)
+    cases += [acl_cases.random_case(rng, n) for n in range(options.random)]
+    count = {"same": 0, "skipped": 0, "different": 0}
+    with tempfile.TemporaryDirectory(prefix="acl-diff") as directory, acl_world.World(directory) as world:
+        for case in cases:
+            ours, reference = compare(world, case, binaries)
+            if ours == reference:
+                count["same"] += 1
+                continue
+            reason = acl_cases.skipped(case, ours, reference)
+            if reason:
+                count["skipped"] += 1
+                continue
+            count["different"] += 1
+            show(case, ours, reference, options.show)
+    print(f"{len(cases)} sessions: {count['same']} the same, {count['skipped']} different on purpose, {count['different']} different")
+    return 1 if count["different"] else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
