@@ -1,159 +1,233 @@
-//! The delivery manager: takes messages from the workers and gives each to a ready delivery process.
+//! The delivery manager: takes messages from the workers and gives them to ready delivery processes.
 //!
 //! It has one thread, so that deliveries can fork and change users. It never touches a message itself.
+//!
+//! Few processes are kept busy at a time with deliveries to files; what comes meanwhile waits, and is then handed over together,
+//! which costs less than one by one. A process that has been at it for longer than [`SLICE`] waits for something other than the
+//! processor: it does not count, so that slow disks and hosts keep nobody waiting.
 
 use std::collections::VecDeque;
 use std::os::fd::{AsFd, OwnedFd};
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::{Duration, Instant};
 
 use super::Life;
+use super::delivery_process::{self, Answer};
 use super::handoff::{Ends, Job};
 use crate::context::Context;
-use crate::deliver::deliver_message;
-use crate::log::{self, Which};
-use crate::sys::process::{exit_now, kill, waitpid};
+use crate::sys::process::{kill, waitpid};
 use crate::sys::unix::{self, Kind};
 use crate::sys::{poll, signal};
 
 /// Most delivery processes at once.
-const MAX_PROCESSES: usize = 24;
-/// Deliveries after which a process is replaced.
-const MAX_DELIVERIES: u32 = 500;
+const MAX_PROCESSES: usize = 100;
+/// Records after which a process is replaced.
+const MAX_RECORDS: u32 = 500;
 /// Messages that wait here for a process; further ones are left to the next queue run.
 const MAX_WAITING: usize = 100_000;
+/// How long a process counts as one that uses the processor.
+const SLICE: Duration = Duration::from_millis(20);
+/// Processes that have had nothing to do for so long go, all but [`SPARE`] of them.
+const IDLE: Duration = Duration::from_secs(60);
+const SPARE: usize = 4;
+/// How soon it is tried again to start a process, when that did not work.
+const RETRY: Duration = Duration::from_secs(1);
 
 struct Process {
     pid: i32,
     socket: OwnedFd,
-    busy: bool,
-    done: u32,
+    /// What it has in hand.
+    jobs: Vec<Waiting>,
+    /// When it got that, or when it had done with the last.
+    since: Instant,
+    records: u32,
+    /// It may be given several at once.
+    together: bool,
+}
+
+impl Process {
+    fn busy(&self) -> bool {
+        !self.jobs.is_empty()
+    }
 }
 
 /// A job, and the descriptor whose closing tells that it is over.
 type Waiting = (Job, Option<OwnedFd>);
+
+struct Manager {
+    pool: Vec<Process>,
+    waiting: VecDeque<Waiting>,
+    processors: usize,
+}
 
 /// Runs until the daemon is gone. Gives the exit status.
 pub fn run(ctx: &mut Context, ends: &Ends, life: &Life) -> i32 {
     life.leave();
     crate::sys::procinfo::set(b"delivery manager");
     let _ = signal::ignore(signal::SIGHUP);
-    let mut pool: Vec<Process> = Vec::new();
-    let mut waiting: VecDeque<Waiting> = VecDeque::new();
+    let processors = crate::sys::system::processors().clamp(1, 16);
+    let mut m = Manager { pool: Vec::new(), waiting: VecDeque::new(), processors };
+    let mut alone = false;
     loop {
+        let deadline = m.deadline();
         let ready = {
-            let mut watches = vec![poll::Watch::read(life.watched()), poll::Watch::read(ends.take.as_fd())];
-            watches.extend(pool.iter().map(|p| poll::Watch::read(p.socket.as_fd())));
-            if poll::poll(&mut watches, None).is_err() {
+            let mut watches = vec![poll::Watch::read(ends.take.as_fd())];
+            watches.extend(m.pool.iter().map(|p| poll::Watch::read(p.socket.as_fd())));
+            if !alone {
+                watches.push(poll::Watch::read(life.watched()));
+            }
+            if poll::poll(&mut watches, deadline).is_err() {
                 continue;
             }
             watches.iter().map(|w| w.readable || w.hangup).collect::<Vec<bool>>()
         };
-        for (process, readable) in pool.iter_mut().zip(&ready[2..]) {
-            if *readable {
-                answer(process);
-            }
+        alone |= ready.len() > m.pool.len() + 1 && ready[m.pool.len() + 1];
+        for i in (0..m.pool.len()).filter(|i| ready[1 + i]) {
+            m.answer(i);
         }
-        pool.retain(|p| p.pid != 0);
+        m.tidy();
         while let Ok(Some(_)) = waitpid(-1, false) {}
-        let mut took = false;
-        if ready[1] {
-            let mut buf = [0u8; 1024];
-            let got = unix::recv(ends.take.as_fd(), &mut buf);
-            took = matches!(got, Ok((n, _)) if n > 0);
-            if let Ok((n, mut fds)) = got
-                && let Some(job) = Job::decode(&buf[..n])
-                && waiting.len() < MAX_WAITING
-            {
-                waiting.push_back((job, fds.pop()));
-            }
+        let took = ready[0] && m.take(ends);
+        m.dispatch(ctx);
+        // The daemon is gone; what the workers had handed over by then goes on to processes, which finish it.
+        if alone && !took && m.waiting.is_empty() {
+            return 0;
         }
-        while let Some(next) = waiting.pop_front() {
-            match idle(ctx, &mut pool) {
-                Some(i) => give(&mut pool[i], &next),
-                None => {
-                    waiting.push_front(next);
-                    break;
+    }
+}
+
+impl Manager {
+    /// When there is something to do though nobody says anything.
+    fn deadline(&self) -> Option<Instant> {
+        let now = Instant::now();
+        if !self.waiting.is_empty() {
+            let slices = self.pool.iter().filter(|p| p.busy()).map(|p| p.since + SLICE);
+            // There may be as many processes as there can be, or none could be made: somebody will answer, or it is tried again.
+            return slices.filter(|end| *end > now).min().or(Some(now + RETRY));
+        }
+        (self.pool.len() > SPARE).then(|| now + IDLE)
+    }
+
+    /// A process has finished, gives something back, or is gone.
+    fn answer(&mut self, i: usize) {
+        let p = &mut self.pool[i];
+        let mut buf = [0u8; 8];
+        let answer = match unix::recv(p.socket.as_fd(), &mut buf) {
+            Ok((n, _)) => Answer::decode(&buf[..n]),
+            Err(_) => None,
+        };
+        match answer {
+            Some(Answer::Keeps(n)) => {
+                for back in p.jobs.drain(n.min(p.jobs.len())..).rev() {
+                    self.waiting.push_front(back);
                 }
             }
-        }
-        // The daemon is gone; what the workers had handed over by then has gone on to processes, which finish it.
-        if ready[0] && !took {
-            return 0;
+            Some(Answer::Done { together }) => {
+                p.jobs.clear();
+                p.since = Instant::now();
+                p.together = together;
+                p.records += 1;
+                if p.records >= MAX_RECORDS {
+                    p.pid = 0;
+                }
+            }
+            None => p.pid = 0,
         }
     }
-}
 
-/// A process has finished, or is gone.
-fn answer(p: &mut Process) {
-    let mut buf = [0u8; 8];
-    match unix::recv(p.socket.as_fd(), &mut buf) {
-        Ok((n, _)) if n > 0 => {
-            p.busy = false;
-            p.done += 1;
-            if p.done >= MAX_DELIVERIES {
-                p.pid = 0;
+    /// Lets go of processes that are gone, have served long, or are not needed any more: they see their socket close.
+    fn tidy(&mut self) {
+        let now = Instant::now();
+        let mut n = 0;
+        self.pool.retain(|p| {
+            let idle = !p.busy() && now.duration_since(p.since) >= IDLE;
+            let stays = p.pid != 0 && !(idle && n >= SPARE);
+            n += usize::from(stays);
+            stays
+        });
+    }
+
+    /// Reads what the workers say; true if there was something.
+    fn take(&mut self, ends: &Ends) -> bool {
+        let mut took = false;
+        for _ in 0..64 {
+            let mut buf = [0u8; 1024];
+            let Ok((n @ 1.., mut fds)) = unix::recv(ends.take.as_fd(), &mut buf) else { break };
+            took = true;
+            if let Some(job) = Job::decode(&buf[..n])
+                && self.waiting.len() < MAX_WAITING
+            {
+                self.waiting.push_back((job, fds.pop()));
+            }
+            if !poll::readable_now(ends.take.as_fd()).unwrap_or(false) {
+                break;
             }
         }
-        _ => p.pid = 0,
+        took
     }
-}
 
-/// A process that has nothing to do; a new one if there may be more.
-fn idle(ctx: &mut Context, pool: &mut Vec<Process>) -> Option<usize> {
-    if let Some(i) = pool.iter().position(|p| !p.busy) {
-        return Some(i);
+    /// Gives what waits to processes, as far as that is wise now.
+    fn dispatch(&mut self, ctx: &mut Context) {
+        while !self.waiting.is_empty() {
+            let working = || self.pool.iter().filter(|p| p.busy() && p.since.elapsed() < SLICE);
+            let (together, all) = (working().filter(|p| p.together).count(), working().count());
+            // Half of the processors are for those that receive.
+            if together >= self.processors.div_ceil(2) || all >= 2 * self.processors {
+                return;
+            }
+            let Some(i) = self.idle(ctx) else { return };
+            let most = if self.pool[i].together { delivery_process::MOST } else { 1 };
+            self.give(i, most);
+        }
     }
-    if pool.len() >= MAX_PROCESSES {
-        return None;
-    }
-    let (ours, theirs) = unix::pair(Kind::SeqPacket).ok()?;
-    let mut ours = Some(ours);
-    let pid = super::children::start(ctx, "delivery process", |ctx| {
-        // The child must not hold the manager's ends: they tell it that the manager is gone.
-        pool.clear();
-        ours.take();
-        serve(ctx, &theirs)
-    })?;
-    pool.push(Process { pid, socket: ours?, busy: false, done: 0 });
-    Some(pool.len() - 1)
-}
 
-fn give(p: &mut Process, next: &Waiting) {
-    let fds: Vec<_> = next.1.iter().map(|f| f.as_fd()).collect();
-    if unix::send(p.socket.as_fd(), &next.0.encode(), &fds).is_err() {
-        let _ = kill(p.pid, signal::SIGTERM);
-        p.pid = 0;
-        return;
+    /// A process that has nothing to do; a new one if there may be more.
+    fn idle(&mut self, ctx: &mut Context) -> Option<usize> {
+        if let Some(i) = self.pool.iter().position(|p| !p.busy()) {
+            return Some(i);
+        }
+        if self.pool.len() >= MAX_PROCESSES {
+            return None;
+        }
+        let (ours, theirs) = unix::pair(Kind::SeqPacket).ok()?;
+        let mut ours = Some(ours);
+        let pid = super::children::start(ctx, "delivery process", |ctx| {
+            // The child must not hold the manager's ends: they tell it that the manager is gone.
+            self.pool.clear();
+            self.waiting.clear();
+            ours.take();
+            delivery_process::serve(ctx, &theirs)
+        })?;
+        let p = Process { pid, socket: ours?, jobs: Vec::new(), since: Instant::now(), records: 0, together: false };
+        self.pool.push(p);
+        Some(self.pool.len() - 1)
     }
-    p.busy = true;
-}
 
-/// A delivery process: one message after the other.
-fn serve(ctx: &mut Context, socket: &OwnedFd) -> i32 {
-    crate::sys::procinfo::set(b"delivery process, waiting");
-    let mut buf = [0u8; 1024];
-    loop {
-        let (n, fds) = match unix::recv(socket.as_fd(), &mut buf) {
-            Ok((n, fds)) if n > 0 => (n, fds),
-            _ => return 0,
-        };
-        if let Some(job) = Job::decode(&buf[..n]) {
-            let mut own = Context::new(ctx.config.clone(), ctx.run.clone(), ctx.services.clone());
-            let result = catch_unwind(AssertUnwindSafe(|| deliver_message(&mut own, &job.id, &job.options())));
-            if result.is_err() {
-                log::write(
-                    ctx,
-                    None,
-                    Which::MAIN.and(Which::PANIC),
-                    format!("internal error while delivering {}", job.id).as_bytes(),
-                );
-                // What a fault left behind is unknown: another process goes on.
-                exit_now(1);
+    /// Hands over so many at most. One that somebody waits for goes alone.
+    fn give(&mut self, i: usize, most: usize) {
+        let mut jobs: Vec<Waiting> = Vec::new();
+        while jobs.len() < most
+            && let Some(next) = self.waiting.pop_front()
+        {
+            if next.1.is_some() && !jobs.is_empty() {
+                self.waiting.push_front(next);
+                break;
+            }
+            let alone = next.1.is_some();
+            jobs.push(next);
+            if alone {
+                break;
             }
         }
-        drop(fds);
-        if unix::send(socket.as_fd(), b"d", &[]).is_err() {
-            return 0;
+        let fds: Vec<OwnedFd> = jobs.iter_mut().filter_map(|j| j.1.take()).collect();
+        let borrowed: Vec<_> = fds.iter().map(|f| f.as_fd()).collect();
+        let p = &mut self.pool[i];
+        if unix::send(p.socket.as_fd(), &delivery_process::encode(jobs.iter().map(|j| &j.0)), &borrowed).is_err() {
+            let _ = kill(p.pid, signal::SIGTERM);
+            p.pid = 0;
+            jobs.into_iter().rev().for_each(|job| self.waiting.push_front(job));
+            return;
         }
+        p.jobs = jobs;
+        p.since = Instant::now();
     }
 }

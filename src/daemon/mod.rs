@@ -12,6 +12,7 @@
 
 mod children;
 pub mod counters;
+mod delivery_process;
 pub mod handoff;
 mod interfaces;
 mod manager;
@@ -103,9 +104,11 @@ fn start(ctx: &mut Context, options: &DaemonOptions) -> Result<i32, String> {
     log::write(ctx, None, Which::MAIN, text.as_bytes());
     crate::sys::procinfo::set(format!("daemon({version}): {purpose}").as_bytes());
     ticket_keys(ctx)?;
+    keep_spare_files(ctx, &listeners);
     let mut daemon = Daemon::new(ctx, listeners, options).map_err(|e| format!("daemon: {e}"))?;
     let end = daemon.serve(ctx);
     drop(daemon);
+    ctx.services.spool.drop_spares();
     pid_file::remove(&pid_path);
     match end {
         End::Stopped => Ok(0),
@@ -126,6 +129,19 @@ fn ticket_keys(ctx: &mut Context) -> Result<(), String> {
         ctx.services.tls = Arc::new(ContextCache::new(Some(Arc::new(keys))));
     }
     Ok(())
+}
+
+/// The daemon's processes keep files of finished messages for new ones; not where a `queuefile` transport links them to a place
+/// that we know nothing of.
+fn keep_spare_files(ctx: &mut Context, listeners: &[sockets::Listener]) {
+    let linked = ctx.config.transports.iter().any(|t| t.driver_name == "queuefile");
+    if listeners.is_empty() || linked {
+        return;
+    }
+    match crate::spool::Spool::with_spares(&ctx.config) {
+        Ok(spool) => ctx.services.spool = Arc::new(spool),
+        Err(e) => log::write(ctx, None, Which::MAIN.and(Which::PANIC), e.to_string().as_bytes()),
+    }
 }
 
 enum End {

@@ -161,11 +161,18 @@ fn complete(ctx: &mut Context, mut d: Delivery<'_>) {
     if ctx.config.main.message_logs {
         remove_msglog(ctx);
     }
+    let mut spare = Vec::from_iter(d.header_gone.take().map(|given| (&b"-H"[..], given)));
     for suffix in [&b"-H"[..], b"-D"] {
+        if spare.iter().any(|(gone, _)| *gone == suffix) {
+            continue;
+        }
         let name = [id.as_slice(), suffix].concat();
-        if let Err(e) = d.data.place().dir.unlink(&name) {
-            let text = format!("failed to unlink {}: {}", name.as_bstr(), crate::sys::error_text(&e));
-            log::write(ctx, None, Which::MAIN.and(Which::PANIC), text.as_bytes());
+        match d.data.place().discard(&name) {
+            Ok(given) => spare.push((suffix, given)),
+            Err(e) => {
+                let text = format!("failed to unlink {}: {}", name.as_bstr(), crate::sys::error_text(&e));
+                log::write(ctx, None, Which::MAIN.and(Which::PANIC), text.as_bytes());
+            }
         }
     }
     let text = line::completed(ctx, post::queue_time(ctx));
@@ -173,8 +180,10 @@ fn complete(ctx: &mut Context, mut d: Delivery<'_>) {
     ctx.message.frozen = false;
     event::of_message(ctx, "msg:complete");
     let _ = d.data.place().dir.unlink(&[id.as_slice(), b"-J"].concat());
-    // The lock goes with the file.
+    // The lock goes with the file; then another message may have it.
+    ctx.message.body = None;
     drop(d);
+    drop(spare);
 }
 
 /// Removes the message log, or keeps it as `preserve_message_logs` asks.

@@ -1,20 +1,18 @@
-//! Local deliveries: batches, the process that becomes the recipient, shadow transports.
+//! Local deliveries: batches, what each needs, its results, shadow transports.
 //!
-//! One process at a time, forked while this one has no other thread.
+//! The process that becomes the recipient is `local_process`.
 
 use std::fs::File;
-use std::os::fd::OwnedFd;
 use std::sync::Arc;
-use std::time::Instant;
 
 use bstr::{BString, ByteSlice};
 
 use super::limits::{self, Place};
-use super::local::{DeliveryStatus, LocalJob, LocalTransport};
+use super::local::{DeliveryStatus, LocalTransport};
+use super::local_process::{self as process, Part, Report, What};
 use super::post::{self, Outcome, Stage};
 use super::state::Delivery;
-use super::users::{self, Identity};
-use super::wire;
+use super::users;
 use crate::config::options::OptionSet;
 use crate::context::Context;
 use crate::expand;
@@ -22,18 +20,159 @@ use crate::hints::Mode;
 use crate::log::{self, Which};
 use crate::retry::{self, errors};
 use crate::route::{self, Address, AddressKind};
-use crate::sys::process::{self, Fork, WaitStatus};
 use crate::text::Text;
 use crate::transports::{Kind, TransportInstance};
+
+/// A message with others that are delivered at the same moment.
+pub(super) type Member<'a> = (Context, Delivery<'a>);
 
 /// Delivers everything on the local list.
 pub(super) fn deliver_all(ctx: &mut Context, d: &mut Delivery<'_>) {
     while let Some(first) = d.local.pop_front() {
-        if let Some((transport, batch)) = next_batch(ctx, d, first) {
-            deliver_batch(ctx, d, &transport, batch);
+        if let Some(mut ready) = next_ready(ctx, d, first) {
+            let report = match &ready.ahead {
+                Ahead::Process(what) => run_one(ctx, d, what, &mut ready.batch),
+                Ahead::Nothing(statuses) => Report::at_once(statuses.clone()),
+            };
+            conclude(ctx, d, ready, &report);
         }
         route::clear_address_vars(ctx);
     }
+}
+
+/// The deliveries of several messages, each with a single one that [`joins`] others: those for one user by one transport take one
+/// process. Each message is ended (`end`) as soon as its result is there.
+pub(super) fn deliver_together<'a>(base: &Context, members: Vec<Member<'a>>, end: impl Fn(Context, Delivery<'a>)) {
+    let mut ready: Vec<(Member<'a>, Ready)> = Vec::new();
+    for (mut ctx, mut d) in members {
+        match d.local.pop_front().and_then(|first| next_ready(&mut ctx, &mut d, first)) {
+            Some(r) => ready.push(((ctx, d), r)),
+            None => end(ctx, d),
+        }
+    }
+    let mut parties: Vec<Vec<(Member<'a>, Ready)>> = Vec::new();
+    for one in ready {
+        match parties.iter_mut().find(|p| p.first().is_some_and(|(_, first)| first.shares_with(&one.1))) {
+            Some(p) => p.push(one),
+            None => parties.push(vec![one]),
+        }
+    }
+    // All processes are started before the first is waited for.
+    let mut working = Vec::new();
+    for mut party in parties {
+        let child = process::start(&mut party.iter_mut().filter_map(part).collect::<Vec<_>>());
+        working.push((child, party));
+    }
+    for (mut child, party) in working {
+        let transport = party.first().map(|(_, r)| r.transport.clone());
+        for mut one in party {
+            let report = part(&mut one).and_then(|mut p| child.next(&mut p));
+            let ((mut ctx, mut d), mut r) = one;
+            let report = match (report, &r.ahead) {
+                (Some(report), _) => {
+                    note_done(&ctx, &mut d, &r.batch, &report.statuses);
+                    report
+                }
+                (None, Ahead::Nothing(statuses)) => Report::at_once(statuses.clone()),
+                (None, Ahead::Process(what)) => run_one(&mut ctx, &mut d, what, &mut r.batch),
+            };
+            conclude(&mut ctx, &mut d, r, &report);
+            route::clear_address_vars(&mut ctx);
+            end(ctx, d);
+        }
+        if let Some(t) = transport {
+            child.end(base, &t);
+        }
+    }
+}
+
+/// What a process is to do for a member.
+fn part<'m, 'a>(((ctx, d), r): &'m mut (Member<'a>, Ready)) -> Option<Part<'m, 'a>> {
+    match &r.ahead {
+        Ahead::Process(what) => Some(Part { ctx, d, what, batch: &mut r.batch }),
+        Ahead::Nothing(_) => None,
+    }
+}
+
+/// Can the only delivery of this message share a process with those of other messages? Only what writes to a file: a command
+/// or a server may take its time.
+pub(super) fn joins(d: &Delivery<'_>) -> bool {
+    let (1, Some(only)) = (d.local.len(), d.local.front()) else { return false };
+    only.transport.as_ref().is_some_and(|t| {
+        t.driver.as_appendfile().is_some() && t.generic.shadow_transport.raw().is_none() && t.generic.max_parallel.get().is_none()
+    })
+}
+
+/// A batch that is to be delivered.
+struct Ready {
+    transport: Arc<TransportInstance>,
+    batch: Vec<Address>,
+    /// Under `max_parallel`.
+    place: Option<BString>,
+    ahead: Ahead,
+}
+
+impl Ready {
+    /// May one process deliver both?
+    fn shares_with(&self, other: &Ready) -> bool {
+        match (&self.ahead, &other.ahead) {
+            (Ahead::Process(a), Ahead::Process(b)) => a.who == b.who && Arc::ptr_eq(&a.transport, &b.transport),
+            (Ahead::Nothing(_), Ahead::Nothing(_)) => true,
+            _ => false,
+        }
+    }
+}
+
+/// What is ahead of a batch.
+enum Ahead {
+    /// A process runs the transport.
+    Process(What),
+    /// Its fate is known already.
+    Nothing(Vec<DeliveryStatus>),
+}
+
+/// The next batch, with everything that its process needs; `None`: the addresses have been dealt with.
+fn next_ready(ctx: &mut Context, d: &mut Delivery<'_>, first: Address) -> Option<Ready> {
+    let (transport, mut batch) = next_batch(ctx, d, first)?;
+    route::set_address_vars(ctx, &batch[0]);
+    if batch.len() > 1 {
+        keep_common_vars(ctx, &batch);
+    }
+    if let Some(outcome) = limits::message_size(ctx, &transport, &mut batch) {
+        finish_all(ctx, d, batch, outcome);
+        return None;
+    }
+    let mut batch = drop_too_early(ctx, d, &transport, batch);
+    if batch.is_empty() {
+        return None;
+    }
+    let place = match limits::enter(ctx, &transport) {
+        Place::Taken(key) => key,
+        Place::None => {
+            for a in &mut batch {
+                a.failure.basic_errno = errors::RETRY_TRANSPORT;
+                a.failure.message = Some(Text::clean("concurrency limit reached for transport"));
+            }
+            finish_all(ctx, d, batch, Outcome::Defer);
+            return None;
+        }
+        Place::Broken(text) => {
+            users::note_problem(ctx, &mut batch, (errors::EXPAND_FAIL, text, false));
+            finish_all(ctx, d, batch, Outcome::Panic);
+            return None;
+        }
+    };
+    let ahead = prepare(ctx, d, &transport, &mut batch, false);
+    Some(Ready { transport, batch, place, ahead })
+}
+
+/// A batch has been delivered, or not.
+fn conclude(ctx: &mut Context, d: &mut Delivery<'_>, ready: Ready, report: &Report) {
+    let Ready { transport, mut batch, place, .. } = ready;
+    warn(ctx, &mut batch);
+    shadow(ctx, d, &transport, &mut batch, &report.statuses);
+    limits::leave(ctx, place.as_ref());
+    results(ctx, d, &transport, batch, &report.statuses, report.usec);
 }
 
 fn driver(t: &TransportInstance) -> Option<&dyn LocalTransport> {
@@ -127,40 +266,6 @@ fn finish_all(ctx: &mut Context, d: &mut Delivery<'_>, batch: Vec<Address>, outc
     for a in batch {
         post::process(ctx, d, a, outcome, Stage::Transport);
     }
-}
-
-fn deliver_batch(ctx: &mut Context, d: &mut Delivery<'_>, transport: &Arc<TransportInstance>, mut batch: Vec<Address>) {
-    route::set_address_vars(ctx, &batch[0]);
-    if batch.len() > 1 {
-        keep_common_vars(ctx, &batch);
-    }
-    if let Some(outcome) = limits::message_size(ctx, transport, &mut batch) {
-        return finish_all(ctx, d, batch, outcome);
-    }
-    let mut batch = drop_too_early(ctx, d, transport, batch);
-    if batch.is_empty() {
-        return;
-    }
-    let place = match limits::enter(ctx, transport) {
-        Place::Taken(key) => key,
-        Place::None => {
-            for a in &mut batch {
-                a.failure.basic_errno = errors::RETRY_TRANSPORT;
-                a.failure.message = Some(Text::clean("concurrency limit reached for transport"));
-            }
-            return finish_all(ctx, d, batch, Outcome::Defer);
-        }
-        Place::Broken(text) => {
-            users::note_problem(ctx, &mut batch, (errors::EXPAND_FAIL, text, false));
-            return finish_all(ctx, d, batch, Outcome::Panic);
-        }
-    };
-    let start = Instant::now();
-    let statuses = run(ctx, d, transport, &mut batch, false);
-    let took = u64::try_from(start.elapsed().as_micros()).unwrap_or(u64::MAX);
-    shadow(ctx, d, transport, &mut batch, &statuses);
-    limits::leave(ctx, place.as_ref());
-    results(ctx, d, transport, batch, &statuses, took);
 }
 
 /// Of several addresses, the variables that are about one of them are unset; the domain is kept if all have it
@@ -300,7 +405,11 @@ fn shadow(
             a
         })
         .collect();
-    let results = run(ctx, d, &other, &mut copies, true);
+    let results = match prepare(ctx, d, &other, &mut copies, true) {
+        Ahead::Nothing(statuses) => statuses,
+        Ahead::Process(what) => run_one(ctx, d, &what, &mut copies).statuses,
+    };
+    warn(ctx, &mut copies);
     for ((i, copy), status) in ok.iter().zip(copies).zip(results) {
         let error = match status {
             DeliveryStatus::Ok => None,
@@ -326,15 +435,15 @@ fn shadow_error(f: &route::address::Failure) -> BString {
     s
 }
 
-/// Runs the transport for a batch in a process of its own.
-fn run(
+/// Works out as whom, where and with what the transport runs.
+fn prepare(
     ctx: &mut Context,
     d: &mut Delivery<'_>,
     transport: &Arc<TransportInstance>,
     batch: &mut [Address],
     shadowing: bool,
-) -> Vec<DeliveryStatus> {
-    let panic = |n: usize| vec![DeliveryStatus::Panic; n];
+) -> Ahead {
+    let all = |status: DeliveryStatus, n: usize| Ahead::Nothing(vec![status; n]);
     let prepared = (|| -> Result<_, users::Problem> {
         let path = users::return_path(ctx, transport, &batch[0])?;
         let who = users::identity(ctx, transport, &batch[0])?;
@@ -346,7 +455,7 @@ fn run(
         Err(problem) => {
             let defer = problem.0 != errors::EXPAND_FAIL;
             users::note_problem(ctx, batch, problem);
-            return if defer { vec![DeliveryStatus::Defer; batch.len()] } else { panic(batch.len()) };
+            return all(if defer { DeliveryStatus::Defer } else { DeliveryStatus::Panic }, batch.len());
         }
     };
     for a in batch.iter_mut() {
@@ -355,13 +464,13 @@ fn run(
     let Some(local) = driver(transport) else {
         let text = format!("{} transport is not a local one", transport.name);
         users::note_problem(ctx, batch, (errors::BAD_TRANSPORT, text, true));
-        return vec![DeliveryStatus::Defer; batch.len()];
+        return all(DeliveryStatus::Defer, batch.len());
     };
     d.runs += 1;
     if super::pretends(ctx) {
-        show(ctx, transport);
+        process::show(ctx, transport);
         note_done(ctx, d, batch, &vec![DeliveryStatus::Ok; batch.len()]);
-        return vec![DeliveryStatus::Ok; batch.len()];
+        return all(DeliveryStatus::Ok, batch.len());
     }
     let mut output = None;
     if !shadowing && local.output_options().any() {
@@ -377,53 +486,28 @@ fn run(
                     crate::sys::error_text(&e)
                 );
                 users::note_problem(ctx, batch, (e.raw_os_error().unwrap_or(errors::UNKNOWN), text, true));
-                return vec![DeliveryStatus::Defer; batch.len()];
+                return all(DeliveryStatus::Defer, batch.len());
             }
         }
     }
-    let (read, write) = match crate::sys::fd::pipe() {
-        Ok(p) => p,
-        Err(e) => {
-            users::note_problem(
-                ctx,
-                batch,
-                (errors::PIPE_FAIL, format!("Creation of pipe failed: {}", crate::sys::error_text(&e)), true),
-            );
-            return panic(batch.len());
-        }
-    };
-    ctx.services.hints.close_idle();
-    let child = Child { transport, local, who: &who, home, directory, output: output.as_ref() };
-    match process::fork() {
-        Err(e) => {
-            let text = format!("Fork failed for local delivery to {}: {}", batch[0].address, crate::sys::error_text(&e));
-            users::note_problem(ctx, batch, (e.raw_os_error().unwrap_or(errors::UNKNOWN), text, true));
-            panic(batch.len())
-        }
-        Ok(Fork::Child) => {
-            drop(read);
-            child.run(ctx, d, batch, write)
-        }
-        Ok(Fork::Parent(pid)) => {
-            drop(write);
-            if ctx.run.test_harness && !ctx.run.no_test_delays {
-                crate::sys::time::sleep_ms(100);
-            }
-            let statuses = collect(ctx, d, transport, batch, read, pid);
-            if !shadowing {
-                note_done(ctx, d, batch, &statuses);
-            }
-            warn(ctx, batch);
-            statuses
-        }
-    }
+    Ahead::Process(What { transport: transport.clone(), who, home, directory, output, shadowing })
 }
 
-/// `debug_print`
-fn show(ctx: &mut Context, transport: &TransportInstance) {
-    if let Some(t) = transport.generic.debug_print.get() {
-        route::common::debug_print(ctx, "transport", &transport.name, t);
+/// Runs the transport for a batch in a process of its own.
+fn run_one(ctx: &mut Context, d: &mut Delivery<'_>, what: &What, batch: &mut [Address]) -> Report {
+    let n = batch.len();
+    let report = {
+        let mut part = [Part { ctx: &mut *ctx, d: &mut *d, what, batch: &mut *batch }];
+        let mut child = process::start(&mut part);
+        let report = child.next(&mut part[0]);
+        child.end(part[0].ctx, &what.transport);
+        report
+    };
+    let report = report.unwrap_or_else(|| Report::at_once(vec![DeliveryStatus::Panic; n]));
+    if !what.shadowing {
+        note_done(ctx, d, batch, &report.statuses);
     }
+    report
 }
 
 fn note_done(ctx: &Context, d: &mut Delivery<'_>, batch: &[Address], statuses: &[DeliveryStatus]) {
@@ -431,56 +515,11 @@ fn note_done(ctx: &Context, d: &mut Delivery<'_>, batch: &[Address], statuses: &
     d.note_in_journal(ctx, done);
 }
 
-/// Reads the results and waits for the process.
-fn collect(
-    ctx: &mut Context,
-    d: &mut Delivery<'_>,
-    transport: &TransportInstance,
-    batch: &mut [Address],
-    read: OwnedFd,
-    pid: i32,
-) -> Vec<DeliveryStatus> {
-    use std::io::Read;
-    let mut bytes = Vec::new();
-    let _ = File::from(read).take(64 << 20).read_to_end(&mut bytes);
-    let status = process::wait(pid);
-    let statuses = match wire::decode(&ctx.config, &bytes, batch) {
-        Some(s) => s,
-        None => {
-            for a in batch.iter() {
-                let text = format!("failed to read delivery status for {} from delivery subprocess", a.unique);
-                log::write(ctx, None, Which::MAIN.and(Which::PANIC), text.as_bytes());
-            }
-            d.keep_journal = true;
-            wire::lost(batch, "")
-        }
-    };
-    if let Ok(s) = status
-        && !s.success()
-    {
-        let (word, code) = match s {
-            WaitStatus::Signaled { signal, .. } => ("terminated by signal", signal),
-            WaitStatus::Exited(code) => ("exit code", code),
-            _ => ("status", s.to_raw()),
-        };
-        let by_hand = matches!(s, WaitStatus::Signaled { signal: libc::SIGTERM | libc::SIGKILL | libc::SIGQUIT, .. });
-        if !by_hand {
-            let text = format!(
-                "{} transport process returned non-zero status 0x{:04x}: {word} {code}",
-                transport.driver_name,
-                s.to_raw()
-            );
-            log::write(ctx, None, Which::MAIN.and(Which::PANIC), text.as_bytes());
-        }
-    }
-    statuses
-}
-
 /// The file for a command's output: in the message log's directory, with a name of its own.
 fn output_file(ctx: &Context, n: usize) -> std::io::Result<(File, BString)> {
     use crate::sys::file::Flags;
     let dir = log::msglog::directory(ctx)?;
-    let name = format!("{}-{}-{n}", ctx.message.id, process::getpid());
+    let name = format!("{}-{}-{n}", ctx.message.id, crate::sys::process::getpid());
     let flags = Flags::READ_WRITE | Flags::APPEND | Flags::CREATE | Flags::EXCLUSIVE | Flags::NOFOLLOW;
     let fd = dir.open_at(name.as_bytes(), flags, 0o400)?;
     let mut path = ctx.config.site.spool_directory.clone();
@@ -499,101 +538,5 @@ fn warn(ctx: &mut Context, batch: &mut [Address]) {
         if let Some(text) = a.warn_message.take() {
             super::tell::quota_warning(ctx, &text);
         }
-    }
-}
-
-/// What the delivery process needs.
-struct Child<'a> {
-    transport: &'a TransportInstance,
-    local: &'a dyn LocalTransport,
-    who: &'a Identity,
-    home: Option<Text>,
-    directory: BString,
-    output: Option<&'a File>,
-}
-
-impl Child<'_> {
-    /// The delivery process: it does not come back.
-    fn run(self, ctx: &mut Context, d: &Delivery<'_>, batch: &mut [Address], report: OwnedFd) -> ! {
-        let statuses = self.deliver(ctx, d, batch);
-        let bytes = wire::encode(batch, &statuses);
-        use std::io::Write;
-        let _ = File::from(report).write_all(&bytes);
-        process::exit_now(0)
-    }
-
-    fn deliver(&self, ctx: &mut Context, d: &Delivery<'_>, batch: &mut [Address]) -> Vec<DeliveryStatus> {
-        let n = batch.len();
-        let all = |s: DeliveryStatus| vec![s; n];
-        for s in [libc::SIGINT, libc::SIGTERM, libc::SIGUSR1] {
-            let _ = crate::sys::signal::ignore(s);
-        }
-        let _ = crate::sys::limits::set(crate::sys::limits::Limit::Core, 0, crate::sys::limits::INFINITY);
-        let seed = if ctx.run.test_harness { 42 + 2 * u32::try_from(d.runs.saturating_sub(1)).unwrap_or(0) } else { 0 };
-        ctx.services.random.reseed(seed);
-        // The process that handles messages has given root up for the time being; a delivery needs it for a moment,
-        // unless the administrator does not want that at all.
-        if crate::sys::ids::geteuid() != 0 {
-            let _ = crate::sys::ids::seteuid(0);
-        }
-        if ctx.config.main.deliver_drop_privilege || ctx.config.main.mua_wrapper {
-            let site = &ctx.config.site;
-            // Where this does not work, becoming the recipient does not either.
-            let _ = crate::sys::ids::become_user(site.exim_uid, site.exim_gid, None);
-        }
-        ctx.address.transport_name = Some(self.transport.name.clone());
-        ctx.address.pipe_addresses = batch.iter().map(|a| a.address.clone()).collect();
-        let prepared = match self.local.setup(ctx, self.transport, batch) {
-            Ok(prepared) => prepared,
-            Err(text) => {
-                for a in batch.iter_mut() {
-                    if a.failure.message.is_none() {
-                        a.failure.message = Some(Text::clean(text.clone()));
-                    }
-                }
-                return all(DeliveryStatus::Panic);
-            }
-        };
-        let user = (self.who.initgroups).then(|| crate::sys::users::user_by_id(self.who.uid).ok().flatten()).flatten();
-        // An unprivileged installation delivers as itself.
-        let already =
-            crate::sys::ids::geteuid() == self.who.uid && crate::sys::ids::getegid() == self.who.gid && self.who.uid != 0;
-        let already = already && crate::sys::ids::getuid() != 0;
-        if !already && crate::sys::ids::become_user(self.who.uid, self.who.gid, user.as_ref().map(|u| u.name.as_slice())).is_err()
-        {
-            let text = format!(
-                "unable to set gid={} or uid={} (euid={}): local delivery to {} <{}> transport={}",
-                self.who.gid,
-                self.who.uid,
-                crate::sys::ids::geteuid(),
-                batch[0].local_part,
-                batch[0].address,
-                self.transport.name
-            );
-            log::write(ctx, None, Which::MAIN.and(Which::PANIC), text.as_bytes());
-            process::exit_now(1);
-        }
-        if let Err(e) = std::env::set_current_dir(self.directory.to_path_lossy()) {
-            for a in batch.iter_mut() {
-                a.failure.basic_errno = e.raw_os_error().unwrap_or(errors::UNKNOWN);
-                a.failure.message = Some(Text::clean(format!("failed to chdir to {}", self.directory)));
-            }
-            return all(DeliveryStatus::Defer);
-        }
-        ctx.address.home = self.home.clone();
-        show(ctx, self.transport);
-        let mut job = LocalJob {
-            transport: self.transport,
-            batch,
-            data: d.data.file(),
-            uid: self.who.uid,
-            gid: self.who.gid,
-            home: self.home.clone(),
-            directory: self.directory.clone(),
-            output: self.output,
-            prepared,
-        };
-        let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| self.local.deliver(ctx, &mut job)));
-        result.unwrap_or_else(|_| process::exit_now(101))
     }
 }

@@ -10,6 +10,7 @@ mod finish;
 pub mod generated;
 pub mod limits;
 pub mod local;
+mod local_process;
 mod local_run;
 mod post;
 pub mod remote;
@@ -22,6 +23,7 @@ mod success;
 mod system_filter;
 mod tell;
 mod template;
+mod together;
 pub mod transport_write;
 mod users;
 mod warning;
@@ -33,6 +35,7 @@ mod write_headers;
 pub use event::{delivery_event, raise_event};
 pub use generated::{references, write_from};
 pub use tell::tell_someone;
+pub use together::{Wanted, deliver_several};
 pub use write_body::copy_plain;
 
 use bstr::BString;
@@ -192,12 +195,17 @@ pub enum DeliverOutcome {
 pub fn deliver_message(ctx: &mut Context, id: &[u8], options: &DeliverOptions) -> DeliverOutcome {
     let mut kept = Vec::new();
     let outcome = deliver_one(ctx, id, options, &mut kept);
-    // Messages that wait for a host that we are connected to.
+    follow(ctx, options, kept);
+    outcome
+}
+
+/// Delivers messages that wait for a host that we are connected to.
+fn follow(ctx: &mut Context, asked: &DeliverOptions, mut kept: Vec<remote::Kept>) {
     while let Some(k) = kept.pop() {
         let options = DeliverOptions {
-            queue_name: options.queue_name.clone(),
+            queue_name: asked.queue_name.clone(),
             // Who asked for this message in spite of retry times gets the others over the same connection so, too.
-            force_retry: options.force_retry,
+            force_retry: asked.force_retry,
             continued: Some(k.continued),
             ..DeliverOptions::default()
         };
@@ -211,7 +219,6 @@ pub fn deliver_message(ctx: &mut Context, id: &[u8], options: &DeliverOptions) -
             c.client.quit();
         }
     }
-    outcome
 }
 
 /// Would an appendfile transport's quota let the message in hand through? Becomes the recipient for good. `Err(None)`: no;
@@ -259,10 +266,18 @@ fn deliver_one(ctx: &mut Context, id: &[u8], options: &DeliverOptions, kept: &mu
 }
 
 fn attempt(ctx: &mut Context, id: &[u8], options: &DeliverOptions, kept: &mut Vec<remote::Kept>) -> DeliverOutcome {
+    match begin(ctx, id, options) {
+        Some(d) => carry_out(ctx, d, kept),
+        None => DeliverOutcome::NotAttempted,
+    }
+}
+
+/// Opens the message and routes its addresses. `None`: it is not to be delivered now.
+fn begin<'a>(ctx: &mut Context, id: &[u8], options: &'a DeliverOptions) -> Option<state::Delivery<'a>> {
     ctx.services.random.reseed(0);
     let Some((mut d, mode)) = start::open(ctx, id, options) else {
         ctx.message = Default::default();
-        return DeliverOutcome::NotAttempted;
+        return None;
     };
     start::make_addresses(ctx, &mut d, &mode);
     let headers = ctx.message.headers.clone();
@@ -274,6 +289,13 @@ fn attempt(ctx: &mut Context, id: &[u8], options: &DeliverOptions, kept: &mut Ve
             d.write_header(ctx);
         }
     }
+    d.sole = d.local.len() + d.remote.len() == 1 && !needs_journal(&d);
+    Some(d)
+}
+
+/// Delivers what routing has found, and ends the run.
+fn carry_out(ctx: &mut Context, mut d: state::Delivery<'_>, kept: &mut Vec<remote::Kept>) -> DeliverOutcome {
+    let options = d.options;
     let mut wrapped = finish::Wrapped::Tried;
     if ctx.config.main.mua_wrapper && finish::wrapper_refuses(ctx, &mut d) {
         wrapped = finish::Wrapped::Refused;
@@ -306,6 +328,11 @@ fn attempt(ctx: &mut Context, id: &[u8], options: &DeliverOptions, kept: &mut Ve
         }
     }
     kept.append(&mut d.kept);
+    end(ctx, d, wrapped)
+}
+
+/// The run is over.
+fn end(ctx: &mut Context, d: state::Delivery<'_>, wrapped: finish::Wrapped) -> DeliverOutcome {
     let outcome = finish::finish(ctx, d, wrapped);
     // Nothing of ours may keep others, or other users, from the hints.
     ctx.services.hints.close_idle();
@@ -314,8 +341,8 @@ fn attempt(ctx: &mut Context, id: &[u8], options: &DeliverOptions, kept: &mut Ve
     outcome
 }
 
-/// The journal says what is done while other work goes on. If a single delivery is all that there is, nothing comes between
-/// its success and the removal of the message: making, syncing and removing a third file would only cost.
+/// The journal says what is done while other work goes on. If a single delivery is all that there is, its success ends the
+/// message, at once (`note_in_journal`): making, syncing and removing a third file would only cost.
 fn needs_journal(d: &state::Delivery<'_>) -> bool {
     let deliveries = d.local.len() + d.remote.len();
     let wants_dsn = d.local.iter().chain(&d.remote).any(|a| a.dsn_flags != 0);

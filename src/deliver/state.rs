@@ -44,6 +44,10 @@ pub(super) struct Delivery<'a> {
     pub(super) runs: usize,
     /// A delivery process gave no results: the journal stays.
     pub(super) keep_journal: bool,
+    /// There is one delivery and nothing else to be done: it needs no journal, since the message ends with it.
+    pub(super) sole: bool,
+    /// The -H file, when that delivery has been made: it is no longer on the queue.
+    pub(super) header_gone: Option<Option<crate::spool::Given>>,
     /// Hosts found unusable in this run: `name address`.
     pub(super) unusable: BTreeSet<BString>,
     /// A bounce could not be sent: the message stays, though no address is deferred.
@@ -78,6 +82,8 @@ impl<'a> Delivery<'a> {
             kept: Vec::new(),
             again: None,
             keep_journal: false,
+            sole: false,
+            header_gone: None,
             unusable: BTreeSet::new(),
             keep_message: false,
         }
@@ -167,16 +173,29 @@ impl<'a> Delivery<'a> {
         known
     }
 
-    /// Writes the addresses into the journal, and makes it durable.
+    /// Writes the addresses into the journal, and makes it durable. Where the delivery is all that there is to be done, the
+    /// message ends instead; not if a command's output may yet make a failure of it.
     pub(super) fn note_in_journal<'b>(&mut self, ctx: &Context, done: impl IntoIterator<Item = &'b Address>) {
-        let names: Vec<BString> = done.into_iter().map(journal_name).collect();
+        let mut final_result = true;
+        let note = |a: &Address| {
+            final_result &= a.return_file.is_none();
+            journal_name(a)
+        };
+        let names: Vec<BString> = done.into_iter().map(note).collect();
         if names.is_empty() {
             return;
         }
         if ctx.run.test_harness && !ctx.run.no_test_delays {
             crate::sys::time::sleep_ms(300);
         }
-        let Some(journal) = &mut self.journal else { return };
+        let Some(journal) = &mut self.journal else {
+            if self.sole && final_result {
+                // What fails here is tried again, and logged, at the end of the run.
+                let name = [ctx.message.id.as_slice(), b"-H"].concat();
+                self.header_gone = self.data.place().discard(&name).ok();
+            }
+            return;
+        };
         let result = journal.note(names.iter().map(|n| n.as_slice())).and_then(|()| journal.sync());
         if let Err(e) = result {
             let text = format!("failed to update journal for {}: {e}", ctx.message.id);

@@ -310,7 +310,7 @@ fn read_body(
     input: &mut Input<'_>,
     options: &Options,
     section: Section,
-    data: DataFile,
+    mut data: DataFile,
     passing: Option<&mut Passing>,
 ) -> Result<DataFile, Stop> {
     let wire = input.is_chunked() && ctx.config.main.spool_wireformat && section.first_body_line.is_none();
@@ -377,8 +377,9 @@ fn read_body(
         let _ = tee.finish();
     }
     ctx.message.auth.arriving = arriving;
+    let cut = data.cut();
     let result = match result {
-        Ok(()) => data.sync().map_err(|e| Pump::Stop(Stop::Io(false, e.to_string(), None))),
+        Ok(()) => cut.and_then(|()| data.sync()).map_err(|e| Pump::Stop(Stop::Io(false, e.to_string(), None))),
         other => other,
     };
     match result {

@@ -21,6 +21,8 @@ pub struct DataFile {
     file: File,
     place: Place,
     id: BString,
+    /// How long a file was that had been another message's: what is beyond the new end must go.
+    before: i64,
 }
 
 impl DataFile {
@@ -29,6 +31,14 @@ impl DataFile {
         use std::io::Write;
         let place = queue.place_new(id)?;
         let name = [id, b"-D"].concat();
+        let first = [&name, &b"\n"[..]].concat();
+        if let Some(mut spare) = place.spare(first.len()) {
+            let before = spare.size();
+            let failed = SpoolError::io("write spool data file");
+            spare.file().and_then(|f| f.write_all(&first)).map_err(failed)?;
+            let file = spare.place(&place.dir, &name, true).map_err(SpoolError::io("create spool data file"))?;
+            return Ok(DataFile { file, place, id: id.into(), before });
+        }
         let fd = place
             .dir
             .open_at(&name, Flags::READ_WRITE | Flags::CREATE | Flags::EXCLUSIVE, FILE_MODE)
@@ -40,8 +50,8 @@ impl DataFile {
         fchmod(fd.as_fd(), FILE_MODE).map_err(SpoolError::io("set mode of spool data file"))?;
         lock_first_line(&fd, id).map_err(|_| SpoolError::Locked)?;
         let mut file = File::from(fd);
-        file.write_all(&[&name, &b"\n"[..]].concat()).map_err(SpoolError::io("write spool data file"))?;
-        Ok(DataFile { file, place, id: id.into() })
+        file.write_all(&first).map_err(SpoolError::io("write spool data file"))?;
+        Ok(DataFile { file, place, id: id.into(), before: 0 })
     }
 
     /// Opens and locks the -D file of a message on the queue.
@@ -64,7 +74,7 @@ impl DataFile {
             if place.dir.stat_at(&name).is_err() {
                 return Err(SpoolError::NotFound);
             }
-            return Ok(DataFile { file: File::from(fd), place, id: id.into() });
+            return Ok(DataFile { file: File::from(fd), place, id: id.into(), before: 0 });
         }
         Err(SpoolError::NotFound)
     }
@@ -110,6 +120,19 @@ impl DataFile {
     pub fn body_size(&self) -> Result<u64, SpoolError> {
         let len = self.file.metadata().map_err(SpoolError::io("read spool data file"))?.len();
         Ok(len.saturating_sub(self.body_start()))
+    }
+
+    /// The body has been written: the file ends here, whatever it held before.
+    pub fn cut(&mut self) -> Result<(), SpoolError> {
+        if self.before == 0 {
+            return Ok(());
+        }
+        let end = self.file.stream_position().map_err(SpoolError::io("cut off spool data file"))?;
+        let end = i64::try_from(end).unwrap_or(i64::MAX);
+        if std::mem::take(&mut self.before) > end {
+            crate::sys::file::ftruncate(self.file.as_fd(), end).map_err(SpoolError::io("cut off spool data file"))?;
+        }
+        Ok(())
     }
 
     /// Makes the contents durable (its directory entry becomes so with that of -H).

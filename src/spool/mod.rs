@@ -14,6 +14,7 @@ mod queue;
 mod read;
 mod read_var;
 mod scan;
+mod spare;
 pub mod tree;
 mod write;
 
@@ -28,4 +29,5 @@ pub use journal::Journal;
 pub use queue::{Place, Queue, Spool};
 pub use read::{parse_header_file, read_header};
 pub use scan::{Found, message_exists, scan};
+pub use spare::Given;
 pub use write::{format_header_file, write_header};

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use bstr::BString;
 
 use super::SpoolError;
+use super::spare::{Given, Spare, Spares};
 use crate::config::Config;
 use crate::sys::file::Dir;
 
@@ -21,6 +22,7 @@ pub struct Spool {
     root: BString,
     split: bool,
     owner: (u32, u32),
+    spares: Option<Arc<Spares>>,
     queues: Mutex<HashMap<BString, Arc<Queue>>>,
 }
 
@@ -33,6 +35,7 @@ pub struct Queue {
     input: Arc<Dir>,
     split: bool,
     owner: (u32, u32),
+    spares: Option<Arc<Spares>>,
     letters: Mutex<HashMap<u8, Arc<Dir>>>,
     /// The path of the input directory, for variables and messages.
     input_path: BString,
@@ -49,6 +52,7 @@ pub struct Place {
     pub letter: Option<u8>,
     /// The uid and gid that files must have.
     pub owner: (u32, u32),
+    spares: Option<Arc<Spares>>,
 }
 
 impl Spool {
@@ -58,7 +62,36 @@ impl Spool {
             root: config.site.spool_directory.clone(),
             split: config.main.split_spool_directory,
             owner: (config.site.exim_uid, config.site.exim_gid),
+            spares: None,
             queues: Mutex::default(),
+        }
+    }
+
+    /// The same for a daemon, whose processes keep files of finished messages for new ones.
+    pub fn with_spares(config: &Config) -> Result<Self, SpoolError> {
+        let mut spool = Spool::new(config);
+        let root = spool.open_root().map_err(SpoolError::io("open the spool directory"))?;
+        let failed = SpoolError::io("get memory for the list of spare files");
+        spool.spares = Some(Arc::new(Spares::new(root, spool.owner).map_err(failed)?));
+        Ok(spool)
+    }
+
+    /// The daemon ends, and what it has kept goes.
+    pub fn drop_spares(&self) {
+        if let Some(spares) = &self.spares {
+            spares.end();
+        }
+    }
+
+    fn open_root(&self) -> io::Result<Dir> {
+        match Dir::open(&self.root) {
+            Err(e) if e.kind() == io::ErrorKind::NotFound => {
+                make_path(&self.root)?;
+                let dir = Dir::open(&self.root)?;
+                own(&dir, self.owner)?;
+                Ok(dir)
+            }
+            other => other,
         }
     }
 
@@ -72,15 +105,7 @@ impl Spool {
             if name.contains(&b'/') || name == b".." || name == b"." {
                 return Err(io::Error::new(io::ErrorKind::InvalidInput, "bad queue name"));
             }
-            let root = match Dir::open(&self.root) {
-                Err(e) if e.kind() == io::ErrorKind::NotFound => {
-                    make_path(&self.root)?;
-                    let dir = Dir::open(&self.root)?;
-                    self.own(&dir)?;
-                    dir
-                }
-                other => other?,
-            };
+            let root = self.open_root()?;
             let mut input_path = self.root.clone();
             let base = if name.is_empty() {
                 root
@@ -97,6 +122,7 @@ impl Spool {
                 input: Arc::new(input),
                 split: self.split,
                 owner: self.owner,
+                spares: self.spares.clone(),
                 letters: Mutex::default(),
                 input_path,
             })
@@ -104,10 +130,6 @@ impl Spool {
         let queue = Arc::new(open(()).map_err(SpoolError::io("open the spool directory"))?);
         queues.insert(name.into(), queue.clone());
         Ok(queue)
-    }
-
-    fn own(&self, dir: &Dir) -> io::Result<()> {
-        own(dir, self.owner)
     }
 }
 
@@ -126,7 +148,7 @@ fn own(dir: &Dir, owner: (u32, u32)) -> io::Result<()> {
     Ok(())
 }
 
-fn open_dir(parent: &Dir, name: &[u8], owner: (u32, u32)) -> io::Result<Dir> {
+pub(super) fn open_dir(parent: &Dir, name: &[u8], owner: (u32, u32)) -> io::Result<Dir> {
     match parent.open_dir(name) {
         Err(e) if e.kind() == io::ErrorKind::NotFound => {
             let dir = parent.open_or_make_dir(name, DIRECTORY_MODE)?;
@@ -134,6 +156,22 @@ fn open_dir(parent: &Dir, name: &[u8], owner: (u32, u32)) -> io::Result<Dir> {
             Ok(dir)
         }
         other => other,
+    }
+}
+
+impl Place {
+    /// A spare file, locked over that many bytes, if there is one.
+    pub(super) fn spare(&self, locked: usize) -> Option<Spare> {
+        self.spares.as_ref()?.take(i64::try_from(locked).ok()?)
+    }
+
+    /// Removes a file of a message that is done with, or keeps it for another message: that, once the value that comes back is
+    /// dropped, and no descriptor of the file may be left then.
+    pub fn discard(&self, name: &[u8]) -> io::Result<Option<Given>> {
+        match self.spares.as_ref().and_then(|s| s.give(&self.dir, name)) {
+            Some(given) => Ok(Some(given)),
+            None => self.dir.unlink(name).map(|()| None),
+        }
     }
 }
 
@@ -195,7 +233,7 @@ impl Queue {
         if let Some(l) = letter {
             path.extend_from_slice(&[b'/', l]);
         }
-        Place { dir, path, letter, owner: self.owner }
+        Place { dir, path, letter, owner: self.owner, spares: self.spares.clone() }
     }
 
     /// The open input directory.

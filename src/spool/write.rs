@@ -19,6 +19,9 @@ use crate::text::{Taint, Text};
 pub fn write_header(ctx: &Context, place: &Place) -> Result<u64, SpoolError> {
     let id = &ctx.message.id;
     let (bytes, size) = format_header_file(ctx);
+    if write_to_spare(place, id, &bytes)? {
+        return Ok(size);
+    }
     let temporary = [b"hdr.", id.as_slice()].concat();
     let open = || place.dir.open_at(&temporary, Flags::WRITE | Flags::CREATE | Flags::EXCLUSIVE, FILE_MODE);
     let fd = match open() {
@@ -48,6 +51,17 @@ pub fn write_header(ctx: &Context, place: &Place) -> Result<u64, SpoolError> {
         return Err(e);
     }
     Ok(size)
+}
+
+/// The same with a file that another message has left; false: there is none.
+fn write_to_spare(place: &Place, id: &[u8], bytes: &[u8]) -> Result<bool, SpoolError> {
+    let Some(mut spare) = place.spare(bytes.len()) else { return Ok(false) };
+    let written = spare.file().and_then(|f| f.write_all(bytes)).and_then(|()| spare.cut(bytes.len() as i64));
+    written.map_err(SpoolError::io("write spool header file"))?;
+    spare.file().and_then(|f| fsync(f.as_fd())).map_err(SpoolError::io("sync spool header file"))?;
+    spare.place(&place.dir, &[id, b"-H"].concat(), false).map_err(SpoolError::io("rename spool header file"))?;
+    place.dir.sync().map_err(SpoolError::io("sync the spool directory"))?;
+    Ok(true)
 }
 
 /// The bytes of -H, and the size of the message's header in it.

@@ -312,6 +312,13 @@ impl Dir {
         check(unsafe { libc::renameat(self.raw(), old.as_ptr(), to.raw(), new.as_ptr()) }).map(drop)
     }
 
+    /// renameat2(2) that fails if `new` exists.
+    pub fn rename_new(&self, old: &[u8], to: &Dir, new: &[u8]) -> io::Result<()> {
+        let (old, new) = (cstr(old)?, cstr(new)?);
+        // SAFETY: valid C strings.
+        check(unsafe { libc::renameat2(self.raw(), old.as_ptr(), to.raw(), new.as_ptr(), libc::RENAME_NOREPLACE) }).map(drop)
+    }
+
     /// readlinkat(2).
     pub fn read_link(&self, name: &[u8]) -> io::Result<BString> {
         let name = cstr(name)?;
