@@ -54,6 +54,7 @@ impl Transaction<'_, '_, '_, '_> {
             || self.run.job.mua_wrapper
             || more
             || self.seen.full
+            || self.is_turned()
         {
             return false;
         }
@@ -124,6 +125,11 @@ impl Transaction<'_, '_, '_, '_> {
         let mut same = |ctx: &mut Context, id: &BStr| own.is_none() || identity_of(ctx, smtp, id) == own;
         let next = waiting::next(ctx, self.run.job.transport.name.as_bstr(), host, sent, max, &mut same)?;
         Some((next, Purpose::NextMessage))
+    }
+
+    /// Has ATRN turned the line round? The queue run decides what comes after the message.
+    fn is_turned(&self) -> bool {
+        self.run.job.continued.is_some_and(|c| c.purpose == Purpose::Turned)
     }
 
     /// A line that ATRN has turned round goes back to the queue run, for its next message.
