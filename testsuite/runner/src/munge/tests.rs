@@ -46,6 +46,7 @@ fn a_log_line() {
 fn dates() {
     assert_eq!(munged("Date: Mon, 22 Nov 2026 02:48:01 +0000", Kind::Mail), "Date: Tue, 2 Mar 1999 09:44:33 +0000");
     assert_eq!(munged("Sun Nov 22 02:48:01 2026", Kind::Stdout), "Tue Mar 02 09:44:33 1999");
+    assert_eq!(munged("2026-11-22 02:48:01\n  To: x", Kind::Mail), "1999-03-02 09:44:33   To: x");
     assert_eq!(munged("2026-11-22 02:48:01.123 +0100 x", Kind::MainLog), "2017-07-30 18:51:05.712 x");
     assert_eq!(
         munged("22-Nov-2026 02:48:01  22-Nov-2026 02:48:05  22-Nov-2026 02:58:04 *", Kind::Stdout),
