@@ -3,8 +3,9 @@
 //! It has one thread, so that deliveries can fork and change users. It never touches a message itself.
 //!
 //! Few processes are kept busy at a time with deliveries to files; what comes meanwhile waits, and is then handed over together,
-//! which costs less than one by one. A process that has been at it for longer than [`SLICE`] waits for something other than the
-//! processor: it does not count, so that slow disks and hosts keep nobody waiting.
+//! which costs less than one by one. Deliveries of other kinds have a process each, and more of them go on at a time. A process that
+//! has been at it for long ([`Process::slice`]) waits for something other than the processor: it does not count, so that slow disks
+//! and hosts keep nobody waiting.
 
 use std::collections::VecDeque;
 use std::os::fd::{AsFd, OwnedFd};
@@ -24,8 +25,11 @@ const MAX_PROCESSES: usize = 100;
 const MAX_RECORDS: u32 = 500;
 /// Messages that wait here for a process; further ones are left to the next queue run.
 const MAX_WAITING: usize = 100_000;
-/// How long a process counts as one that uses the processor.
-const SLICE: Duration = Duration::from_millis(20);
+/// How long a process counts as one that uses the processor: with deliveries to files, and with others.
+const SLICE_TOGETHER: Duration = Duration::from_millis(20);
+const SLICE_ALONE: Duration = Duration::from_secs(1);
+/// Most processes that count, with deliveries of other kinds.
+const MAX_ALONE: usize = 24;
 /// Processes that have had nothing to do for so long go, all but [`SPARE`] of them.
 const IDLE: Duration = Duration::from_secs(60);
 const SPARE: usize = 4;
@@ -47,6 +51,11 @@ struct Process {
 impl Process {
     fn busy(&self) -> bool {
         !self.jobs.is_empty()
+    }
+
+    /// How long it counts as one that uses the processor.
+    fn slice(&self) -> Duration {
+        if self.together { SLICE_TOGETHER } else { SLICE_ALONE }
     }
 }
 
@@ -100,7 +109,7 @@ impl Manager {
     fn deadline(&self) -> Option<Instant> {
         let now = Instant::now();
         if !self.waiting.is_empty() {
-            let slices = self.pool.iter().filter(|p| p.busy()).map(|p| p.since + SLICE);
+            let slices = self.pool.iter().filter(|p| p.busy()).map(|p| p.since + p.slice());
             // There may be as many processes as there can be, or none could be made: somebody will answer, or it is tried again.
             return slices.filter(|end| *end > now).min().or(Some(now + RETRY));
         }
@@ -168,10 +177,10 @@ impl Manager {
     /// Gives what waits to processes, as far as that is wise now.
     fn dispatch(&mut self, ctx: &mut Context) {
         while !self.waiting.is_empty() {
-            let working = || self.pool.iter().filter(|p| p.busy() && p.since.elapsed() < SLICE);
+            let working = || self.pool.iter().filter(|p| p.busy() && p.since.elapsed() < p.slice());
             let (together, all) = (working().filter(|p| p.together).count(), working().count());
             // Half of the processors are for those that receive.
-            if together >= self.processors.div_ceil(2) || all >= 2 * self.processors {
+            if together >= self.processors.div_ceil(2) || all >= MAX_ALONE {
                 return;
             }
             let Some(i) = self.idle(ctx) else { return };
