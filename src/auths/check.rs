@@ -76,8 +76,16 @@ pub fn condition(ctx: &mut Context, template: &Template) -> AuthResult {
             _ => AuthResult::Defer { user: Some(text.display().into_owned()), log: text.display().into_owned() },
         },
         Err(ExpandError::Forced(_)) => AuthResult::Fail(None),
-        Err(e) => AuthResult::Defer { user: None, log: e.to_string() },
+        Err(e) => AuthResult::defer(e.to_string()),
     }
+}
+
+/// The value of a server's option: a forced failure is one of the authentication. The error is how the exchange ends.
+pub fn server_value(ctx: &mut Context, template: &Template) -> Result<Text, AuthResult> {
+    expand::expand(ctx, template).map_err(|e| match e {
+        ExpandError::Forced(_) => AuthResult::Fail(None),
+        e => AuthResult::defer(e.to_string()),
+    })
 }
 
 /// The value of a client's option; empty if it is not set. The error is how the exchange ends.

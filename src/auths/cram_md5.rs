@@ -3,10 +3,9 @@
 use bstr::ByteSlice;
 
 use super::options::AuthOptions;
-use super::{AuthInstance, AuthResult, Authenticator, ClientAuthResult, ClientDialogue, ServerDialogue, Sides, check};
+use super::{AuthInstance, AuthResult, Authenticator, ClientAuthResult, ClientDialogue, Proof, ServerDialogue, Sides, check};
 use crate::config::options::*;
 use crate::context::Context;
-use crate::expand::{self, ExpandError};
 use crate::options;
 
 options! {
@@ -40,12 +39,12 @@ impl Authenticator for CramMd5Options {
     fn server(
         &self,
         ctx: &mut Context,
-        inst: &AuthInstance,
+        _: &AuthInstance,
         initial: Option<Vec<u8>>,
         wire: &mut dyn ServerDialogue,
-    ) -> AuthResult {
+    ) -> Result<Proof, AuthResult> {
         if initial.is_some() {
-            return AuthResult::Unexpected;
+            return Err(AuthResult::Unexpected);
         }
         let challenge = if ctx.run.test_harness {
             b"<1896.697170952@postoffice.reston.mci.net>".to_vec()
@@ -53,24 +52,17 @@ impl Authenticator for CramMd5Options {
             let now = crate::sys::time::now();
             format!("<{}.{}@{}>", std::process::id(), now.sec, ctx.config.site.primary_hostname).into_bytes()
         };
-        let answer = match wire.challenge(ctx, &challenge) {
-            Ok(a) => a,
-            Err(end) => return end,
-        };
-        let Some(at) = answer.rfind_byte(b' ') else { return AuthResult::Fail(None) };
+        let answer = wire.challenge(ctx, &challenge)?;
+        let Some(at) = answer.rfind_byte(b' ') else { return Err(AuthResult::Fail(None)) };
         let (user, given) = (answer.get(..at).unwrap_or_default(), answer.get(at + 1..).unwrap_or_default());
         check::add_variable(ctx, user.to_vec());
-        let Some(template) = self.server_secret.get() else { return AuthResult::Fail(None) };
-        let secret = match expand::expand(ctx, template) {
-            Ok(s) => s,
-            Err(ExpandError::Forced(_)) => return AuthResult::Fail(None),
-            Err(e) => return AuthResult::Defer { user: None, log: e.to_string() },
-        };
+        let Some(template) = self.server_secret.get() else { return Err(AuthResult::Fail(None)) };
+        let secret = check::server_value(ctx, template)?;
         let Some(wanted) = digest(&secret, &challenge) else {
-            return AuthResult::Error("the library has no HMAC-MD5".into());
+            return Err(AuthResult::Error("the library has no HMAC-MD5".into()));
         };
         let same = wanted.len() == given.len() && openssl::memcmp::eq(&wanted, &given.to_ascii_lowercase());
-        if same { check::server_condition(ctx, inst) } else { AuthResult::Fail(None) }
+        if same { Ok(Proof::Mechanism) } else { Err(AuthResult::Fail(None)) }
     }
 
     fn client(&self, ctx: &mut Context, inst: &AuthInstance, wire: &mut dyn ClientDialogue) -> ClientAuthResult {

@@ -5,7 +5,7 @@ use bstr::ByteSlice;
 
 use super::options::AuthOptions;
 use super::sasl::{self, Step};
-use super::{AuthInstance, AuthResult, Authenticator, ClientAuthResult, ClientDialogue, ServerDialogue, Sides, check};
+use super::{AuthInstance, AuthResult, Authenticator, Proof, ServerDialogue, Sides};
 use crate::config::options::*;
 use crate::context::Context;
 use crate::expand;
@@ -46,20 +46,9 @@ impl Authenticator for CyrusSaslOptions {
         inst: &AuthInstance,
         initial: Option<Vec<u8>>,
         wire: &mut dyn ServerDialogue,
-    ) -> AuthResult {
-        match self.serve(ctx, inst, initial, wire) {
-            Ok(()) => check::server_condition(ctx, inst),
-            Err(end) => end,
-        }
+    ) -> Result<Proof, AuthResult> {
+        self.serve(ctx, inst, initial, wire).map(|()| Proof::Mechanism)
     }
-
-    fn client(&self, _: &mut Context, _: &AuthInstance, _: &mut dyn ClientDialogue) -> ClientAuthResult {
-        ClientAuthResult::Cancelled(Some("the cyrus_sasl authenticator has no client side".into()))
-    }
-}
-
-fn defer(log: impl Into<String>) -> AuthResult {
-    AuthResult::Defer { user: None, log: log.into() }
 }
 
 impl CyrusSaslOptions {
@@ -75,7 +64,7 @@ impl CyrusSaslOptions {
         wire: &mut dyn ServerDialogue,
     ) -> Result<(), AuthResult> {
         let mut value = |o: &Str| match o.get() {
-            Some(t) => expand::expand(ctx, t).map(Some).map_err(|e| defer(e.to_string())),
+            Some(t) => expand::expand(ctx, t).map(Some).map_err(|e| AuthResult::defer(e.to_string())),
             None => Ok(None),
         };
         let (host, realm) = (value(&self.server_hostname)?.unwrap_or_default(), value(&self.server_realm)?);
@@ -90,7 +79,7 @@ impl CyrusSaslOptions {
             remote: end(&s.host_address, s.host_port),
             bits: s.tls_in.bits,
         };
-        let mut server = Server::new(&parties).map_err(|e| defer(format!("Cyrus SASL: {e}")))?;
+        let mut server = Server::new(&parties).map_err(|e| AuthResult::defer(format!("Cyrus SASL: {e}")))?;
         let shown = self.mechanism().as_bstr();
         sasl::serve(ctx, wire, initial, &mut |ctx, input| {
             let outcome = server.step(self.mechanism(), input);
@@ -99,7 +88,7 @@ impl CyrusSaslOptions {
                 sasl::set_variables(ctx, std::slice::from_ref(&user));
                 // Nobody is no identity.
                 if matches!(outcome, Outcome::Ok(_)) && user.is_none() {
-                    return Err(defer("Cyrus SASL does not say who was authenticated"));
+                    return Err(AuthResult::defer("Cyrus SASL does not say who was authenticated"));
                 }
             }
             match outcome {
@@ -110,7 +99,7 @@ impl CyrusSaslOptions {
                     log::write(ctx, None, Which::REJECT, line.as_bytes());
                     Err(AuthResult::Fail(Some(text)))
                 }
-                Outcome::Trouble(text) => Err(defer(format!("Cyrus SASL temporary failure: {text}"))),
+                Outcome::Trouble(text) => Err(AuthResult::defer(format!("Cyrus SASL temporary failure: {text}"))),
             }
         })
     }

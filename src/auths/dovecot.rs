@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use bstr::ByteSlice;
 
 use super::options::AuthOptions;
-use super::{AuthInstance, AuthResult, Authenticator, ClientAuthResult, ClientDialogue, ServerDialogue, Sides, check};
+use super::{AuthInstance, AuthResult, Authenticator, Proof, ServerDialogue, Sides, check};
 use crate::config::options::*;
 use crate::context::Context;
 use crate::options;
@@ -45,15 +45,8 @@ impl Authenticator for DovecotOptions {
         inst: &AuthInstance,
         initial: Option<Vec<u8>>,
         wire: &mut dyn ServerDialogue,
-    ) -> AuthResult {
-        match self.talk(ctx, inst, initial, wire) {
-            Ok(()) => check::server_condition(ctx, inst),
-            Err(end) => end,
-        }
-    }
-
-    fn client(&self, _: &mut Context, _: &AuthInstance, _: &mut dyn ClientDialogue) -> ClientAuthResult {
-        ClientAuthResult::Cancelled(Some("the dovecot authenticator has no client side".into()))
+    ) -> Result<Proof, AuthResult> {
+        self.talk(ctx, inst, initial, wire).map(|()| Proof::Mechanism)
     }
 }
 
@@ -66,10 +59,10 @@ impl DovecotOptions {
         initial: Option<Vec<u8>>,
         wire: &mut dyn ServerDialogue,
     ) -> Result<(), AuthResult> {
-        let place = Place::parse(self.server_socket.raw().unwrap_or_default()).map_err(defer)?;
+        let place = Place::parse(self.server_socket.raw().unwrap_or_default()).map_err(AuthResult::defer)?;
         let mut service = place.connect().map_err(|e| {
             let reason = crate::sys::error_text(&e);
-            defer(format!("authentication socket connection error: {reason}"))
+            AuthResult::defer(format!("authentication socket connection error: {reason}"))
         })?;
         let mechanism = check::mechanism(inst);
         service.handshake(&mechanism)?;
@@ -97,7 +90,7 @@ impl DovecotOptions {
                         check::add_variable(ctx, user.to_vec());
                     }
                     return Err(if temporary {
-                        defer("temporary failure of the authentication service")
+                        AuthResult::defer("temporary failure of the authentication service")
                     } else {
                         AuthResult::Fail(None)
                     });
@@ -107,13 +100,9 @@ impl DovecotOptions {
     }
 }
 
-fn defer(log: impl Into<String>) -> AuthResult {
-    AuthResult::Defer { user: None, log: log.into() }
-}
-
 fn protocol_error(line: &[u8]) -> AuthResult {
     let name = line.split(|c| *c == b'\t').next().unwrap_or_default();
-    defer(format!("authentication socket protocol error: unexpected {:?}", name.as_bstr()))
+    AuthResult::defer(format!("authentication socket protocol error: unexpected {:?}", name.as_bstr()))
 }
 
 /// What Dovecot is told of the connection.
@@ -210,25 +199,25 @@ impl Service {
             let mut fields = line.split(|c| *c == b'\t');
             match (fields.next().unwrap_or_default(), fields.next()) {
                 (b"VERSION", Some(b"1")) => {}
-                (b"VERSION", _) => return Err(defer("authentication socket protocol version mismatch")),
+                (b"VERSION", _) => return Err(AuthResult::defer("authentication socket protocol version mismatch")),
                 (b"MECH", Some(name)) => offered |= name.eq_ignore_ascii_case(mechanism),
                 (b"DONE", None) if offered => {
                     return self.send(format!("VERSION\t1\t0\nCPID\t{}\n", std::process::id()).as_bytes());
                 }
                 (b"DONE", None) => {
                     let name = mechanism.as_bstr();
-                    return Err(defer(format!("the authentication service does not offer the mechanism \"{name}\"")));
+                    return Err(AuthResult::defer(format!("the authentication service does not offer the mechanism \"{name}\"")));
                 }
                 // SPID, CUID, COOKIE and what later versions may add.
                 _ => {}
             }
         }
-        Err(defer("authentication socket protocol error: no end of the handshake"))
+        Err(AuthResult::defer("authentication socket protocol error: no end of the handshake"))
     }
 
     fn send(&mut self, data: &[u8]) -> Result<(), AuthResult> {
         let done = self.stream.limit(PATIENCE).and_then(|()| self.stream.write_all(data));
-        done.map_err(|e| defer(format!("authentication socket write error: {}", crate::sys::error_text(&e))))
+        done.map_err(|e| AuthResult::defer(format!("authentication socket write error: {}", crate::sys::error_text(&e))))
     }
 
     /// The next line about our request, without its end.
@@ -241,7 +230,7 @@ impl Service {
                 return Ok(line);
             }
         }
-        Err(defer("authentication socket protocol error: no answer"))
+        Err(AuthResult::defer("authentication socket protocol error: no answer"))
     }
 
     fn line(&mut self, deadline: Instant) -> Result<Vec<u8>, AuthResult> {
@@ -252,7 +241,7 @@ impl Service {
                 return Ok(line);
             }
             if self.input.len() > MAX_LINE {
-                return Err(defer("authentication socket protocol error: line too long"));
+                return Err(AuthResult::defer("authentication socket protocol error: line too long"));
             }
             let left = deadline.saturating_duration_since(Instant::now());
             let mut buf = [0; 1024];
@@ -264,7 +253,7 @@ impl Service {
             match got {
                 Ok(n @ 1..) => self.input.extend_from_slice(buf.get(..n).unwrap_or_default()),
                 Err(e) if e.kind() == std::io::ErrorKind::Interrupted => {}
-                _ => return Err(defer("authentication socket read error or premature eof")),
+                _ => return Err(AuthResult::defer("authentication socket read error or premature eof")),
             }
         }
     }

@@ -4,10 +4,9 @@
 use bstr::ByteSlice;
 
 use super::options::AuthOptions;
-use super::{AuthInstance, AuthResult, Authenticator, ClientAuthResult, ClientDialogue, ServerDialogue, Sides, check};
+use super::{AuthInstance, AuthResult, Authenticator, ClientAuthResult, ClientDialogue, Proof, ServerDialogue, Sides, check};
 use crate::config::options::*;
 use crate::context::Context;
-use crate::expand::{self, ExpandError};
 use crate::options;
 
 options! {
@@ -30,16 +29,13 @@ impl Authenticator for ExternalOptions {
     fn server(
         &self,
         ctx: &mut Context,
-        inst: &AuthInstance,
+        _: &AuthInstance,
         initial: Option<Vec<u8>>,
         wire: &mut dyn ServerDialogue,
-    ) -> AuthResult {
+    ) -> Result<Proof, AuthResult> {
         let data = match initial {
             Some(d) => d,
-            None => match wire.challenge(ctx, b"") {
-                Ok(d) => d,
-                Err(end) => return end,
-            },
+            None => wire.challenge(ctx, b"")?,
         };
         // The identity asked for is $auth1; NULs would make more of them, and are of no use here.
         for item in data.split(|c| *c == 0) {
@@ -47,13 +43,10 @@ impl Authenticator for ExternalOptions {
         }
         for option in [&self.server_param2, &self.server_param3] {
             let Some(t) = option.get() else { continue };
-            match expand::expand(ctx, t) {
-                Ok(v) => check::add_variable(ctx, v.into_bytes()),
-                Err(ExpandError::Forced(_)) => return AuthResult::Fail(None),
-                Err(e) => return AuthResult::Defer { user: None, log: e.to_string() },
-            }
+            let value = check::server_value(ctx, t)?;
+            check::add_variable(ctx, value.into_bytes());
         }
-        check::server_condition(ctx, inst)
+        Ok(Proof::Mechanism)
     }
 
     fn client(&self, ctx: &mut Context, inst: &AuthInstance, wire: &mut dyn ClientDialogue) -> ClientAuthResult {

@@ -5,7 +5,7 @@ use bstr::{BString, ByteSlice};
 
 use super::options::AuthOptions;
 use super::sasl::{self, Step};
-use super::{AuthInstance, AuthResult, Authenticator, ClientAuthResult, ClientDialogue, ServerDialogue, Sides, check};
+use super::{AuthInstance, AuthResult, Authenticator, ClientAuthResult, ClientDialogue, Proof, ServerDialogue, Sides, check};
 use crate::config::options::*;
 use crate::context::Context;
 use crate::expand::{self, ExpandError};
@@ -60,6 +60,12 @@ fn by_condition(mechanism: &[u8]) -> bool {
     is_one_of(mechanism, &["PLAIN", "LOGIN", "EXTERNAL", "ANONYMOUS", "GSSAPI", "GS2-KRB5", "SECURID", "SAML20", "OPENID20"])
 }
 
+/// Is that a question whether somebody may come in, rather than for a value?
+fn asks_condition(property: Property) -> bool {
+    use Property::*;
+    matches!(property, ValidateSimple | ValidateExternal | ValidateAnonymous | ValidateGssapi)
+}
+
 /// The lengths in which `server_key` and `server_skey` come: base64 of SHA-1 and SHA-256.
 fn key_length(mechanism: &[u8]) -> usize {
     if mechanism.to_ascii_uppercase().contains_str("SHA-256") { 44 } else { 28 }
@@ -94,11 +100,8 @@ impl Authenticator for GsaslOptions {
         inst: &AuthInstance,
         initial: Option<Vec<u8>>,
         wire: &mut dyn ServerDialogue,
-    ) -> AuthResult {
-        match self.serve(ctx, inst, initial, wire) {
-            Ok(()) => check::server_condition(ctx, inst),
-            Err(end) => end,
-        }
+    ) -> Result<Proof, AuthResult> {
+        self.serve(ctx, inst, initial, wire)
     }
 
     fn client(&self, ctx: &mut Context, inst: &AuthInstance, wire: &mut dyn ClientDialogue) -> ClientAuthResult {
@@ -117,28 +120,32 @@ impl GsaslOptions {
         inst: &AuthInstance,
         initial: Option<Vec<u8>>,
         wire: &mut dyn ServerDialogue,
-    ) -> Result<(), AuthResult> {
+    ) -> Result<Proof, AuthResult> {
         let shown = gsasl::mechanisms().unwrap_or_default();
         log::debug!(ctx, AUTH, "GNU SASL supports: {}", shown.as_bstr());
-        let mut session = Session::start(self.mechanism(), true).map_err(|e| defer(format!("GNU SASL: {e}")))?;
+        let mut session = Session::start(self.mechanism(), true).map_err(|e| AuthResult::defer(format!("GNU SASL: {e}")))?;
         for (property, option) in [
             (Property::Hostname, &self.server_hostname),
             (Property::Service, &self.server_service),
             (Property::Realm, &self.server_realm),
         ] {
             if let Some(t) = option.get() {
-                let value = expand::expand(ctx, t).map_err(|e| defer(e.to_string()))?;
+                let value = expand::expand(ctx, t).map_err(|e| AuthResult::defer(e.to_string()))?;
                 session.set(property, &value);
             }
         }
         if self.server_channelbinding {
             bind(&session, ctx.session.tls_in.channel_binding.as_ref());
         }
+        let mut proof = Proof::Mechanism;
         sasl::serve(ctx, wire, initial, &mut |ctx, input| {
             let mut verdict = None;
             let result = session.step(input, &mut |session, property| {
                 let (told, end) = self.tell_server(ctx, inst, session, property);
                 verdict = end.or(verdict.take());
+                if asks_condition(property) && told == Told::Yes {
+                    proof = Proof::Condition;
+                }
                 told
             });
             match (result, verdict) {
@@ -153,9 +160,10 @@ impl GsaslOptions {
                     log::debug!(ctx, AUTH, "GNU SASL: {}", e.text);
                     Err(AuthResult::Fail(Some(e.text)))
                 }
-                (Err(e), _) => Err(defer(format!("GNU SASL: {}", e.text))),
+                (Err(e), _) => Err(AuthResult::defer(format!("GNU SASL: {}", e.text))),
             }
-        })
+        })?;
+        Ok(proof)
     }
 
     /// Answers the library's question; with it, what the authentication has come to.
@@ -167,9 +175,9 @@ impl GsaslOptions {
         property: Property,
     ) -> (Told, Option<AuthResult>) {
         let option = match property {
-            Property::ValidateSimple | Property::ValidateExternal | Property::ValidateAnonymous | Property::ValidateGssapi => {
+            p if asks_condition(p) => {
                 if !inst.generic.server_condition.is_set() {
-                    return (Told::Refused, Some(defer("the mechanism needs server_condition")));
+                    return (Told::Refused, Some(AuthResult::defer("the mechanism needs server_condition")));
                 }
                 sasl::set_variables(ctx, &variables(self.mechanism(), session));
                 return match check::server_condition(ctx, inst) {
@@ -188,8 +196,8 @@ impl GsaslOptions {
         sasl::set_variables(ctx, &variables(self.mechanism(), session));
         let value = match expand::expand(ctx, template) {
             Ok(v) => v,
-            Err(ExpandError::Forced(m)) => return (Told::Refused, Some(defer(format!("forced failure: {m}")))),
-            Err(e) => return (Told::Refused, Some(defer(e.to_string()))),
+            Err(ExpandError::Forced(m)) => return (Told::Refused, Some(AuthResult::defer(format!("forced failure: {m}")))),
+            Err(e) => return (Told::Refused, Some(AuthResult::defer(e.to_string()))),
         };
         let is_key = matches!(property, Property::ScramServerKey | Property::ScramStoredKey);
         let useless = value.is_empty() && property != Property::Password;
@@ -197,7 +205,7 @@ impl GsaslOptions {
             return (Told::Nothing, None);
         }
         if property == Property::ScramIter && !value.to_str().is_ok_and(|n| n.parse::<u32>().is_ok_and(|n| n > 0)) {
-            return (Told::Refused, Some(defer(format!("server_scram_iter is no number: \"{value}\""))));
+            return (Told::Refused, Some(AuthResult::defer(format!("server_scram_iter is no number: \"{value}\""))));
         }
         (session.set(property, &value), None)
     }
@@ -264,10 +272,6 @@ impl GsaslOptions {
         let wanted = if key_length(self.mechanism()) == 28 { 40 } else { 64 };
         Ok((value.len() == wanted && value.iter().all(u8::is_ascii_hexdigit)).then(|| value.to_vec()))
     }
-}
-
-fn defer(log: impl Into<String>) -> AuthResult {
-    AuthResult::Defer { user: None, log: log.into() }
 }
 
 /// Tells the library what both ends of the TLS connection know.

@@ -5,7 +5,7 @@ use bstr::ByteSlice;
 
 use super::options::AuthOptions;
 use super::sasl::{self, Step};
-use super::{AuthInstance, AuthResult, Authenticator, ClientAuthResult, ClientDialogue, ServerDialogue, Sides, check};
+use super::{AuthInstance, AuthResult, Authenticator, Proof, ServerDialogue, Sides};
 use crate::config::options::*;
 use crate::context::Context;
 use crate::expand;
@@ -50,37 +50,26 @@ impl Authenticator for HeimdalGssapiOptions {
     fn server(
         &self,
         ctx: &mut Context,
-        inst: &AuthInstance,
+        _: &AuthInstance,
         initial: Option<Vec<u8>>,
         wire: &mut dyn ServerDialogue,
-    ) -> AuthResult {
-        match self.serve(ctx, initial, wire) {
-            Ok(()) => check::server_condition(ctx, inst),
-            Err(end) => end,
-        }
+    ) -> Result<Proof, AuthResult> {
+        self.serve(ctx, initial, wire).map(|()| Proof::Mechanism)
     }
-
-    fn client(&self, _: &mut Context, _: &AuthInstance, _: &mut dyn ClientDialogue) -> ClientAuthResult {
-        ClientAuthResult::Cancelled(Some("the heimdal_gssapi authenticator has no client side".into()))
-    }
-}
-
-fn defer(log: impl Into<String>) -> AuthResult {
-    AuthResult::Defer { user: None, log: log.into() }
 }
 
 impl HeimdalGssapiOptions {
     fn serve(&self, ctx: &mut Context, initial: Option<Vec<u8>>, wire: &mut dyn ServerDialogue) -> Result<(), AuthResult> {
         let mut value = |o: &Str| match o.get() {
-            Some(t) => expand::expand(ctx, t).map_err(|e| defer(e.to_string())),
+            Some(t) => expand::expand(ctx, t).map_err(|e| AuthResult::defer(e.to_string())),
             None => Ok(Default::default()),
         };
         let (host, service) = (value(&self.server_hostname)?, value(&self.server_service)?);
         let keytab = value(&self.server_keytab)?;
         if !keytab.is_empty() {
-            gssapi::use_keytab(&keytab).map_err(defer)?;
+            gssapi::use_keytab(&keytab).map_err(AuthResult::defer)?;
         }
-        let mut acceptor = Acceptor::new(&service, &host).map_err(defer)?;
+        let mut acceptor = Acceptor::new(&service, &host).map_err(AuthResult::defer)?;
         let mut state = State::Tokens;
         let refused = |ctx: &Context, text: String| {
             log::debug!(ctx, AUTH, "gssapi: {text}");
@@ -96,11 +85,11 @@ impl HeimdalGssapiOptions {
                     return Ok(Step::More(out));
                 }
                 state = State::Offered;
-                acceptor.wrap(&NO_LAYER).map(Step::More).map_err(defer)
+                acceptor.wrap(&NO_LAYER).map(Step::More).map_err(AuthResult::defer)
             }
             (State::Made, Some(b"")) => {
                 state = State::Offered;
-                acceptor.wrap(&NO_LAYER).map(Step::More).map_err(defer)
+                acceptor.wrap(&NO_LAYER).map(Step::More).map_err(AuthResult::defer)
             }
             (State::Offered, Some(token)) => {
                 let text = acceptor.unwrap(token).map_err(|e| refused(ctx, e))?;
@@ -108,7 +97,7 @@ impl HeimdalGssapiOptions {
                 if head.first() != Some(&1) {
                     return Err(refused(ctx, "the client wants a security layer".into()));
                 }
-                let name = acceptor.display_name().map_err(defer)?;
+                let name = acceptor.display_name().map_err(AuthResult::defer)?;
                 // The authorisation id is whatever the client likes: nothing but text, please.
                 if authzid.contains(&0) {
                     return Err(refused(ctx, "bad authorisation id".into()));

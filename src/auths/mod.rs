@@ -50,7 +50,7 @@ pub struct AuthInstance {
 /// How a server-side exchange ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AuthResult {
-    /// Authenticated (server_condition and set_id are the caller's work).
+    /// Authenticated (`server_set_id` is the caller's work).
     Ok,
     /// 535; the text goes to the log.
     Fail(Option<String>),
@@ -69,6 +69,13 @@ pub enum AuthResult {
     Bad64,
     /// Anything else that ends in 435 with a panic-log message.
     Error(String),
+}
+
+impl AuthResult {
+    /// Temporary trouble, of which the peer hears nothing more.
+    pub fn defer(log: impl Into<String>) -> Self {
+        AuthResult::Defer { user: None, log: log.into() }
+    }
 }
 
 /// The wire of a server-side exchange: `334` prompts and the client's answers (both base64-decoded).
@@ -104,16 +111,38 @@ pub enum ClientAuthResult {
 pub trait Authenticator: OptionSet + fmt::Debug + Send + Sync {
     /// Checks the options; sets which sides work. The error follows `<name> authenticator:\n  `.
     fn init(&mut self, generic: &AuthOptions) -> Result<Sides, String>;
-    /// Server side of AUTH; `initial` is the decoded initial response, if there was one.
+    /// The server's dialogue; `initial` is the decoded initial response, if there was one. The error is how it ended else.
     fn server(
         &self,
         ctx: &mut Context,
         inst: &AuthInstance,
         initial: Option<Vec<u8>>,
         wire: &mut dyn ServerDialogue,
-    ) -> AuthResult;
-    /// Client side.
-    fn client(&self, ctx: &mut Context, inst: &AuthInstance, wire: &mut dyn ClientDialogue) -> ClientAuthResult;
+    ) -> Result<Proof, AuthResult>;
+    /// Client side. It is called only where `init` has said that there is one.
+    fn client(&self, _: &mut Context, inst: &AuthInstance, _: &mut dyn ClientDialogue) -> ClientAuthResult {
+        ClientAuthResult::Cancelled(Some(format!("the {} authenticator has no client side", inst.driver_name)))
+    }
+}
+
+/// What a client has shown in a dialogue that came to a good end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Proof {
+    /// All that the mechanism asks for: `server_condition` has the last word.
+    Mechanism,
+    /// That `server_condition` is content: the driver has asked it already.
+    Condition,
+}
+
+impl AuthInstance {
+    /// Server side of AUTH, the condition included.
+    pub fn serve(&self, ctx: &mut Context, initial: Option<Vec<u8>>, wire: &mut dyn ServerDialogue) -> AuthResult {
+        match self.driver.server(ctx, self, initial, wire) {
+            Ok(Proof::Mechanism) => check::server_condition(ctx, self),
+            Ok(Proof::Condition) => AuthResult::Ok,
+            Err(end) => end,
+        }
+    }
 }
 
 /// Which sides an authenticator is configured for.

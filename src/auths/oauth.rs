@@ -7,7 +7,9 @@
 use bstr::ByteSlice;
 
 use super::options::AuthOptions;
-use super::{AuthInstance, AuthResult, Authenticator, ClientAuthResult, ClientDialogue, ServerDialogue, Sides, check, sasl};
+use super::{
+    AuthInstance, AuthResult, Authenticator, ClientAuthResult, ClientDialogue, Proof, ServerDialogue, Sides, check, sasl,
+};
 use crate::config::options::*;
 use crate::context::Context;
 use crate::options;
@@ -135,11 +137,8 @@ impl Authenticator for OauthOptions {
         inst: &AuthInstance,
         initial: Option<Vec<u8>>,
         wire: &mut dyn ServerDialogue,
-    ) -> AuthResult {
-        let message = match initial.map_or_else(|| wire.challenge(ctx, b""), Ok) {
-            Ok(m) => m,
-            Err(end) => return end,
-        };
+    ) -> Result<Proof, AuthResult> {
+        let message = initial.map_or_else(|| wire.challenge(ctx, b""), Ok)?;
         let form = Form::of_instance(inst);
         let result = match form.read(&message) {
             None => AuthResult::Fail(Some("not in the mechanism's form".into())),
@@ -148,20 +147,14 @@ impl Authenticator for OauthOptions {
                 check::server_condition(ctx, inst)
             }
         };
-        if let AuthResult::Fail(_) = result {
-            let scope = match check::client_value(ctx, inst, &self.server_scope) {
-                Ok(s) => s,
-                Err(_) => return result,
-            };
+        if let AuthResult::Fail(_) = result
+            && let Ok(scope) = check::client_value(ctx, inst, &self.server_scope)
             // The client hears why, and says something that means nothing, before the failure itself.
-            if let Err(end) = wire.challenge(ctx, refusal(form, &scope).as_bytes()) {
-                return match end {
-                    AuthResult::Cancelled => end,
-                    _ => result,
-                };
-            }
+            && let Err(AuthResult::Cancelled) = wire.challenge(ctx, refusal(form, &scope).as_bytes())
+        {
+            return Err(AuthResult::Cancelled);
         }
-        result
+        if result == AuthResult::Ok { Ok(Proof::Condition) } else { Err(result) }
     }
 
     fn client(&self, ctx: &mut Context, inst: &AuthInstance, wire: &mut dyn ClientDialogue) -> ClientAuthResult {

@@ -6,7 +6,7 @@
 use bstr::{BString, ByteSlice};
 
 use super::options::AuthOptions;
-use super::{AuthInstance, AuthResult, Authenticator, ClientAuthResult, ClientDialogue, ServerDialogue, Sides, check};
+use super::{AuthInstance, AuthResult, Authenticator, ClientAuthResult, ClientDialogue, Proof, ServerDialogue, Sides, check};
 use crate::config::options::*;
 use crate::context::Context;
 use crate::expand::{self, ExpandError};
@@ -32,14 +32,14 @@ impl Authenticator for PlaintextOptions {
     fn server(
         &self,
         ctx: &mut Context,
-        inst: &AuthInstance,
+        _: &AuthInstance,
         initial: Option<Vec<u8>>,
         wire: &mut dyn ServerDialogue,
-    ) -> AuthResult {
+    ) -> Result<Proof, AuthResult> {
         let prompts = match self.server_prompts.get().map(|t| expand::expand(ctx, t)) {
             None => None,
             Some(Ok(p)) => Some(p),
-            Some(Err(e)) => return AuthResult::Defer { user: None, log: e.to_string() },
+            Some(Err(e)) => return Err(AuthResult::defer(e.to_string())),
         };
         if let Some(data) = initial {
             for item in data.split(|c| *c == 0) {
@@ -53,15 +53,12 @@ impl Authenticator for PlaintextOptions {
             if check::variables(ctx) > asked {
                 continue;
             }
-            let answer = match wire.challenge(ctx, prompt) {
-                Ok(a) => a,
-                Err(end) => return end,
-            };
+            let answer = wire.challenge(ctx, prompt)?;
             for item in answer.split(|c| *c == 0) {
                 check::add_variable(ctx, item.to_vec());
             }
         }
-        check::server_condition(ctx, inst)
+        Ok(Proof::Mechanism)
     }
 
     fn client(&self, ctx: &mut Context, inst: &AuthInstance, wire: &mut dyn ClientDialogue) -> ClientAuthResult {

@@ -5,10 +5,11 @@
 use bstr::ByteSlice;
 
 use super::options::AuthOptions;
-use super::{AuthInstance, AuthResult, Authenticator, ClientAuthResult, ClientDialogue, ServerDialogue, Sides, check, ntlm};
+use super::{
+    AuthInstance, AuthResult, Authenticator, ClientAuthResult, ClientDialogue, Proof, ServerDialogue, Sides, check, ntlm,
+};
 use crate::config::options::*;
 use crate::context::Context;
-use crate::expand::{self, ExpandError};
 use crate::options;
 use crate::text::Text;
 
@@ -37,40 +38,31 @@ impl Authenticator for SpaOptions {
     fn server(
         &self,
         ctx: &mut Context,
-        inst: &AuthInstance,
+        _: &AuthInstance,
         initial: Option<Vec<u8>>,
         wire: &mut dyn ServerDialogue,
-    ) -> AuthResult {
+    ) -> Result<Proof, AuthResult> {
         // Clients send the same answer whatever is wrong with theirs: only "*" has one of its own.
         let unreadable = |end| if end == AuthResult::Bad64 { AuthResult::Fail(None) } else { end };
-        if initial.is_none()
-            && let Err(end) = wire.prompt(ctx, b"NTLM supported")
-        {
-            return unreadable(end);
+        if initial.is_none() {
+            wire.prompt(ctx, b"NTLM supported").map_err(unreadable)?;
         }
         let mut random = [0; 8];
         if openssl::rand::rand_bytes(&mut random).is_err() {
-            return AuthResult::Error("the library gives no random numbers".into());
+            return Err(AuthResult::Error("the library gives no random numbers".into()));
         }
-        let message = match wire.challenge(ctx, &ntlm::challenge(&random)) {
-            Ok(m) => m,
-            Err(end) => return unreadable(end),
-        };
+        let message = wire.challenge(ctx, &ntlm::challenge(&random)).map_err(unreadable)?;
         let Some(answer) = ntlm::read_answer(&message).filter(|a| !a.user.is_empty()) else {
-            return AuthResult::Fail(None);
+            return Err(AuthResult::Fail(None));
         };
         check::add_variable(ctx, answer.user);
-        let Some(template) = self.server_password.get() else { return AuthResult::Fail(None) };
-        let password = match expand::expand(ctx, template) {
-            Ok(p) => p,
-            Err(ExpandError::Forced(_)) => return AuthResult::Fail(None),
-            Err(e) => return AuthResult::Defer { user: None, log: e.to_string() },
-        };
+        let Some(template) = self.server_password.get() else { return Err(AuthResult::Fail(None)) };
+        let password = check::server_value(ctx, template)?;
         let Some(wanted) = ntlm::response(&password, &random) else {
-            return AuthResult::Error("the library has no DES".into());
+            return Err(AuthResult::Error("the library has no DES".into()));
         };
         let same = wanted.len() == answer.response.len() && openssl::memcmp::eq(&wanted, &answer.response);
-        if same { check::server_condition(ctx, inst) } else { AuthResult::Fail(None) }
+        if same { Ok(Proof::Mechanism) } else { Err(AuthResult::Fail(None)) }
     }
 
     fn client(&self, ctx: &mut Context, inst: &AuthInstance, wire: &mut dyn ClientDialogue) -> ClientAuthResult {

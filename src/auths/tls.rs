@@ -2,10 +2,9 @@
 //! gives server_condition what it wants. There is no AUTH command for it, and no client side.
 
 use super::options::AuthOptions;
-use super::{AuthInstance, AuthResult, Authenticator, ClientAuthResult, ClientDialogue, ServerDialogue, Sides, check};
+use super::{AuthInstance, AuthResult, Authenticator, Proof, ServerDialogue, Sides, check};
 use crate::config::options::*;
 use crate::context::Context;
-use crate::expand::{self, ExpandError};
 use crate::options;
 
 options! {
@@ -30,19 +29,18 @@ impl Authenticator for TlsOptions {
         Ok(Sides { server: generic.server_condition.is_set(), client: false })
     }
 
-    fn server(&self, ctx: &mut Context, inst: &AuthInstance, _: Option<Vec<u8>>, _: &mut dyn ServerDialogue) -> AuthResult {
+    fn server(
+        &self,
+        ctx: &mut Context,
+        _: &AuthInstance,
+        _: Option<Vec<u8>>,
+        _: &mut dyn ServerDialogue,
+    ) -> Result<Proof, AuthResult> {
         for option in [&self.server_param1, &self.server_param2, &self.server_param3] {
             let Some(t) = option.get() else { continue };
-            match expand::expand(ctx, t) {
-                Ok(v) => check::add_variable(ctx, v.into_bytes()),
-                Err(ExpandError::Forced(_)) => return AuthResult::Fail(None),
-                Err(e) => return AuthResult::Defer { user: None, log: e.to_string() },
-            }
+            let value = check::server_value(ctx, t)?;
+            check::add_variable(ctx, value.into_bytes());
         }
-        check::server_condition(ctx, inst)
-    }
-
-    fn client(&self, _: &mut Context, _: &AuthInstance, _: &mut dyn ClientDialogue) -> ClientAuthResult {
-        ClientAuthResult::Cancelled(Some("the tls authenticator has no client side".into()))
+        Ok(Proof::Mechanism)
     }
 }

@@ -12,9 +12,11 @@ mod driver;
 mod dsearch;
 mod find;
 pub(crate) mod json;
+mod kept;
 pub mod ldap;
 mod lmdb;
 mod lsearch;
+mod missing;
 mod mysql;
 mod nmh;
 mod passwd;
@@ -24,9 +26,9 @@ mod quote;
 pub mod readsock;
 mod redis;
 mod server_list;
-mod servers;
 mod spec;
 mod spf;
+mod sql;
 mod sqlite;
 mod testdb;
 #[cfg(test)]
@@ -56,12 +58,12 @@ pub static TYPES: &[&dyn Driver] = &[
     &lmdb::Lmdb,
     &lsearch::LSEARCH,
     &mysql::Mysql,
-    &servers::NIS,
-    &servers::NIS0,
-    &servers::NISPLUS,
+    &missing::NIS,
+    &missing::NIS0,
+    &missing::NISPLUS,
     &nmh::Nmh,
     &lsearch::NWILDLSEARCH,
-    &servers::ORACLE,
+    &missing::ORACLE,
     &passwd::Passwd,
     &pgsql::Pgsql,
     &psl::PSL,
@@ -73,7 +75,7 @@ pub static TYPES: &[&dyn Driver] = &[
     &testdb::TESTDB,
     &testdb::TESTDB2,
     &testdb::TESTDB_NQ,
-    &servers::WHOSON,
+    &missing::WHOSON,
     &lsearch::WILDLSEARCH,
 ];
 

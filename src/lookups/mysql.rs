@@ -1,21 +1,21 @@
 //! `mysql`: queries to MySQL and MariaDB servers (manual sections 9.22 to 9.24), through the field's own client library.
 //!
-//! The servers are tried in order until one answers. A connection is kept for the next lookup of the same process.
+//! Here is what is this library's own; `sql` has the rest.
 
 use std::time::Duration;
 
 use bstr::ByteSlice;
 
-use super::driver::{Answer, Ask, Driver, Handle, Keep, Style};
-use super::server_list::{self, Kind, MAX_ANSWER, Server, host_and_port};
+use super::driver::{Answer, Driver, Handle, Keep, Style};
+use super::server_list::{Kind, MAX_ANSWER, host_and_port};
+use super::sql::{self, Failure, Server, Sql};
+use crate::config::options::Str;
 use crate::context::Context;
-use crate::log;
 use crate::sys::mysql::{self, Connection, Place};
 
 /// The type.
 pub struct Mysql;
 
-const KIND: Kind = Kind { shown: "MySQL", option: "mysql_servers", lookup: "mysql" };
 /// For connecting, and for each wait.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -28,7 +28,7 @@ impl Driver for Mysql {
     }
     fn open(&self, _: &mut Context, _: &[u8]) -> Result<Box<dyn Handle>, String> {
         mysql::available()?;
-        Ok(Box::new(Open { connections: Vec::new() }))
+        Ok(Box::new(sql::Open::<Mysql>::new()))
     }
     fn quote(&self, text: &[u8], option: Option<&[u8]>) -> Option<Option<Vec<u8>>> {
         Some(option.is_none().then(|| super::quote::mysql(text)))
@@ -41,65 +41,30 @@ impl Driver for Mysql {
     }
 }
 
-struct Open {
-    connections: Vec<(Place, Connection)>,
-}
+impl Sql for Mysql {
+    type Place = Place;
+    type Connection = Connection;
+    const KIND: Kind = Kind { shown: "MySQL", option: "mysql_servers", lookup: "mysql" };
 
-impl Handle for Open {
-    fn find(&mut self, ctx: &mut Context, ask: &Ask<'_>) -> Answer {
-        let known = ctx.config.main.mysql_servers.raw().unwrap_or_default();
-        let (servers, query) = match server_list::servers(KIND, known, ask) {
-            Ok(found) => found,
-            Err(e) => return Answer::Defer(e),
-        };
-        let mut last = String::new();
-        for server in servers {
-            let place = match server.and_then(|s| Server::parse(KIND, &s)).and_then(|s| place(&s)) {
-                Ok(place) => place,
-                Err(e) => return Answer::Defer(e),
-            };
-            match self.ask(ctx, &place, query) {
-                Ok(answer) => return answer,
-                Err(e) => {
-                    log::hdebug!(ctx, LOOKUP, "{e}");
-                    last = e;
-                }
-            }
-        }
-        Answer::Defer(last)
+    fn known(ctx: &Context) -> &Str {
+        &ctx.config.main.mysql_servers
     }
-}
-
-impl Open {
-    fn ask(&mut self, ctx: &Context, place: &Place, query: &[u8]) -> Result<Answer, String> {
-        self.connections.retain(|(_, c)| c.is_own());
-        let kept = self.connections.iter().position(|(p, _)| p == place).map(|n| self.connections.swap_remove(n).1);
-        let mut tried = kept.map(|mut c| (c.query(query, MAX_ANSWER), c));
-        // One that was kept may have been closed by the server: that is no reason to give up.
-        if tried.as_ref().is_none_or(|(r, _)| r.as_ref().is_err_and(|e| e.lost)) {
-            log::hdebug!(
-                ctx,
-                LOOKUP,
-                "MYSQL new connection: host={} port={} database={} user={}",
-                place.host.as_bstr(),
-                place.port,
-                place.base.as_deref().unwrap_or_default().as_bstr(),
-                place.user.as_bstr()
-            );
-            let mut c = Connection::open(place, PATIENCE).map_err(|e| format!("MYSQL connection failed: {e}"))?;
-            tried = Some((c.query(query, MAX_ANSWER), c));
-        }
-        let Some((result, connection)) = tried else { return Err("MYSQL: no connection".into()) };
-        let lost = result.as_ref().is_err_and(|e| e.lost);
-        if !lost {
-            self.connections.push((place.clone(), connection));
-        }
-        match result.map_err(|e| format!("MYSQL: query failed: {}", e.text))? {
+    fn place(server: &Server) -> Result<Self::Place, String> {
+        place(server)
+    }
+    fn shown(p: &Place) -> String {
+        let base = p.base.as_deref().unwrap_or_default();
+        format!("host={} port={} database={} user={}", p.host.as_bstr(), p.port, base.as_bstr(), p.user.as_bstr())
+    }
+    fn connect(place: &Place) -> Result<Connection, String> {
+        Connection::open(place, PATIENCE)
+    }
+    fn query(connection: &mut Connection, query: &[u8]) -> Result<Answer, Failure> {
+        match connection.query(query, MAX_ANSWER).map_err(|e| Failure { text: e.text, lost: e.lost })? {
             mysql::Answer::Changed(n) => Ok(Answer::Found(n.to_string().into_bytes(), Keep::ForgetAll)),
             mysql::Answer::Rows { names, rows } => {
                 let values = rows.iter().map(|r| r.iter().map(|v| v.as_deref().unwrap_or(b"<NULL>")).collect());
-                Ok(server_list::rows(&names, values)
-                    .map_or(Answer::NotFound(Keep::Always), |data| Answer::Found(data, Keep::Always)))
+                Ok(sql::rows(&names, values))
             }
         }
     }

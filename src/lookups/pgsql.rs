@@ -1,21 +1,21 @@
 //! `pgsql`: queries to PostgreSQL servers (manual sections 9.22, 9.23 and 9.25), through the field's own client library.
 //!
-//! The servers are tried in order until one answers. A connection is kept for the next lookup of the same process.
+//! Here is what is this library's own; `sql` has the rest.
 
 use std::time::Duration;
 
 use bstr::ByteSlice;
 
-use super::driver::{Answer, Ask, Driver, Handle, Keep, Style};
-use super::server_list::{self, Kind, MAX_ANSWER, Server, host_and_port};
+use super::driver::{Answer, Driver, Handle, Keep, Style};
+use super::server_list::{Kind, MAX_ANSWER, host_and_port};
+use super::sql::{self, Failure, Server, Sql};
+use crate::config::options::Str;
 use crate::context::Context;
-use crate::log;
 use crate::sys::pgsql::{self, Connection};
 
 /// The type.
 pub struct Pgsql;
 
-const KIND: Kind = Kind { shown: "PostgreSQL", option: "pgsql_servers", lookup: "pgsql" };
 /// For connecting, and for a query.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -28,7 +28,7 @@ impl Driver for Pgsql {
     }
     fn open(&self, _: &mut Context, _: &[u8]) -> Result<Box<dyn Handle>, String> {
         pgsql::available()?;
-        Ok(Box::new(Open { connections: Vec::new() }))
+        Ok(Box::new(sql::Open::<Pgsql>::new()))
     }
     fn quote(&self, text: &[u8], option: Option<&[u8]>) -> Option<Option<Vec<u8>>> {
         Some(option.is_none().then(|| super::quote::pgsql(text)))
@@ -43,60 +43,31 @@ impl Driver for Pgsql {
 
 type Parameters = Vec<(&'static str, Vec<u8>)>;
 
-struct Open {
-    connections: Vec<(Parameters, Connection)>,
-}
+impl Sql for Pgsql {
+    type Place = Parameters;
+    type Connection = Connection;
+    const KIND: Kind = Kind { shown: "PostgreSQL", option: "pgsql_servers", lookup: "pgsql" };
 
-impl Handle for Open {
-    fn find(&mut self, ctx: &mut Context, ask: &Ask<'_>) -> Answer {
-        let known = ctx.config.main.pgsql_servers.raw().unwrap_or_default();
-        let (servers, query) = match server_list::servers(KIND, known, ask) {
-            Ok(found) => found,
-            Err(e) => return Answer::Defer(e),
-        };
-        let mut last = String::new();
-        for server in servers {
-            let place = match server.and_then(|s| Server::parse(KIND, &s)).and_then(|s| parameters(&s)) {
-                Ok(place) => place,
-                Err(e) => return Answer::Defer(e),
-            };
-            match self.ask(ctx, &place, query) {
-                Ok(answer) => return answer,
-                Err(e) => {
-                    log::hdebug!(ctx, LOOKUP, "{e}");
-                    last = e;
-                }
-            }
-        }
-        Answer::Defer(last)
+    fn known(ctx: &Context) -> &Str {
+        &ctx.config.main.pgsql_servers
     }
-}
-
-impl Open {
-    fn ask(&mut self, ctx: &Context, place: &Parameters, query: &[u8]) -> Result<Answer, String> {
-        self.connections.retain(|(_, c)| c.is_own());
-        let kept = self.connections.iter().position(|(p, _)| p == place).map(|n| self.connections.swap_remove(n).1);
-        let mut tried = kept.map(|mut c| (c.query(query, MAX_ANSWER, PATIENCE), c));
-        // One that was kept may have been closed by the server: that is no reason to give up.
-        if tried.as_ref().is_none_or(|(r, _)| r.as_ref().is_err_and(|e| e.lost)) {
-            let shown: Vec<_> =
-                place.iter().filter(|(n, _)| *n != "password").map(|(n, v)| format!("{n}={}", v.as_bstr())).collect();
-            log::hdebug!(ctx, LOOKUP, "PGSQL new connection: {}", shown.join(" "));
-            let mut c = Connection::open(place, PATIENCE).map_err(|e| format!("PGSQL connection failed: {e}"))?;
-            tried = Some((c.query(query, MAX_ANSWER, PATIENCE), c));
-        }
-        let Some((result, connection)) = tried else { return Err("PGSQL: no connection".into()) };
-        let lost = result.as_ref().is_err_and(|e| e.lost);
-        if !lost {
-            self.connections.push((place.clone(), connection));
-        }
-        match result.map_err(|e| format!("PGSQL: query failed: {}", e.text))? {
+    fn place(server: &Server) -> Result<Self::Place, String> {
+        parameters(server)
+    }
+    fn shown(place: &Parameters) -> String {
+        let shown = place.iter().filter(|(n, _)| *n != "password").map(|(n, v)| format!("{n}={}", v.as_bstr()));
+        shown.collect::<Vec<_>>().join(" ")
+    }
+    fn connect(place: &Parameters) -> Result<Connection, String> {
+        Connection::open(place, PATIENCE)
+    }
+    fn query(connection: &mut Connection, query: &[u8]) -> Result<Answer, Failure> {
+        match connection.query(query, MAX_ANSWER, PATIENCE).map_err(|e| Failure { text: e.text, lost: e.lost })? {
             pgsql::Answer::Changed(n) => Ok(Answer::Found(n, Keep::ForgetAll)),
             pgsql::Answer::Empty => Ok(Answer::NotFound(Keep::ForgetAll)),
             pgsql::Answer::Rows { names, rows } => {
                 let values = rows.iter().map(|r| r.iter().map(Vec::as_slice).collect());
-                Ok(server_list::rows(&names, values)
-                    .map_or(Answer::NotFound(Keep::Always), |data| Answer::Found(data, Keep::Always)))
+                Ok(sql::rows(&names, values))
             }
         }
     }

@@ -1,9 +1,8 @@
 //! The servers of a query (manual sections 9.22 and 9.23): those of a main option, of `servers=` after the type's name, or before
-//! the query; and what SQL types share beyond that: the four parts of an item, rows as text.
+//! the query.
 
 use bstr::{BString, ByteSlice};
 
-use super::check::name_value;
 use super::driver::Ask;
 use crate::parse::list;
 
@@ -50,38 +49,10 @@ pub fn servers<'a>(kind: Kind, known: &[u8], ask: &Ask<'a>) -> Result<(Items, &'
 }
 
 /// What stands before the first slash that is not in parentheses.
-fn host(item: &[u8]) -> &[u8] {
+pub fn host(item: &[u8]) -> &[u8] {
     let start = if item.starts_with(b"(") { item.find_byte(b')').unwrap_or(0) } else { 0 };
     let end = item.get(start..).and_then(|r| r.find_byte(b'/')).map_or(item.len(), |n| start + n);
     item.get(..end).unwrap_or(item)
-}
-
-/// One item of `mysql_servers` or `pgsql_servers`.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Server {
-    /// `host`, `host:port` and what else may stand there.
-    pub place: BString,
-    pub base: BString,
-    pub user: BString,
-    pub password: BString,
-}
-
-impl Server {
-    /// `place/base/user/password`; only the place may have slashes of its own, in parentheses.
-    pub fn parse(kind: Kind, item: &[u8]) -> Result<Self, String> {
-        let mut parts = item.rsplitn_str(4, b"/");
-        let mut next = || parts.next().map(BString::from);
-        match (next(), next(), next(), next()) {
-            (Some(password), Some(user), Some(base), Some(place)) => {
-                if place.contains(&b'/') && !place.contains(&b'(') {
-                    return Err(format!("unexpected slash in {} server hostname: {place}", kind.shown));
-                }
-                Ok(Server { place, base, user, password })
-            }
-            // The password is not for the log.
-            _ => Err(format!("incomplete {} server data: {}", kind.shown, host(item).as_bstr())),
-        }
-    }
 }
 
 /// A host with or without a port: `host:port`, or for IPv6 `address.port`. The port is 0 if there is none.
@@ -100,42 +71,9 @@ pub fn host_and_port(text: &[u8]) -> Option<(Vec<u8>, u16)> {
     }
 }
 
-/// Rows as a lookup's data: one column as it is, several with their names; a row on each line.
-pub fn rows<'a>(names: &[Vec<u8>], rows: impl Iterator<Item = Vec<&'a [u8]>>) -> Option<Vec<u8>> {
-    let mut result: Option<Vec<u8>> = None;
-    for row in rows {
-        let out = match &mut result {
-            Some(out) => {
-                out.push(b'\n');
-                out
-            }
-            none => none.insert(Vec::new()),
-        };
-        for (name, value) in names.iter().zip(row) {
-            if names.len() == 1 {
-                out.extend_from_slice(value);
-            } else {
-                name_value(out, name, value);
-            }
-        }
-    }
-    result
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    const KIND: Kind = Kind { shown: "MySQL", option: "mysql_servers", lookup: "mysql" };
-
-    #[test]
-    fn items() {
-        let s = Server::parse(KIND, b"localhost(/run/x/sock)/base/me/pw").unwrap();
-        assert_eq!((s.place, s.base), ("localhost(/run/x/sock)".into(), "base".into()));
-        assert_eq!(Server::parse(KIND, b"h:1///").unwrap().place, "h:1");
-        assert_eq!(Server::parse(KIND, b"h/secret").unwrap_err(), "incomplete MySQL server data: h");
-        assert!(Server::parse(KIND, b"a/b/base/me/pw").is_err());
-    }
 
     #[test]
     fn ports() {

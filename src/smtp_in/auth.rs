@@ -158,7 +158,7 @@ pub fn run(ctx: &mut Context, auth: &AuthInstance, initial: &[u8], dialogue: &mu
         text => decode(text).map(Some).ok_or(AuthResult::Bad64),
     };
     let result = match initial {
-        Ok(data) => auth.driver.server(ctx, auth, data, dialogue),
+        Ok(data) => auth.serve(ctx, data, dialogue),
         Err(bad) => bad,
     };
     if let Some(t) = auth.generic.server_debug_print.get()

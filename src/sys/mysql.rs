@@ -140,7 +140,7 @@ impl Connection {
     }
 
     /// Is it of this process?
-    pub fn is_own(&self) -> bool {
+    fn is_own(&self) -> bool {
         self.process == std::process::id()
     }
 

@@ -47,5 +47,4 @@ KNOWN = [
     ('expand', rb'is not a positive number', 'the same'),
     ('expand', rb'utf8_domain_(to|from)_alabel', 'another library'),
     ('edge', rb'\$\{extract\{\}', 'the key is looked at before the closing bracket is found missing'),
-    ('filters', rb'ascii-numeric', 'leading zeros mean nothing in a number (RFC 4790)'),
 ]

@@ -10,6 +10,7 @@ use std::time::Duration;
 use bstr::{BString, ByteSlice};
 
 use super::driver::{Answer, Ask, Driver, Handle, Keep, Style};
+use super::kept::Kept;
 use super::server_list::{MAX_ANSWER, host_and_port};
 use crate::config::main_options::MainOptions;
 use crate::context::Context;
@@ -46,7 +47,7 @@ impl Driver for Ldap {
     }
     fn open(&self, _: &mut Context, _: &[u8]) -> Result<Box<dyn Handle>, String> {
         ldap::available()?;
-        Ok(Box::new(Open { kind: *self, kept: Vec::new() }))
+        Ok(Box::new(Open { kind: *self, kept: Kept::new() }))
     }
     fn quote(&self, text: &[u8], option: Option<&[u8]>) -> Option<Option<Vec<u8>>> {
         Some(super::quote::ldap(text, option))
@@ -60,15 +61,15 @@ impl Driver for Ldap {
 }
 
 /// A connection, and what it is bound as.
-struct Kept {
-    uri: BString,
+struct Bound {
     connection: Connection,
-    bound: Option<(BString, BString)>,
+    to: Option<(BString, BString)>,
 }
 
 struct Open {
     kind: Ldap,
-    kept: Vec<Kept>,
+    /// By URI.
+    kept: Kept<BString, Bound>,
 }
 
 impl Handle for Open {
@@ -253,41 +254,38 @@ impl Open {
     }
 
     fn ask(&mut self, ctx: &Context, query: &Query, url: &Url, place: &Place) -> Result<Found, Trouble> {
-        self.kept.retain(|k| k.connection.is_own());
-        if let Some(at) = self.kept.iter().position(|k| k.uri == place.uri) {
-            let mut kept = self.kept.swap_remove(at);
-            match self.run(&mut kept, query, url, place) {
+        if let Some(mut bound) = self.kept.take(&place.uri) {
+            match self.run(&mut bound, query, url, place) {
                 // The server may have closed it in the meantime.
                 Err(Trouble::Here(_)) => {}
                 other => {
-                    self.kept.push(kept);
+                    self.kept.put(place.uri.clone(), bound);
                     return other;
                 }
             }
         }
-        let connection = connect(ctx, query, place).map_err(Trouble::Here)?;
-        let mut kept = Kept { uri: place.uri.clone(), connection, bound: None };
-        let found = self.run(&mut kept, query, url, place)?;
-        self.kept.push(kept);
+        let mut bound = Bound { connection: connect(ctx, query, place).map_err(Trouble::Here)?, to: None };
+        let found = self.run(&mut bound, query, url, place)?;
+        self.kept.put(place.uri.clone(), bound);
         Ok(found)
     }
 
-    fn run(&self, kept: &mut Kept, query: &Query, url: &Url, place: &Place) -> Result<Found, Trouble> {
+    fn run(&self, bound: &mut Bound, query: &Query, url: &Url, place: &Place) -> Result<Found, Trouble> {
         let patience = patience(query);
         let who = (query.user.clone().unwrap_or_default(), query.password.clone().unwrap_or_default());
-        let c = &kept.connection;
+        let c = &bound.connection;
         let set = |s, v| c.set(s, v).map_err(|e| Trouble::Here(format!("LDAP server {}: {}", place.shown, e.text)));
         set(Setting::Deref, query.dereference.unwrap_or(0))?;
         set(Setting::Referrals, i32::from(!query.no_referrals))?;
-        if kept.bound.as_ref() != Some(&who) {
-            kept.bound = None;
+        if bound.to.as_ref() != Some(&who) {
+            bound.to = None;
             c.bind(&who.0, &who.1, patience).map_err(|e| {
                 Trouble::Here(format!(
                     "failed to bind the LDAP connection to server {} - LDAP error {}: {}",
                     place.shown, e.code, e.text
                 ))
             })?;
-            kept.bound = Some(who);
+            bound.to = Some(who);
         }
         let mut out = Collected { kind: self.kind, single: url.attributes.len() == 1, ..Collected::default() };
         let result = c.search(url, query.size, query.time, patience, &mut |entry| out.add(entry));

@@ -12,6 +12,7 @@ use std::time::Duration;
 use bstr::{BString, ByteSlice};
 
 use super::driver::{Answer, Ask, Driver, Handle, Keep, Style};
+use super::kept::Kept;
 use super::server_list::{self, Kind};
 use crate::context::Context;
 use resp::{Connection, Reply, Stream};
@@ -32,18 +33,14 @@ impl Driver for Redis {
         Style::Query
     }
     fn open(&self, _: &mut Context, _: &[u8]) -> Result<Box<dyn Handle>, String> {
-        Ok(Box::new(Open { process: std::process::id(), connections: Vec::new() }))
+        Ok(Box::new(Open(Kept::new())))
     }
     fn quote(&self, text: &[u8], option: Option<&[u8]>) -> Option<Option<Vec<u8>>> {
         Some(option.is_none().then(|| super::quote::redis(text)))
     }
 }
 
-struct Open {
-    /// A child must not talk on its parent's connections.
-    process: u32,
-    connections: Vec<(Server, Connection)>,
-}
+struct Open(Kept<Server, Connection>);
 
 impl Handle for Open {
     fn find(&mut self, ctx: &mut Context, ask: &Ask<'_>) -> Answer {
@@ -55,10 +52,6 @@ impl Handle for Open {
         let words = words(command);
         if words.is_empty() {
             return Answer::Defer("REDIS: empty command".into());
-        }
-        if self.process != std::process::id() {
-            self.connections.clear();
-            self.process = std::process::id();
         }
         let mut last = String::new();
         for server in servers {
@@ -105,8 +98,7 @@ impl Open {
     }
 
     fn ask(&mut self, server: Server, words: &[Vec<u8>], asking: bool) -> Result<Reply, String> {
-        let kept = self.connections.iter().position(|(s, _)| *s == server).map(|at| self.connections.swap_remove(at).1);
-        let mut connection = match kept.filter(Connection::is_idle) {
+        let mut connection = match self.0.take(&server).filter(Connection::is_idle) {
             Some(c) => c,
             None => server.connect()?,
         };
@@ -114,7 +106,7 @@ impl Open {
             connection.command(&[b"ASKING".to_vec()])?;
         }
         let reply = connection.command(words)?;
-        self.connections.push((server, connection));
+        self.0.put(server, connection);
         Ok(reply)
     }
 }

@@ -4,7 +4,7 @@ use std::io::ErrorKind;
 use std::os::fd::AsFd;
 use std::time::Duration;
 
-use bstr::BString;
+use bstr::{BString, ByteSlice};
 
 use super::{AppendfileOptions, Failure};
 use crate::context::Context;
@@ -36,7 +36,7 @@ pub fn make(ctx: &Context, o: &AppendfileOptions, path: &[u8]) -> Result<LockFil
         time::unix_time() as u32,
         std::process::id()
     ));
-    let full = |name: &BString| format!("{}/{name}", BString::from(directory));
+    let full = |name: &BString| format!("{}{name}", path[..=slash].as_bstr());
     let whom = || format!("(euid={} egid={})", ids::geteuid(), ids::getegid());
     let open_error = |e: &std::io::Error| Failure::io(e, format!("creating lock file hitching post {} {}", full(&post), whom()));
     let dir = Dir::open(directory).map_err(|e| open_error(&e))?;
