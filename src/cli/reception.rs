@@ -237,7 +237,7 @@ fn caller(ctx: &mut Context, o: &Options, remote: bool) -> Result<(), Refusal> {
 }
 
 /// The address of `-f`.
-fn sender_address(ctx: &Context, given: &BString) -> Result<Text, Refusal> {
+pub(super) fn sender_address(ctx: &Context, given: &BString) -> Result<Text, Refusal> {
     if given.is_empty() || *given == "<>" {
         return Ok(Text::default());
     }

@@ -9,6 +9,7 @@ use crate::context::Context;
 use crate::expand::{self, ExpandError, Template};
 use crate::log::{self, Which};
 use crate::parse;
+use crate::retry::errors;
 use crate::routers::RouterInstance;
 use crate::sys::users::{self, User};
 use crate::text::Text;
@@ -42,26 +43,33 @@ pub fn remember_user(addr: &mut Address, user: &User) {
     }
 }
 
-/// The transport that an option names (after expansion). The error is for a defer.
+/// The transport that an option names (after expansion). The error is for a defer; the address has its number.
 pub fn transport(
     ctx: &mut Context,
     router: &RouterInstance,
-    option: &str,
+    addr: &mut Address,
     template: &Template,
 ) -> Result<Arc<TransportInstance>, String> {
+    let unset = std::mem::replace(&mut addr.failure.basic_errno, errors::BAD_TRANSPORT);
     let name = expand::expand(ctx, template)
-        .map_err(|e| format!("failed to expand \"{}\" for {option} in {} router: {e}", template.raw().as_bstr(), router.name))?;
+        .map_err(|e| format!("failed to expand transport \"{}\" in {} router: {e}", template.raw().as_bstr(), router.name))?;
     if name.is_tainted() {
         return Err(format!("attempt to use tainted value '{name}' for transport '{}' router", router.name));
     }
-    ctx.config.transport(&name).cloned().ok_or_else(|| format!("{option} \"{name}\" not found for {} router", router.name))
+    let found = ctx
+        .config
+        .transport(&name)
+        .cloned()
+        .ok_or_else(|| format!("transport \"{name}\" not found in {} router", router.name))?;
+    addr.failure.basic_errno = unset;
+    Ok(found)
 }
 
 /// The generic `transport` option, put into the address. An unset one stays unset: the caller says whether it may.
 pub fn set_transport(ctx: &mut Context, router: &RouterInstance, addr: &mut Address) -> Result<(), String> {
     addr.transport = match router.generic.transport.get() {
         None => None,
-        Some(t) => Some(transport(ctx, router, "transport", t)?),
+        Some(t) => Some(transport(ctx, router, addr, t)?),
     };
     Ok(())
 }
