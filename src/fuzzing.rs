@@ -21,6 +21,7 @@ use crate::text::Text;
 use crate::{dns, hints, spool};
 pub use reception::{ident, proxy_header, smtp_command, smtp_session};
 
+pub use crate::lookups::fuzzing::{berkeley, cdb, lmdb};
 pub use crate::mail_auth::fuzzing::{arc_header, dkim_header, dkim_key, dmarc_record, mail_body, spf_record, srs_address};
 pub use crate::utils::dmarc_report::fuzz as dmarc_history;
 

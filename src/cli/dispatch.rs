@@ -167,6 +167,8 @@ fn start_daemon(ctx: &mut Context, o: &Options) -> Result<i32, Refusal> {
         tls_on_connect: o.tls_on_connect,
         interfaces: o.interfaces.clone(),
         pid_file: o.pid_file.clone(),
+        // With `-oX` it is for another purpose, and must not take the name from the daemon proper.
+        notifier: !o.no_notifier && (o.interfaces.is_none() || o.pid_file.is_some()),
     };
     Ok(daemon::run(ctx, &options))
 }

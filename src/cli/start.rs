@@ -96,6 +96,9 @@ fn try_run() -> Result<i32, Refusal> {
     if config.main.mua_wrapper {
         logger.leave_stderr_alone();
     }
+    if config.main.debug_store {
+        sys::limits::perturb_memory();
+    }
     privilege::classify(&mut run, &config);
     finish_run(&o, &mut run, &config);
     if o.version {

@@ -144,6 +144,9 @@ impl Logger {
             self.deliver(settings, run, message, which, &text, verbose && run.debug_log.is_none());
         }
         if which.dies() {
+            if settings.panic_coredump {
+                crate::sys::limits::dump_core();
+            }
             std::process::exit(1);
         }
     }
