@@ -7,13 +7,8 @@ use super::options::OptionValue;
 use crate::build_options as build;
 
 /// Main options, in alphabetical order.
-static MAIN: &[&str] = &[
-    "daemon_modules_load",
-    "disable_fsync",
-    "gnutls_allow_auto_pkcs11",
-    "gnutls_compat_mode",
-    "oracle_servers",
-];
+static MAIN: &[&str] =
+    &["daemon_modules_load", "disable_fsync", "gnutls_allow_auto_pkcs11", "gnutls_compat_mode", "oracle_servers"];
 
 /// Options (or, with a `_` at the end, all that begin so) of parts that a build may leave out: then they are unknown.
 static OF_PARTS: &[(&str, bool)] = &[

@@ -59,8 +59,9 @@ pub fn update(
     together.into_iter().rev().for_each(|b| failed.push_front(b));
 }
 
+/// Both have the items of the same hosts.
 fn same_items(a: &Address, b: &Address) -> bool {
-    a.retries.iter().map(|i| &i.key).eq(b.retries.iter().map(|i| &i.key))
+    a.retries.iter().any(|i| i.host) && a.retries.iter().map(|i| &i.key).eq(b.retries.iter().map(|i| &i.key))
 }
 
 /// The address has failed for good: says so in its messages and in the log.
