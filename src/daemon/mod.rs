@@ -18,6 +18,7 @@ mod interfaces;
 mod manager;
 mod pid_file;
 mod sockets;
+mod threads;
 mod ticker;
 mod work;
 mod worker;
