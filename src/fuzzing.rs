@@ -22,6 +22,7 @@ use crate::{dns, hints, spool};
 pub use reception::{ident, proxy_header, smtp_command, smtp_session};
 
 pub use crate::auths::fuzzing::{dovecot_reply, sasl};
+pub use crate::lookups::fuzzing::{berkeley, cdb, lmdb};
 pub use crate::lookups::ldap::query::fuzz as ldap_query;
 pub use crate::lookups::redis::fuzz as redis_reply;
 pub use crate::mail_auth::fuzzing::{arc_header, dkim_header, dkim_key, dmarc_record, mail_body, spf_record, srs_address};

@@ -1,9 +1,8 @@
 //! Conditions that check passwords and the like: `acl`, `crypteq`, `inbound_srs`, `ldapauth`.
 
-use openssl::hash::{MessageDigest, hash};
-
 use super::Call;
 use crate::context::Context;
+use crate::expand::digest::{Algorithm, digest};
 use crate::expand::items::srs;
 use crate::expand::{ExpandError, failed, hooks};
 
@@ -16,12 +15,12 @@ pub fn acl(ctx: &mut Context, call: Call<'_>) -> Result<bool, ExpandError> {
 
 /// `inbound_srs`
 pub fn inbound_srs(ctx: &mut Context, call: Call<'_>) -> Result<bool, ExpandError> {
-    srs::decode(ctx, &call.arg(0), &call.arg(1))
+    srs::decode(ctx, call.arg(0), call.arg(1))
 }
 
 /// `ldapauth`
 pub fn ldapauth(ctx: &mut Context, call: Call<'_>) -> Result<bool, ExpandError> {
-    hooks::ldapauth(ctx, &call.arg(0))
+    hooks::ldapauth(ctx, call.arg(0))
 }
 
 /// Conditions that this build has not.
@@ -37,13 +36,13 @@ pub fn crypteq(_: &mut Context, call: Call<'_>) -> Result<bool, ExpandError> {
         if head.eq_ignore_ascii_case(prefix.as_bytes()) { coded.get(prefix.len()..) } else { None }
     };
     if let Some(rest) = with_prefix("{md5}") {
-        return Ok(digest_equals(MessageDigest::md5(), &plain, rest, 24, 32));
+        return Ok(digest_equals(Algorithm::Md5, plain, rest, 24, 32));
     }
     if let Some(rest) = with_prefix("{sha1}") {
-        return Ok(digest_equals(MessageDigest::sha1(), &plain, rest, 28, 40));
+        return Ok(digest_equals(Algorithm::Sha1, plain, rest, 28, 40));
     }
     if let Some(rest) = with_prefix("{crypt16}") {
-        return Ok(!rest.is_empty() && crypt16(&plain, rest).is_some_and(|c| same(&c, rest)));
+        return Ok(!rest.is_empty() && crypt16(plain, rest).is_some_and(|c| same(&c, rest)));
     }
     let rest = match with_prefix("{crypt}") {
         Some(rest) => rest,
@@ -56,7 +55,7 @@ pub fn crypteq(_: &mut Context, call: Call<'_>) -> Result<bool, ExpandError> {
     if rest.is_empty() {
         return Ok(false);
     }
-    Ok(crate::sys::crypt::crypt(&plain, rest).is_some_and(|c| same(&c, rest)))
+    Ok(crate::sys::crypt::crypt(plain, rest).is_some_and(|c| same(&c, rest)))
 }
 
 /// A comparison whose time says nothing of where strings differ.
@@ -64,8 +63,8 @@ fn same(a: &[u8], b: &[u8]) -> bool {
     a.len() == b.len() && openssl::memcmp::eq(a, b)
 }
 
-fn digest_equals(kind: MessageDigest, plain: &[u8], coded: &[u8], base64: usize, hex: usize) -> bool {
-    let Ok(d) = hash(kind, plain) else { return false };
+fn digest_equals(algorithm: Algorithm, plain: &[u8], coded: &[u8], base64: usize, hex: usize) -> bool {
+    let Ok(d) = digest(algorithm, plain) else { return false };
     if coded.len() == base64 {
         same(data_encoding::BASE64.encode(&d).as_bytes(), coded)
     } else if coded.len() == hex {

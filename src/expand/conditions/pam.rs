@@ -23,7 +23,7 @@ pub fn pam(ctx: &mut Context, call: Call<'_>) -> Result<bool, ExpandError> {
     if !build::SUPPORT_PAM {
         return super::auth::not_compiled(ctx, call);
     }
-    let items: Vec<_> = list::items(&call.arg(0)).collect();
+    let items: Vec<_> = list::items(call.arg(0)).collect();
     // PAM itself would ask for a name.
     if items.first().is_none_or(|user| user.is_empty()) {
         return Ok(false);

@@ -26,7 +26,7 @@ pub fn saslauthd(ctx: &mut Context, call: Call<'_>) -> Result<bool, ExpandError>
         let part = call.arg(n);
         let Ok(length) = u16::try_from(part.len()) else { return failed("saslauthd argument is too long") };
         request.extend(length.to_be_bytes());
-        request.extend_from_slice(&part);
+        request.extend_from_slice(part);
     }
     let why = |what: &str, e: &std::io::Error| format!("{what} saslauthd daemon at {SOCKET}: {}", error_text(e));
     let socket =

@@ -22,8 +22,7 @@ pub fn radius(ctx: &mut Context, call: Call<'_>) -> Result<bool, ExpandError> {
         return super::auth::not_compiled(ctx, call);
     }
     let name = expand(ctx, &Template::new(RADIUS_CONFIG_FILE.as_bytes()))?;
-    let text = call.arg(0);
-    let mut items = list::items(&text);
+    let mut items = list::items(call.arg(0));
     let (user, password) = (items.next().unwrap_or_default(), items.next().unwrap_or_default());
     if items.next().is_some() {
         return failed("RADIUS: more than a user and a password; colons in them are doubled");
