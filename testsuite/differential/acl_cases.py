@@ -98,6 +98,8 @@ DIFFERENT = [
     (r"log_selector = \+all", None, "4.99 has Ci=, and L for what is waiting"),
     (r"message_size_limit", r"message too big", "the reference stops collecting header lines at the limit"),
     (r" at (quit|notquit)$", r"LOG: ID|no IP address found", "the message's id is gone after the message: 4.99"),
+    (r"sender/callout=(full)?postmaster", r"Sent:     RCPT TO:<postmaster@one.test>", "what is told is the refusal of the address, not the other answer"),
+    (r"^'(header_maxsize|message_size_limit) = .* -bS", r"error was detected in line", "the rest of the message is read before the error is told"),
     (r"^random", r"SIGSEGV", "the reference crashed"),
     (r"\(?-t|-bnq", r"Debian-exim", "the user that bounces come from"),
     (r"-oMaa", None, "-bs with -oMaa is an authenticated session, as the manual has it"),

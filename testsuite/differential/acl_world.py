@@ -215,7 +215,7 @@ PLAIN = [
     (r"ID ACL for (\S+) returned ERROR", r"ACL for \1 returned ERROR"),
     (r"(?m)^>>> Connecting to .* \.\.\.\n", ""),
     (r"(?m)^>>> interface=.* port=\d+.*\n", ""),
-    (r"(?m)^--(host_address|interface_address|active_hostname)", r"-\1"),
+    (r"(?m)^--(host_address|interface_address|active_hostname|received_protocol)", r"-\1"),
     (r"(?m)^-received_time_(usec|complete) .*\n", ""),
     (r"(?m)^-tls_resumption .*\n", ""),
     (r"(?m)^\d{3}([A-Z* ] )", r"nnn\1"),
