@@ -23,6 +23,7 @@ pub use reception::{ident, proxy_header, smtp_command, smtp_session};
 
 #[cfg(feature = "dnssec-validation")]
 pub use crate::dns::fuzzing::dnssec;
+pub use crate::lookups::fuzzing::{berkeley, cdb, lmdb};
 pub use crate::mail_auth::fuzzing::{arc_header, dkim_header, dkim_key, dmarc_record, mail_body, spf_record, srs_address};
 pub use crate::tls_openssl::fuzzing::{ocsp_proof, tls_text, tlsa_records};
 pub use crate::utils::dmarc_report::fuzz as dmarc_history;

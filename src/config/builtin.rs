@@ -34,6 +34,7 @@ fn have() -> Vec<&'static str> {
         ("TLS_CA_CACHE", tls),
         ("TLS_ALPN", tls),
         ("MOVE_FROZEN_MESSAGES", build::SUPPORT_MOVE_FROZEN_MESSAGES),
+        ("TRANSLATE_IP_ADDRESS", build::SUPPORT_TRANSLATE_IP_ADDRESS),
         ("CONTENT_SCANNING", build::WITH_CONTENT_SCAN),
         ("BRIGHTMAIL", build::EXPERIMENTAL_BRIGHTMAIL),
         ("DCC", build::EXPERIMENTAL_DCC),
@@ -160,7 +161,7 @@ pub fn macros() -> Vec<Macro> {
         t.add(format!("_DRIVER_AUTHENTICATOR_{up}"), "y");
     }
     t.options("_OPT_AUTHENTICATORS", "authenticator", "", &with_driver(crate::auths::options::AuthOptions::default().names()));
-    for d in crate::routers::DRIVERS {
+    for d in crate::routers::drivers() {
         let up = d.name.to_ascii_uppercase();
         t.options(&format!("_OPT_ROUTER_{up}"), "router", d.name, (d.make)().options().names());
         t.add(format!("_DRIVER_ROUTER_{up}"), "y");

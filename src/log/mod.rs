@@ -60,6 +60,8 @@ impl Which {
 const MAX_ENTRY: usize = 128 * 1024;
 /// Header lines of a rejected message are cut where its entry in the reject log is as long as this.
 const MAX_REJECTED: usize = 8192;
+/// As many recipients are named there.
+const SHOWN_RECIPIENTS: usize = 5;
 const TRUNCATED: &[u8] = b"*** truncated ***\n";
 
 /// Open log files of this process, shared by its threads.
@@ -142,6 +144,9 @@ impl Logger {
             self.deliver(settings, run, message, which, &text, verbose && run.debug_log.is_none());
         }
         if which.dies() {
+            if settings.panic_coredump {
+                crate::sys::limits::dump_core();
+            }
             std::process::exit(1);
         }
     }
@@ -315,10 +320,13 @@ fn rejected_header(out: &mut BString, m: &Message) {
         for part in [&b"Envelope-from: <"[..], sender, b">\nEnvelope-to: "] {
             out.extend_from_slice(part);
         }
-        for (i, r) in m.recipients.iter().enumerate() {
+        for (i, r) in m.recipients.iter().enumerate().take(SHOWN_RECIPIENTS) {
             out.extend_from_slice(if i == 0 { b"<" } else { b"    <" });
             out.extend_from_slice(r.address.as_bytes());
             out.extend_from_slice(b">\n");
+        }
+        if m.recipients.len() > SHOWN_RECIPIENTS {
+            out.extend_from_slice(b"    ...\n");
         }
     }
     let start = out.len();

@@ -3,6 +3,7 @@
 //! Expansion, lists and routers call [`find`] with a parsed [`Spec`]. A type is one value in [`TYPES`] and one file;
 //! it knows nothing of partial matching, defaults, caches or taint of file names: those are here.
 
+mod berkeley;
 mod cache;
 mod cdb;
 mod check;
@@ -11,6 +12,8 @@ mod dnsdb;
 mod driver;
 mod dsearch;
 mod find;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 pub(crate) mod json;
 mod kept;
 pub mod ldap;

@@ -61,8 +61,9 @@ pub struct Call<'a> {
 
 impl Call<'_> {
     /// A string; empty if it was not given.
-    pub fn arg(&self, n: usize) -> Text {
-        self.args.get(n).cloned().unwrap_or_default()
+    pub fn arg(&self, n: usize) -> &Text {
+        static NONE: Text = Text::new();
+        self.args.get(n).unwrap_or(&NONE)
     }
 }
 
@@ -146,5 +147,5 @@ pub static CONDITIONS: &[CondDef] = &[
 
 /// The condition of that name.
 pub fn find(name: &[u8]) -> Option<&'static CondDef> {
-    CONDITIONS.iter().find(|c| c.name.as_bytes() == name)
+    super::by_name(CONDITIONS, name, |c| c.name)
 }
