@@ -79,10 +79,11 @@ struct State {
 }
 
 impl Logger {
-    /// Closes the files: before the process becomes another user, or runs another program.
-    pub fn close(&self) {
+    /// Has the main log open, for a process that is about to become a user who could not open it. Without success nothing is
+    /// said: it may have nothing to log.
+    pub fn hold(&self, settings: &Settings) {
         if let Ok(mut state) = self.state.lock() {
-            state.files.close();
+            let _ = state.files.open(Kind::Main, settings, crate::sys::time::now().sec);
         }
     }
 
@@ -189,7 +190,9 @@ impl Logger {
             if settings.syslog {
                 state.syslog_line(settings, run, message, syslog::ALERT, text);
             }
-            if state.files.write(Kind::Panic, settings, &entry, now).is_err() {
+            // A process that has become a user has no way to the panic log; it goes on if the main log has the line.
+            let user = which.has(Which::MAIN) && ![0, settings.uid].contains(&crate::sys::ids::geteuid());
+            if state.files.write(Kind::Panic, settings, &entry, now).is_err() && !user {
                 self.no_panic_log(&mut state, settings, run, &[]);
             }
         }
