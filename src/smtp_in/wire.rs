@@ -162,7 +162,11 @@ impl Wire {
         self.input.resize(had + READ_SIZE, 0);
         let target = self.input.get_mut(had..).unwrap_or_default();
         let got = match &mut self.channel {
-            Channel::Clear { input, .. } => fd::read_deadline(input.as_fd(), target, deadline),
+            // There is something: that has been asked already.
+            Channel::Clear { input, .. } => match fd::read(input.as_fd(), target) {
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => fd::read_deadline(input.as_fd(), target, deadline),
+                other => other,
+            },
             Channel::Secure(tls) => tls.read(target, deadline),
             Channel::Dead => Ok(0),
         };

@@ -110,10 +110,11 @@ pub fn read_deadline(fd: BorrowedFd<'_>, buf: &mut [u8], deadline: Option<Instan
 /// The descriptor should be non-blocking (sockets: MSG_DONTWAIT is used); on a blocking pipe the
 /// write itself may take longer than the deadline.
 pub fn write_all_deadline(fd: BorrowedFd<'_>, mut buf: &[u8], deadline: Option<Instant>) -> io::Result<()> {
+    let ready = || match super::poll::wait_writable(fd, deadline)? {
+        true => Ok(()),
+        false => Err(io::Error::from(io::ErrorKind::TimedOut)),
+    };
     while !buf.is_empty() {
-        if !super::poll::wait_writable(fd, deadline)? {
-            return Err(io::ErrorKind::TimedOut.into());
-        }
         // SAFETY: pointer and length of one buffer.
         let sent = retry(|| {
             check_size(unsafe {
@@ -122,12 +123,19 @@ pub fn write_all_deadline(fd: BorrowedFd<'_>, mut buf: &[u8], deadline: Option<I
         });
         let n = match sent {
             Ok(n) => n,
-            Err(e) if e.raw_os_error() == Some(libc::ENOTSOCK) => match write(fd, buf) {
-                Ok(n) => n,
-                Err(e) if e.kind() == io::ErrorKind::WouldBlock => continue,
-                Err(e) => return Err(e),
-            },
-            Err(e) if e.kind() == io::ErrorKind::WouldBlock => continue,
+            Err(e) if e.raw_os_error() == Some(libc::ENOTSOCK) => {
+                ready()?;
+                match write(fd, buf) {
+                    Ok(n) => n,
+                    Err(e) if e.kind() == io::ErrorKind::WouldBlock => continue,
+                    Err(e) => return Err(e),
+                }
+            }
+            // Mostly there is room, and nobody has to ask.
+            Err(e) if e.kind() == io::ErrorKind::WouldBlock => {
+                ready()?;
+                continue;
+            }
             Err(e) => return Err(e),
         };
         buf = buf.get(n..).unwrap_or_default();
