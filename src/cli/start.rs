@@ -338,6 +338,7 @@ pub fn services(config: &Config, run: &Run) -> Services {
         work: crate::daemon::Work::default(),
         tls: Arc::default(),
         spool: Arc::new(crate::spool::Spool::new(config)),
+        interfaces: Arc::default(),
         lookups: crate::lookups::Cache::default(),
         lists: crate::matching::ListCache::default(),
         perl: crate::expand::perl::Perl::default(),
