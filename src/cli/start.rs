@@ -26,7 +26,7 @@ pub fn run() -> i32 {
     match try_run() {
         Ok(status) => status,
         Err(Refusal::Help) => {
-            print!("{}", version::HELP);
+            eprint!("{}", version::HELP);
             1
         }
         Err(Refusal::Said(text)) => {
@@ -90,6 +90,7 @@ fn try_run() -> Result<i32, Refusal> {
     let keeps = privilege::keeps_privilege(&o, &run, exim_uid)?;
     if !keeps {
         privilege::become_caller(&run)?;
+        run.unprivileged = Some(run.real_uid) != exim_uid;
     }
     let logger = Arc::new(Logger::default());
     let config = load(&o, &heard_by_tester(&o, &run), &logger, &files);
@@ -337,6 +338,7 @@ pub fn services(config: &Config, run: &Run) -> Services {
         work: crate::daemon::Work::default(),
         tls: Arc::default(),
         spool: Arc::new(crate::spool::Spool::new(config)),
+        interfaces: Arc::default(),
         lookups: crate::lookups::Cache::default(),
         lists: crate::matching::ListCache::default(),
         perl: crate::expand::perl::Perl::default(),
