@@ -21,7 +21,10 @@ use crate::text::Text;
 use crate::{dns, hints, spool};
 pub use reception::{ident, proxy_header, smtp_command, smtp_session};
 
-pub use crate::mail_auth::fuzzing::{arc_header, dkim_header, dkim_key, dmarc_record, mail_body, spf_record, srs_address};
+pub use crate::mail_auth::fuzzing::{
+    arc_header, auth_results, dkim_header, dkim_key, dmarc_record, domainkeys_header, mail_body, spf_macro, spf_record,
+    srs_address,
+};
 pub use crate::utils::dmarc_report::fuzz as dmarc_history;
 
 /// The longest input that is looked at: what is slow but linear is no finding.
