@@ -2,6 +2,7 @@
 
 use super::driver::{Answer, Ask, Driver, Handle, Keep, Style};
 use crate::context::Context;
+use crate::log::hdebug;
 
 /// The type.
 pub struct Spf;
@@ -24,7 +25,10 @@ impl Handle for Open {
     fn find(&mut self, ctx: &mut Context, ask: &Ask<'_>) -> Answer {
         match crate::mail_auth::spf::lookup(ctx, ask.key, ask.file) {
             Ok(word) => Answer::Found(word.into(), Keep::Seconds(60)),
-            Err(why) => Answer::Defer(why),
+            Err(why) => {
+                hdebug!(ctx, LOOKUP, "{why}");
+                Answer::NotFound(Keep::Always)
+            }
         }
     }
 }

@@ -4,7 +4,8 @@
 
 use bstr::ByteSlice;
 
-use super::canon::{BodyHash, Canon};
+use super::body_hash::BodyHash;
+use super::canon::Canon;
 use super::key::Hash;
 
 /// A line of this many bytes (without its end) or more stops signing and verification, as in the reference.
@@ -57,45 +58,45 @@ impl BodyWatch {
 
     /// Takes a piece.
     pub fn feed(&mut self, data: &[u8]) {
-        if self.long_line {
+        let mut rest = data;
+        while let Some(end) = rest.find_byte(b'\n') {
+            self.text(&rest[..end]);
+            // A CR that is still held was half of this line end.
+            self.cr = false;
+            self.line = 0;
+            self.hashes.iter_mut().for_each(BodyHash::line_end);
+            rest = &rest[end + 1..];
+        }
+        self.text(rest);
+    }
+
+    /// A line without its LF, or a piece of one.
+    fn text(&mut self, text: &[u8]) {
+        if text.is_empty() || self.long_line {
             return;
         }
-        if self.ends == Ends::Lf {
-            return self.lines(data);
+        if std::mem::take(&mut self.cr) {
+            self.in_line(b"\r");
         }
-        for piece in data.split_inclusive(|c| *c == b'\r') {
-            // What follows a CR shows whether that was the first half of a line end.
-            if std::mem::take(&mut self.cr) && piece.first() != Some(&b'\n') {
-                self.lines(b"\r");
+        match text.strip_suffix(b"\r").filter(|_| self.ends == Ends::Crlf) {
+            Some(text) => {
+                self.in_line(text);
+                self.cr = true;
             }
-            match piece.strip_suffix(b"\r") {
-                Some(text) => {
-                    self.lines(text);
-                    self.cr = true;
-                }
-                None => self.lines(piece),
-            }
+            None => self.in_line(text),
         }
     }
 
-    fn lines(&mut self, data: &[u8]) {
-        let mut rest = data;
-        while let Some(end) = rest.find_byte(b'\n') {
-            self.long_line |= self.line + end >= LONG_LINE;
-            self.line = 0;
-            rest = &rest[end + 1..];
-        }
-        self.line += rest.len();
+    fn in_line(&mut self, text: &[u8]) {
+        self.line += text.len();
         self.long_line |= self.line >= LONG_LINE;
-        for h in &mut self.hashes {
-            h.feed(data);
-        }
+        self.hashes.iter_mut().for_each(|h| h.text(text));
     }
 
     /// The end: hashes and canonical lengths in the order of [`BodyWatch::want`]. `None`: a line was too long.
     pub fn finish(mut self) -> Option<Vec<Hashed>> {
         if std::mem::take(&mut self.cr) {
-            self.lines(b"\r");
+            self.in_line(b"\r");
         }
         (!self.long_line).then(|| self.hashes.into_iter().map(BodyHash::finish).collect())
     }

@@ -142,7 +142,7 @@ impl KeyRecord {
             hashes: tags.compact("h").map(BString::from),
             service,
             granularity: word("g", "*"),
-            notes: word("n", ""),
+            notes: tags::quoted_printable(tags.get("n").unwrap_or_default()).into(),
             testing: has(b"y"),
             no_subdomains: has(b"s"),
             kind: word("k", "rsa"),
@@ -281,8 +281,8 @@ mod tests {
 
     #[test]
     fn records() {
-        let r = KeyRecord::parse(b"v=DKIM1; t=y:s; s=email; n=a note; h=sha1:sha256; p=").unwrap();
-        assert!(r.testing && r.no_subdomains && r.key.is_empty());
+        let r = KeyRecord::parse(b"v=DKIM1; t=y:s; s=email; n=a=20note; h=sha1:sha256; p=").unwrap();
+        assert!(r.testing && r.no_subdomains && r.key.is_empty() && r.notes == "a note");
         assert!(r.allows(Hash::Sha256) && !r.allows(Hash::Sha512));
         assert!(r.public_key(KeyKind::Rsa).is_none());
         for bad in ["v=DKIM2; p=", "v=DKIM1", "s=tlsa; p=", "p=%%%", "v=DKIM1; p=a; p=b", "v=DKIM1\\; p="] {

@@ -5,6 +5,7 @@
 //! forms and tag lists, which several mechanisms share, lie beside this file. Nothing here refuses a message by itself.
 
 pub mod arc;
+mod body_hash;
 mod body_watch;
 mod canon;
 pub mod dkim;

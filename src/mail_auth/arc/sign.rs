@@ -187,7 +187,7 @@ impl Plan {
 }
 
 /// What follows our name in the first Authentication-Results line that is ours.
-fn own_results<'a>(lines: &'a [BString], identity: &[u8]) -> Option<&'a [u8]> {
+pub fn own_results<'a>(lines: &'a [BString], identity: &[u8]) -> Option<&'a [u8]> {
     lines.iter().filter(|l| has_name(l, b"Authentication-Results")).find_map(|l| {
         let (id, rest) = value_of(l).split_once_str(b";")?;
         let id = id.trim().split(|c| c.is_ascii_whitespace()).next()?;
@@ -196,7 +196,7 @@ fn own_results<'a>(lines: &'a [BString], identity: &[u8]) -> Option<&'a [u8]> {
 }
 
 /// What they say of the chain before us.
-fn cv(results: &[u8]) -> &'static str {
+pub fn cv(results: &[u8]) -> &'static str {
     let word = results.split(|c| *c == b';').find_map(|p| p.trim().strip_prefix(b"arc="));
     match word {
         Some(w) if w.starts_with(b"pass") => "pass",

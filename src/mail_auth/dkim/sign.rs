@@ -71,20 +71,28 @@ pub fn failed(ctx: &mut Context, o: &Options, why: String) -> Result<(), Strict>
 
 /// The expanded value of an option: `None` if it is unset, or its expansion is forced to fail.
 pub fn value(ctx: &mut Context, name: &str, option: &Str) -> Result<Option<Text>, String> {
-    let Some(template) = option.get().cloned() else { return Ok(None) };
-    match expand::expand(ctx, &template) {
-        Ok(text) => Ok(Some(text)),
-        Err(ExpandError::Forced(_)) => Ok(None),
-        Err(e) => {
-            let line = format!("failed to expand {name}: {e}");
-            log::write(ctx, None, Which::MAIN.and(Which::PANIC), line.as_bytes());
-            Err(line)
-        }
+    match option.get().cloned().map(|template| expand::expand(ctx, &template)) {
+        None | Some(Err(ExpandError::Forced(_))) => Ok(None),
+        Some(Ok(text)) => Ok(Some(text)),
+        Some(Err(e)) => Err(log_both(ctx, format!("failed to expand {name}: {e}"))),
     }
 }
 
+/// The same for an option of which the reference takes a forced failure, too, for an error.
+fn certain(ctx: &mut Context, name: &str, option: &Str) -> Result<Option<Text>, String> {
+    let Some(template) = option.get().cloned() else { return Ok(None) };
+    let expanded = expand::expand(ctx, &template);
+    expanded.map(Some).map_err(|e| log_both(ctx, format!("failed to expand {name}: {e}")))
+}
+
+/// Writes to the main and the panic log.
+fn log_both(ctx: &Context, line: String) -> String {
+    log::write(ctx, None, Which::MAIN.and(Which::PANIC), line.as_bytes());
+    line
+}
+
 fn domains(ctx: &mut Context, o: &Options, watch: &mut BodyWatch, plan: &mut Plan) -> Result<(), String> {
-    let Some(domains) = value(ctx, "dkim_domain", &o.dkim_domain)? else { return Ok(()) };
+    let Some(domains) = certain(ctx, "dkim_domain", &o.dkim_domain)? else { return Ok(()) };
     let mut seen: Vec<BString> = Vec::new();
     for domain in list::items(&domains) {
         let domain = BString::from(domain.to_ascii_lowercase());
@@ -94,7 +102,7 @@ fn domains(ctx: &mut Context, o: &Options, watch: &mut BodyWatch, plan: &mut Pla
         seen.push(domain.clone());
         let shown = domains.piece(domain.clone());
         ctx.message.auth.dkim.signing = Some((shown.clone(), Text::new()));
-        let Some(selectors) = value(ctx, "dkim_selector", &o.dkim_selector)? else { continue };
+        let Some(selectors) = certain(ctx, "dkim_selector", &o.dkim_selector)? else { continue };
         for selector in list::items(&selectors).filter(|s| !s.is_empty()) {
             ctx.message.auth.dkim.signing = Some((shown.clone(), selectors.piece(selector.clone())));
             if let Some(job) = job(ctx, o, watch, domain.clone(), selector)? {
@@ -107,49 +115,50 @@ fn domains(ctx: &mut Context, o: &Options, watch: &mut BodyWatch, plan: &mut Pla
 }
 
 fn job(ctx: &mut Context, o: &Options, watch: &mut BodyWatch, domain: BString, selector: BString) -> Result<Option<Job>, String> {
-    let key = value(ctx, "dkim_private_key", &o.dkim_private_key)?.unwrap_or_default();
+    let key = certain(ctx, "dkim_private_key", &o.dkim_private_key)?.unwrap_or_default();
     if key.is_empty() || key == "0" || key.eq_ignore_ascii_case(b"false") {
         return Ok(None);
     }
-    let canon = match value(ctx, "dkim_canon", &o.dkim_canon)? {
-        Some(c) if !c.is_empty() => Canon::from_name(&c).unwrap_or_else(|| {
+    let canon = match certain(ctx, "dkim_canon", &o.dkim_canon)? {
+        None => Canon::Relaxed,
+        Some(c) if c == "relaxed" => Canon::Relaxed,
+        Some(c) if c == "simple" => Canon::Simple,
+        Some(c) => {
             let line = format!("DKIM: unknown canonicalization method '{c}', defaulting to 'relaxed'.");
             log::write(ctx, None, Which::MAIN, line.as_bytes());
             Canon::Relaxed
-        }),
-        _ => Canon::Relaxed,
+        }
     };
-    let names = match value(ctx, "dkim_sign_headers", &o.dkim_sign_headers)? {
-        Some(names) => names,
-        None => Text::clean(DKIM_SIGN_HEADERS),
-    };
-    let identity = value(ctx, "dkim_identity", &o.dkim_identity)?.unwrap_or_default();
-    let times = match value(ctx, "dkim_timestamps", &o.dkim_timestamps)?.filter(|t| !t.is_empty()) {
+    let names = certain(ctx, "dkim_sign_headers", &o.dkim_sign_headers)?.unwrap_or_else(|| Text::clean(DKIM_SIGN_HEADERS));
+    let names: Vec<BString> = list::items(&names).filter(|n| !n.is_empty()).collect();
+    if names.is_empty() {
+        // Nobody would take it for a signature.
+        return Err(report(ctx, "dkim_sign_headers has no names"));
+    }
+    let identity = certain(ctx, "dkim_identity", &o.dkim_identity)?.unwrap_or_default();
+    let times = match certain(ctx, "dkim_timestamps", &o.dkim_timestamps)?.filter(|t| !t.is_empty()) {
         None => None,
         Some(t) => {
-            let after: u32 = t.to_str().ok().and_then(|t| t.trim().parse().ok()).ok_or_else(|| {
-                let line = format!("failed to read dkim_timestamps: \"{t}\" is not a number");
-                log::write(ctx, None, Which::MAIN.and(Which::PANIC), line.as_bytes());
-                line
-            })?;
+            let after: u32 = t
+                .to_str()
+                .ok()
+                .and_then(|t| t.trim().parse().ok())
+                .ok_or_else(|| log_both(ctx, format!("failed to read dkim_timestamps: \"{t}\" is not a number")))?;
             let now = crate::sys::time::unix_time();
             Some((now, now.saturating_add(i64::from(after))))
         }
     };
-    let hash = value(ctx, "dkim_hash", &o.dkim_hash)?.unwrap_or_else(|| Text::clean("sha256"));
-    let Some(hash) = Hash::from_name(&hash) else {
-        return Err(report(ctx, &format!("unrecognised hash name '{hash}'")));
+    let hash = certain(ctx, "dkim_hash", &o.dkim_hash)?.unwrap_or_else(|| Text::clean("sha256"));
+    let Some(hash) = Hash::from_name(&hash).filter(|h| hash == h.name()) else {
+        return Err(log_both(ctx, format!("DKIM: unrecognised hashname '{hash}'")));
     };
     let key = private_key(&key).map_err(|e| report(ctx, &e))?;
     let body = watch.want(canon, hash, None);
-    let names = list::items(&names).filter(|n| !n.is_empty()).collect();
     Ok(Some(Job { domain, selector, canon, names, key, hash, identity: identity.as_bytes().into(), times, body }))
 }
 
 fn report(ctx: &Context, why: &str) -> String {
-    let line = format!("DKIM: signing failed: {why}");
-    log::write(ctx, None, Which::MAIN.and(Which::PANIC), line.as_bytes());
-    line
+    log_both(ctx, format!("DKIM: signing failed: {why}"))
 }
 
 /// The key in an option's value: PEM text, or the name of a file with it.

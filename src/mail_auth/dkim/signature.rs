@@ -87,7 +87,7 @@ impl Signature {
             headers: name("h").unwrap_or_default(),
             body_hash: data("bh"),
             signature: data("b"),
-            copied_headers: tags.compact("z").map(|z| quoted_printable(&z)),
+            copied_headers: tags.compact("z").map(|z| tags::quoted_printable(&z).into()),
             problem: None,
         };
         let missing = s.domain.is_none()
@@ -143,25 +143,6 @@ fn canon(value: Option<&[u8]>) -> (Canon, Canon) {
 fn lower_domain(identity: &[u8]) -> BString {
     let at = identity.rfind_byte(b'@').unwrap_or(0);
     [&identity[..at], &identity[at..].to_ascii_lowercase()].concat().into()
-}
-
-fn quoted_printable(text: &[u8]) -> BString {
-    let mut out = Vec::with_capacity(text.len());
-    let mut at = 0;
-    while let Some(c) = text.get(at) {
-        let hex = text.get(at + 1..at + 3).filter(|_| *c == b'=');
-        match hex.and_then(|h| data_encoding::HEXUPPER_PERMISSIVE.decode(h).ok()) {
-            Some(byte) => {
-                out.extend_from_slice(&byte);
-                at += 3;
-            }
-            None => {
-                out.push(*c);
-                at += 1;
-            }
-        }
-    }
-    out.into()
 }
 
 /// What follows the colon of a header line.
@@ -278,9 +259,10 @@ mod tests {
         .map(BString::from)
         .to_vec();
         let s = Signature::parse(mine.as_bytes()).unwrap();
-        let mut body = crate::mail_auth::canon::BodyHash::new(s.canon_body, s.algorithm.hash, None);
+        let mut body = crate::mail_auth::BodyWatch::default();
+        body.want(s.canon_body, s.algorithm.hash, None);
         body.feed(b"Hi.\n\nWe lost the game.  Are you hungry yet?\n\nJoe.\n");
-        assert_eq!(body.finish().unwrap().0, s.body_hash);
+        assert_eq!(body.finish().unwrap()[0].as_ref().unwrap().0, s.body_hash);
         let record = b"v=DKIM1; k=ed25519; p=11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=";
         let key = crate::mail_auth::key::KeyRecord::parse(record).unwrap().public_key(s.algorithm.key).unwrap();
         let data = signed_data(s.canon_header, &covered(&s.headers, &lines), &s.without_b);

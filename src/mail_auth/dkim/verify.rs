@@ -254,7 +254,8 @@ pub fn key_text(ctx: &mut Context, name: &[u8]) -> Result<Vec<u8>, Reason> {
         RData::Text(parts) => Some(bstr::concat(parts)),
         _ => None,
     });
-    let is_key = |t: &Vec<u8>| !t.starts_with(b"v=") || t.get(2..6).is_some_and(|v| v.eq_ignore_ascii_case(b"DKIM"));
+    let is_key =
+        |t: &Vec<u8>| !t.is_empty() && !t.starts_with(b"v=") || t.get(2..6).is_some_and(|v| v.eq_ignore_ascii_case(b"DKIM"));
     let text = texts.into_iter().find(is_key).ok_or(Reason::Unavailable)?;
     if text.len() > MAX_RECORD { Err(Reason::Overlong) } else { Ok(text) }
 }

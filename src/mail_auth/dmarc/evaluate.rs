@@ -263,7 +263,9 @@ fn find_policy(ctx: &mut Context, list: &Text, facts: &mut Facts) {
     for d in domains {
         facts.dkim_aligned |= aligned(ctx, list, &d, &facts.from, &organisation, record.strict_dkim);
     }
-    let mut policy = record.subdomains.filter(|_| of_organisation).unwrap_or(record.policy);
+    let of_nothing = of_organisation && record.nonexistent.is_some() && !exists(ctx, &facts.from);
+    let below = record.nonexistent.filter(|_| of_nothing).or(record.subdomains);
+    let mut policy = below.filter(|_| of_organisation).unwrap_or(record.policy);
     if policy != Policy::None && record.percent < 100 && ctx.services.random.below(100) >= record.percent {
         policy = policy.milder();
     }
@@ -274,6 +276,14 @@ fn find_policy(ctx: &mut Context, list: &Text, facts: &mut Facts) {
         Policy::Reject => Status::Reject,
     };
     facts.record = Some(record);
+}
+
+/// Has the domain an address or a host for mail (RFC 9091 2.7)? What the DNS does not tell now may exist.
+fn exists(ctx: &Context, domain: &BString) -> bool {
+    [RecordType::Mx, RecordType::A, RecordType::Aaaa].into_iter().any(|t| {
+        let outcome = ctx.services.dns.lookup(&Query::new(domain, t)).outcome;
+        !matches!(outcome, Outcome::NoMatch | Outcome::NoData)
+    })
 }
 
 fn aligned(ctx: &mut Context, list: &Text, domain: &BString, from: &BString, organisation: &BString, strict: bool) -> bool {

@@ -3,10 +3,12 @@
 use bstr::{BString, ByteSlice};
 
 use super::evaluate::{Facts, Status};
-use super::record::Policy;
+use super::record::{Policy, Record};
 use crate::context::{Context, HeaderKind};
 use crate::expand::{self, Template};
 use crate::log::{self, Which, debug};
+use crate::mail_auth::dkim::Status as DkimStatus;
+use crate::mail_auth::spf::Verdict;
 use crate::parse::{Rules, extract_with};
 use crate::receive::{Generated, submit};
 use crate::text::Text;
@@ -14,13 +16,7 @@ use crate::text::Text;
 /// Sends the reports that the record asks for.
 pub fn report(ctx: &mut Context, facts: &Facts) {
     let Some(record) = facts.record.as_ref().filter(|_| ctx.message.dmarc_forensic && !ctx.run.host_checking) else { return };
-    let failed = match facts.status {
-        Status::Reject => record.policy == Policy::Reject,
-        Status::Quarantine => record.policy == Policy::Quarantine,
-        Status::None => true,
-        _ => false,
-    };
-    if !failed || record.forensic.is_empty() {
+    if record.forensic.is_empty() || !is_wanted(ctx, facts, record) {
         return;
     }
     let (from, sender) = match originator(ctx) {
@@ -46,6 +42,24 @@ pub fn report(ctx: &mut Context, facts: &Facts) {
     }
 }
 
+/// What the domain asks for with `fo=`.
+fn is_wanted(ctx: &Context, facts: &Facts, record: &Record) -> bool {
+    let fo = record.failure;
+    let auth = &ctx.message.auth;
+    let applied = match facts.status {
+        Status::Reject => record.policy == Policy::Reject,
+        Status::Quarantine => record.policy == Policy::Quarantine,
+        Status::None => true,
+        _ => false,
+    };
+    let bad_signature = || auth.dkim.judged.iter().any(|j| matches!(j.status, DkimStatus::Fail | DkimStatus::Invalid));
+    let bad_host = || auth.spf.as_ref().is_some_and(|f| matches!(f.verdict, Verdict::Fail | Verdict::SoftFail));
+    (fo.all && applied)
+        || (fo.any && !(facts.spf_aligned && facts.dkim_aligned))
+        || (fo.dkim && bad_signature())
+        || (fo.spf && bad_host())
+}
+
 /// From: and envelope sender: dmarc_forensic_sender, or dsn_from and nobody.
 fn originator(ctx: &mut Context) -> Result<(Text, Text), String> {
     if let Some(template) = ctx.config.main.dmarc_forensic_sender.get().cloned() {
@@ -63,9 +77,13 @@ fn compose(ctx: &Context, facts: &Facts, from: &Text, to: &BString) -> Vec<u8> {
     let ip = ctx.session.host_address.clone().unwrap_or_default();
     let word = |on| if on { "yes" } else { "no" };
     let date = crate::log::stamp::full(crate::sys::time::unix_time());
+    let failed = match facts.status {
+        Status::Accept => "not passed all checks that you want to hear of.",
+        _ => "failed your DMARC policy.",
+    };
     let mut t = format!(
         "From: {from}\nTo: {to}\nSubject: DMARC Forensic Report for {domain} from IP {ip}\nAuto-Submitted: auto-generated\n\n\
-         A message that claims to be from your domain has failed your DMARC policy.\n\n\
+         A message that claims to be from your domain has {failed}\n\n\
          Sender Domain: {domain}\nSender IP Address: {ip}\nReceived Date: {date}\nSPF Alignment: {}\nDKIM Alignment: {}\n\
          DMARC Results: {}\n\nThe header lines of the message follow.\n\n",
         word(facts.spf_aligned),

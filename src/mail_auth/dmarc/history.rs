@@ -7,7 +7,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use bstr::ByteSlice;
 
 use super::evaluate::{Facts, Status};
-use super::record::Policy;
+use super::record::{FailureOptions, Policy};
 use crate::context::Context;
 use crate::expand::{self, ExpandError};
 use crate::log::{self, Which, debug};
@@ -129,6 +129,10 @@ fn block(ctx: &Context, facts: &Facts) -> String {
     line("aspf", &mode(r.map(|r| r.strict_spf)));
     line("p", &letter(r.map(|r| r.policy)));
     line("sp", &letter(r.and_then(|r| r.subdomains)));
+    // Not known to opendmarc-import: it says so, and goes on.
+    if let Some(r) = r.filter(|r| r.failure != FailureOptions::DEFAULT) {
+        line("fo", &r.failure.words());
+    }
     line("align_dkim", &if facts.dkim_aligned { 4 } else { 5 });
     line("align_spf", &if facts.spf_aligned { 4 } else { 5 });
     let action = match facts.status {

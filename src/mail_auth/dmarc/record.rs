@@ -1,4 +1,4 @@
-//! The policy record of a domain (RFC 7489 6.3).
+//! The policy record of a domain (RFC 7489 6.3, and RFC 9091 for `np=`).
 
 use bstr::{BString, ByteSlice};
 
@@ -36,6 +36,37 @@ impl Policy {
     }
 }
 
+/// When the domain wants forensic reports (`fo=`): each that holds is a reason.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FailureOptions {
+    /// `0`: nothing vouches for the domain.
+    pub all: bool,
+    /// `1`: SPF or DKIM does not vouch for it.
+    pub any: bool,
+    /// `d`: a DKIM signature is not right, whoever made it.
+    pub dkim: bool,
+    /// `s`: SPF fails, whatever the domain.
+    pub spf: bool,
+}
+
+impl FailureOptions {
+    /// What holds without the tag.
+    pub const DEFAULT: FailureOptions = FailureOptions { all: true, any: false, dkim: false, spf: false };
+
+    /// Reads a list with colons; words that nobody knows do not matter.
+    fn parse(text: &[u8]) -> FailureOptions {
+        let has = |word: &[u8]| text.split(|c| *c == b':').any(|w| w.trim().eq_ignore_ascii_case(word));
+        let found = FailureOptions { all: has(b"0"), any: has(b"1"), dkim: has(b"d"), spf: has(b"s") };
+        if found.words().is_empty() { FailureOptions::DEFAULT } else { found }
+    }
+
+    /// As it is written.
+    pub fn words(self) -> String {
+        let all = [(self.all, "0"), (self.any, "1"), (self.dkim, "d"), (self.spf, "s")];
+        all.iter().filter(|(on, _)| *on).map(|(_, word)| *word).collect::<Vec<_>>().join(":")
+    }
+}
+
 /// A policy record.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Record {
@@ -43,6 +74,10 @@ pub struct Record {
     pub policy: Policy,
     /// `sp=`
     pub subdomains: Option<Policy>,
+    /// `np=`: for subdomains that do not exist.
+    pub nonexistent: Option<Policy>,
+    /// `fo=`
+    pub failure: FailureOptions,
     /// `adkim=s`
     pub strict_dkim: bool,
     /// `aspf=s`
@@ -90,6 +125,9 @@ pub fn parse(text: &[u8]) -> Option<Record> {
     Some(Record {
         policy,
         subdomains,
+        // A word that is none is as if it were not there.
+        nonexistent: tags.get("np").and_then(Policy::from_name),
+        failure: tags.get("fo").map_or(FailureOptions::DEFAULT, FailureOptions::parse),
         strict_dkim: strict("adkim"),
         strict_spf: strict("aspf"),
         percent,
@@ -132,5 +170,30 @@ mod tests {
             assert!(parse(bad.as_bytes()).is_none(), "{bad}");
         }
         assert_eq!(parse(b"v=DMARC1;p=none;pct=9999").unwrap().percent, 100);
+    }
+
+    #[test]
+    fn policy_of_what_does_not_exist() {
+        let np = |text: &str| parse(text.as_bytes()).unwrap().nonexistent;
+        assert_eq!(np("v=DMARC1; p=none; np=reject"), Some(Policy::Reject));
+        assert_eq!(np("v=DMARC1; p=none; np=ruin"), None);
+        assert_eq!(np("v=DMARC1; p=none"), None);
+    }
+
+    #[test]
+    fn failure_options() {
+        let fo = |text: &str| parse(format!("v=DMARC1; p=none; {text}").as_bytes()).unwrap().failure.words();
+        for (text, words) in [
+            ("", "0"),
+            ("fo=1", "1"),
+            ("fo=D : s", "d:s"),
+            ("fo=s:1:0:d", "0:1:d:s"),
+            ("fo=x:d", "d"),
+            ("fo=x", "0"),
+            ("fo=", "0"),
+            ("fo=1:1:1", "1"),
+        ] {
+            assert_eq!(fo(text), words, "{text}");
+        }
     }
 }

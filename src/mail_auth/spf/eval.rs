@@ -181,7 +181,7 @@ impl<D: Dns> Walk<'_, D> {
             let target = self.expand(spec, domain)?;
             let found = self.domain(&target)?;
             if found.verdict == Verdict::None {
-                return permanent("Redirect to a domain without SPF record.");
+                return permanent("Could not find a valid SPF record");
             }
             return Ok(found);
         }
@@ -202,7 +202,7 @@ impl<D: Dns> Walk<'_, D> {
                 let target = self.expand(spec, domain)?;
                 match self.domain(&target)?.verdict {
                     Verdict::Pass => true,
-                    Verdict::None => return permanent("Include of a domain without SPF record."),
+                    Verdict::None => return permanent("Could not find a valid SPF record"),
                     _ => false,
                 }
             }

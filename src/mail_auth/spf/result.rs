@@ -149,7 +149,8 @@ fn comment(receiver: &[u8], domain: &[u8], ip: IpAddr, local: bool, o: &Outcome)
         Verdict::SoftFail => format!("transitioning domain of {d} does not designate {ip} as permitted sender"),
         Verdict::Neutral => format!("{ip} is neither permitted nor denied by domain of {d}"),
         Verdict::None => format!("domain of {d} does not provide an SPF record"),
-        Verdict::TempError | Verdict::PermError => {
+        Verdict::TempError => format!("encountered temporary error during SPF processing of domain of {d}"),
+        Verdict::PermError => {
             format!("error in processing during lookup of domain of {d}: {}", o.problem)
         }
     };
@@ -202,10 +203,14 @@ pub fn auth_results(f: &Facts) -> Text {
     t
 }
 
-/// `${lookup{address}spf{ip}}`: the result's word.
+/// `${lookup{address}spf{ip}}`: the result's word. A domain alone stands for its postmaster. An error is no reason to
+/// try again: the lookup finds nothing.
 pub fn lookup(ctx: &mut Context, address: &[u8], ip: &[u8]) -> Result<&'static str, String> {
     let ip = parse_ip(ip).ok_or_else(|| format!("Bad SPF IP address '{}'", ip.as_bstr()))?;
-    let sender = with_local_part(address);
+    let sender = match address {
+        [_, ..] if !address.contains(&b'@') => [b"postmaster@", address].concat(),
+        _ => with_local_part(address),
+    };
     let at = sender.rfind_byte(b'@').ok_or_else(|| format!("Bad SPF sender address '{}'", address.as_bstr()))?;
     let receiver = ctx.config.site.primary_hostname.to_vec();
     let now = crate::sys::time::unix_time();

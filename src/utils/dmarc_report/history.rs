@@ -38,6 +38,8 @@ pub struct Block {
     pub modes: (char, char),
     /// `p=`, `sp=`: n, q or r.
     pub policies: (Option<char>, Option<char>),
+    /// `fo=`
+    pub failure: String,
     /// DKIM and SPF vouch for the domain.
     pub aligned: (bool, bool),
     /// opendmarc's number of what was done.
@@ -131,6 +133,7 @@ fn parse(lines: Vec<String>) -> Option<Option<Block>> {
         percent: number("pct").and_then(|n| u32::try_from(n).ok()).filter(|n| *n <= 100)?,
         modes: (letter("adkim").filter(|c| *c == 's').unwrap_or('r'), letter("aspf").filter(|c| *c == 's').unwrap_or('r')),
         policies: (policy("p"), policy("sp")),
+        failure: get("fo").filter(|f| f.len() < 8 && f.bytes().all(|c| b"01ds:".contains(&c))).unwrap_or("0").to_string(),
         aligned: (number("align_dkim") == Some(4), number("align_spf") == Some(4)),
         action: number("action")?,
         from,
@@ -158,7 +161,9 @@ mod tests {
         assert_eq!((b.policies, b.modes, b.aligned), ((Some('r'), None), ('s', 'r'), (false, false)));
         assert_eq!(b.rua.len(), 2);
         assert!(b.is_wanted());
-        assert_eq!(b.text(), GOOD);
+        assert_eq!((b.text().as_str(), b.failure.as_str()), (GOOD, "0"));
+        let with = |fo: &str| blocks(&GOOD.replace("sp 0\n", &format!("sp 0\nfo {fo}\n"))).0[0].failure.clone();
+        assert_eq!((with("1:d").as_str(), with("<x>").as_str()), ("1:d", "0"));
     }
 
     #[test]

@@ -109,8 +109,7 @@ fn published(x: &mut Writer, domain: &str, b: &Block) {
         x.leaf("p", word(b.policies.0));
         x.leaf("sp", word(b.policies.1.or(b.policies.0)));
         x.leaf("pct", &b.percent.to_string());
-        // What a domain says of forensic reports does not matter here; the schema wants it.
-        x.leaf("fo", "0");
+        x.leaf("fo", &b.failure);
     });
 }
 
