@@ -72,7 +72,8 @@ impl Notifier {
             let Ok(asker) = unix::accept(self.socket.as_fd()) else { return };
             if let Some(count) = self.count(ctx) {
                 // The buffer of a new connection has room; and if not, it is the other's loss.
-                let _ = fd::set_nonblocking(asker.as_fd(), true).and_then(|()| unix::send(asker.as_fd(), count.to_string().as_bytes(), &[]));
+                let _ = fd::set_nonblocking(asker.as_fd(), true)
+                    .and_then(|()| unix::send(asker.as_fd(), count.to_string().as_bytes(), &[]));
             }
         }
     }
