@@ -26,7 +26,7 @@ pub fn run() -> i32 {
     match try_run() {
         Ok(status) => status,
         Err(Refusal::Help) => {
-            print!("{}", version::HELP);
+            eprint!("{}", version::HELP);
             1
         }
         Err(Refusal::Said(text)) => {
@@ -90,9 +90,10 @@ fn try_run() -> Result<i32, Refusal> {
     let keeps = privilege::keeps_privilege(&o, &run, exim_uid)?;
     if !keeps {
         privilege::become_caller(&run)?;
+        run.unprivileged = Some(run.real_uid) != exim_uid;
     }
     let logger = Arc::new(Logger::default());
-    let config = load(&o, &run, &logger, &files);
+    let config = load(&o, &heard_by_tester(&o, &run), &logger, &files);
     if config.main.mua_wrapper {
         logger.leave_stderr_alone();
     }
@@ -113,9 +114,11 @@ fn try_run() -> Result<i32, Refusal> {
     let mut ctx = Context::new(Arc::new(config), run, services);
     environment::clean(&mut ctx, o.show.is_none() && o.test.is_none()).map_err(parse::refuse)?;
     let (login, name) = originator::find(&mut ctx).map_err(parse::refuse)?;
+    let charset = ctx.config.main.headers_charset.raw().unwrap_or_default().to_vec();
     if let Some(run) = Arc::get_mut(&mut ctx.run) {
         run.login = login;
-        run.full_name = o.full_name.clone().unwrap_or(name);
+        // In a form that may stand in a header line.
+        run.full_name = crate::parse::fix_phrase(&o.full_name.clone().unwrap_or(name), &charset);
     }
     let (config, run) = (ctx.config.clone(), ctx.run.clone());
     privilege::check(&o, &run, &config)?;
@@ -283,24 +286,29 @@ fn finish_run(o: &Options, run: &mut Run, config: &Config) {
     }
 }
 
+/// While the configuration is read: the testing modes tell the one who tests of its errors, and nobody else.
+fn heard_by_tester(o: &Options, run: &Run) -> Run {
+    let mut run = run.clone();
+    match &o.test {
+        Some(Test::Host { .. }) => run.host_checking = true,
+        Some(Test::Retry | Test::Rewrite) | None => {}
+        Some(_) => run.log_testing = true,
+    }
+    run
+}
+
 /// The testing modes: where log lines go, and what is shown.
 fn testing(o: &Options, run: &mut Run) {
-    match &o.test {
-        Some(Test::Host { callouts, .. }) => {
-            run.host_checking = true;
-            run.host_checking_callout = *callouts;
-        }
-        Some(test) => {
-            run.log_testing = true;
-            if matches!(test, Test::Address | Test::Verify { .. }) {
-                run.address_test = true;
-            }
-            if matches!(test, Test::Address | Test::Retry) {
-                run.debug |= trace::V;
-                run.verbose = true;
-            }
-        }
-        None => {}
+    if let Some(Test::Host { callouts, .. }) = &o.test {
+        run.host_checking = true;
+        run.host_checking_callout = *callouts;
+        return;
+    }
+    run.log_testing = o.test.is_some();
+    run.address_test = matches!(o.test, Some(Test::Address | Test::Verify { .. }));
+    if matches!(o.test, Some(Test::Address | Test::Retry)) {
+        run.debug |= trace::V;
+        run.verbose = true;
     }
 }
 

@@ -19,6 +19,7 @@ mod manager;
 pub mod notifier;
 mod pid_file;
 mod sockets;
+mod threads;
 mod ticker;
 mod work;
 mod worker;

@@ -124,12 +124,6 @@ pub fn certificate_field(pem: &[u8], field: &[u8], modifiers: &[u8]) -> Result<O
     }
 }
 
-/// `pam{...}`
-pub fn pam(ctx: &mut Context, data: &Text) -> Result<bool, ExpandError> {
-    let _ = (ctx, data);
-    failed("support for \"pam\" not compiled")
-}
-
 /// `ldapauth{...}`
 pub fn ldapauth(ctx: &mut Context, query: &Text) -> Result<bool, ExpandError> {
     if !crate::build_options::LOOKUP_LDAP {

@@ -11,6 +11,7 @@ mod eval;
 pub mod forbid;
 pub mod headers;
 pub mod hooks;
+pub mod ids;
 pub mod items;
 pub mod list;
 pub mod operators;

@@ -60,6 +60,8 @@ impl Which {
 const MAX_ENTRY: usize = 128 * 1024;
 /// Header lines of a rejected message are cut where its entry in the reject log is as long as this.
 const MAX_REJECTED: usize = 8192;
+/// As many recipients are named there.
+const SHOWN_RECIPIENTS: usize = 5;
 const TRUNCATED: &[u8] = b"*** truncated ***\n";
 
 /// Open log files of this process, shared by its threads.
@@ -77,10 +79,11 @@ struct State {
 }
 
 impl Logger {
-    /// Closes the files: before the process becomes another user, or runs another program.
-    pub fn close(&self) {
+    /// Has the main log open, for a process that is about to become a user who could not open it. Without success nothing is
+    /// said: it may have nothing to log.
+    pub fn hold(&self, settings: &Settings) {
         if let Ok(mut state) = self.state.lock() {
-            state.files.close();
+            let _ = state.files.open(Kind::Main, settings, crate::sys::time::now().sec);
         }
     }
 
@@ -134,7 +137,7 @@ impl Logger {
         }
         if run.host_checking {
             self.stderr(&[b"LOG: ", Line::new(settings, message, false, false).entry(&text).as_slice()].concat());
-        } else if run.log_testing {
+        } else if run.log_testing || run.unprivileged {
             if !verbose {
                 self.stderr(&Line::new(settings, message, true, true).entry(&text));
             }
@@ -187,7 +190,10 @@ impl Logger {
             if settings.syslog {
                 state.syslog_line(settings, run, message, syslog::ALERT, text);
             }
-            if state.files.write(Kind::Panic, settings, &entry, now).is_err() {
+            // A process that has become a user has no way to the panic log; it goes on if the main log has the line.
+            let user = which.has(Which::MAIN) && ![0, settings.uid].contains(&crate::sys::ids::geteuid());
+            if state.files.write(Kind::Panic, settings, &entry, now).is_err() && !user {
+                state.last_resort(settings, run, &entry);
                 self.no_panic_log(&mut state, settings, run, &[]);
             }
         }
@@ -229,11 +235,8 @@ impl Logger {
         for entry in lost {
             self.stderr(entry);
         }
-        if !run.test_harness && state.syslog.is_none() {
-            state.syslog = syslog::open(settings);
-        }
         for entry in lost.iter().copied().chain([text.as_bytes()]) {
-            syslog::write(state.syslog.as_ref(), run.test_harness, syslog::ALERT, entry);
+            state.last_resort(settings, run, entry);
         }
         self.stderr(format!("{text}\n").as_bytes());
         std::process::exit(1);
@@ -261,6 +264,14 @@ fn show(run: &Run, selector: Option<Selector>, which: Which, text: &[u8]) {
 }
 
 impl State {
+    /// To syslog, whatever the settings say.
+    fn last_resort(&mut self, settings: &Settings, run: &Run, entry: &[u8]) {
+        if !run.test_harness && self.syslog.is_none() {
+            self.syslog = syslog::open(settings);
+        }
+        syslog::write(self.syslog.as_ref(), run.test_harness, syslog::ALERT, entry);
+    }
+
     fn syslog_line(&mut self, settings: &Settings, run: &Run, message: Option<&Message>, priority: i32, text: &[u8]) {
         let line = Line::new(settings, message, settings.syslog_timestamp, settings.syslog_pid);
         let mut whole = line.prefix;
@@ -318,10 +329,13 @@ fn rejected_header(out: &mut BString, m: &Message) {
         for part in [&b"Envelope-from: <"[..], sender, b">\nEnvelope-to: "] {
             out.extend_from_slice(part);
         }
-        for (i, r) in m.recipients.iter().enumerate() {
+        for (i, r) in m.recipients.iter().enumerate().take(SHOWN_RECIPIENTS) {
             out.extend_from_slice(if i == 0 { b"<" } else { b"    <" });
             out.extend_from_slice(r.address.as_bytes());
             out.extend_from_slice(b">\n");
+        }
+        if m.recipients.len() > SHOWN_RECIPIENTS {
+            out.extend_from_slice(b"    ...\n");
         }
     }
     let start = out.len();

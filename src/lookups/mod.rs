@@ -21,13 +21,14 @@ mod lmdb;
 mod lsearch;
 mod missing;
 mod mysql;
+pub mod nis;
 mod nmh;
 mod passwd;
 mod pgsql;
 mod psl;
 mod quote;
 pub mod readsock;
-mod redis;
+pub mod redis;
 mod server_list;
 mod spec;
 mod spf;
@@ -61,8 +62,8 @@ pub static TYPES: &[&dyn Driver] = &[
     &lmdb::Lmdb,
     &lsearch::LSEARCH,
     &mysql::Mysql,
-    &missing::NIS,
-    &missing::NIS0,
+    &nis::Nis { zero: false },
+    &nis::Nis { zero: true },
     &missing::NISPLUS,
     &nmh::Nmh,
     &lsearch::NWILDLSEARCH,

@@ -1,14 +1,10 @@
-//! Conditions that check passwords and ask other programs: `acl`, `crypteq`, `inbound_srs`, `ldapauth`, `pam`, `saslauthd`...
-
-use std::time::{Duration, Instant};
+//! Conditions that check passwords and the like: `acl`, `crypteq`, `inbound_srs`, `ldapauth`.
 
 use super::Call;
 use crate::context::Context;
 use crate::expand::digest::{Algorithm, digest};
 use crate::expand::items::srs;
 use crate::expand::{ExpandError, failed, hooks};
-use crate::sys::{fd, unix};
-use crate::text::Text;
 
 /// `acl`: `$value` is the message of the ACL.
 pub fn acl(ctx: &mut Context, call: Call<'_>) -> Result<bool, ExpandError> {
@@ -20,11 +16,6 @@ pub fn acl(ctx: &mut Context, call: Call<'_>) -> Result<bool, ExpandError> {
 /// `inbound_srs`
 pub fn inbound_srs(ctx: &mut Context, call: Call<'_>) -> Result<bool, ExpandError> {
     srs::decode(ctx, call.arg(0), call.arg(1))
-}
-
-/// `pam`
-pub fn pam(ctx: &mut Context, call: Call<'_>) -> Result<bool, ExpandError> {
-    hooks::pam(ctx, call.arg(0))
 }
 
 /// `ldapauth`
@@ -94,32 +85,4 @@ fn crypt16(plain: &[u8], salt: &[u8]) -> Option<Vec<u8>> {
         out.extend_from_slice(second.get(2..)?);
     }
     Some(out)
-}
-
-/// Where saslauthd listens, as the build says.
-const SASLAUTHD: &str = "/var/run/saslauthd/mux";
-
-/// `saslauthd`
-pub fn saslauthd(_: &mut Context, call: Call<'_>) -> Result<bool, ExpandError> {
-    let mut request = Vec::new();
-    for n in 0..4 {
-        let part: &Text = call.arg(n);
-        let len = u16::try_from(part.len()).or_else(|_| failed("saslauthd argument is too long"))?;
-        request.extend_from_slice(&len.to_be_bytes());
-        request.extend_from_slice(part);
-    }
-    let why = |what: &str, e: &std::io::Error| format!("{what} saslauthd daemon at {SASLAUTHD}: {}", crate::sys::error_text(e));
-    let timeout = Duration::from_secs(30);
-    let socket = unix::connect(unix::Kind::Stream, SASLAUTHD.as_bytes(), Some(timeout))
-        .or_else(|e| failed(why("cannot connect to", &e)))?;
-    let deadline = Some(Instant::now() + timeout);
-    use std::os::fd::AsFd;
-    fd::write_all_deadline(socket.as_fd(), &request, deadline).or_else(|e| failed(why("write to", &e)))?;
-    let (answer, _) = fd::read_to_end_deadline(socket.as_fd(), 1024, deadline).or_else(|e| failed(why("read from", &e)))?;
-    let text = answer.get(2..).unwrap_or_default();
-    match text {
-        [b'O', b'K', ..] => Ok(true),
-        [b'N', b'O', ..] => Ok(false),
-        _ => failed("bad answer from saslauthd"),
-    }
 }

@@ -150,6 +150,14 @@ fn unquoted(text: &[u8]) -> Vec<u8> {
     out
 }
 
+/// For fuzzing: what is read stays within the text.
+#[cfg(feature = "fuzzing")]
+pub fn fuzz(data: &[u8]) {
+    if let Ok(q) = Query::parse(data) {
+        assert!(q.url.len() <= data.len());
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
