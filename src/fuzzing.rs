@@ -27,12 +27,12 @@ pub use crate::dns::fuzzing::dnssec;
 pub use crate::lookups::fuzzing::{berkeley, cdb, lmdb};
 pub use crate::lookups::ldap::query::fuzz as ldap_query;
 pub use crate::lookups::redis::fuzz as redis_reply;
-pub use crate::scan::fuzzing::{mime, rfc2231, scanner_reply};
-pub use crate::tls_openssl::fuzzing::{ocsp_proof, tls_text, tlsa_records};
 pub use crate::mail_auth::fuzzing::{
     arc_header, auth_results, dkim_header, dkim_key, dmarc_record, domainkeys_header, mail_body, spf_macro, spf_record,
     srs_address,
 };
+pub use crate::scan::fuzzing::{mime, rfc2231, scanner_reply};
+pub use crate::tls_openssl::fuzzing::{ocsp_proof, tls_text, tlsa_records};
 pub use crate::utils::dmarc_report::fuzz as dmarc_history;
 
 /// The longest input that is looked at: what is slow but linear is no finding.

@@ -32,6 +32,13 @@ pub use run::{check, check_with_args};
 
 use crate::text::Text;
 
+/// The words of conditions and modifiers (true) that this program has, sorted.
+pub fn words() -> impl DoubleEndedIterator<Item = (bool, &'static str)> {
+    let brightmail = crate::build_options::EXPERIMENTAL_BRIGHTMAIL;
+    let built = move |i: &&table::Info| i.kind != Kind::Missing && (brightmail || !i.name.starts_with("bmi_"));
+    table::TABLE.iter().filter(built).map(|i| (i.modifier, i.name))
+}
+
 /// What an ACL says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {

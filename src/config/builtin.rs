@@ -183,6 +183,10 @@ pub fn macros() -> Vec<Macro> {
     }
     t.add("_CRYPTO_HASH_SHA3".into(), "y");
     t.add("_CRYPTO_SIGN_ED25519".into(), "y");
+    for (modifier, name) in crate::acl::words().rev() {
+        let kind = if modifier { "MOD" } else { "COND" };
+        t.add(format!("_ACL_{kind}_{}", name.to_ascii_uppercase()), "y");
+    }
     for name in have() {
         t.add(format!("_HAVE_{name}"), "y");
     }

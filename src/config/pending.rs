@@ -7,12 +7,12 @@ use super::options::OptionValue;
 use crate::build_options as build;
 
 /// Main options, in alphabetical order.
-static MAIN: &[&str] =
-    &["daemon_modules_load", "disable_fsync", "gnutls_allow_auto_pkcs11", "gnutls_compat_mode", "oracle_servers"];
+static MAIN: &[&str] = &["daemon_modules_load", "gnutls_allow_auto_pkcs11", "gnutls_compat_mode", "oracle_servers"];
 
 /// Options (or, with a `_` at the end, all that begin so) of parts that a build may leave out: then they are unknown.
 static OF_PARTS: &[(&str, bool)] = &[
     ("bmi_", build::EXPERIMENTAL_BRIGHTMAIL),
+    ("disable_fsync", build::ENABLE_DISABLE_FSYNC),
     ("dk_", build::EXPERIMENTAL_DOMAINKEYS),
     ("dnssec_trust_anchors", build::SUPPORT_DNSSEC_VALIDATION),
     ("srs", build::EXPERIMENTAL_SRS_ALT),
@@ -24,7 +24,7 @@ static OF_PARTS: &[(&str, bool)] = &[
 ];
 
 /// Is it an option of a part that this build does not have?
-fn left_out(name: &str) -> bool {
+pub fn left_out(name: &str) -> bool {
     OF_PARTS.iter().any(|(n, on)| !on && (*n == name || (n.ends_with('_') && name.starts_with(n))))
 }
 

@@ -174,6 +174,14 @@ fn main_section(config: &mut Config, lines: &mut Lines) -> Result<Option<BString
         if let Some(text) = pending::main(&done.name, config.main.option(&done.name)) {
             return Err(lines.error(text));
         }
+        // Whichever of the two names is used, both have the value.
+        for (a, b) in SYNONYMS {
+            let other = if done.name == a { b } else { a };
+            if done.name == a || done.name == b {
+                let same = setting::Parts { word: other.as_bytes(), ..parts };
+                setting::apply(&same, &mut [&mut config.main], &mut Vec::new()).map_err(|e| lines.error(e))?;
+            }
+        }
         if done.hidden {
             config.hidden.push(done.name.clone());
         }
@@ -181,6 +189,10 @@ fn main_section(config: &mut Config, lines: &mut Lines) -> Result<Option<BString
     }
     Ok(None)
 }
+
+/// Main options that have an older name, too.
+const SYNONYMS: [(&str, &str); 2] =
+    [("daemon_smtp_port", "daemon_smtp_ports"), ("return_size_limit", "bounce_return_size_limit")];
 
 fn named_list(
     config: &mut Config,

@@ -122,7 +122,7 @@ impl Printer<'_> {
     }
 
     fn main(&self, out: &mut Shown, word: &[u8]) {
-        match word.to_str().ok().filter(|w| self.config.main.option(w).is_some()) {
+        match word.to_str().ok().filter(|w| self.config.main.option(w).is_some() && !super::pending::left_out(w)) {
             Some(name) => self.option(out, &self.config.main, name, &self.config.hidden),
             None => out.missing(format!("{} is not a known option", word.as_bstr())),
         }

@@ -22,10 +22,7 @@ pub struct Endpoint {
 /// The endpoints; the error names the option.
 pub fn endpoints(ctx: &Context, given: Option<&[u8]>) -> Result<Vec<Endpoint>, String> {
     let main = &ctx.config.main;
-    // The two are one option; the one that was set counts.
-    let ports =
-        if ctx.config.places.contains_key("daemon_smtp_ports") { &main.daemon_smtp_ports } else { &main.daemon_smtp_port };
-    let mut port_list: Vec<u8> = ports.raw().unwrap_or(b"smtp").to_vec();
+    let mut port_list: Vec<u8> = main.daemon_smtp_ports.raw().unwrap_or(b"smtp").to_vec();
     let mut address_list: Vec<u8> =
         main.local_interfaces.raw().unwrap_or(if main.disable_ipv6 { b"0.0.0.0" } else { b"<; ::0 ; 0.0.0.0" }).to_vec();
     if let Some(list) = given {

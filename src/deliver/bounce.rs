@@ -257,14 +257,7 @@ fn what_to_return(ctx: &Context, d: &Delivery<'_>) -> (bool, bool) {
     if !main.bounce_return_body {
         return (true, m.dsn_ret == DsnRet::Full);
     }
-    // The option has an older name, too.
-    let old_name = main.return_size_limit.0;
-    let limit = if old_name == crate::config::main_options::MainOptions::default().return_size_limit.0 {
-        main.bounce_return_size_limit.0
-    } else {
-        old_name
-    };
-    let limit = u64::try_from(limit).unwrap_or(0);
+    let limit = u64::try_from(main.bounce_return_size_limit.0).unwrap_or(0);
     // The limit is rounded up to whole buffers, as it always was.
     let rounded = (limit / 8192 + 1) * 8192;
     let size = d.data.file().metadata().map(|x| x.len()).unwrap_or(0);

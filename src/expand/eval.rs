@@ -102,7 +102,11 @@ fn before(ctx: &mut Context, b: &Broken) -> Result<(), ExpandError> {
 
 /// All strings of an item that are always expanded.
 pub fn subs(ctx: &mut Context, args: &ItemArgs) -> Result<Vec<Text>, ExpandError> {
-    args.subs.iter().map(|b| text(ctx, b)).collect()
+    let mut texts = Vec::with_capacity(args.subs.len());
+    for b in &args.subs {
+        texts.push(text(ctx, b)?);
+    }
+    Ok(texts)
 }
 
 /// The success or failure string of an item with `$value` set to `value` in the success string only.

@@ -138,11 +138,11 @@ pub fn version() -> bstr::BString {
 }
 
 /// `$compile_date`
-pub fn compile_date() -> String {
-    String::new()
+pub fn compile_date() -> &'static str {
+    crate::build_options::BUILD_DATE
 }
 
-/// `$compile_number`
+/// `$compile_number`, as `-bV` shows it.
 pub fn compile_number() -> u32 {
-    1
+    0
 }

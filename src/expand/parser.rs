@@ -142,14 +142,25 @@ impl<'a> Parser<'a> {
                     let node = self.dollar()?;
                     body.nodes.push(node);
                 }
-                c => {
+                _ => {
                     // What is special may be ordinary here; what follows it is taken up to the next that may be special.
                     let rest = self.rest();
                     let more = rest.iter().skip(1).position(|c| matches!(c, b'\\' | b'}' | b'$'));
                     let len = more.map_or(rest.len(), |n| n + 1);
-                    debug_assert_eq!(rest.first(), Some(&c));
-                    text.extend_from_slice(rest.get(..len).unwrap_or_default());
+                    let plain = rest.get(..len).unwrap_or_default();
                     self.pos += len;
+                    let ends = self.pos >= self.src.len()
+                        || match self.peek() {
+                            b'}' => braced,
+                            b'$' => self.honour_dollar,
+                            _ => false,
+                        };
+                    if ends && text.is_empty() {
+                        // The usual case: a text without escapes.
+                        body.nodes.push(Node::Literal(plain.into()));
+                    } else {
+                        text.extend_from_slice(plain);
+                    }
                 }
             }
         }

@@ -89,9 +89,9 @@ impl<'a> AddressTest<'a> {
 
     // `@@lookup`: the domain gives a list of local parts; `>name` in it leads to another one.
     fn by_domain(&self, ctx: &mut Context, local: &Text, domain: &Text, lookup: &Text, first: usize) -> Answer {
-        // `*@domain` as a subject asks only whether the domain is known (retry rules).
+        // `*@domain` (a retry rule that is looked for without a local part) is in no list of local parts, not even one with `*`.
         if &local[..] == b"*" {
-            return string::check(ctx, domain, lookup, self.wanted(true), None);
+            return Answer::No;
         }
         let mut key = domain.clone();
         for _ in 0..MAX_CHAIN {

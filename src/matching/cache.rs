@@ -76,6 +76,11 @@ impl ListCache {
         results.insert((list, key), result);
     }
 
+    /// How many compiled patterns are kept.
+    pub(crate) fn patterns(&self) -> usize {
+        self.patterns.iter().map(HashMap::len).sum()
+    }
+
     pub(crate) fn pattern(&self, pattern: &[u8], caseless: bool) -> Option<Regex> {
         self.patterns[usize::from(caseless)].get(pattern).cloned()
     }

@@ -46,8 +46,10 @@ class Both:
         self.total += 1
         if ours == theirs:
             return
-        for where, pattern, _ in KNOWN:
+        for where, pattern, _, *mask in KNOWN:
             if part in where.split() and any(re.search(pattern, x) for x in (what, theirs, ours)) and b'KILLED' not in ours:
+                if mask and re.sub(mask[0], b'', ours) != re.sub(mask[0], b'', theirs):
+                    continue
                 self.known += 1
                 return
         self.bad += 1

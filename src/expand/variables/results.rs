@@ -62,7 +62,7 @@ pub static VARIABLES: &[VarDef] = &[
     v("prvscheck_keynum", |c| c.scratch.prvscheck_keynum.clone()),
     v("prvscheck_result", |c| c.scratch.prvscheck_result.clone()),
     v("recipient_verify_failure", |c| c.acl.recipient_verify_failure.map(Text::clean)),
-    v("regex_cachesize", |_| num(0)),
+    v("regex_cachesize", |c| num(c.services.lists.patterns())),
     v("regex_match_string", |c| c.message.scan.regex.expression.clone()),
     v("runrc", |c| num(c.scratch.runrc)),
     v("sender_rate", |c| c.scratch.sender_rate.as_ref().and_then(own)),

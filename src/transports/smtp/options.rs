@@ -79,7 +79,8 @@ options! {
         /// EHLO/HELO argument.
         helo_data: Str = Str::fixed("$primary_hostname"),
         /// Load-balancer backend name extraction for TLS resumption.
-        host_name_extract: Str = Str::unset(),
+        host_name_extract: Str =
+            Str::fixed(r"${if and {{match{$host}{.outlook.com\$}} {match{$item}{\N^250-([\w.]+)\s\N}}} {$1}}"),
         /// Hosts used when router gives none.
         hosts: Str = Str::unset(),
         /// Servers given HELO only.
@@ -103,7 +104,7 @@ options! {
         /// Shuffle host list.
         hosts_randomize: ExpBool = ExpBool::fixed(false),
         /// Servers asked for stapled OCSP.
-        hosts_request_ocsp: Str = Str::unset(),
+        hosts_request_ocsp: Str = Str::fixed("*"),
         /// Servers that must agree ALPN.
         hosts_require_alpn: Str = Str::unset(),
         /// Servers where authentication must succeed.
