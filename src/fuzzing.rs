@@ -3,6 +3,7 @@
 //!
 //! Each function checks what must hold beside "no panic": limits, and that what was written reads back.
 
+mod client;
 mod reception;
 
 use std::cell::RefCell;
@@ -19,6 +20,7 @@ use crate::parse::forward::{ForwardOptions, parse_forward_list};
 use crate::parse::{self, Rules};
 use crate::text::Text;
 use crate::{dns, hints, spool};
+pub use client::smtp_client;
 pub use reception::{ident, proxy_header, smtp_command, smtp_session};
 
 pub use crate::mail_auth::fuzzing::{arc_header, dkim_header, dkim_key, dmarc_record, mail_body, spf_record, srs_address};

@@ -43,25 +43,29 @@ pub fn remember_user(addr: &mut Address, user: &User) {
 }
 
 /// The transport that an option names (after expansion). The error is for a defer.
-pub fn transport(
-    ctx: &mut Context,
-    router: &RouterInstance,
-    option: &str,
-    template: &Template,
-) -> Result<Arc<TransportInstance>, String> {
+pub fn transport(ctx: &mut Context, router: &RouterInstance, template: &Template) -> Result<Arc<TransportInstance>, String> {
+    let raw = template.raw().as_bstr();
     let name = expand::expand(ctx, template)
-        .map_err(|e| format!("failed to expand \"{}\" for {option} in {} router: {e}", template.raw().as_bstr(), router.name))?;
+        .map_err(|e| format!("failed to expand transport \"{raw}\" in {} router: {e}", router.name))?;
     if name.is_tainted() {
-        return Err(format!("attempt to use tainted value '{name}' for transport '{}' router", router.name));
+        let text = format!("attempt to use tainted value '{name}' from '{raw}' for transport");
+        log::write(ctx, None, Which::MAIN.and(Which::PANIC), text.as_bytes());
+        // Whoever sent the value need not know more.
+        return Err("internal configuration error".into());
     }
-    ctx.config.transport(&name).cloned().ok_or_else(|| format!("{option} \"{name}\" not found for {} router", router.name))
+    ctx.config.transport(&name).cloned().ok_or_else(|| format!("transport \"{name}\" not found in {} router", router.name))
 }
 
 /// The generic `transport` option, put into the address. An unset one stays unset: the caller says whether it may.
 pub fn set_transport(ctx: &mut Context, router: &RouterInstance, addr: &mut Address) -> Result<(), String> {
     addr.transport = match router.generic.transport.get() {
         None => None,
-        Some(t) => Some(transport(ctx, router, "transport", t)?),
+        Some(t) => {
+            addr.failure.basic_errno = crate::retry::errors::BAD_TRANSPORT;
+            let found = transport(ctx, router, t)?;
+            addr.failure.basic_errno = 0;
+            Some(found)
+        }
     };
     Ok(())
 }
@@ -145,12 +149,12 @@ pub fn set_errors_address(
         Err(ExpandError::Forced(_)) => return Ok(()),
         Err(e) => return Err(format!("{} router failed to expand \"{}\": {e}", router.name, t.raw().as_bstr())),
     };
-    let text = crate::rewrite::qualify(ctx, &text, true);
     if text.trim().is_empty() || text.trim() == b"<>" {
         addr.errors_to = Some(Text::new());
         addr.flags.errors_to_set = true;
         return Ok(());
     }
+    let text = crate::rewrite::qualify(ctx, &text, true);
     if purpose != RoutePurpose::Deliver {
         addr.errors_to = Some(text);
         return Ok(());
@@ -159,12 +163,7 @@ pub fn set_errors_address(
         addr.errors_to = Some(text);
         addr.flags.errors_to_set = true;
     } else {
-        log::write(
-            ctx,
-            None,
-            Which::MAIN,
-            format!("\"{text}\" from errors_to in {} router does not verify: ignored", router.name).as_bytes(),
-        );
+        log::hdebug!(ctx, ROUTE, "\"{text}\" from errors_to in {} router does not verify: ignored", router.name);
     }
     Ok(())
 }

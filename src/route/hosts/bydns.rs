@@ -10,7 +10,7 @@ use crate::context::Context;
 use crate::dns::{Answer, Outcome, Query, RData, RecordType};
 use crate::expand::Template;
 use crate::matching;
-use crate::route::HostItem;
+use crate::route::{HostItem, HostStatus};
 use crate::text::Text;
 
 /// Which records to look for.
@@ -123,9 +123,9 @@ pub fn find_by_dns(ctx: &mut Context, domain: &HostItem, wants: &DnsWants<'_>, o
                 full = name;
             }
             let is_local = options.check_local && local::scan(ctx, &mut hosts).first_is_local;
-            HostSearch::Found { hosts, name: full, local: is_local, removed: false, from_mx: false }
+            HostSearch::Found { hosts, name: full, local: is_local, removed: false, from_mx: false, useless: Vec::new() }
         }
-        Addresses::None => HostSearch::Failed(Failed::NoRecords),
+        Addresses::None | Addresses::Ignored => HostSearch::Failed(Failed::NoRecords),
         Addresses::Again => HostSearch::Again,
         Addresses::Insecure => HostSearch::Insecure,
     }
@@ -225,14 +225,14 @@ fn addresses_of(
     let mut out = Vec::new();
     let (mut again, mut insecure, mut literal) = (false, false, false);
     let best = hosts.first().map(|h| h.name.clone()).unwrap_or_default();
-    for host in hosts {
+    for mut host in hosts {
         let found = match super::literal(&host.name) {
             Some(_) if !ctx.config.main.allow_mx_to_ip => {
                 literal = true;
                 Addresses::None
             }
             Some(ip) => match ignored(ctx, options.ignore, &host.name, ip) {
-                true => Addresses::None,
+                true => Addresses::Ignored,
                 false => Addresses::Found(vec![with_address(&host, ip)], None),
             },
             None => {
@@ -246,6 +246,7 @@ fn addresses_of(
                 continue;
             }
             Addresses::None => {}
+            Addresses::Ignored => host.status = HostStatus::Failed,
             Addresses::Again => again = true,
             Addresses::Insecure => insecure = true,
         }
@@ -258,7 +259,8 @@ fn addresses_of(
         preferred_family_first(&mut out, wants.ipv4_first);
     }
     let scan = if options.check_local { local::scan(ctx, &mut out) } else { local::Scan::default() };
-    out.retain(|h| h.address.is_some());
+    let (out, mut useless): (Vec<HostItem>, Vec<HostItem>) = out.into_iter().partition(|h| h.address.is_some());
+    useless.retain(|h| h.status != HostStatus::Failed);
     if out.is_empty() {
         if again {
             return HostSearch::Again;
@@ -268,7 +270,7 @@ fn addresses_of(
         }
         return HostSearch::Failed(Failed::AllMxBad { literal, best });
     }
-    HostSearch::Found { hosts: out, name: full, local: scan.first_is_local, removed: scan.removed, from_mx: true }
+    HostSearch::Found { hosts: out, name: full, local: scan.first_is_local, removed: scan.removed, from_mx: true, useless }
 }
 
 /// The same address twice: the better preference is enough. Another port is another server.
@@ -287,6 +289,8 @@ enum Addresses {
     /// The hosts, and the full name that they were found under: an alias is not replaced by what it stands for.
     Found(Vec<HostItem>, Option<Text>),
     None,
+    /// There are some, but `ignore_target_hosts` has them.
+    Ignored,
     Again,
     Insecure,
 }
@@ -297,8 +301,10 @@ fn addresses(ctx: &mut Context, host: &HostItem, wants: &DnsWants<'_>, options: 
     let types: &[RecordType] = if v4_only { &[RecordType::A] } else { &[RecordType::Aaaa, RecordType::A] };
     let mut out = Vec::new();
     let mut canonical = None;
-    let (mut again, mut insecure) = (false, false);
+    let (mut again, mut insecure, mut all_ignored) = (false, false, false);
     for rtype in types {
+        // What the last type has counts.
+        all_ignored = false;
         let answer = ask(ctx, &host.name, *rtype, options, dnssec);
         match answer.outcome {
             Outcome::Found => {
@@ -312,6 +318,7 @@ fn addresses(ctx: &mut Context, host: &HostItem, wants: &DnsWants<'_>, options: 
                 canonical = Some(Text::tainted(answer.name.clone()));
                 for (owner, ip) in answer.of_type(*rtype).filter_map(|r| Some((&r.name, r.data.address()?))) {
                     if ignored(ctx, options.ignore, &host.name, ip) {
+                        all_ignored = true;
                         continue;
                     }
                     let late = if wants.ipv4_first { ip.is_ipv6() } else { ip.is_ipv4() };
@@ -337,6 +344,8 @@ fn addresses(ctx: &mut Context, host: &HostItem, wants: &DnsWants<'_>, options: 
         Addresses::Insecure
     } else if again && !again_is_nonexistent(ctx, host.name.as_bytes()) {
         Addresses::Again
+    } else if all_ignored {
+        Addresses::Ignored
     } else {
         Addresses::None
     }

@@ -64,7 +64,7 @@ pub(super) fn child(
         return Ok(child);
     };
     name_it(ctx, &child);
-    let found = common::transport(ctx, router, option, t);
+    let found = common::transport(ctx, router, t);
     ctx.address.address_pipe = None;
     ctx.address.address_file = None;
     match found {

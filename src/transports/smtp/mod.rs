@@ -20,7 +20,7 @@ use bstr::BString;
 use super::options::TransportOptions;
 use super::{Kind, Transport};
 use crate::config::Config;
-use crate::config::options::{ExpBool, OptionSet};
+use crate::config::options::{ExpBool, OptionSet, Str};
 use crate::context::Context;
 use crate::deliver::Continued;
 use crate::deliver::local::DeliveryStatus;
@@ -44,6 +44,17 @@ pub enum Protocol {
     Lmtp,
 }
 
+impl Protocol {
+    /// Whose port is used if none is given.
+    fn service(self) -> &'static str {
+        match self {
+            Protocol::Smtp => "smtp",
+            Protocol::Smtps => "submissions",
+            Protocol::Lmtp => "lmtp",
+        }
+    }
+}
+
 /// The driver.
 #[derive(Default)]
 pub struct Smtp {
@@ -64,12 +75,7 @@ impl std::fmt::Debug for Smtp {
 impl Smtp {
     /// The port if neither the option nor the host says one.
     pub fn default_port(&self) -> u16 {
-        let name: (&[u8], u16) = match self.protocol {
-            Protocol::Smtp => (b"smtp", 25),
-            Protocol::Smtps => (b"submissions", 465),
-            Protocol::Lmtp => (b"lmtp", 24),
-        };
-        crate::sys::addrinfo::service_port(name.0, "tcp").unwrap_or(name.1)
+        crate::smtp_out::options::service(self.protocol.service().as_bytes()).unwrap_or(25)
     }
 }
 
@@ -100,12 +106,15 @@ impl Transport for Smtp {
     }
 
     fn init(&mut self, name: &BString, generic: &mut TransportOptions, set: &[String], _: &Config) -> Result<(), String> {
-        let o = &self.options;
+        let o = &mut self.options;
         self.protocol = match o.protocol.raw().unwrap_or(b"smtp").to_ascii_lowercase().as_slice() {
             b"lmtp" => Protocol::Lmtp,
             b"smtps" | b"submissions" => Protocol::Smtps,
             _ => Protocol::Smtp,
         };
+        if !set.iter().any(|s| s == "port") {
+            o.port = Str::fixed(self.protocol.service());
+        }
         if o.command_timeout.0 <= 0 || o.data_timeout.0 <= 0 || o.final_timeout.0 <= 0 {
             return Err(format!("command, data, or final timeout value is zero for {name} transport"));
         }

@@ -3,6 +3,9 @@
 use crate::config::options::*;
 use crate::options;
 
+/// By default only one large provider is known to say in EHLO which of its machines can resume a session.
+const HOST_NAME_EXTRACT: &str = r"${if and {{match{$host}{.outlook.com\$}} {match{$item}{\N^250-([\w.]+)\s\N}}} {$1}}";
+
 options! {
     /// Private options of the `smtp` driver.
     pub struct SmtpOptions {
@@ -79,7 +82,7 @@ options! {
         /// EHLO/HELO argument.
         helo_data: Str = Str::fixed("$primary_hostname"),
         /// Load-balancer backend name extraction for TLS resumption.
-        host_name_extract: Str = Str::unset(),
+        host_name_extract: Str = Str::fixed(HOST_NAME_EXTRACT),
         /// Hosts used when router gives none.
         hosts: Str = Str::unset(),
         /// Servers given HELO only.
@@ -103,7 +106,7 @@ options! {
         /// Shuffle host list.
         hosts_randomize: ExpBool = ExpBool::fixed(false),
         /// Servers asked for stapled OCSP.
-        hosts_request_ocsp: Str = Str::unset(),
+        hosts_request_ocsp: Str = Str::fixed("*"),
         /// Servers that must agree ALPN.
         hosts_require_alpn: Str = Str::unset(),
         /// Servers where authentication must succeed.
@@ -139,9 +142,9 @@ options! {
         /// Mixed domains may share transaction.
         multi_domain: ExpBool = ExpBool::fixed(true),
         /// Destination port.
-        port: Str = Str::unset(),
+        port: Str = Str::fixed("smtp"),
         /// smtp, smtps/submissions or lmtp.
-        protocol: Str = Str::unset(),
+        protocol: Str = Str::fixed("smtp"),
         /// Host retry key includes IP.
         retry_include_ip_address: ExpBool = ExpBool::fixed(true),
         /// Servers allowed one connection at once.
