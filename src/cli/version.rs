@@ -27,6 +27,7 @@ fn support() -> Vec<&'static str> {
         ("crypteq", build::SUPPORT_CRYPTEQ),
         ("iconv()", build::HAVE_ICONV),
         ("IPv6", build::HAVE_IPV6),
+        ("PAM", build::SUPPORT_PAM),
         ("Perl", build::EXIM_PERL),
         ("Expand_dlfunc", build::EXPAND_DLFUNC),
         ("OpenSSL", true),

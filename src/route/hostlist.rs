@@ -263,12 +263,12 @@ fn search_inner(ctx: &mut Context, host: &HostItem, mx: bool, kind: LookupKind, 
     };
     // Preferences of listed hosts are their places in the list.
     match found {
-        HostSearch::Found { mut hosts, name, local, removed, from_mx, useless } => {
+        HostSearch::Found { mut hosts, name, local, removed, treated, from_mx, useless } => {
             for h in &mut hosts {
                 h.mx = host.mx;
                 h.port = host.port;
             }
-            HostSearch::Found { hosts, name, local, removed, from_mx, useless }
+            HostSearch::Found { hosts, name, local, removed, treated, from_mx, useless }
         }
         other => other,
     }

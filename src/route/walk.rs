@@ -147,8 +147,8 @@ fn try_router(
     hdebug!(ctx, ROUTE, "calling {} router", router.name);
     let inherited = addr.errors_to.clone();
     let routed = router.driver.route(ctx, router, addr, purpose);
-    let forced = (purpose == RoutePurpose::VerifySender && (g.fail_verify_sender || g.fail_verify))
-        || (purpose == RoutePurpose::VerifyRecipient && (g.fail_verify_recipient || g.fail_verify));
+    let forced = (purpose == RoutePurpose::VerifySender && g.fail_verify_sender)
+        || (purpose == RoutePurpose::VerifyRecipient && g.fail_verify_recipient);
     if forced && matches!(routed, Routed::Accept | Routed::Children(_) | Routed::Pass) {
         addr.failure.message = Some(Text::clean(format!("{} router forced verify failure", router.name)));
         return Step::Done(RouteOutcome::Fail);

@@ -122,8 +122,16 @@ pub fn find_by_dns(ctx: &mut Context, domain: &HostItem, wants: &DnsWants<'_>, o
             if let Some(name) = found_as {
                 full = name;
             }
-            let is_local = options.check_local && local::scan(ctx, &mut hosts).first_is_local;
-            HostSearch::Found { hosts, name: full, local: is_local, removed: false, from_mx: false, useless: Vec::new() }
+            let scan = if options.check_local { local::scan(ctx, &mut hosts) } else { local::Scan::default() };
+            HostSearch::Found {
+                hosts,
+                name: full,
+                local: scan.first_is_local,
+                removed: false,
+                treated: scan.treated,
+                from_mx: false,
+                useless: Vec::new(),
+            }
         }
         Addresses::None | Addresses::Ignored => HostSearch::Failed(Failed::NoRecords),
         Addresses::Again => HostSearch::Again,
@@ -270,7 +278,15 @@ fn addresses_of(
         }
         return HostSearch::Failed(Failed::AllMxBad { literal, best });
     }
-    HostSearch::Found { hosts: out, name: full, local: scan.first_is_local, removed: scan.removed, from_mx: true, useless }
+    HostSearch::Found {
+        hosts: out,
+        name: full,
+        local: scan.first_is_local,
+        removed: scan.removed,
+        treated: scan.treated,
+        from_mx: true,
+        useless,
+    }
 }
 
 /// The same address twice: the better preference is enough. Another port is another server.
