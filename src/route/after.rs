@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use bstr::{BString, ByteSlice};
+use bstr::BString;
 
 use super::{Address, RouteLists, RouteOutcome, RoutePurpose, Routed, preconditions, translate};
 use crate::context::Context;

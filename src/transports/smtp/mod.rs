@@ -20,7 +20,7 @@ use bstr::BString;
 use super::options::TransportOptions;
 use super::{Kind, Transport};
 use crate::config::Config;
-use crate::config::options::{ExpBool, OptionSet, Str};
+use crate::config::options::{ExpBool, OptionSet};
 use crate::context::Context;
 use crate::deliver::Continued;
 use crate::deliver::local::DeliveryStatus;
@@ -106,15 +106,12 @@ impl Transport for Smtp {
     }
 
     fn init(&mut self, name: &BString, generic: &mut TransportOptions, set: &[String], _: &Config) -> Result<(), String> {
-        let o = &mut self.options;
+        let o = &self.options;
         self.protocol = match o.protocol.raw().unwrap_or(b"smtp").to_ascii_lowercase().as_slice() {
             b"lmtp" => Protocol::Lmtp,
             b"smtps" | b"submissions" => Protocol::Smtps,
             _ => Protocol::Smtp,
         };
-        if !set.iter().any(|s| s == "port") {
-            o.port = Str::fixed(self.protocol.service());
-        }
         if o.command_timeout.0 <= 0 || o.data_timeout.0 <= 0 || o.final_timeout.0 <= 0 {
             return Err(format!("command, data, or final timeout value is zero for {name} transport"));
         }

@@ -142,9 +142,9 @@ options! {
         /// Mixed domains may share transaction.
         multi_domain: ExpBool = ExpBool::fixed(true),
         /// Destination port.
-        port: Str = Str::fixed("smtp"),
+        port: Str = Str::unset(),
         /// smtp, smtps/submissions or lmtp.
-        protocol: Str = Str::fixed("smtp"),
+        protocol: Str = Str::unset(),
         /// Host retry key includes IP.
         retry_include_ip_address: ExpBool = ExpBool::fixed(true),
         /// Servers allowed one connection at once.
