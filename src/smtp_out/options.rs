@@ -22,8 +22,11 @@ pub fn port(ctx: &mut Context, value: &Str, default: u16, owner: &str) -> Result
 
 /// The port of a service; those of mail are known, whatever the system's list says.
 pub fn service(name: &[u8]) -> Option<u16> {
+    // The default is not looked up for every message.
+    if name == b"smtp" {
+        return Some(25);
+    }
     crate::sys::addrinfo::service_port(name, "tcp").or(match name {
-        b"smtp" => Some(25),
         b"submissions" => Some(465),
         b"lmtp" => Some(24),
         _ => None,
