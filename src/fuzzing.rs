@@ -3,6 +3,7 @@
 //!
 //! Each function checks what must hold beside "no panic": limits, and that what was written reads back.
 
+mod client;
 mod reception;
 
 use std::cell::RefCell;
@@ -19,6 +20,7 @@ use crate::parse::forward::{ForwardOptions, parse_forward_list};
 use crate::parse::{self, Rules};
 use crate::text::Text;
 use crate::{dns, hints, spool};
+pub use client::smtp_client;
 pub use reception::{auth_exchange, bdat_chunks, header_section, ident, proxy_header, smtp_command, smtp_session};
 
 pub use crate::auths::fuzzing::{dovecot_reply, sasl};

@@ -64,7 +64,7 @@ pub fn apply(parts: &Parts<'_>, sets: &mut [&mut dyn OptionSet], done: &mut Vec<
     let Ok(word) = parts.word.to_str() else { return Ok(None) };
     let Some((name, negated, option)) = find(word, sets) else { return Ok(None) };
     if done.contains(&name) && !option.repeatable() {
-        return Err(format!("\"{name}\" option set for the second time"));
+        return Err(format!("\"{word}\" option set for the second time"));
     }
     if negated && !option.is_bool() {
         return Err("negation prefix applied to a non-boolean option".into());

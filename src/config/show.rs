@@ -49,11 +49,15 @@ impl Shown {
 /// Answers one `-bP` with its arguments.
 pub fn show(config: &Config, viewer: Viewer, arguments: &[BString]) -> Shown {
     let mut out = Shown::default();
-    let p = Printer { config, viewer };
+    let total = arguments.len();
+    // `-n` may come after `-bP` too.
+    let arguments: Vec<&BString> = arguments.iter().filter(|a| *a != "-n").collect();
+    let bare = viewer.bare || arguments.len() < total;
+    let p = Printer { config, viewer: Viewer { bare, ..viewer } };
     if arguments.is_empty() {
         p.all_main(&mut out);
     }
-    let mut words = arguments.iter();
+    let mut words = arguments.into_iter();
     while let Some(word) = words.next() {
         match word.as_slice() {
             kind @ (b"router" | b"transport" | b"authenticator" | b"macro") => match words.next() {

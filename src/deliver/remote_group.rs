@@ -192,8 +192,7 @@ fn multi_domain(ctx: &mut Context, remote: &dyn RemoteTransport, t: &TransportIn
         Some(ExpBool::Fixed(b)) => Ok(*b),
         Some(value) => {
             let value = value.clone();
-            expand::expand_bool(ctx, "multi_domain", &value)
-                .map_err(|e| format!("failed to expand \"multi_domain\" option for {} transport: {e}", t.name))
+            expand::expand_bool(ctx, "multi_domain", &value, &format!("{} transport", t.name))
         }
     }
 }

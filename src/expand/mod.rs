@@ -166,16 +166,16 @@ pub fn expand_int(ctx: &mut Context, template: &Template, positive: bool) -> Res
 }
 
 /// Expands a boolean option (`more`, `unseen`, ...): true/yes, false/no; else an error that names the option.
-pub fn expand_bool(ctx: &mut Context, name: &str, value: &crate::config::options::ExpBool) -> Result<bool, ExpandError> {
+pub fn expand_bool(ctx: &mut Context, name: &str, value: &crate::config::options::ExpBool, owner: &str) -> Result<bool, String> {
     let template = match value {
         crate::config::options::ExpBool::Fixed(b) => return Ok(*b),
         crate::config::options::ExpBool::Expanded(t) => t,
     };
-    let text = expand(ctx, template)?;
+    let text = expand(ctx, template).map_err(|e| format!("failed to expand \"{name}\" in {owner}: {e}"))?;
     match text.to_ascii_lowercase().as_slice() {
         b"true" | b"yes" => Ok(true),
         b"false" | b"no" => Ok(false),
-        _ => failed(format!("\"{text}\" is not a valid value for the \"{name}\" option")),
+        _ => Err(format!("\"{text}\" is not a valid value for the \"{name}\" option in the {owner}")),
     }
 }
 

@@ -298,7 +298,7 @@ fn ascii_form(address: BString) -> BString {
 
 /// The local part, with the affixes that a router took off only if the transport uses them (`rcpt_include_affixes`).
 fn push_local_part(out: &mut BString, addr: &Address) {
-    let affixes = addr.kind == AddressKind::Mail && addr.transport.as_ref().is_none_or(|t| t.generic.rcpt_include_affixes);
+    let affixes = addr.kind == AddressKind::Mail && addr.transport.as_ref().is_some_and(|t| t.generic.rcpt_include_affixes);
     let (prefix, suffix) = if affixes { (addr.prefix.as_ref(), addr.suffix.as_ref()) } else { (None, None) };
     for part in [prefix, Some(&addr.local_part), suffix].into_iter().flatten() {
         out.extend_from_slice(part);

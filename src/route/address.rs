@@ -152,6 +152,8 @@ pub struct Address {
     pub transport: Option<Arc<TransportInstance>>,
     /// Hosts for a remote one.
     pub hosts: Vec<HostItem>,
+    /// Hosts of MX or SRV records that have no usable address, for `-bt`.
+    pub useless_hosts: Vec<HostItem>,
     /// fallback_hosts.
     pub fallback_hosts: Vec<HostItem>,
     /// User and groups for a local one.

@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use bstr::{BString, ByteSlice};
+use bstr::BString;
 
 use super::{Address, RouteLists, RouteOutcome, RoutePurpose, Routed, preconditions, translate};
 use crate::context::Context;
@@ -44,12 +44,10 @@ pub(super) fn unrouteable(ctx: &mut Context, addr: &mut Address, last: Option<&R
     outer(ctx, format_args!("no more routers"));
     if addr.failure.message.is_none() || addr.failure.user_message.is_none() {
         // The last one that was considered, be it skipped.
-        let custom = match last {
-            Some(r) => r.generic.cannot_route_message.get(),
-            None => ctx.config.routers.last().and_then(|r| r.generic.cannot_route_message.get()),
-        };
-        if let Some(template) = custom.cloned() {
-            match expand::expand(ctx, &template) {
+        let config = ctx.config.clone();
+        let last = last.or(config.routers.last().map(|r| &**r));
+        if let Some((router, template)) = last.and_then(|r| Some((r, r.generic.cannot_route_message.get()?))) {
+            match expand::expand(ctx, template) {
                 Ok(text) => {
                     addr.failure.message = Some(text.clone());
                     addr.failure.user_message = Some(text);
@@ -59,7 +57,7 @@ pub(super) fn unrouteable(ctx: &mut Context, addr: &mut Address, last: Option<&R
                     ctx,
                     None,
                     Which::MAIN.and(Which::PANIC),
-                    format!("failed to expand \"{}\" for cannot_route_message: {e}", template.raw().as_bstr()).as_bytes(),
+                    format!("failed to expand cannot_route_message in {} router: {e}", router.name).as_bytes(),
                 ),
             }
         }
@@ -110,6 +108,8 @@ pub(super) fn finish(
         Routed::Pass => pass(router),
         Routed::Fail => Step::Done(RouteOutcome::Fail),
         Routed::Defer if router.generic.pass_on_timeout && addr.failure.basic_errno == crate::retry::errors::DNS_DEFER => {
+            // What the next routers say counts.
+            addr.failure = Default::default();
             pass(router)
         }
         Routed::Defer => Step::Done(RouteOutcome::Defer),

@@ -55,7 +55,10 @@ pub fn transport(
     let name = expand::expand(ctx, template)
         .map_err(|e| format!("failed to expand transport \"{}\" in {} router: {e}", template.raw().as_bstr(), router.name))?;
     if name.is_tainted() {
-        return Err(format!("attempt to use tainted value '{name}' for transport '{}' router", router.name));
+        let text = format!("attempt to use tainted value '{name}' from '{}' for transport", template.raw().as_bstr());
+        log::write(ctx, None, Which::MAIN.and(Which::PANIC), text.as_bytes());
+        // Whoever sent the value need not know more.
+        return Err("internal configuration error".into());
     }
     let found = ctx
         .config
@@ -122,12 +125,12 @@ pub fn set_errors_address(
         Err(ExpandError::Forced(_)) => return Ok(()),
         Err(e) => return Err(format!("{} router failed to expand \"{}\": {e}", router.name, t.raw().as_bstr())),
     };
-    let text = crate::rewrite::qualify(ctx, &text, true);
     if text.trim().is_empty() || text.trim() == b"<>" {
         addr.errors_to = Some(Text::new());
         addr.flags.errors_to_set = true;
         return Ok(());
     }
+    let text = crate::rewrite::qualify(ctx, &text, true);
     if purpose != RoutePurpose::Deliver {
         addr.errors_to = Some(text);
         return Ok(());
@@ -136,12 +139,7 @@ pub fn set_errors_address(
         addr.errors_to = Some(text);
         addr.flags.errors_to_set = true;
     } else {
-        log::write(
-            ctx,
-            None,
-            Which::MAIN,
-            format!("\"{text}\" from errors_to in {} router does not verify: ignored", router.name).as_bytes(),
-        );
+        log::hdebug!(ctx, ROUTE, "\"{text}\" from errors_to in {} router does not verify: ignored", router.name);
     }
     Ok(())
 }

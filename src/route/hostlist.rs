@@ -183,7 +183,7 @@ pub fn look_up(ctx: &mut Context, router: &RouterInstance, addr: &mut Address, f
         let host = HostItem { name: host.name.piece(name), port, ..host };
         let found = search(ctx, &host, mx, find.kind, &lookup);
         match found {
-            HostSearch::Found { hosts, local, .. } => {
+            HostSearch::Found { hosts, local, useless, .. } => {
                 if local && !self_send {
                     // Only the first of all is looked at; a later one cuts the list.
                     if let Some(first) = hosts.first().filter(|_| out.is_empty()).cloned() {
@@ -196,6 +196,7 @@ pub fn look_up(ctx: &mut Context, router: &RouterInstance, addr: &mut Address, f
                     }
                 }
                 out.extend(hosts);
+                addr.useless_hosts.extend(useless);
             }
             HostSearch::Again => {
                 addr.failure.basic_errno = errors::DNS_DEFER;
@@ -262,12 +263,12 @@ fn search_inner(ctx: &mut Context, host: &HostItem, mx: bool, kind: LookupKind, 
     };
     // Preferences of listed hosts are their places in the list.
     match found {
-        HostSearch::Found { mut hosts, name, local, removed, treated, from_mx } => {
+        HostSearch::Found { mut hosts, name, local, removed, treated, from_mx, useless } => {
             for h in &mut hosts {
                 h.mx = host.mx;
                 h.port = host.port;
             }
-            HostSearch::Found { hosts, name, local, removed, treated, from_mx }
+            HostSearch::Found { hosts, name, local, removed, treated, from_mx, useless }
         }
         other => other,
     }

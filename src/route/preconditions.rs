@@ -6,6 +6,7 @@ use super::{Address, RoutePurpose};
 use crate::config::options::ExpBool;
 use crate::context::Context;
 use crate::expand::{self, ExpandError};
+use crate::log::{self, Which};
 use crate::matching::{self, Match, Subject};
 use crate::routers::RouterInstance;
 use crate::sys::users::User;
@@ -105,12 +106,12 @@ pub fn check(ctx: &mut Context, router: &RouterInstance, addr: &mut Address, pur
             Ok(false) => return Verdict::Skip,
             Err(ExpandError::Defer(_)) => return Verdict::Defer("condition check lookup defer".into()),
             Err(ExpandError::Forced(_)) => return Verdict::Skip,
+            // A mistake is no reason to keep mail: it counts as false.
             Err(e) => {
-                return Verdict::Defer(format!(
-                    "failed to expand \"{}\" condition for {} router: {e}",
-                    condition.raw().as_bstr(),
-                    router.name
-                ));
+                let text =
+                    format!("failed to expand condition \"{}\" for {} router: {e}", condition.raw().as_bstr(), router.name);
+                log::write(ctx, None, Which::MAIN.and(Which::PANIC), text.as_bytes());
+                return Verdict::Skip;
             }
         }
     }
@@ -120,11 +121,7 @@ pub fn check(ctx: &mut Context, router: &RouterInstance, addr: &mut Address, pur
     Verdict::Run(user)
 }
 
-/// `more` and `unseen`; the error says which.
+/// `more`, `unseen` and the like; the error says which.
 pub fn boolean(ctx: &mut Context, router: &RouterInstance, name: &str, value: &ExpBool) -> Result<bool, String> {
-    match value {
-        ExpBool::Fixed(b) => Ok(*b),
-        ExpBool::Expanded(t) => expand::expand_bool(ctx, name, value)
-            .map_err(|e| format!("failed to expand \"{}\" in {} router: {e}", t.raw().as_bstr(), router.name)),
-    }
+    expand::expand_bool(ctx, name, value, &format!("{} router", router.name))
 }

@@ -47,8 +47,10 @@ pub fn check(ctx: &mut Context, list: &Template) -> Result<bool, String> {
             Found::Yes => true,
             Found::No => false,
             Found::Denied if eacces_is_absent => false,
-            Found::Denied => return Err(format!("failed to stat {} (Permission denied)", name.as_bstr())),
-            Found::Error(errno) => return Err(format!("failed to stat {} ({})", name.as_bstr(), crate::sys::strerror(errno))),
+            Found::Denied => return Err(format!("require_files: error for {}: Permission denied", name.as_bstr())),
+            Found::Error(errno) => {
+                return Err(format!("require_files: error for {}: {}", name.as_bstr(), crate::sys::strerror(errno)));
+            }
         };
         if exists != must_exist {
             return Ok(false);

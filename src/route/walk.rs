@@ -11,7 +11,7 @@ use super::preconditions::{self, Verdict};
 use super::{Address, AddressKind, RouteLists, RouteOutcome, RoutePurpose, Routed, affix, common, set_address_vars};
 use crate::context::Context;
 use crate::expand::{self, ExpandError};
-use crate::log::hdebug;
+use crate::log::{self, Which, hdebug};
 use crate::routers::RouterInstance;
 use crate::text::Text;
 
@@ -42,7 +42,8 @@ pub fn route_address(ctx: &mut Context, mut addr: Address, purpose: RoutePurpose
             break unrouteable(ctx, &mut addr, None);
         };
         if addr.ancestors().count() > MAX_ANCESTORS {
-            addr.failure.message = Some(Text::clean("too many ancestors: possible redirection loop"));
+            log::write(ctx, None, Which::MAIN.and(Which::PANIC), format!("routing loop for {}", addr.address).as_bytes());
+            addr.router = Some(router.name.clone());
             break RouteOutcome::Defer;
         }
         if already_routed(&router, &addr) {
@@ -137,7 +138,8 @@ fn try_router(
     if let Some(u) = user {
         addr.uid = Some(u.uid);
         addr.gid = Some(u.gid);
-        addr.home_dir = ctx.address.home.clone();
+        // router_home_directory is for the router alone, then.
+        addr.home_dir = None;
         common::remember_user(addr, &u);
     } else {
         addr.uid = None;

@@ -119,7 +119,8 @@ impl Router for Dnslookup {
                 }
             }
             match search {
-                HostSearch::Found { hosts, name: full, local, removed, .. } => {
+                HostSearch::Found { hosts, name: full, local, removed, useless, .. } => {
+                    addr.useless_hosts = useless;
                     if !full.eq_ignore_ascii_case(&addr.domain) {
                         return Routed::Changed(Box::new(self_action::change_domain(ctx, addr, &full, o.rewrite_headers)));
                     }

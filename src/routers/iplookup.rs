@@ -23,7 +23,7 @@ use crate::options;
 use crate::parse::list::items;
 use crate::route::{Address, RoutePurpose, Routed, common};
 use crate::sys::pcre::{Options, Regex};
-use crate::text::Text;
+use crate::text::{Taint, Text};
 
 /// Longer answers are cut.
 const MAX_ANSWER: usize = 1024;
@@ -137,7 +137,8 @@ impl Router for Iplookup {
         let child = Generated { what: What::Address { address: new.to_vec().into(), qualified: true }, ..Generated::default() };
         // The options of redirect as they are by default, but for rewriting: that is only for its own lists.
         let as_it_is = RedirectOptions { rewrite: false, ..RedirectOptions::default() };
-        redirect::children::make(ctx, router, &as_it_is, addr, purpose, &[child]).map_or_else(|end| end, Routed::Children)
+        redirect::children::make(ctx, router, &as_it_is, addr, purpose, &[child], Taint::Tainted)
+            .map_or_else(|end| end, Routed::Children)
     }
 }
 

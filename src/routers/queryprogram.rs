@@ -259,7 +259,7 @@ impl Queryprogram {
             Ok(found) if found.items.is_empty() => Routed::Decline,
             Ok(found) => {
                 let items = redirect::children::of_list(&found.items, Taint::Tainted);
-                redirect::children::make(ctx, router, &RedirectOptions::default(), addr, purpose, &items)
+                redirect::children::make(ctx, router, &RedirectOptions::default(), addr, purpose, &items, Taint::Tainted)
                     .map_or_else(|end| end, Routed::Children)
             }
             Err(ForwardEnd::Blackhole) => Routed::Discard,

@@ -17,14 +17,20 @@ pub fn port(ctx: &mut Context, value: &Str, default: u16, owner: &str) -> Result
     if text.first().is_some_and(u8::is_ascii_digit) {
         return text.to_str().ok().and_then(|s| s.parse().ok()).ok_or_else(|| format!("invalid port number for {owner}: {text}"));
     }
+    service(&text).ok_or_else(|| format!("TCP port \"{text}\" is not defined for {owner}"))
+}
+
+/// The port of a service; those of mail are known, whatever the system's list says.
+pub fn service(name: &[u8]) -> Option<u16> {
     // The default is not looked up for every message.
-    if text.as_bytes() == b"smtp" {
-        return Ok(25);
+    if name == b"smtp" {
+        return Some(25);
     }
-    match crate::sys::addrinfo::service_port(&text, "tcp") {
-        Some(p) => Ok(p),
-        None => Err(format!("TCP port \"{text}\" is not defined for {owner}")),
-    }
+    crate::sys::addrinfo::service_port(name, "tcp").or(match name {
+        b"submissions" => Some(465),
+        b"lmtp" => Some(24),
+        _ => None,
+    })
 }
 
 /// `interface`: the first address of the list that is of the peer's family.

@@ -24,7 +24,7 @@ fn helo_name(ctx: &mut Context, plan: &Plan<'_>) -> Result<Text, Box<SetupError>
         Ok(n) => n,
         Err(e) => {
             let text = format!("failed to expand helo_data: {e}");
-            return Err(SetupError::new(Trouble { errno: 0, ..Trouble::local(0, text) }, Kind::Before));
+            return Err(SetupError::new(Trouble::local(errors::EXPAND_FAIL, text), Kind::Before));
         }
     };
     // The name goes into a command line.

@@ -122,10 +122,10 @@ pub fn start(
     let alpn_required = in_hosts(ctx, "hosts_require_alpn", &o.hosts_require_alpn, host);
     let ocsp = if in_hosts(ctx, "hosts_require_ocsp", &o.hosts_require_ocsp, host) {
         OcspWish::Require
-    } else if match o.hosts_request_ocsp.raw() != Some(b"*") {
-        true => in_hosts(ctx, "hosts_request_ocsp", &o.hosts_request_ocsp, host),
-        // The default. With DANE-EE the record says all that a proof could say.
-        false => matches!(ctx.session.tls_out.tlsa_usage, 0 | 4),
+    } else if match o.hosts_request_ocsp.raw() {
+        // With DANE-EE the record says all that a proof could say.
+        Some(b"*") => matches!(ctx.session.tls_out.tlsa_usage, 0 | 4),
+        _ => in_hosts(ctx, "hosts_request_ocsp", &o.hosts_request_ocsp, host),
     } {
         OcspWish::Request
     } else {

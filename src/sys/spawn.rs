@@ -269,16 +269,27 @@ impl Plan<'_> {
             // SAFETY: integer only; failing to be nicer is no reason not to run.
             unsafe { libc::nice(n) };
         }
-        if let Some(user) = self.run_as {
+        // SAFETY: cannot fail.
+        let (real, effective, group) = unsafe { (libc::getuid(), libc::geteuid(), libc::getegid()) };
+        // Root that has made itself somebody else for a while (networking) must not leave the way back to the program.
+        let lent = real == 0 && effective != 0;
+        let who = match self.run_as {
+            Some(u) => Some((u.uid, u.gid, u.groups.as_slice())),
+            None => lent.then_some((effective, group, std::slice::from_ref(&group))),
+        };
+        if let Some((uid, gid, groups)) = who {
             // SAFETY: (all of this block) integers, and one pointer with its length. The process has
             // one thread now, so the plain calls change all of it.
             unsafe {
-                if libc::geteuid() == 0 {
-                    check(libc::setgroups(user.groups.len(), user.groups.as_ptr())).map_err(at(Step::Groups))?;
+                if lent {
+                    check(libc::seteuid(0)).map_err(at(Step::Uid))?;
                 }
-                check(libc::setresgid(user.gid, user.gid, user.gid)).map_err(at(Step::Gid))?;
-                check(libc::setresuid(user.uid, user.uid, user.uid)).map_err(at(Step::Uid))?;
-                if user.uid != 0 && libc::setuid(0) == 0 {
+                if libc::geteuid() == 0 {
+                    check(libc::setgroups(groups.len(), groups.as_ptr())).map_err(at(Step::Groups))?;
+                }
+                check(libc::setresgid(gid, gid, gid)).map_err(at(Step::Gid))?;
+                check(libc::setresuid(uid, uid, uid)).map_err(at(Step::Uid))?;
+                if uid != 0 && libc::setuid(0) == 0 {
                     return Err((Step::Uid, libc::EPERM));
                 }
             }

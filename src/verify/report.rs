@@ -137,13 +137,18 @@ impl Report {
             return;
         }
         let local = matches!(transport.driver.kind(), crate::transports::Kind::Local(_));
-        let name_width = addr.hosts.iter().map(|h| h.name.len()).max().unwrap_or(0);
+        let mut hosts: Vec<&crate::route::HostItem> = addr.hosts.iter().collect();
+        for useless in &addr.useless_hosts {
+            let at = hosts.iter().position(|h| h.mx > useless.mx).unwrap_or(hosts.len());
+            hosts.insert(at, useless);
+        }
+        let name_width = hosts.iter().map(|h| h.name.len()).max().unwrap_or(0);
         let shown = |h: &crate::route::HostItem| match h.address {
             Some(_) => h.address_text.clone(),
             None => "unknown".into(),
         };
-        let width = addr.hosts.iter().map(|h| shown(h).len()).max().unwrap_or(0);
-        for h in &addr.hosts {
+        let width = hosts.iter().map(|h| shown(h).len()).max().unwrap_or(0);
+        for h in hosts {
             let mut line = BString::from("  host ");
             line.extend_from_slice(&h.name);
             line.extend(std::iter::repeat_n(b' ', name_width - h.name.len() + 1));
@@ -165,7 +170,8 @@ impl Report {
             if ctx.run.test_harness && h.dnssec == Some(true) {
                 line.extend_from_slice(b" AD");
             }
-            if matches!(h.status, crate::route::HostStatus::UnusableRetry | crate::route::HostStatus::UnusableExpired) {
+            let late = matches!(h.status, crate::route::HostStatus::UnusableRetry | crate::route::HostStatus::UnusableExpired);
+            if late || h.address.is_none() && h.mx >= 0 {
                 line.extend_from_slice(b" ** unusable **");
             }
             line.push(b'\n');

@@ -10,7 +10,7 @@ use crate::context::Context;
 use crate::dns::{Answer, Outcome, Query, RData, RecordType};
 use crate::expand::Template;
 use crate::matching;
-use crate::route::HostItem;
+use crate::route::{HostItem, HostStatus};
 use crate::text::Text;
 
 /// Which records to look for.
@@ -130,9 +130,10 @@ pub fn find_by_dns(ctx: &mut Context, domain: &HostItem, wants: &DnsWants<'_>, o
                 removed: false,
                 treated: scan.treated,
                 from_mx: false,
+                useless: Vec::new(),
             }
         }
-        Addresses::None => HostSearch::Failed(Failed::NoRecords),
+        Addresses::None | Addresses::Ignored => HostSearch::Failed(Failed::NoRecords),
         Addresses::Again => HostSearch::Again,
         Addresses::Insecure => HostSearch::Insecure,
     }
@@ -232,14 +233,14 @@ fn addresses_of(
     let mut out = Vec::new();
     let (mut again, mut insecure, mut literal) = (false, false, false);
     let best = hosts.first().map(|h| h.name.clone()).unwrap_or_default();
-    for host in hosts {
+    for mut host in hosts {
         let found = match super::literal(&host.name) {
             Some(_) if !ctx.config.main.allow_mx_to_ip => {
                 literal = true;
                 Addresses::None
             }
             Some(ip) => match ignored(ctx, options.ignore, &host.name, ip) {
-                true => Addresses::None,
+                true => Addresses::Ignored,
                 false => Addresses::Found(vec![with_address(&host, ip)], None),
             },
             None => {
@@ -253,6 +254,7 @@ fn addresses_of(
                 continue;
             }
             Addresses::None => {}
+            Addresses::Ignored => host.status = HostStatus::Failed,
             Addresses::Again => again = true,
             Addresses::Insecure => insecure = true,
         }
@@ -265,7 +267,8 @@ fn addresses_of(
         preferred_family_first(&mut out, wants.ipv4_first);
     }
     let scan = if options.check_local { local::scan(ctx, &mut out) } else { local::Scan::default() };
-    out.retain(|h| h.address.is_some());
+    let (out, mut useless): (Vec<HostItem>, Vec<HostItem>) = out.into_iter().partition(|h| h.address.is_some());
+    useless.retain(|h| h.status != HostStatus::Failed);
     if out.is_empty() {
         if again {
             return HostSearch::Again;
@@ -282,6 +285,7 @@ fn addresses_of(
         removed: scan.removed,
         treated: scan.treated,
         from_mx: true,
+        useless,
     }
 }
 
@@ -301,6 +305,8 @@ enum Addresses {
     /// The hosts, and the full name that they were found under: an alias is not replaced by what it stands for.
     Found(Vec<HostItem>, Option<Text>),
     None,
+    /// There are some, but `ignore_target_hosts` has them.
+    Ignored,
     Again,
     Insecure,
 }
@@ -311,8 +317,10 @@ fn addresses(ctx: &mut Context, host: &HostItem, wants: &DnsWants<'_>, options: 
     let types: &[RecordType] = if v4_only { &[RecordType::A] } else { &[RecordType::Aaaa, RecordType::A] };
     let mut out = Vec::new();
     let mut canonical = None;
-    let (mut again, mut insecure) = (false, false);
+    let (mut again, mut insecure, mut all_ignored) = (false, false, false);
     for rtype in types {
+        // What the last type has counts.
+        all_ignored = false;
         let answer = ask(ctx, &host.name, *rtype, options, dnssec);
         match answer.outcome {
             Outcome::Found => {
@@ -326,6 +334,7 @@ fn addresses(ctx: &mut Context, host: &HostItem, wants: &DnsWants<'_>, options: 
                 canonical = Some(Text::tainted(answer.name.clone()));
                 for (owner, ip) in answer.of_type(*rtype).filter_map(|r| Some((&r.name, r.data.address()?))) {
                     if ignored(ctx, options.ignore, &host.name, ip) {
+                        all_ignored = true;
                         continue;
                     }
                     let late = if wants.ipv4_first { ip.is_ipv6() } else { ip.is_ipv4() };
@@ -351,6 +360,8 @@ fn addresses(ctx: &mut Context, host: &HostItem, wants: &DnsWants<'_>, options: 
         Addresses::Insecure
     } else if again && !again_is_nonexistent(ctx, host.name.as_bytes()) {
         Addresses::Again
+    } else if all_ignored {
+        Addresses::Ignored
     } else {
         Addresses::None
     }

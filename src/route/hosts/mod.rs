@@ -39,6 +39,8 @@ pub enum HostSearch {
         treated: Option<Text>,
         /// They are from MX (or SRV) records.
         from_mx: bool,
+        /// Hosts of such records that have no usable address: nobody goes there, but `-bt` shows them.
+        useless: Vec<HostItem>,
     },
     /// There is no such host, or none of its addresses is usable.
     Failed(Failed),

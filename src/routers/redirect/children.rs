@@ -11,7 +11,8 @@ use crate::route::{Address, AddressKind, RoutePurpose, Routed, common};
 use crate::routers::RouterInstance;
 use crate::text::{Taint, Text};
 
-/// Makes a child of each item; or the reason why not.
+/// Makes a child of each item; or the reason why not. `taint` is that of addresses: a list that the configuration itself, or a
+/// file that it names, gives is as clean as they are.
 pub fn make(
     ctx: &mut Context,
     router: &RouterInstance,
@@ -19,6 +20,7 @@ pub fn make(
     addr: &mut Address,
     purpose: RoutePurpose,
     list: &[Generated],
+    taint: Taint,
 ) -> Result<Vec<Address>, Routed> {
     let mut carrier = addr.clone();
     if let Err(message) = common::set_errors_address(ctx, router, &mut carrier, purpose)
@@ -34,7 +36,7 @@ pub fn make(
     for item in list {
         let mut child = match &item.what {
             What::Address { address, qualified } => {
-                let mut text = Text::tainted(address.clone());
+                let mut text = Text::with_taint(address.to_vec(), taint);
                 if !qualified {
                     text.push_bytes(b"@");
                     text.push_bytes(&qualify);

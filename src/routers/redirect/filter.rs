@@ -47,7 +47,7 @@ pub(super) fn route(
         end => end,
     };
     let items: Vec<Generated> = found.items.into_iter().map(Generated::users_own).collect();
-    let generated = match children::make(ctx, router, o, addr, purpose, &items) {
+    let generated = match children::make(ctx, router, o, addr, purpose, &items, crate::text::Taint::Tainted) {
         Ok(children) => children,
         Err(routed) => return routed,
     };

@@ -69,6 +69,9 @@ impl Router for Redirect {
         if !is_set("check_group") {
             o.check_group = (generic.check_local_user && o.modemask.0 & 0o020 == 0) || o.owngroups.is_set();
         }
+        if o.allow_filter && !generic.check_local_user && !generic.user.is_set() {
+            return Err("\"user\" or \"check_local_user\" must be set with \"allow_filter\"".into());
+        }
         if o.qualify_domain.is_set() && o.qualify_preserve_domain {
             return Err("only one of \"qualify_domain\" or \"qualify_preserve_domain\" must be set".into());
         }
@@ -146,7 +149,7 @@ impl Redirect {
                     }
                     return Routed::Decline;
                 }
-                children::make(ctx, router, o, addr, purpose, &children::of_list(&list.items, taint))
+                children::make(ctx, router, o, addr, purpose, &children::of_list(&list.items, taint), taint)
                     .map_or_else(|end| end, Routed::Children)
             }
             Err(ForwardEnd::Blackhole) => {

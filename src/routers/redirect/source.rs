@@ -102,7 +102,7 @@ fn read_checked(o: &RedirectOptions, addr: &Address, name: &[u8]) -> Result<Opti
     };
     let stat = file::fstat(opened.as_fd()).map_err(|e| format!("failed to stat {shown}: {}", crate::sys::error_text(&e)))?;
     if !stat.is_file() {
-        return Err(SourceError { errno: errors::NOT_REGULAR, message: format!("{shown} is not a regular file") });
+        return Err(SourceError { errno: errors::UNKNOWN, message: format!("{shown} is not a regular file") });
     }
     let extra = stat.permissions() & o.modemask.0;
     if extra != 0 {

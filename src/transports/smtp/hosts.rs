@@ -89,8 +89,7 @@ impl Run<'_, '_> {
         let mut hosts = self.job.batch.first_mut().map(|a| std::mem::take(&mut a.hosts)).unwrap_or_default();
         let randomize = match &o.hosts_randomize {
             ExpBool::Fixed(b) => *b,
-            other => expand::expand_bool(ctx, "hosts_randomize", other)
-                .map_err(|e| format!("failed to expand \"hosts_randomize\" in {name} transport: {e}"))?,
+            other => expand::expand_bool(ctx, "hosts_randomize", other, &format!("{name} transport"))?,
         };
         if hosts.is_empty() || (o.hosts_override && o.hosts.is_set() && !self.job.fallback) {
             let Some(t) = o.hosts.get() else { return Err(format!("{name} transport called with no hosts set")) };

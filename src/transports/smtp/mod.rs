@@ -44,6 +44,17 @@ pub enum Protocol {
     Lmtp,
 }
 
+impl Protocol {
+    /// Whose port is used if none is given.
+    fn service(self) -> &'static str {
+        match self {
+            Protocol::Smtp => "smtp",
+            Protocol::Smtps => "submissions",
+            Protocol::Lmtp => "lmtp",
+        }
+    }
+}
+
 /// The driver.
 #[derive(Default)]
 pub struct Smtp {
@@ -64,12 +75,7 @@ impl std::fmt::Debug for Smtp {
 impl Smtp {
     /// The port if neither the option nor the host says one.
     pub fn default_port(&self) -> u16 {
-        let name: (&[u8], u16) = match self.protocol {
-            Protocol::Smtp => (b"smtp", 25),
-            Protocol::Smtps => (b"submissions", 465),
-            Protocol::Lmtp => (b"lmtp", 24),
-        };
-        crate::sys::addrinfo::service_port(name.0, "tcp").unwrap_or(name.1)
+        crate::smtp_out::options::service(self.protocol.service().as_bytes()).unwrap_or(25)
     }
 }
 

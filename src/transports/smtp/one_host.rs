@@ -63,10 +63,14 @@ impl Run<'_, '_> {
         let suffix = own.map_or(suffix.clone(), |i| format!("{suffix}/{i}"));
         let include_ip = match &o.retry_include_ip_address {
             ExpBool::Fixed(b) => *b,
-            other => match expand::expand_bool(ctx, "retry_include_ip_address", other) {
+            other => match expand::expand_bool(
+                ctx,
+                "retry_include_ip_address",
+                other,
+                &format!("{} transport", self.job.transport.name),
+            ) {
                 Ok(b) => b,
-                Err(e) => {
-                    let text = format!("failed to expand retry_include_ip_address in {} transport: {e}", self.job.transport.name);
+                Err(text) => {
                     log::write(ctx, None, Which::MAIN.and(Which::PANIC), text.as_bytes());
                     return Step::Skip;
                 }

@@ -3,6 +3,9 @@
 use crate::config::options::*;
 use crate::options;
 
+/// By default only one large provider is known to say in EHLO which of its machines can resume a session.
+const HOST_NAME_EXTRACT: &str = r"${if and {{match{$host}{.outlook.com\$}} {match{$item}{\N^250-([\w.]+)\s\N}}} {$1}}";
+
 options! {
     /// Private options of the `smtp` driver.
     pub struct SmtpOptions {
@@ -79,8 +82,7 @@ options! {
         /// EHLO/HELO argument.
         helo_data: Str = Str::fixed("$primary_hostname"),
         /// Load-balancer backend name extraction for TLS resumption.
-        host_name_extract: Str =
-            Str::fixed(r"${if and {{match{$host}{.outlook.com\$}} {match{$item}{\N^250-([\w.]+)\s\N}}} {$1}}"),
+        host_name_extract: Str = Str::fixed(HOST_NAME_EXTRACT),
         /// Hosts used when router gives none.
         hosts: Str = Str::unset(),
         /// Servers given HELO only.

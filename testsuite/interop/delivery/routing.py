@@ -35,7 +35,9 @@ CASES = [
     ("loop.ex", "", "host lookup did not complete"),
     ("one.loop.ex", "", "host lookup did not complete"),
     ("self.loop.ex", "", None),
-    ("c15.long.ex", "", ["10.1.0.7"]),
+    ("c19.long.ex", "", ["10.1.0.7"]),
+    ("c18.long.ex", "", ["10.1.0.7"]),
+    ("c17.long.ex", "", ["10.1.0.7"]),
     ("c0.long.ex", "", None),
     ("null.ex", "", "indicated no SMTP service"),
     ("bad.ex", "", "all relevant MX records point to non-existent hosts"),
@@ -75,6 +77,8 @@ CASES = [
     ("a", "", "Unrouteable address"),
     ("diff.ex", "same_domain_copy_routing", ["10.1.0.1", "10.1.0.2", "10.1.0.3"]),
 ]
+# With two CNAMEs or more on the way to an address, 4.96 takes the last alias for a widened name, and changes the recipient's domain.
+DIFFERENT = {"c18.long.ex", "c17.long.ex"}
 CONF = """
 spool_directory = DIR/spool
 log_file_path = DIR/log/WHO-%slog
@@ -104,7 +108,7 @@ def ask(binary, who, directory, domain, option):
 
 
 def hosts(text):
-    return [a + (":" + p if p else "") for a, p in re.findall(r"(?m)^  host .*?\[([^]]+)\](?:.*?port=(\d+))?", text)]
+    return [a + (":" + p if p else "") for a, p in re.findall(r"(?m)^  host .*?\[([^]]+)\](?:.*?port=(\d+))?", text) if a != "unknown"]
 
 
 def agrees(found, wanted):
@@ -141,7 +145,7 @@ def run(check, ours, reference, directory):
             check(title, agrees(hosts(text), want), text if not agrees(hosts(text), want) else hosts(text)[:4])
         elif want:
             check(title, want in text, text)
-        if reference:
+        if reference and domain not in DIFFERENT:
             other = ask(reference, "reference", directory, domain, option)
             same = (other[0], sorted_hosts(other[1])) == (status, sorted_hosts(text))
             check("  as the reference", same)
