@@ -512,6 +512,9 @@ fn run_one(ctx: &mut Context, d: &mut Delivery<'_>, what: &What, batch: &mut [Ad
 
 fn note_done(ctx: &Context, d: &mut Delivery<'_>, batch: &[Address], statuses: &[DeliveryStatus]) {
     let done: Vec<&Address> = batch.iter().zip(statuses).filter(|(_, s)| **s == DeliveryStatus::Ok).map(|(a, _)| a).collect();
+    if !done.is_empty() {
+        super::state::test_pause(ctx);
+    }
     d.note_in_journal(ctx, done);
 }
 

@@ -13,7 +13,7 @@ use super::limits::{self, Place};
 use super::local::DeliveryStatus;
 use super::post::{self, Outcome, Stage};
 use super::remote::{Further, Kept, RemoteJob, RemoteTransport, unusable_key};
-use super::state::Delivery;
+use super::state::{Delivery, test_pause};
 use super::users::{self, Identity};
 use super::{Continued, Purpose, wire};
 use crate::config::options::ExpBool;
@@ -142,7 +142,11 @@ pub(super) fn deliver_all(ctx: &mut Context, d: &mut Delivery<'_>, fallback: boo
                         further,
                         kept: None,
                     };
-                    (run(&mut ctx, &mut job), job.kept)
+                    let statuses = run(&mut ctx, &mut job);
+                    if statuses.contains(&DeliveryStatus::Ok) {
+                        test_pause(&ctx);
+                    }
+                    (statuses, job.kept)
                 }));
                 let (statuses, kept) = result.unwrap_or_else(|_| (wire::lost(&mut group.batch, "delivery thread failed"), None));
                 debug_assert_eq!(statuses.len(), n);
@@ -225,6 +229,7 @@ fn in_process(
             if crate::sys::ids::geteuid() != 0 {
                 let _ = crate::sys::ids::seteuid(0);
             }
+            ctx.services.log.hold(&ctx.config.site.log);
             let user = group.who.initgroups.then(|| crate::sys::users::user_by_id(group.who.uid).ok().flatten()).flatten();
             if let Err(e) = crate::sys::ids::become_user(group.who.uid, group.who.gid, user.as_ref().map(|u| u.name.as_slice())) {
                 let text = format!(

@@ -52,23 +52,15 @@ pub struct Files {
 impl Files {
     /// Writes one entry, whole. The error is (file name, what went wrong while opening or writing).
     pub fn write(&mut self, kind: Kind, settings: &Settings, entry: &[u8], now: i64) -> Result<(), (BString, io::Error)> {
-        let Some(pattern) = &settings.pattern else { return Ok(()) };
-        let name = file_name(pattern, kind.name(), now);
+        self.open(kind, settings, now)?;
         let slot = &mut self.open[kind as usize];
-        let usable =
-            slot.as_ref().is_some_and(|o| o.name == name && file::lstat(&name).is_ok_and(|s| (s.dev, s.ino) == o.dev_ino));
-        if !usable {
-            *slot = None;
-            let fd = open_as_exim(&name, settings).map_err(|e| (name.clone(), e))?;
-            let stat = file::fstat(fd.as_fd()).map_err(|e| (name.clone(), e))?;
-            *slot = Some(Open { name: name.clone(), dev_ino: (stat.dev, stat.ino), fd });
-        }
         let Some(open) = slot.as_ref() else { return Ok(()) };
         let mut rest = entry;
         while !rest.is_empty() {
             match crate::sys::fd::write(open.fd.as_fd(), rest) {
                 Ok(n) => rest = rest.get(n..).unwrap_or_default(),
                 Err(e) => {
+                    let name = open.name.clone();
                     *slot = None;
                     return Err((name, e));
                 }
@@ -77,37 +69,34 @@ impl Files {
         Ok(())
     }
 
-    /// Closes all (before an exec, and in a child that becomes another user).
-    pub fn close(&mut self) {
-        self.open = [None, None, None];
+    /// Opens the file of that kind, unless the right one is open. A process that has become a user goes on with the one that it
+    /// holds.
+    pub fn open(&mut self, kind: Kind, settings: &Settings, now: i64) -> Result<(), (BString, io::Error)> {
+        let Some(pattern) = &settings.pattern else { return Ok(()) };
+        let name = file_name(pattern, kind.name(), now);
+        let slot = &mut self.open[kind as usize];
+        let right = |o: &Open| o.name == name && file::lstat(&name).is_ok_and(|s| (s.dev, s.ino) == o.dev_ino);
+        if slot.as_ref().is_some_and(right) {
+            return Ok(());
+        }
+        let opened = open_as_exim(&name, settings).and_then(|fd| Ok((file::fstat(fd.as_fd())?, fd)));
+        match opened {
+            Ok((stat, fd)) => *slot = Some(Open { name, dev_ino: (stat.dev, stat.ino), fd }),
+            Err(e) if e.kind() == io::ErrorKind::PermissionDenied && slot.is_some() => {}
+            Err(e) => return Err((name, e)),
+        }
+        Ok(())
     }
 }
 
 /// Opens with the ids of the exim user: root never opens a name in a directory that exim owns (CVE-2020-28007).
 pub fn open_as_exim(name: &BString, settings: &Settings) -> io::Result<OwnedFd> {
     let _as_exim = if ids::geteuid() == 0 && settings.uid != 0 {
-        give_directory(name, settings);
         Some(ids::EffectiveGuard::become_effective(settings.uid, settings.gid)?)
     } else {
         None
     };
     open_log(name)
-}
-
-/// The exim user may not make a directory where only root may: the first of those that are missing is made for him. What
-/// goes wrong here goes wrong once more when the file is opened.
-fn give_directory(name: &BString, settings: &Settings) {
-    use std::os::unix::ffi::OsStrExt as _;
-    use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
-    let path = std::path::Path::new(std::ffi::OsStr::from_bytes(name));
-    let missing = |p: &&std::path::Path| std::fs::symlink_metadata(p).is_err_and(|e| e.kind() == io::ErrorKind::NotFound);
-    let Some(first) = path.ancestors().skip(1).take_while(missing).last() else { return };
-    // Where somebody else may write, root makes nothing.
-    let safe =
-        first.parent().and_then(|p| std::fs::symlink_metadata(p).ok()).is_some_and(|m| m.uid() == 0 && m.mode() & 0o022 == 0);
-    if safe && std::fs::DirBuilder::new().mode(build::LOG_DIRECTORY_MODE).create(first).is_ok() {
-        let _ = std::os::unix::fs::lchown(first, Some(settings.uid), Some(settings.gid));
-    }
 }
 
 /// Opens or makes a log file, with its directory if that is missing.
