@@ -93,6 +93,8 @@ pub struct Services {
     pub tls: Arc<crate::tls_openssl::ContextCache>,
     /// The spool directories.
     pub spool: Arc<crate::spool::Spool>,
+    /// The addresses of this host.
+    pub interfaces: Arc<crate::sys::iface::Recent>,
     /// Open lookup handles and results of this thread of control.
     pub lookups: crate::lookups::Cache,
     /// Results of named lists (`domain list cache`), by list id.

@@ -213,15 +213,18 @@ fn remain(ctx: &mut Context, d: &mut Delivery<'_>) {
     }
     one_time(ctx, d);
     warning::send_if_due(ctx, d);
-    if ctx.message.first_delivery && !d.options.first_phase {
+    let first = ctx.message.first_delivery && !d.options.first_phase;
+    if first {
         ctx.message.first_delivery = false;
-        d.update_spool = true;
     }
     if ctx.message.frozen && !d.keep_message {
         frozen(ctx, d);
     }
     if d.update_spool {
         d.write_header(ctx);
+    } else if first && let Err(e) = crate::spool::replace_header(ctx, d.data.place()) {
+        // Nothing else has changed.
+        log::write(ctx, None, Which::MAIN.and(Which::PANIC), e.to_string().as_bytes());
     }
 }
 
