@@ -91,7 +91,7 @@ def make(scratch, reference, ours, either):
     submit(either, QUEUE)
     names = ids(either)
     # Known ages: what is shown is then the same for both, unless a minute ends between them.
-    for name, age in zip(names, (200, 4000, 90000, 300000, 3000000)):
+    for name, age in zip(names, (200, 4030, 90000, 300000, 3000000)):
         path = f"{either.dir}/spool/input/{name}-H"
         with open(path) as f:
             lines = f.read().split("\n")

@@ -160,13 +160,15 @@ impl Collected {
         let size = if first { open.as_ref().map_or(0, |o| o.size) } else { 0 };
         let one = Sum { messages: u64::from(first), addresses: 1, bytes: size };
         if let Some(open) = open {
-            open.remote |= to.is_some();
+            open.remote |= first && to.is_some();
             // Directly from one host to another.
             if let (Some((from, sender)), Some((name, ip))) = (&open.from, &to)
+                && first
                 && address.eq_ignore_ascii_case(original)
             {
                 let name = if name.starts_with('[') { name.clone() } else { format!("{name}[{ip}]") };
-                *self.relays.entry(format!("{from} {sender} \n      => {name} {address}")).or_default() += 1;
+                let relay = format!("{from} {sender} \n      => {name} {address}").to_ascii_lowercase();
+                *self.relays.entry(relay).or_default() += 1;
             }
         }
         add(&mut self.delivered, one);

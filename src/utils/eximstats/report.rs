@@ -161,8 +161,10 @@ impl Builder<'_> {
                 let n = counts.range(from..to).map(|(_, n)| n).sum();
                 let label = if step == 60 {
                     format!("{:02}-{:02}", from / 60, to / 60)
+                } else if from % 60 == 0 {
+                    format!("{:02}:00", from / 60)
                 } else {
-                    format!("{:02}:{:02}", from / 60, from % 60)
+                    format!("  :{:02}", from % 60)
                 };
                 bars.push((label, n));
             }
@@ -198,7 +200,7 @@ impl Builder<'_> {
             so_far += n;
             let (word, limit) = match limits.get(i) {
                 Some(t) => (if rows.is_empty() { "Under" } else { "" }, *t),
-                None => ("Over", limits.last().copied().unwrap_or(0)),
+                None => ("Over ", limits.last().copied().unwrap_or(0)),
             };
             let part = |n: u64| format!("{:.1}%", n as f64 * 100.0 / total as f64);
             rows.push(vec![word.into(), crate::config::values::show_time(limit), n.to_string(), part(*n), part(so_far)]);
