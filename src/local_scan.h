@@ -93,7 +93,7 @@ LS_SHARED uschar *sender_address, *sender_host_address, *sender_host_authenticat
 LS_SHARED int sender_host_port;
 LS_SHARED BOOL smtp_input, smtp_batched_input;
 LS_SHARED int store_pool;
-LS_SHARED uschar *local_scan_exim_path;
+LS_SHARED uschar *local_scan_exim_path, *local_scan_exim_options; /* options: one on each line */
 
 extern int local_scan(int fd, uschar **return_text);
 LS_SHARED int local_scan_version_major(void) { return LOCAL_SCAN_ABI_VERSION_MAJOR; }
@@ -176,8 +176,9 @@ LS_UNUSED int lss_match_local_part(uschar *part, uschar *list, BOOL caseless) { 
 LS_UNUSED int lss_match_address(uschar *address, uschar *list, BOOL caseless) { return local_scan_host.match('a', address, list, caseless); }
 LS_UNUSED int lss_match_host(uschar *name, uschar *address, uschar *list)
 {
-  (void)name; (void)address;
-  return local_scan_host.match('h', US"", list, TRUE);
+  uschar *host = string_sprintf("%s\n%s", address ? CCS address : "", name ? CCS name : "");
+  int result = local_scan_host.match('h', host, list, TRUE);
+  return result == DEFER ? ERROR : result;
 }
 
 LS_UNUSED uschar *rfc2047_decode(uschar *s, BOOL lencheck, const uschar *target, int zeroval, int *lenptr, uschar **error)
@@ -328,8 +329,15 @@ LS_UNUSED pid_t child_open(uschar **argv, uschar **envp, int newumask, int *infd
 
 LS_UNUSED pid_t child_open_exim2(int *fd, uschar *sender, uschar *authentication)
 {
-  uschar *argv[] = { local_scan_exim_path, US"-t", US"-oem", US"-oi", US"-f", *sender ? sender : US"<>",
-                     authentication ? US"-oMas" : NULL, authentication, NULL };
+  uschar *argv[64], *copy = string_copy(local_scan_exim_options ? local_scan_exim_options : US"");
+  char *rest = NULL;
+  int n = 0;
+  argv[n++] = local_scan_exim_path;
+  for (char *p = strtok_r(CS copy, "\n", &rest); p && n < 50; p = strtok_r(NULL, "\n", &rest)) argv[n++] = US p;
+  argv[n++] = US"-t"; argv[n++] = US"-oem"; argv[n++] = US"-oi"; argv[n++] = US"-f";
+  argv[n++] = *sender ? sender : US"<>";
+  if (authentication) { argv[n++] = US"-oMas"; argv[n++] = authentication; }
+  argv[n] = NULL;
   int out;
   pid_t pid = child_open(argv, NULL, 077, fd, &out, FALSE);
   if (pid >= 0) close(out);

@@ -37,6 +37,8 @@ pub struct Run {
     pub address_test: bool,
     /// Modes that only test something (`-be`, `-bt`, `-bv`, `-brw`, ...): log lines go to stderr, never to files.
     pub log_testing: bool,
+    /// `-C` or `-D` of somebody who may not give it has cost the program its privilege: log lines go to stderr, never to files.
+    pub unprivileged: bool,
     /// Debug categories switched on (`-d`, `-v`), see `log::trace`.
     pub debug: u32,
     /// `control = debug`: debug output goes there, not to stderr.

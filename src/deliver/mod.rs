@@ -253,6 +253,7 @@ pub fn quota_of(
         directory,
         output: None,
         prepared,
+        sent: &std::cell::Cell::new(0),
     };
     driver.quota(ctx, &mut job)
 }

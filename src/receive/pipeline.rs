@@ -128,8 +128,8 @@ pub fn take(ctx: &mut Context, input: &mut Input<'_>, options: &Options) -> Resu
             return Err(Stop::Header(t, rest));
         }
     }
-    if options.smtp && section.ended == Ended::Input && !input.is_chunked() {
-        return Err(Stop::Lost(if section.lines.is_empty() && section.size == 0 { " (header)" } else { " (after header)" }));
+    if options.smtp && section.ended.by_input() && !input.is_chunked() {
+        return Err(Stop::Lost(if section.ended == Ended::Input { " (after header)" } else { " (header)" }));
     }
     if options.smtp && !options.batched {
         crate::mail_auth::begin_message(ctx, &section.lines);
@@ -241,8 +241,7 @@ fn read_header(ctx: &mut Context, input: &mut Input<'_>, options: &Options) -> (
         smtp: options.smtp,
         must_crlf: input.is_chunked(),
     };
-    let smtp = options.smtp && !options.batched;
-    headers::read(ctx, input, &limits, &mut |ctx, line| super::from_line::take(ctx, line, smtp))
+    headers::read(ctx, input, &limits, &mut |ctx, line| super::from_line::take(ctx, line, options.smtp))
 }
 
 fn fix_up(ctx: &mut Context, found: &mut Found) {

@@ -97,6 +97,7 @@ fn show(db: &mut dyn HintsDb, name: &str, key: &BStr, utc: bool) -> hints::Resul
         dumpdb::show(name, key, &data, utc);
         return Ok(());
     };
+    println!("{}", show_time(r.time_stamp, utc));
     let r = r.record;
     println!("0 error number: {} {}", r.basic_errno, r.text);
     println!("1 extra data:   {}", r.more_errno);

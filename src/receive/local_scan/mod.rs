@@ -17,11 +17,12 @@ use crate::acl::{AclResult, Verdict as Says, Where};
 use crate::context::message::BodySource;
 use crate::context::session::HostName;
 use crate::context::{Context, Header, Recipient};
+use crate::daemon::own_command;
 use crate::expand::variables::body::Body;
 use crate::expand::{ExpandError, Template, expand};
 use crate::foreign::{Helper, Trouble};
 use crate::log::{self, Which};
-use crate::matching::{self, Match};
+use crate::matching::{self, List, Match, Request, Subject};
 use crate::parse::decode_2047;
 use crate::rewrite;
 use crate::spool;
@@ -205,6 +206,7 @@ fn variables(ctx: &Context, options: &Options) -> Vec<(String, Value)> {
         HostName::Found(name) => Some(name.as_bytes()),
         _ => None,
     };
+    let own: Vec<Vec<u8>> = own_command(ctx, &[]).into_iter().skip(1).map(Into::into).collect();
     let debug = i32::from(ctx.run.verbose) | if ctx.run.debug & log::trace::LOCAL_SCAN != 0 { 2 } else { 0 };
     [
         ("body_linecount", number(m.body_linecount)),
@@ -215,6 +217,7 @@ fn variables(ctx: &Context, options: &Options) -> Vec<(String, Value)> {
         ("interface_address", text(s.interface_address.as_deref())),
         ("interface_port", Value::Int(i32::from(s.interface_port))),
         ("local_scan_exim_path", text(Some(&ctx.run.exim_path))),
+        ("local_scan_exim_options", text(Some(&own.join(&b"\n"[..])))),
         ("message_id", text(Some(&m.id))),
         ("received_protocol", text(s.received_protocol.as_deref().map(|p| p.as_ref()))),
         ("sender_address", text(Some(m.sender.as_deref().unwrap_or_default()))),
@@ -242,7 +245,7 @@ fn answers(ctx: &mut Context, helper: &Helper) -> std::io::Result<Ended> {
                 Err(ExpandError::Forced(m)) => Err(m.into_bytes()),
                 Err(e) => Err(e.to_string().into_bytes()),
             },
-            b'M' => Ok(matches(ctx, part(0), part(1), part(2)).to_string().into_bytes()),
+            b'M' => Ok(matches(ctx, part(0), part(1), part(2), !part(3).is_empty()).to_string().into_bytes()),
             b'Q' => {
                 let target = Some(part(2)).filter(|t| !t.is_empty());
                 let zero = part(3).first().copied().filter(|c| *c != 0);
@@ -270,16 +273,22 @@ fn answers(ctx: &mut Context, helper: &Helper) -> std::io::Result<Ended> {
     }
 }
 
-/// 0 OK, 1 DEFER, 2 FAIL.
-fn matches(ctx: &mut Context, kind: &[u8], subject: &[u8], list: &[u8]) -> i32 {
-    let (subject, list) = (Text::tainted(subject), Template::new(list));
-    let found = match kind {
-        b"d" => matching::match_domain(ctx, &subject, &list, None),
-        b"l" => matching::match_local_part(ctx, &subject, &list, None),
-        b"a" => matching::match_address(ctx, &subject, &list, None),
-        _ => matching::match_host(ctx, &list),
+/// The `lss_match_...` functions: 0 OK, 1 DEFER, 2 FAIL. A host is its address and its name, each on a line.
+fn matches(ctx: &mut Context, kind: &[u8], subject: &[u8], list: &[u8], caseless: bool) -> i32 {
+    let (text, list) = (Text::tainted(subject), Template::new(list));
+    let (address, name) = subject.split_once_str("\n").unwrap_or((subject, b""));
+    let name = Text::tainted(name);
+    let subject = match kind {
+        b"d" => Subject::Domain(&text),
+        b"l" if caseless => Subject::LocalPart(&text),
+        b"l" => Subject::CasefulLocalPart(&text),
+        b"a" => Subject::Address { address: &text, caseless },
+        // Its name is looked up if it must be known.
+        _ if ctx.session.host_address.as_deref() == Some(address) && name.is_empty() => Subject::SessionHost,
+        _ => Subject::Host { name: &name, address: address.to_str().ok().and_then(|a| a.parse().ok()) },
     };
-    match found {
+    match matching::test(ctx, &Request { subject, list: List::Expand(&list), single: false, captures: false, label: None }, None)
+    {
         Match::Yes => 0,
         Match::No => 2,
         Match::Defer(_) => 1,
