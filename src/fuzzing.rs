@@ -19,7 +19,7 @@ use crate::parse::forward::{ForwardOptions, parse_forward_list};
 use crate::parse::{self, Rules};
 use crate::text::Text;
 use crate::{dns, hints, spool};
-pub use reception::{ident, proxy_header, smtp_command, smtp_session};
+pub use reception::{auth_exchange, bdat_chunks, header_section, ident, proxy_header, smtp_command, smtp_session};
 
 pub use crate::auths::fuzzing::{dovecot_reply, sasl};
 #[cfg(feature = "dnssec-validation")]

@@ -113,7 +113,7 @@ static ROWS: &[Row] = &[
         false,
         Places::only(&[Where::Mail, Where::Rcpt, Where::Predata, Where::NotSmtpStart]),
     ),
-    row("utf8_downconvert", Control::Utf8Downconvert, true, Places::ALL),
+    row("utf8_downconvert", Control::Utf8Downconvert, true, Places::only(&[Where::Rcpt, Where::Vrfy])),
     row("wellknown", Control::Wellknown, true, Places::only(&[Where::Wellknown])),
 ];
 

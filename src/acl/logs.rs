@@ -61,7 +61,7 @@ pub fn reject_target(ctx: &mut Context, place: Where, arg: &Text) -> Verdict {
             Some(w) => logs = join(logs, w),
             None => {
                 let line = format!("unknown log name \"{name}\" in \"log_reject_target\" in {} ACL", place.name());
-                log::write(ctx, None, Which::MAIN.and(Which::REJECT), line.as_bytes());
+                log::write(ctx, None, Which::MAIN.and(Which::PANIC), line.as_bytes());
                 // A mistake must not hide rejections.
                 logs = join(logs, Which::MAIN.and(Which::REJECT));
             }

@@ -106,7 +106,7 @@ pub static TABLE: &[Info] = &[
     condition("dmarc_status", Kind::DmarcStatus, true, Places::only(&[Where::Data])),
     condition("dnslists", Kind::Dnslists, false, Places::ALL),
     condition("domains", Kind::Domains, false, WITH_RECIPIENT),
-    condition("encrypted", Kind::Encrypted, false, Places::except(&[Where::NotSmtp, Where::NotSmtpStart, Where::Connect])),
+    condition("encrypted", Kind::Encrypted, false, Places::except(&[Where::NotSmtp, Where::NotSmtpStart])),
     modifier("endpass", Kind::Endpass, true, Places::ALL),
     condition("hosts", Kind::Hosts, false, Places::except(&[Where::NotSmtp, Where::NotSmtpStart])),
     condition("local_parts", Kind::LocalParts, false, WITH_RECIPIENT),

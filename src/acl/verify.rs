@@ -37,7 +37,17 @@ struct Row {
     places: Places,
 }
 
-const DATA: Places = Places::only(&[Where::Data, Where::NotSmtp]);
+/// Where the header has been read.
+const DATA: Places = Places::only(&[
+    Where::Mime,
+    Where::Dkim,
+    Where::Data,
+    Where::Prdr,
+    Where::NotSmtpMime,
+    Where::NotSmtp,
+    Where::Quit,
+    Where::Notquit,
+]);
 static ROWS: &[Row] = &[
     Row { name: "arc", what: What::Arc, no_options: false, places: Places::only(&[Where::Data]) },
     Row { name: "certificate", what: What::Certificate, no_options: true, places: Places::ALL },

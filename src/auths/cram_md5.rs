@@ -36,16 +36,17 @@ impl Authenticator for CramMd5Options {
         Ok(Sides { server: self.server_secret.is_set(), client: self.client_secret.is_set() })
     }
 
+    fn takes_initial(&self) -> bool {
+        false
+    }
+
     fn server(
         &self,
         ctx: &mut Context,
         _: &AuthInstance,
-        initial: Option<Vec<u8>>,
+        _: Option<Vec<u8>>,
         wire: &mut dyn ServerDialogue,
     ) -> Result<Proof, AuthResult> {
-        if initial.is_some() {
-            return Err(AuthResult::Unexpected);
-        }
         let challenge = if ctx.run.test_harness {
             b"<1896.697170952@postoffice.reston.mci.net>".to_vec()
         } else {

@@ -9,7 +9,7 @@ pub mod external;
 pub mod fuzzing;
 pub mod gsasl;
 pub mod heimdal_gssapi;
-mod ntlm;
+pub mod ntlm;
 pub mod oauth;
 pub mod options;
 pub mod plaintext;
@@ -113,6 +113,10 @@ pub enum ClientAuthResult {
 pub trait Authenticator: OptionSet + fmt::Debug + Send + Sync {
     /// Checks the options; sets which sides work. The error follows `<name> authenticator:\n  `.
     fn init(&mut self, generic: &AuthOptions) -> Result<Sides, String>;
+    /// May AUTH have an initial response? (If not, what stands there is not even decoded.)
+    fn takes_initial(&self) -> bool {
+        true
+    }
     /// The server's dialogue; `initial` is the decoded initial response, if there was one. The error is how it ended else.
     fn server(
         &self,

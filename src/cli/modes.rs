@@ -82,10 +82,10 @@ pub fn option_b<'a>(o: &mut Options, word: &'a BString, rest: &'a [u8], words: &
         b"rw" => o.test = Some(Test::Rewrite),
         b"S" => o.input = InputMode::Batch,
         b"s" => o.input = InputMode::Smtp,
-        b"t" => o.test = Some(Test::Address),
+        b"t" => only_test(o, Test::Address)?,
         b"V" => o.version = true,
-        b"v" => o.test = Some(Test::Verify { sender: false }),
-        b"vs" => o.test = Some(Test::Verify { sender: true }),
+        b"v" => only_test(o, Test::Verify { sender: false })?,
+        b"vs" => only_test(o, Test::Verify { sender: true })?,
         [b'w', time @ ..] => {
             let seconds = if time.is_empty() {
                 0
@@ -307,6 +307,15 @@ pub fn option_select<'a>(
     Ok(())
 }
 
+/// One test of addresses, not two of them.
+fn only_test(o: &mut Options, test: Test) -> Result<(), Refusal> {
+    if o.test.as_ref().is_some_and(|t| std::mem::discriminant(t) != std::mem::discriminant(&test)) {
+        return Err(refuse("incompatible command-line options or arguments"));
+    }
+    o.test = Some(test);
+    Ok(())
+}
+
 /// Which modes exclude each other.
 pub fn check(o: &Options) -> Result<(), Refusal> {
     let incompatible = || Err(refuse("incompatible command-line options or arguments"));
@@ -377,6 +386,7 @@ mod tests {
         assert_eq!(message(&["-oMa", "x"]), "exim abandoned: \"x\" is not an IP address");
         assert_eq!(message(&["-R"]), "exim: string expected after -R");
         assert_eq!(message(&["-d+foo"]), "exim: unknown debug_selector setting: +foo");
+        assert_eq!(message(&["-bt", "-bv", "x@y"]), "exim: incompatible command-line options or arguments");
         assert_eq!(message(&["-bd", "-bs"]), "exim: incompatible command-line options or arguments");
         assert_eq!(message(&["-D9="]), "exim: macro name set by -D must start with an upper case letter");
     }

@@ -26,7 +26,7 @@ pub fn run() -> i32 {
     match try_run() {
         Ok(status) => status,
         Err(Refusal::Help) => {
-            print!("{}", version::HELP);
+            eprint!("{}", version::HELP);
             1
         }
         Err(Refusal::Said(text)) => {
@@ -90,6 +90,7 @@ fn try_run() -> Result<i32, Refusal> {
     let keeps = privilege::keeps_privilege(&o, &run, exim_uid)?;
     if !keeps {
         privilege::become_caller(&run)?;
+        run.unprivileged = Some(run.real_uid) != exim_uid;
     }
     let logger = Arc::new(Logger::default());
     let config = load(&o, &heard_by_tester(&o, &run), &logger, &files);
@@ -113,9 +114,11 @@ fn try_run() -> Result<i32, Refusal> {
     let mut ctx = Context::new(Arc::new(config), run, services);
     environment::clean(&mut ctx, o.show.is_none() && o.test.is_none()).map_err(parse::refuse)?;
     let (login, name) = originator::find(&mut ctx).map_err(parse::refuse)?;
+    let charset = ctx.config.main.headers_charset.raw().unwrap_or_default().to_vec();
     if let Some(run) = Arc::get_mut(&mut ctx.run) {
         run.login = login;
-        run.full_name = o.full_name.clone().unwrap_or(name);
+        // In a form that may stand in a header line.
+        run.full_name = crate::parse::fix_phrase(&o.full_name.clone().unwrap_or(name), &charset);
     }
     let (config, run) = (ctx.config.clone(), ctx.run.clone());
     privilege::check(&o, &run, &config)?;
@@ -335,6 +338,7 @@ pub fn services(config: &Config, run: &Run) -> Services {
         work: crate::daemon::Work::default(),
         tls: Arc::default(),
         spool: Arc::new(crate::spool::Spool::new(config)),
+        interfaces: Arc::default(),
         lookups: crate::lookups::Cache::default(),
         lists: crate::matching::ListCache::default(),
         perl: crate::expand::perl::Perl::default(),

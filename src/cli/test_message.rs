@@ -7,10 +7,11 @@ use bstr::{BString, ByteSlice};
 
 use crate::context::{BodySource, Context, Header, HeaderKind};
 use crate::expand::variables::body;
-use crate::receive::body::{Local, Sink};
+use crate::receive::body::Local;
 use crate::receive::headers::{self, Ended, Limits, Trouble};
 use crate::receive::input::{FileInput, Input};
 use crate::receive::kinds::{self, Name};
+use crate::receive::sink::Sink;
 use crate::receive::{extract, fixup, from_line};
 use crate::sys::{error_text, file};
 

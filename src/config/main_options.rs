@@ -210,6 +210,8 @@ options! {
         dns_use_edns0: Int = Int(-1),
         /// DNSSEC validation of our own: `root`, a file of DNSKEY records, or empty for none.
         dnssec_trust_anchors: Str = Str::fixed("root"),
+        /// Obsolete, does nothing: line ends have rules of their own.
+        drop_cr: bool = false,
         /// Clients offered the DSN extension.
         dsn_advertise_hosts: Str = Str::unset(),
         /// From: content for bounces and other generated notices.

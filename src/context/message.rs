@@ -70,6 +70,21 @@ pub struct Recipient {
     pub bmi_optin: Option<BString>,
 }
 
+impl Message {
+    /// What -H does not say but follows from it and from the bytes of the body: sizes and counts.
+    pub fn measure(&mut self, body: u64) {
+        self.body_size = body;
+        self.size = body + 1;
+        self.message_linecount = self.body_linecount;
+        self.received_count = 0;
+        for h in self.headers.iter().filter(|h| h.kind != HeaderKind::Old) {
+            self.size += h.text.len() as u64;
+            self.message_linecount += h.text.iter().filter(|c| **c == b'\n').count() as u64;
+            self.received_count += u32::from(h.kind == HeaderKind::Received);
+        }
+    }
+}
+
 impl Recipient {
     /// A plain recipient.
     pub fn new(address: Text) -> Self {

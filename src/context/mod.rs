@@ -69,6 +69,7 @@ impl Context {
             spool: Arc::new(crate::spool::Spool::new(&config)),
             handoff: Default::default(),
             work: Default::default(),
+            interfaces: Default::default(),
             lookups: Default::default(),
             lists: Default::default(),
             perl: Default::default(),

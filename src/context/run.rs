@@ -37,6 +37,8 @@ pub struct Run {
     pub address_test: bool,
     /// Modes that only test something (`-be`, `-bt`, `-bv`, `-brw`, ...): log lines go to stderr, never to files.
     pub log_testing: bool,
+    /// `-C` or `-D` of somebody who may not give it has cost the program its privilege: log lines go to stderr, never to files.
+    pub unprivileged: bool,
     /// Debug categories switched on (`-d`, `-v`), see `log::trace`.
     pub debug: u32,
     /// `control = debug`: debug output goes there, not to stderr.
@@ -91,6 +93,8 @@ pub struct Services {
     pub tls: Arc<crate::tls_openssl::ContextCache>,
     /// The spool directories.
     pub spool: Arc<crate::spool::Spool>,
+    /// The addresses of this host.
+    pub interfaces: Arc<crate::sys::iface::Recent>,
     /// Open lookup handles and results of this thread of control.
     pub lookups: crate::lookups::Cache,
     /// Results of named lists (`domain list cache`), by list id.

@@ -5,16 +5,19 @@
 
 use std::os::fd::{AsFd, OwnedFd};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::{Duration, Instant};
 
 use super::handoff::Job;
 use crate::context::Context;
 use crate::deliver::{Wanted, deliver_several};
 use crate::log::{self, Which};
 use crate::sys::process::exit_now;
-use crate::sys::unix;
+use crate::sys::{poll, unix};
 
 /// Most messages at a time.
 pub(super) const MOST: usize = 16;
+/// Without work for so long, it lets go of what it keeps open.
+const QUIET: Duration = Duration::from_secs(1);
 /// A record of so many jobs fits: queue names are file names.
 const BUFFER: usize = MOST * 512;
 
@@ -71,6 +74,10 @@ pub(super) fn serve(ctx: &mut Context, socket: &OwnedFd) -> i32 {
     let mut buf = [0u8; BUFFER];
     loop {
         crate::sys::procinfo::set(b"delivery process, waiting");
+        if !poll::wait_readable(socket.as_fd(), Some(Instant::now() + QUIET)).unwrap_or(true) {
+            // Nothing of ours may keep others, or other users, from the hints for long.
+            ctx.services.hints.close_idle();
+        }
         let (n, fds) = match unix::recv(socket.as_fd(), &mut buf) {
             Ok((n, fds)) if n > 0 => (n, fds),
             _ => return 0,

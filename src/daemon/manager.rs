@@ -191,7 +191,8 @@ impl Manager {
 
     /// A process that has nothing to do; a new one if there may be more.
     fn idle(&mut self, ctx: &mut Context) -> Option<usize> {
-        if let Some(i) = self.pool.iter().position(|p| !p.busy()) {
+        // Those without a number have gone, and are tidied away in the next round.
+        if let Some(i) = self.pool.iter().position(|p| !p.busy() && p.pid != 0) {
             return Some(i);
         }
         if self.pool.len() >= MAX_PROCESSES {

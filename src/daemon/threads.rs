@@ -18,11 +18,10 @@ const MOST_WAITING: usize = 32;
 type Work = Box<dyn FnOnce() + Send>;
 
 /// See the module.
-#[derive(Default)]
 pub struct Threads(Arc<Shared>);
 
-#[derive(Default)]
 struct Shared {
+    most_waiting: usize,
     state: Mutex<State>,
     more: Condvar,
 }
@@ -35,6 +34,12 @@ struct State {
 }
 
 impl Threads {
+    /// None yet. If not to be kept, each piece of work has a thread (and so a number in the log) of its own.
+    pub fn new(keep: bool) -> Self {
+        let most_waiting = if keep { MOST_WAITING } else { 0 };
+        Threads(Arc::new(Shared { most_waiting, state: Mutex::default(), more: Condvar::new() }))
+    }
+
     /// Has the work done by a thread. A panic in it ends the thread, and nothing else.
     pub fn run(&self, work: Work) -> io::Result<()> {
         let mut state = self.0.lock();
@@ -64,7 +69,7 @@ impl Shared {
     /// Waits for work; `None`: the thread is not needed any longer.
     fn next(&self) -> Option<Work> {
         let mut state = self.lock();
-        if state.waiting >= MOST_WAITING {
+        if state.waiting >= self.most_waiting {
             return None;
         }
         state.waiting += 1;
@@ -102,7 +107,7 @@ mod tests {
 
     #[test]
     fn one_that_waits_is_taken() {
-        let threads = Threads::default();
+        let threads = Threads::new(true);
         let first = id(&threads);
         until_waiting(&threads, 1);
         assert_eq!(id(&threads), first);
@@ -110,7 +115,7 @@ mod tests {
 
     #[test]
     fn nobody_waits_for_a_busy_one() {
-        let threads = Threads::default();
+        let threads = Threads::new(true);
         let (go, gone) = mpsc::channel::<()>();
         threads.run(Box::new(move || gone.recv().unwrap_or_default())).unwrap();
         let other = id(&threads);
@@ -121,8 +126,14 @@ mod tests {
     }
 
     #[test]
+    fn none_is_kept() {
+        let threads = Threads::new(false);
+        assert_ne!(id(&threads), id(&threads));
+    }
+
+    #[test]
     fn a_panic_costs_one_thread() {
-        let threads = Threads::default();
+        let threads = Threads::new(true);
         threads.run(Box::new(|| panic!("as wanted"))).unwrap();
         id(&threads);
         until_waiting(&threads, 1);

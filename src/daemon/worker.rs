@@ -36,7 +36,7 @@ pub fn run(ctx: &mut Context, listeners: Vec<Listener>, ends: &Ends, counters: &
     let _ = signal::ignore(signal::SIGPIPE);
     crate::sys::procinfo::set(b"reception worker, waiting for connections");
     ctx.services.handoff = Handoff::Manager(ends.ask.clone());
-    let threads = Threads::default();
+    let threads = Threads::new(!ctx.run.test_harness);
     loop {
         let ready = {
             let mut watches = vec![poll::Watch::read(life.watched())];
@@ -131,7 +131,6 @@ fn session(mut ctx: Context, socket: OwnedFd, place: Option<Place>) {
         Err(_) => return,
     };
     ctx.session.wire = WireSlot::new(wire);
-    ctx.session.connection_id = smtp_in::start::connection_id().into();
     log_connection(&mut ctx, place.total);
     let result = catch_unwind(AssertUnwindSafe(|| {
         smtp_in::serve(&mut ctx, &mut |ctx, accepted| {

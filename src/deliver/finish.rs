@@ -191,15 +191,12 @@ fn remove_msglog(ctx: &Context) {
     let Ok(dir) = log::msglog::directory(ctx) else { return };
     let id = &ctx.message.id;
     if ctx.config.main.preserve_message_logs {
-        let kept = crate::sys::file::Dir::open(&ctx.config.site.spool_directory)
-            .and_then(|base| match ctx.message.queue_name.is_empty() {
-                true => Ok(base),
-                false => base.open_or_make_dir(&ctx.message.queue_name, 0o750),
-            })
-            .and_then(|base| base.open_or_make_dir(b"msglog.OLD", 0o750))
-            .and_then(|old| dir.rename(id, &old, id));
+        let queue = ctx.services.spool.queue(&ctx.message.queue_name);
+        let kept = queue
+            .and_then(|q| q.beside(b"msglog.OLD", None))
+            .and_then(|old| dir.rename(id, &old, id).map_err(crate::spool::SpoolError::io("move the file")));
         if let Err(e) = kept {
-            let text = format!("failed to move {id} to the msglog.OLD directory: {}", crate::sys::error_text(&e));
+            let text = format!("failed to move {id} to the msglog.OLD directory: {e}");
             log::write(ctx, None, Which::MAIN.and(Which::PANIC), text.as_bytes());
         }
     } else {
@@ -216,15 +213,18 @@ fn remain(ctx: &mut Context, d: &mut Delivery<'_>) {
     }
     one_time(ctx, d);
     warning::send_if_due(ctx, d);
-    if ctx.message.first_delivery && !d.options.first_phase {
+    let first = ctx.message.first_delivery && !d.options.first_phase;
+    if first {
         ctx.message.first_delivery = false;
-        d.update_spool = true;
     }
     if ctx.message.frozen && !d.keep_message {
         frozen(ctx, d);
     }
     if d.update_spool {
         d.write_header(ctx);
+    } else if first && let Err(e) = crate::spool::replace_header(ctx, d.data.place()) {
+        // Nothing else has changed.
+        log::write(ctx, None, Which::MAIN.and(Which::PANIC), e.to_string().as_bytes());
     }
 }
 

@@ -2,6 +2,7 @@
 //!
 //! The delivery code (`local_run`) forks, becomes the user and calls the transport there; nothing else calls it.
 
+use std::cell::Cell;
 use std::fmt;
 use std::fs::File;
 
@@ -49,6 +50,8 @@ pub struct LocalJob<'a> {
     pub output: Option<&'a File>,
     /// What `setup` gave.
     pub prepared: Prepared,
+    /// Bytes that went out, for the log (`S=`).
+    pub sent: &'a Cell<u64>,
 }
 
 /// What [`LocalTransport::setup`] hands to `deliver`; the transport's own type.

@@ -5,6 +5,7 @@
 //! thread, from one that is still root, and never used for a second user. Each result is written as soon as it is there, so
 //! that a process that dies leaves only the delivery that it was at in doubt.
 
+use std::cell::Cell;
 use std::fs::File;
 use std::io::{Read, Write};
 use std::os::fd::OwnedFd;
@@ -280,6 +281,7 @@ impl Part<'_, '_> {
         let Some(local) = driver(&what.transport) else { return all };
         self.ctx.address.home = what.home.clone();
         show(self.ctx, &what.transport);
+        let sent = Cell::new(0);
         let mut job = LocalJob {
             transport: &what.transport,
             batch: &mut *self.batch,
@@ -290,9 +292,14 @@ impl Part<'_, '_> {
             directory: what.directory.clone(),
             output: what.output.as_ref(),
             prepared,
+            sent: &sent,
         };
         let ctx = &mut *self.ctx;
         let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| local.deliver(ctx, &mut job)));
-        result.unwrap_or_else(|_| process::exit_now(101))
+        let statuses = result.unwrap_or_else(|_| process::exit_now(101));
+        for a in self.batch.iter_mut().filter(|a| a.bytes_sent == 0) {
+            a.bytes_sent = sent.get();
+        }
+        statuses
     }
 }

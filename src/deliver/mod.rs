@@ -10,10 +10,15 @@ mod finish;
 pub mod generated;
 pub mod limits;
 pub mod local;
+mod local_batch;
+mod local_prepare;
 mod local_process;
 mod local_run;
+mod local_shadow;
 mod post;
 pub mod remote;
+mod remote_errand;
+mod remote_group;
 mod remote_run;
 mod report;
 mod routing;
@@ -196,6 +201,10 @@ pub fn deliver_message(ctx: &mut Context, id: &[u8], options: &DeliverOptions) -
     let mut kept = Vec::new();
     let outcome = deliver_one(ctx, id, options, &mut kept);
     follow(ctx, options, kept);
+    // A queue run goes on with the next message; else nothing of ours may keep others, or other users, from the hints.
+    if !options.queue_running {
+        ctx.services.hints.close_idle();
+    }
     outcome
 }
 
@@ -253,6 +262,7 @@ pub fn quota_of(
         directory,
         output: None,
         prepared,
+        sent: &std::cell::Cell::new(0),
     };
     driver.quota(ctx, &mut job)
 }
@@ -334,8 +344,6 @@ fn carry_out(ctx: &mut Context, mut d: state::Delivery<'_>, kept: &mut Vec<remot
 /// The run is over.
 fn end(ctx: &mut Context, d: state::Delivery<'_>, wrapped: finish::Wrapped) -> DeliverOutcome {
     let outcome = finish::finish(ctx, d, wrapped);
-    // Nothing of ours may keep others, or other users, from the hints.
-    ctx.services.hints.close_idle();
     // What is logged from here on is not about this message.
     ctx.message = Default::default();
     outcome

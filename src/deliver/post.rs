@@ -126,7 +126,7 @@ fn deferral(ctx: &mut Context, d: &Delivery<'_>, addr: &Address, stage: Stage, p
     let without = (stage == Stage::Router && addr.kind == AddressKind::Mail && addr.transport.is_some())
         .then(|| Address { transport: None, ..addr.clone() });
     let shown = without.as_ref().unwrap_or(addr);
-    let text = line::deferral(ctx, shown, word, Some(addr.delivery_usec).filter(|_| stage == Stage::Transport));
+    let text = line::deferral(ctx, shown, word, Some(addr.delivery_usec));
     if ctx.message.first_delivery || !waiting {
         d.msglog(ctx, &text);
     }
@@ -143,12 +143,7 @@ fn deferral(ctx: &mut Context, d: &Delivery<'_>, addr: &Address, stage: Stage, p
 
 fn failure(ctx: &mut Context, d: &Delivery<'_>, addr: &Address, stage: Stage, quiet: bool) {
     let return_path = addr.return_path.clone();
-    let text = line::failure(
-        ctx,
-        addr,
-        return_path.as_ref().map(|t| t.as_bytes()),
-        Some(addr.delivery_usec).filter(|_| stage == Stage::Transport),
-    );
+    let text = line::failure(ctx, addr, return_path.as_ref().map(|t| t.as_bytes()), Some(addr.delivery_usec));
     let routing = stage == Stage::Router && addr.router.is_none();
     let noted = if routing { [b"routing failed for ", text.as_slice()].concat() } else { text.to_vec() };
     d.msglog(ctx, &noted);

@@ -7,7 +7,7 @@ use super::post::{self, Outcome, Stage};
 use super::state::{Delivery, set_unique};
 use super::system_filter;
 use crate::config::values::show_time;
-use crate::context::{BodySource, Context, HeaderKind};
+use crate::context::{BodySource, Context};
 use crate::debug;
 use crate::log::{self, Selector, Which};
 use crate::route::Address;
@@ -74,7 +74,7 @@ pub(super) fn open<'a>(ctx: &mut Context, id: &[u8], options: &'a DeliverOptions
     ctx.message.queue_name = options.queue_name.clone();
     ctx.message.body = data.file().try_clone().ok().map(|f| BodySource::Open(Arc::new(f)));
     log::debuglog::resume(ctx);
-    measure(ctx, data.body_size().unwrap_or(0));
+    ctx.message.measure(data.body_size().unwrap_or(0));
     let run = if options.queue_running { format!(" (queue run pid {})", std::process::id()) } else { String::new() };
     debug!(ctx, V, "delivering {shown}{run}");
     let age = match ctx.run.fudged_queue_times.first() {
@@ -113,20 +113,6 @@ pub(super) fn open<'a>(ctx: &mut Context, id: &[u8], options: &'a DeliverOptions
         d.update_spool |= ctx.message.headers != headers;
     }
     Some((d, mode))
-}
-
-/// What -H does not say but follows from it: sizes and counts.
-fn measure(ctx: &mut Context, body: u64) {
-    let m = &mut ctx.message;
-    m.body_size = body;
-    m.size = body + 1;
-    m.message_linecount = m.body_linecount;
-    m.received_count = 0;
-    for h in m.headers.iter().filter(|h| h.kind != HeaderKind::Old) {
-        m.size += h.text.len() as u64;
-        m.message_linecount += h.text.iter().filter(|c| **c == b'\n').count() as u64;
-        m.received_count += u32::from(h.kind == HeaderKind::Received);
-    }
 }
 
 /// -H cannot be read: that is logged, and an old wreck is removed.

@@ -4,6 +4,7 @@
 //! put together in memory first (that needs expansions), then the body is streamed from the -D file. Nothing here
 //! knows of SMTP replies or of mailboxes.
 
+use std::cell::Cell;
 use std::fs::File;
 use std::io::{self, Write};
 use std::os::unix::fs::FileExt;
@@ -35,6 +36,17 @@ impl Output for FileOutput<'_> {
     fn put(&mut self, bytes: &[u8]) -> io::Result<()> {
         let mut f = self.0;
         f.write_all(bytes)
+    }
+}
+
+/// Counts what goes through.
+pub struct Counted<'a>(pub &'a mut dyn Output, pub &'a Cell<u64>);
+
+impl Output for Counted<'_> {
+    fn put(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.0.put(bytes)?;
+        self.1.set(self.1.get().saturating_add(bytes.len() as u64));
+        Ok(())
     }
 }
 

@@ -4,12 +4,14 @@ use std::cell::RefCell;
 use std::io::Write as _;
 use std::sync::Arc;
 
-use bstr::ByteSlice;
+use bstr::{BString, ByteSlice};
 
 use super::MAX_INPUT;
 use crate::config::Config;
 use crate::context::session::Input;
-use crate::context::{Context, Run};
+use crate::context::{Context, Header, HeaderKind, Run};
+use crate::receive::input::FileInput;
+use crate::receive::{self, fixup, headers};
 use crate::smtp_in::wire::{Wire, WireSlot};
 use crate::smtp_in::{self, command, proxy};
 use crate::sys::fd;
@@ -147,6 +149,101 @@ pub fn proxy_header(data: &[u8]) {
     if let Ok(ends) = proxy::take(&mut wire) {
         assert!(wire.unread().len() < had);
         assert!(ends.is_none_or(|e| e.source.0.is_ipv4() == e.destination.0.is_ipv4()));
+    }
+}
+
+/// BDAT: the input's bytes say how long the chunks are that it is cut into. Whatever the chunks hold, the commands behind
+/// them must be understood: the session ends in order.
+pub fn bdat_chunks(data: &[u8]) {
+    let Some((count, mut rest)) = data.split_first() else { return };
+    if rest.len() > MAX_INPUT {
+        return;
+    }
+    let mut said = b"EHLO x\r\nMAIL FROM:<a@b.ex>\r\nRCPT TO:<r@host.ex>\r\n".to_vec();
+    for n in 0..(*count % 16) {
+        let Some((length, after)) = rest.split_first() else { break };
+        let (chunk, after) = after.split_at(usize::from(*length).min(after.len()));
+        let last = if n + 1 == *count % 16 { " LAST" } else { "" };
+        said.extend_from_slice(format!("BDAT {}{last}\r\n", chunk.len()).as_bytes());
+        said.extend_from_slice(chunk);
+        rest = after;
+    }
+    said.extend_from_slice(b"QUIT\r\n");
+    let mut ctx = context();
+    let Some(wire) = line(&[&said]) else { return };
+    ctx.session.wire = WireSlot::new(wire);
+    smtp_in::serve(&mut ctx, &mut |_, _| {});
+    assert_eq!(ctx.session.command_history.last(), Some(&"QUIT"), "{}", said.as_bstr());
+}
+
+/// The header section, over SMTP and from a local caller, and what is made of it.
+pub fn header_section(data: &[u8]) {
+    let Some((how, text)) = data.split_first() else { return };
+    let smtp = how & 1 != 0;
+    let limits = headers::Limits {
+        section: if how & 2 != 0 { 100 } else { 1 << 20 },
+        line: if how & 4 != 0 { 60 } else { 0 },
+        dot_ends: how & 8 == 0,
+        smtp,
+        must_crlf: how & 16 != 0,
+    };
+    let mut ctx = context();
+    ctx.message.sender = Some(Text::tainted("a@b.ex"));
+    let mut input = receive::input::Input::File(FileInput::bytes(text.get(..MAX_INPUT).unwrap_or(text).to_vec()));
+    let (section, result) =
+        headers::read(&mut ctx, &mut input, &limits, &mut |ctx, line| receive::from_line::take(ctx, line, smtp));
+    assert!(section.size <= limits.section + 2);
+    let whole = section.lines.len() - usize::from(result.is_err() && !section.lines.is_empty());
+    for line in section.lines.iter().take(whole) {
+        assert!(headers::is_header(line) && line.ends_with(b"\n") && !line.contains(&0) && !line.contains(&b'\r'));
+        // Only white space follows a line end within it: the spool file has one header line for each.
+        assert!(line.trim_end_with(|c| c == '\n').lines().skip(1).all(|l| l.starts_with(b" ") || l.starts_with(b"\t")));
+    }
+    if result.is_err() {
+        return;
+    }
+    ctx.message.headers.push(Header { kind: HeaderKind::Old, text: BString::default() });
+    for line in section.lines {
+        ctx.message.headers.push(Header { kind: HeaderKind::Other, text: line });
+    }
+    let mut found = fixup::scan(&mut ctx, smtp);
+    ctx.message.id = "10HmaX-000000005vi-0000".into();
+    fixup::message_id(&mut ctx, &mut found);
+    fixup::from(&mut ctx, &mut found);
+    fixup::sender(&mut ctx, &mut found);
+    receive::rewriting::headers(&mut ctx);
+    fixup::date(&mut ctx, &mut found);
+    for h in &ctx.message.headers {
+        assert!(h.text.is_empty() || h.text.ends_with(b"\n"));
+    }
+}
+
+/// AUTH: each line of the input is one answer of the client, which is sent in base64; the first names the mechanism.
+pub fn auth_exchange(data: &[u8]) {
+    let mut answers = data.get(..MAX_INPUT / 2).unwrap_or(data).split(|c| *c == b'\n');
+    let mechanism = match answers.next().and_then(|m| m.first()) {
+        Some(0) | None => "PLAIN",
+        Some(1) => "LOGIN",
+        Some(2) => "CRAM-MD5",
+        _ => "EXTERNAL",
+    };
+    let mut said = format!("EHLO x\r\nAUTH {mechanism}").into_bytes();
+    for (n, answer) in answers.enumerate() {
+        said.extend_from_slice(if n == 0 { b" " } else { b"\r\n" });
+        said.extend_from_slice(data_encoding::BASE64.encode(answer).as_bytes());
+        // The messages of NTLM have decoders of their own.
+        if let Some(random) = crate::auths::ntlm::read_challenge(answer) {
+            let _ = crate::auths::ntlm::answer(b"d", b"u", answer, &random);
+        }
+        let _ = crate::auths::ntlm::read_answer(answer);
+    }
+    said.extend_from_slice(b"\r\nQUIT\r\n");
+    let mut ctx = context();
+    let Some(wire) = line(&[&said]) else { return };
+    ctx.session.wire = WireSlot::new(wire);
+    smtp_in::serve(&mut ctx, &mut |_, _| {});
+    if let Some(by) = &ctx.session.authenticated_by {
+        assert!(["plain", "login", "cram", "ext"].iter().any(|d| by == d), "{by}");
     }
 }
 

@@ -1,7 +1,7 @@
 //! The records of the hints data bases, by data base (the inventory's hints_databases.tsv).
 //!
 //! Keys: `retry` has `T:host[:ip[:port]][+:message-id]`, `R:domain`, `R:local@domain`;
-//! `wait-TRANSPORT` host names; `callout` addresses and domains; `ratelimit` period/options/key;
+//! `wait-TRANSPORT` host and message id; `callout` addresses and domains; `ratelimit` period/options/key;
 //! `seen` the key; `tls` a hash of the connection's parameters; `misc` `host-serialize-HOST`,
 //! `tpt-serialize-TRANSPORT`, `etrn-HASH`, `ip:port.EHLO`.
 
@@ -48,43 +48,15 @@ impl Hint for Retry {
     }
 }
 
-/// `wait-TRANSPORT`: ids of messages waiting for a host. More of them are under `HOST:0` ...
-/// `HOST:sequence-1`; see [`super::wait`].
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Waiting {
-    pub sequence: u32,
-    pub ids: Vec<BString>,
-}
-
-/// More ids than this in one record are hostile.
-const MAX_IDS: u32 = 10_000;
-const MAX_ID_LENGTH: usize = 64;
+/// `wait-TRANSPORT`, under a host and a message id: the message waits for the host. See [`super::wait`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Waiting;
 
 impl Hint for Waiting {
     const KIND: u8 = 2;
-    fn write(&self, w: &mut Writer) {
-        w.u32(self.sequence);
-        w.u32(self.ids.len() as u32);
-        for id in &self.ids {
-            w.bytes(id);
-        }
-    }
-    fn read(r: &mut Reader<'_>) -> Option<Self> {
-        let sequence = r.u32()?;
-        let count = r.u32()?;
-        if count > MAX_IDS {
-            return None;
-        }
-        let mut ids = Vec::new();
-        for _ in 0..count {
-            let id = r.bytes()?;
-            // An id becomes a file name: letters, digits and dashes only.
-            if id.is_empty() || id.len() > MAX_ID_LENGTH || !id.iter().all(|b| b.is_ascii_alphanumeric() || *b == b'-') {
-                return None;
-            }
-            ids.push(id.into());
-        }
-        Some(Self { sequence, ids })
+    fn write(&self, _: &mut Writer) {}
+    fn read(_: &mut Reader<'_>) -> Option<Self> {
+        Some(Self)
     }
 }
 
@@ -365,7 +337,7 @@ mod tests {
             more_errno: 0x4d,
             text: "H=x: 451 \0\n\u{ff}".into(),
         });
-        hostile(&Waiting { sequence: 2, ids: vec!["1abcde-00000000001-2345".into(), "1abcde-000001-AB".into()] });
+        hostile(&Waiting);
         hostile(&CalloutAddress { result: CalloutResult::Reject });
         hostile(&CalloutDomain { result: CalloutResult::RejectMailFromNull, random_stamp: 7, ..Default::default() });
         hostile(&Ratelimit { time_usec: 999_999, rate: 1.5 });
@@ -376,8 +348,6 @@ mod tests {
         hostile(&Serialize { count: 3 });
         hostile(&EhloResponse { clear_features: 0xffff, limit_rcptdom: 9, ..Default::default() });
         assert!(decode::<Seen>(&encode(&Once, 1)).is_none());
-        let bad = Waiting { sequence: 0, ids: vec!["../../etc/passwd".into()] };
-        assert!(decode::<Waiting>(&encode(&bad, 1)).is_none());
         assert!(decode::<Ratelimit>(&encode(&Ratelimit { time_usec: 0, rate: f64::NAN }, 1)).is_none());
     }
 }

@@ -61,10 +61,7 @@ impl SqliteStore {
         let Some(id) = prepare(dir, name.as_bytes(), mode, FILE_MODE).map_err(|e| fail(&open_reason(&e)))? else {
             return Ok(None);
         };
-        let (conn, id) = match self.pool.take(path, &id) {
-            Some(conn) => (conn, id),
-            None => connect(dir, path, id, mode, FILE_MODE).map_err(|e| fail(&e))?,
-        };
+        let (conn, id) = connect(dir, path, id, mode, FILE_MODE).map_err(|e| fail(&e))?;
         Ok(Some(SqliteDb::new(conn, path.to_owned(), id, Arc::clone(&self.pool))))
     }
 }
@@ -84,6 +81,14 @@ impl HintsStore for SqliteStore {
         let fail = |e: io::Error| HintsError::Open { path: path.display().to_string(), reason: open_reason(&e) };
         if name.is_empty() || name.contains(['/', '\0']) || name.starts_with('.') {
             return Err(fail(io::ErrorKind::InvalidInput.into()));
+        }
+        // One that is open already, and still the file of that name.
+        if let Some((conn, id)) = self.pool.take(&path) {
+            return Ok(Some(Box::new(SqliteDb::new(conn, path, id, Arc::clone(&self.pool)))));
+        }
+        let absent = || matches!(stat(path.as_os_str().as_bytes()), Err(e) if e.kind() == io::ErrorKind::NotFound);
+        if mode == Mode::Read && absent() {
+            return Ok(None);
         }
         let _as_exim = if geteuid() == 0 && self.exim.0 != 0 {
             Some(EffectiveGuard::become_effective(self.exim.0, self.exim.1).map_err(fail)?)
@@ -203,6 +208,7 @@ fn open_to_write(path: &Path) -> rusqlite::Result<Connection> {
     let _: String = conn.query_row("PRAGMA journal_mode=WAL", [], |row| row.get(0))?;
     conn.execute_batch(
         "PRAGMA synchronous=NORMAL; PRAGMA trusted_schema=OFF;
+         PRAGMA cache_size=-8000; -- KiB, where a data base is that large
          CREATE TABLE IF NOT EXISTS tblblob (ky BLOB PRIMARY KEY, dat BLOB);",
     )?;
     // Opens the -wal and -shm files now, under the right user.
@@ -233,11 +239,17 @@ impl Pool {
         s
     }
 
-    fn take(&self, path: &Path, id: &FileId) -> Option<Connection> {
+    /// A connection to the file that has this name now; those to another one that had it before go.
+    fn take(&self, path: &Path) -> Option<(Connection, FileId)> {
         let mut s = self.state();
-        s.idle.retain(|(p, i, _)| p != path || i == id); // another file has this name now
+        if !s.idle.iter().any(|(p, _, _)| p == path) {
+            return None;
+        }
+        let now = stat(path.as_os_str().as_bytes()).ok().map(|s| file_id(&s));
+        s.idle.retain(|(p, i, _)| p != path || Some(*i) == now);
         let at = s.idle.iter().position(|(p, _, _)| p == path)?;
-        Some(s.idle.swap_remove(at).2)
+        let (_, id, conn) = s.idle.swap_remove(at);
+        Some((conn, id))
     }
 
     fn give(&self, path: PathBuf, id: FileId, conn: Connection) {
@@ -343,8 +355,7 @@ impl Drop for SqliteDb {
             std::mem::forget(conn); // the parent's: closing it here would disturb its locks
             return;
         }
-        // Keep it only if the file is still the one of this name.
-        if reusable && stat(self.path.as_os_str().as_bytes()).is_ok_and(|s| file_id(&s) == self.id) {
+        if reusable {
             self.pool.give(std::mem::take(&mut self.path), self.id, conn);
         }
     }
@@ -447,24 +458,29 @@ mod tests {
         let (_spool, store) = Spool::new("wait");
         let mut db = store.open("wait-smtp", Mode::Write).unwrap().unwrap();
         for i in 0..120 {
-            for _ in 0..2 {
-                wait::add(&mut *db, b"Host.EX", format!("1abcde-{i:06}-AB").as_bytes().as_bstr()).unwrap();
+            for host in [&b"Host.EX"[..], b"host.e", b"host.exe"] {
+                wait::add(&mut *db, host, format!("1abcde-{i:06}-AB").as_bytes().as_bstr()).unwrap();
             }
         }
+        db.write(b"host.ex ../../etc/passwd", b"").unwrap();
         assert_eq!(wait::list(&mut *db, b"host.ex").unwrap().len(), 120);
-        let (id, more) = wait::take(&mut *db, b"host.ex", b"".into(), |id| {
+        let own = b"1abcde-000000-AB".as_bstr();
+        let (id, more) = wait::take(&mut *db, b"host.ex", own, |id| {
             if id.ends_with(b"000101-AB") { wait::Choice::Take } else { wait::Choice::Drop }
         })
         .unwrap()
         .unwrap();
         assert_eq!((id.as_bstr(), more), ("1abcde-000101-AB".into(), true));
-        let mut left = 118; // 120 less the dropped one and the one taken
-        while let Some((_, more)) = wait::take(&mut *db, b"host.ex", b"".into(), |_| wait::Choice::Take).unwrap() {
+        let mut left = 18; // those after the one taken
+        while let Some((_, more)) = wait::take(&mut *db, b"host.ex", own, |_| wait::Choice::Take).unwrap() {
             left -= 1;
             assert_eq!(more, left > 0);
         }
         assert_eq!(left, 0);
-        assert!(db.next(None).unwrap().is_none());
+        assert!(wait::list(&mut *db, b"host.ex").unwrap().is_empty());
+        assert_eq!(wait::take(&mut *db, b"host.e", own, |_| wait::Choice::Keep).unwrap(), None);
+        assert_eq!(wait::forget(&mut *db, b"host.e").unwrap(), 119);
+        assert_eq!(wait::list(&mut *db, b"host.exe").unwrap().len(), 120);
         assert!(serialize::start(&mut *db, b"host-serialize-x", 1).unwrap());
         assert!(!serialize::start(&mut *db, b"host-serialize-x", 1).unwrap());
         serialize::end(&mut *db, b"host-serialize-x").unwrap();

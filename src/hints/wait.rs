@@ -1,58 +1,83 @@
 //! The `wait-TRANSPORT` data bases: which messages wait for which host.
 //!
-//! At most [`PER_RECORD`] ids are in a host's record; when it is full it moves to `HOST:n` and a new
-//! one begins, whose sequence says how many such continuation records there are.
+//! A record for each message and host, under `HOST ID`, which holds nothing but its time: to note a message, to find the next
+//! one and to forget it takes as long with a hundred thousand of them as with one. A host's messages stand in the order of
+//! their ids, which is that of their ages.
 
 use super::records::Waiting;
 use super::{HintsDb, Result, get, put, transaction};
 use bstr::{BStr, BString, ByteSlice};
 
-/// Ids in one record.
-pub const PER_RECORD: usize = 50;
-/// More continuation records than this are not believed.
-const MAX_SEQUENCE: u32 = 10_000;
-
-fn continuation(host: &[u8], n: u32) -> Vec<u8> {
-    [host, b":", n.to_string().as_bytes()].concat()
+/// The host's name is used in lower case.
+fn key(host: &[u8], id: &[u8]) -> Vec<u8> {
+    [&host.to_ascii_lowercase(), &b" "[..], id].concat()
 }
 
-fn load(db: &mut dyn HintsDb, key: &[u8]) -> Result<Option<Waiting>> {
-    Ok(get::<Waiting>(db, key)?.map(|s| s.record).filter(|w| w.sequence <= MAX_SEQUENCE))
+/// Host and message of a key; `None`: it is none of ours. The id will be a file name.
+pub fn parts(key: &[u8]) -> Option<(&BStr, &BStr)> {
+    let at = key.rfind_byte(b' ')?;
+    let (host, id) = (&key[..at], &key[at + 1..]);
+    crate::spool::is_message_id(id).then(|| (host.as_bstr(), id.as_bstr()))
 }
 
-/// Adds a message to a host's list, unless it is there. The host's name is used in lower case.
+/// Notes that a message waits for a host.
 pub fn add(db: &mut dyn HintsDb, host: &[u8], id: &BStr) -> Result<()> {
-    let host = host.to_ascii_lowercase();
-    transaction(db, |db| {
-        let mut record = load(db, &host)?.unwrap_or_default();
-        if record.ids.iter().any(|i| i == id) {
-            return Ok(());
-        }
-        for n in (0..record.sequence).rev() {
-            if load(db, &continuation(&host, n))?.is_some_and(|w| w.ids.iter().any(|i| i == id)) {
-                return Ok(());
-            }
-        }
-        if record.ids.len() >= PER_RECORD {
-            put(db, &continuation(&host, record.sequence), &record)?;
-            record = Waiting { sequence: record.sequence.saturating_add(1), ids: Vec::new() };
-        }
-        record.ids.push(id.into());
-        put(db, &host, &record)
-    })
+    let key = key(host, id);
+    // Most runs note again what an earlier one has noted.
+    if db.read(&key)?.is_none() {
+        put(db, &key, &Waiting)?;
+    }
+    Ok(())
 }
 
-/// All ids waiting for a host, the newest record's first.
+/// The host's next message whose key comes after this one.
+fn after(db: &mut dyn HintsDb, host: &[u8], last: &[u8]) -> Result<Option<Vec<u8>>> {
+    Ok(db.next(Some(last))?.map(|(key, _)| key).filter(|k| k.starts_with(host) && k.get(host.len()) == Some(&b' ')))
+}
+
+/// The first host that messages wait for, or the one after a host, in the order of their names.
+pub fn next_host(db: &mut dyn HintsDb, last: Option<&BString>) -> Result<Option<BString>> {
+    let mut last = last.map(|host| key(host, b"\xff"));
+    while let Some((key, _)) = db.next(last.as_deref())? {
+        if let Some((host, _)) = parts(&key) {
+            return Ok(Some(host.into()));
+        }
+        last = Some(key);
+    }
+    Ok(None)
+}
+
+/// All ids waiting for a host.
 pub fn list(db: &mut dyn HintsDb, host: &[u8]) -> Result<Vec<BString>> {
     let host = host.to_ascii_lowercase();
-    let Some(record) = load(db, &host)? else { return Ok(Vec::new()) };
-    let mut ids = record.ids;
-    for n in (0..record.sequence).rev() {
-        if let Some(more) = load(db, &continuation(&host, n))? {
-            ids.extend(more.ids);
-        }
+    let mut ids = Vec::new();
+    let mut last = key(&host, b"");
+    while let Some(k) = after(db, &host, &last)? {
+        ids.extend(parts(&k).map(|(_, id)| id.into()));
+        last = k;
     }
     Ok(ids)
+}
+
+/// Since when the message has been noted, if it is.
+pub fn since(db: &mut dyn HintsDb, host: &[u8], id: &BStr) -> Result<Option<i64>> {
+    Ok(get::<Waiting>(db, &key(host, id))?.map(|r| r.time_stamp))
+}
+
+/// The message does not wait for the host any more.
+pub fn remove(db: &mut dyn HintsDb, host: &[u8], id: &BStr) -> Result<()> {
+    db.delete(&key(host, id)).map(drop)
+}
+
+/// Forgets all that wait for a host; how many that were.
+pub fn forget(db: &mut dyn HintsDb, host: &[u8]) -> Result<usize> {
+    transaction(db, |db| {
+        let ids = list(db, host)?;
+        for id in &ids {
+            remove(db, host, id.as_bstr())?;
+        }
+        Ok(ids.len())
+    })
 }
 
 /// What to do with an id on the list.
@@ -66,9 +91,8 @@ pub enum Choice {
     Take,
 }
 
-/// Looks for a message to send over an open connection. `choose` is asked for each id, the oldest of
-/// the newest record first; the list is written back without what was dropped or taken, and without `own`,
-/// the message in hand. Gives the id taken, and whether more are waiting.
+/// Looks for a message to send over an open connection. `choose` is asked for each id, the oldest first; what it drops or takes
+/// is removed, and so is `own`, the message in hand. Gives the id taken, and whether more are waiting.
 pub fn take(
     db: &mut dyn HintsDb,
     host: &[u8],
@@ -76,63 +100,27 @@ pub fn take(
     mut choose: impl FnMut(&BStr) -> Choice,
 ) -> Result<Option<(BString, bool)>> {
     let host = host.to_ascii_lowercase();
+    let start = key(&host, b"");
+    // Mostly nothing waits; to see that takes no lock.
+    if after(db, &host, &start)?.is_none() {
+        return Ok(None);
+    }
     transaction(db, |db| {
-        let Some(newest) = load(db, &host)? else { return Ok(None) };
-        // From the newest record back. Emptied ones are removed; since the host's own record must not
-        // be empty while there are older ones, the newest that is left takes its place at the end.
-        let mut taken = None;
-        let mut left = Vec::new();
-        let sequence = newest.sequence;
-        let mut records = vec![newest.ids];
-        for n in (0..sequence).rev() {
-            records.push(load(db, &continuation(&host, n))?.map(|w| w.ids).unwrap_or_default());
-        }
-        let mut changed = false;
-        for mut ids in records {
-            let before = ids.len();
-            ids.retain(|id| id != own);
-            sift(&mut ids, &mut taken, &mut choose);
-            changed |= ids.len() != before || ids.is_empty();
-            if !ids.is_empty() {
-                left.push(ids);
+        remove(db, &host, own)?;
+        let (mut last, mut kept) = (start, false);
+        while let Some(k) = after(db, &host, &last)? {
+            let choice = parts(&k).map_or(Choice::Drop, |(_, id)| choose(id));
+            if choice == Choice::Keep {
+                kept = true;
+            } else {
+                db.delete(&k)?;
             }
-        }
-        let more = !left.is_empty();
-        if changed {
-            for n in 0..sequence {
-                db.delete(&continuation(&host, n))?;
+            if let (Choice::Take, Some((_, id))) = (choice, parts(&k)) {
+                let more = kept || after(db, &host, &k)?.is_some();
+                return Ok(Some((id.into(), more)));
             }
-            let count = u32::try_from(left.len().saturating_sub(1)).unwrap_or(0);
-            let mut left = left.into_iter();
-            match left.next() {
-                None => {
-                    db.delete(&host)?;
-                }
-                Some(ids) => {
-                    put(db, &host, &Waiting { sequence: count, ids })?;
-                    for (n, ids) in (0..count).rev().zip(left) {
-                        put(db, &continuation(&host, n), &Waiting { sequence: n, ids })?;
-                    }
-                }
-            }
+            last = k;
         }
-        Ok(taken.map(|id| (id, more)))
+        Ok(None)
     })
-}
-
-/// Applies the choices to the ids of one record.
-fn sift(ids: &mut Vec<BString>, taken: &mut Option<BString>, choose: &mut impl FnMut(&BStr) -> Choice) {
-    ids.retain(|id| {
-        if taken.is_some() {
-            return true;
-        }
-        match choose(id.as_bstr()) {
-            Choice::Keep => true,
-            Choice::Drop => false,
-            Choice::Take => {
-                *taken = Some(id.clone());
-                false
-            }
-        }
-    });
 }

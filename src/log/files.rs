@@ -92,11 +92,28 @@ impl Files {
 /// Opens with the ids of the exim user: root never opens a name in a directory that exim owns (CVE-2020-28007).
 pub fn open_as_exim(name: &BString, settings: &Settings) -> io::Result<OwnedFd> {
     let _as_exim = if ids::geteuid() == 0 && settings.uid != 0 {
+        give_directory(name, settings);
         Some(ids::EffectiveGuard::become_effective(settings.uid, settings.gid)?)
     } else {
         None
     };
     open_log(name)
+}
+
+/// The exim user may not make a directory where only root may: the first of those that are missing is made for him. What
+/// goes wrong here goes wrong once more when the file is opened.
+fn give_directory(name: &BString, settings: &Settings) {
+    use std::os::unix::ffi::OsStrExt as _;
+    use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
+    let path = std::path::Path::new(std::ffi::OsStr::from_bytes(name));
+    let missing = |p: &&std::path::Path| std::fs::symlink_metadata(p).is_err_and(|e| e.kind() == io::ErrorKind::NotFound);
+    let Some(first) = path.ancestors().skip(1).take_while(missing).last() else { return };
+    // Where somebody else may write, root makes nothing.
+    let safe =
+        first.parent().and_then(|p| std::fs::symlink_metadata(p).ok()).is_some_and(|m| m.uid() == 0 && m.mode() & 0o022 == 0);
+    if safe && std::fs::DirBuilder::new().mode(build::LOG_DIRECTORY_MODE).create(first).is_ok() {
+        let _ = std::os::unix::fs::lchown(first, Some(settings.uid), Some(settings.gid));
+    }
 }
 
 /// Opens or makes a log file, with its directory if that is missing.

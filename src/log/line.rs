@@ -183,11 +183,11 @@ pub fn arrival(ctx: &Context, a: &Arrival<'_>) -> BString {
         b.item(b"K");
     }
     b.field("S", m.size.to_string().as_bytes());
-    if selected(ctx, Selector::ReceiveTime) {
-        b.field("RT", stamp::interval(m.received_duration_usec, selected(ctx, Selector::Millisec)).as_bytes());
-    }
     if selected(ctx, Selector::EightBitMime) {
         b.field("M8S", m.body_type.to_string().as_bytes());
+    }
+    if selected(ctx, Selector::ReceiveTime) {
+        b.field("RT", stamp::interval(m.received_duration_usec, selected(ctx, Selector::Millisec)).as_bytes());
     }
     if !a.mail_auth.is_empty() {
         b.item(a.mail_auth);
@@ -500,15 +500,15 @@ pub fn failure(ctx: &Context, addr: &Address, return_path: Option<&[u8]>, delive
         host(ctx, &mut b, h, &log);
     }
     tls(ctx, &mut b, &addr.tls);
-    if let Some(t) = deliver_time.filter(|_| selected(ctx, Selector::DeliverTime)) {
-        b.field("DT", stamp::interval(t, selected(ctx, Selector::Millisec)).as_bytes());
-    }
     let f = &addr.failure;
     if f.basic_errno > 0 {
         b.item(b": ").raw(crate::sys::strerror(f.basic_errno).as_bytes());
     }
     if let Some(m) = &f.message {
         b.raw(b" : ").raw(&escape::printing(m, ctx.config.site.log.topbit));
+    }
+    if let Some(t) = deliver_time.filter(|_| selected(ctx, Selector::DeliverTime)) {
+        b.field("DT", stamp::interval(t, selected(ctx, Selector::Millisec)).as_bytes());
     }
     b.build()
 }

@@ -137,7 +137,7 @@ impl Logger {
         }
         if run.host_checking {
             self.stderr(&[b"LOG: ", Line::new(settings, message, false, false).entry(&text).as_slice()].concat());
-        } else if run.log_testing {
+        } else if run.log_testing || run.unprivileged {
             if !verbose {
                 self.stderr(&Line::new(settings, message, true, true).entry(&text));
             }
@@ -193,6 +193,7 @@ impl Logger {
             // A process that has become a user has no way to the panic log; it goes on if the main log has the line.
             let user = which.has(Which::MAIN) && ![0, settings.uid].contains(&crate::sys::ids::geteuid());
             if state.files.write(Kind::Panic, settings, &entry, now).is_err() && !user {
+                state.last_resort(settings, run, &entry);
                 self.no_panic_log(&mut state, settings, run, &[]);
             }
         }
@@ -234,11 +235,8 @@ impl Logger {
         for entry in lost {
             self.stderr(entry);
         }
-        if !run.test_harness && state.syslog.is_none() {
-            state.syslog = syslog::open(settings);
-        }
         for entry in lost.iter().copied().chain([text.as_bytes()]) {
-            syslog::write(state.syslog.as_ref(), run.test_harness, syslog::ALERT, entry);
+            state.last_resort(settings, run, entry);
         }
         self.stderr(format!("{text}\n").as_bytes());
         std::process::exit(1);
@@ -266,6 +264,14 @@ fn show(run: &Run, selector: Option<Selector>, which: Which, text: &[u8]) {
 }
 
 impl State {
+    /// To syslog, whatever the settings say.
+    fn last_resort(&mut self, settings: &Settings, run: &Run, entry: &[u8]) {
+        if !run.test_harness && self.syslog.is_none() {
+            self.syslog = syslog::open(settings);
+        }
+        syslog::write(self.syslog.as_ref(), run.test_harness, syslog::ALERT, entry);
+    }
+
     fn syslog_line(&mut self, settings: &Settings, run: &Run, message: Option<&Message>, priority: i32, text: &[u8]) {
         let line = Line::new(settings, message, settings.syslog_timestamp, settings.syslog_pid);
         let mut whole = line.prefix;

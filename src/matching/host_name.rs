@@ -81,7 +81,11 @@ fn by_dns(ctx: &mut Context, ip: IpAddr) -> Result<Vec<Vec<u8>>, ()> {
         Outcome::Found => {}
         Outcome::Again => {
             let nonexist = super::again_means_nonexist(ctx, &answer.asked);
-            return if nonexist { Ok(Vec::new()) } else { Err(()) };
+            if nonexist {
+                return Ok(Vec::new());
+            }
+            log::hdebug!(ctx, HOST_LOOKUP, " IP address PTR lookup gave temporary error");
+            return Err(());
         }
         _ => return Ok(Vec::new()),
     }
@@ -133,7 +137,7 @@ fn verify(ctx: &mut Context, ip: IpAddr, names: &[Vec<u8>]) -> Match {
                 ctx.session.host_name = HostName::Deferred;
                 return Match::Defer(format!("temporary error for host name lookup of {name}"));
             }
-            _ => {}
+            _ => log::hdebug!(ctx, HOST_LOOKUP, "no IP addresses found for {name}"),
         }
     }
     let mut good = good.into_iter();

@@ -78,18 +78,10 @@ fn message(ctx: &mut Context, options: &ListOptions, id: &[u8], out: &mut impl W
     };
     let Some(place) = place else { return Ok(()) };
     let data = place.dir.stat_at(&[id, b"-D"].concat()).map(|s| u64::try_from(s.size).unwrap_or(0)).unwrap_or(0);
-    let body = data.saturating_sub(id.len() as u64 + 3);
-    let header: u64 =
-        ctx.message.headers.iter().filter(|h| h.kind != crate::context::HeaderKind::Old).map(|h| h.text.len() as u64).sum();
+    ctx.message.measure(data.saturating_sub(id.len() as u64 + 3));
     let m = &ctx.message;
     write!(out, "{} ", show_age(age(ctx)))?;
-    write!(
-        out,
-        "{} {} <{}>",
-        show_size(body + header + 1),
-        id.as_bstr(),
-        m.sender.as_ref().map(|s| s.as_bstr()).unwrap_or_default()
-    )?;
+    write!(out, "{} {} <{}>", show_size(m.size), id.as_bstr(), m.sender.as_ref().map(|s| s.as_bstr()).unwrap_or_default())?;
     if m.sender_set_untrusted {
         write!(out, " ({})", m.originator_login)?;
     }
@@ -141,7 +133,7 @@ fn broken(ctx: &Context, options: &ListOptions, id: &[u8], e: &SpoolError, out: 
 
 /// ` 5m`, `12h`, ` 3d`.
 pub fn show_age(seconds: i64) -> String {
-    let minutes = (seconds.max(0) + 30) / 60;
+    let minutes = seconds.max(0) / 60;
     if minutes <= 90 {
         return format!("{minutes:2}m");
     }

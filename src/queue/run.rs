@@ -117,6 +117,7 @@ pub fn run(ctx: &mut Context, options: &RunOptions) -> i32 {
     let detail = format!("{named} queue run: pid={}{}", crate::sys::process::thread_id(), options.flags());
     let odmr = if options.domains.is_some() { " ODMR" } else { "" };
     log::write(ctx, Some(Selector::QueueRun), Which::MAIN, format!("Start{odmr}{detail}").as_bytes());
+    sweep(ctx, options);
     let phases: &[bool] = if options.two_stage { &[true, false] } else { &[false] };
     let mut ramp = (options.two_stage && ctx.config.main.queue_fast_ramp).then(Ramp::default);
     // The first message that -R or -S finds is tried whatever its retry times are.
@@ -157,10 +158,27 @@ pub fn run(ctx: &mut Context, options: &RunOptions) -> i32 {
     if let Some(ramp) = ramp {
         ramp.wait();
     }
+    ctx.services.hints.close_idle();
     // Looking for the messages that are wanted has left one in hand.
     ctx.message = Default::default();
     log::write(ctx, Some(Selector::QueueRun), Which::MAIN, format!("End{detail}").as_bytes());
     0
+}
+
+/// Removes what is left of messages that were never accepted, or are gone.
+fn sweep(ctx: &Context, options: &RunOptions) {
+    if options.domains.is_some() {
+        return;
+    }
+    let swept = ctx.services.spool.queue(&options.queue_name).and_then(|q| spool::sweep(&q, crate::sys::time::unix_time()));
+    match swept {
+        Ok(names) => {
+            for name in names {
+                log::write(ctx, None, Which::MAIN, format!("{name} removed: it is old, and belongs to no message").as_bytes());
+            }
+        }
+        Err(e) => log::write(ctx, None, Which::MAIN.and(Which::PANIC), format!("queue run: {e}").as_bytes()),
+    }
 }
 
 /// Messages routed to a host before its delivery begins.

@@ -82,7 +82,10 @@ fn smtp(ctx: &mut Context, input: &mut Input<'_>, verdict: &mut Verdict) -> Resu
         add_headers(ctx);
         match result.verdict {
             Says::Ok => verdict.user_message = result.user_message,
-            Says::Discard => discard(ctx, verdict, "DATA ACL", result.log_message),
+            Says::Discard => {
+                discard(ctx, verdict, "DATA ACL", result.log_message);
+                verdict.user_message = result.user_message;
+            }
             _ => return Err(refuse(Where::Data, result)),
         }
     }

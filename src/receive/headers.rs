@@ -29,8 +29,17 @@ pub enum Ended {
     BodyFollows,
     /// The dot that ends the message.
     Dot,
-    /// The end of the input (an error for SMTP).
+    /// The end of the input after a whole line (an error for SMTP).
     Input,
+    /// The same within a line, or before there was any.
+    InputCut,
+}
+
+impl Ended {
+    /// There is no more.
+    pub fn by_input(self) -> bool {
+        matches!(self, Ended::Input | Ended::InputCut)
+    }
 }
 
 /// A header section.
@@ -71,10 +80,11 @@ pub enum Trouble {
     Input(End),
 }
 
-/// Does the line begin with a field name and a colon?
+/// Does the line begin with a field name and a colon? There may be white space between them, a folded line's too. Bytes
+/// with the top bit set are let pass: `verify = header_names_ascii` is for those.
 pub fn is_header(line: &[u8]) -> bool {
-    let name = line.iter().take_while(|c| c.is_ascii_graphic() && **c != b':').count();
-    let white = line.iter().skip(name).take_while(|c| matches!(c, b' ' | b'\t')).count();
+    let name = line.iter().take_while(|c| **c > b' ' && !matches!(**c, 0x7f | b':')).count();
+    let white = line.iter().skip(name).take_while(|c| c.is_ascii_whitespace() || **c == 0x0b).count();
     name > 0 && line.get(name + white) == Some(&b':')
 }
 
@@ -179,8 +189,8 @@ impl Reader<'_> {
             };
             let at_end = match c {
                 None => {
+                    self.section.ended = Ended::InputCut;
                     if self.text.is_empty() {
-                        self.section.ended = Ended::Input;
                         return Ok(());
                     }
                     true
@@ -219,7 +229,6 @@ impl Reader<'_> {
                 self.section.ended = Ended::BodyFollows;
                 return Ok(());
             }
-            let mut over = at_end;
             if !at_end {
                 match self.peek(ctx, input) {
                     Ok(Some(c @ (b' ' | b'\t'))) => {
@@ -227,7 +236,7 @@ impl Reader<'_> {
                         self.put(c)?;
                         continue;
                     }
-                    Ok(None) => over = true,
+                    Ok(None) => self.section.ended = Ended::Input,
                     Ok(Some(_)) => {}
                     Err(e) => return Err(e),
                 }
@@ -241,11 +250,8 @@ impl Reader<'_> {
             let text = std::mem::take(&mut self.text);
             let zeros = std::mem::take(&mut self.zeros);
             self.line_start = 0;
-            if !self.take_line(ctx, text, zeros, from_line) {
-                return Ok(());
-            }
-            if over {
-                self.section.ended = Ended::Input;
+            let taken = self.take_line(ctx, text, zeros, from_line);
+            if self.section.ended.by_input() || !taken {
                 return Ok(());
             }
         }
@@ -287,7 +293,7 @@ impl Reader<'_> {
         }
         match c {
             None | Some(b'\n') => {
-                self.section.ended = if c.is_none() && self.limits.smtp { Ended::Input } else { Ended::Dot };
+                self.section.ended = if c.is_none() && self.limits.smtp { Ended::InputCut } else { Ended::Dot };
                 Ok(None)
             }
             Some(c) => {
@@ -326,6 +332,7 @@ mod tests {
     use super::*;
     use crate::context::Run;
     use crate::receive::input::FileInput;
+    use bstr::ByteSlice as _;
     use std::sync::Arc;
 
     fn section(text: &[u8]) -> (Section, Result<(), Trouble>) {
@@ -354,6 +361,18 @@ mod tests {
         assert_eq!((s.ended, s.space, s.rest(None).line_start), (Ended::BodyFollows, true, false));
         assert_eq!(section(&[b'a'; 300]).1, Err(Trouble::TooLong));
         assert_eq!(section(&[&[b'a'; 120][..], b"\n"].concat()).1, Err(Trouble::LineTooLong));
-        assert_eq!(section(b"").0.ended, Ended::Input);
+        assert_eq!(section(b"").0.ended, Ended::InputCut);
+        assert_eq!(section(b"A: b\nC").0.ended, Ended::InputCut);
+        assert_eq!(section(b"A: b\nnone\n").0.ended, Ended::Input);
+    }
+
+    #[test]
+    fn names() {
+        for name in [&b"A: b\n"[..], b"A\t : b\n", b"A\n : b\n", b"A\xfcB: c\n", b"!#: x\n"] {
+            assert!(is_header(name), "{}", name.as_bstr());
+        }
+        for name in [&b": b\n"[..], b" A: b\n", b"A b: c\n", b"A\x7f: c\n", b"A\n", b""] {
+            assert!(!is_header(name), "{}", name.as_bstr());
+        }
     }
 }

@@ -206,7 +206,7 @@ impl Input<'_> {
                     body.not_at_line_start();
                 }
                 loop {
-                    let mut sink = super::body::Sink::nowhere();
+                    let mut sink = super::sink::Sink::nowhere();
                     let fed = body.feed(self.unread(ctx), &mut sink);
                     self.consume(ctx, fed.used);
                     if fed.ended {

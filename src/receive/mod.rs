@@ -6,11 +6,13 @@
 
 pub mod body;
 pub mod checks;
+mod commit;
 pub mod extract;
 pub mod fixup;
 pub mod from_line;
 pub mod headers;
 pub mod input;
+mod intake;
 pub mod kinds;
 pub mod local;
 pub mod local_scan;
@@ -19,6 +21,7 @@ pub mod pipeline;
 pub mod queueing;
 pub mod received;
 pub mod rewriting;
+pub mod sink;
 pub mod smtp;
 pub mod space;
 pub mod submit;

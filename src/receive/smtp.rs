@@ -142,7 +142,7 @@ fn stopped(ctx: &mut Context, input: &mut Input<'_>, stop: Stop, batched: bool) 
                 server.not_quit(ctx, Some("connection-lost"), None);
             }
             reply(ctx, input, "421 Lost incoming connection");
-            Received::Close(SessionEnd::Done)
+            Received::Close(SessionEnd::Failed)
         }
         Stop::TimedOut => {
             let who = log::line::sender_fullhost(ctx).unwrap_or_else(|| "local process".into());
@@ -165,7 +165,7 @@ fn stopped(ctx: &mut Context, input: &mut Input<'_>, stop: Stop, batched: bool) 
         Stop::SessionOver => {
             let line = format!("{} lost while reading message data", connection_info(ctx));
             log::write(ctx, Some(Selector::LostIncomingConnection), Which::MAIN, line.as_bytes());
-            Received::Close(SessionEnd::Done)
+            Received::Close(SessionEnd::Failed)
         }
         Stop::Dropped => Received::Close(SessionEnd::Failed),
         Stop::Abandoned => Received::Refused,

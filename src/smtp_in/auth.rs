@@ -154,6 +154,7 @@ pub fn run(ctx: &mut Context, auth: &AuthInstance, initial: &[u8], dialogue: &mu
     ctx.scratch.numeric.clear();
     let initial = match initial {
         b"" => Ok(None),
+        _ if !auth.driver.takes_initial() => Err(AuthResult::Unexpected),
         b"=" => Ok(Some(Vec::new())),
         text => decode(text).map(Some).ok_or(AuthResult::Bad64),
     };

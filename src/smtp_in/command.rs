@@ -183,6 +183,8 @@ pub fn last_parameter(argument: &[u8]) -> Option<Parameter> {
         return None;
     }
     let (name, value) = match item.find_byte(b'=') {
+        // xtext has no `=`.
+        Some(at) if item[at + 1..].contains(&b'=') => return None,
         Some(at) => (&item[..at], Some(BString::from(&item[at + 1..]))),
         None => (item, None),
     };
@@ -217,6 +219,7 @@ mod tests {
         assert_eq!(last_parameter(b"<\"a b\"@c>"), None);
         assert_eq!(last_parameter(b"<>="), None);
         assert_eq!(last_parameter(b"="), None);
+        assert_eq!(last_parameter(b"<a@b> SIZE=="), None);
         assert_eq!(last_parameter(b"<a@b> PRDR").unwrap().value, None);
         assert_eq!(last_parameter(b"a b@c"), None);
     }

@@ -47,7 +47,11 @@ impl Server {
         let mut argument = self.line.argument.clone();
         if ctx.session.esmtp {
             match self.mail_parameters(ctx, &argument) {
-                Ok(end) => argument.truncate(end),
+                Ok(end) => {
+                    argument.truncate(end);
+                    // Log lines show the address, not its parameters.
+                    self.line.argument.truncate(end);
+                }
                 Err(next) => return next,
             }
         }
@@ -60,15 +64,19 @@ impl Server {
     fn mail_parameters(&mut self, ctx: &mut Context, argument: &[u8]) -> Result<usize, Next> {
         let mut end = argument.len();
         while let Some(p) = last_parameter(argument.get(..end).unwrap_or_default()) {
-            let value = p.value.as_ref().filter(|v| !v.is_empty());
             let name = p.name.to_ascii_uppercase();
-            let known = match (name.as_slice(), value) {
-                (b"SIZE", Some(v)) => self.size_parameter(ctx, v),
-                (b"BODY", Some(v)) if ctx.config.main.accept_8bitmime => self.body_parameter(ctx, v)?,
+            let name = name.as_slice();
+            let known = match (name, p.value.as_ref()) {
+                // A parameter without its value is dropped, and so are those before it.
+                (b"SIZE" | b"BODY" | b"AUTH" | b"RET" | b"ENVID", Some(v)) if v.is_empty() => return Ok(p.before),
+                (b"SIZE", Some(v)) if !self.size_parameter(ctx, v) => return Ok(p.before),
+                (b"BODY", Some(_)) if !ctx.config.main.accept_8bitmime => return Ok(p.before),
+                (b"SIZE", Some(_)) => true,
+                (b"BODY", Some(v)) => self.body_parameter(ctx, v)?,
                 (b"AUTH", Some(v)) => self.auth_parameter(ctx, v)?,
                 (b"RET", Some(v)) => self.ret_parameter(ctx, v)?,
                 (b"ENVID", Some(v)) => self.envid_parameter(ctx, v)?,
-                (b"PRDR", None) => {
+                (b"PRDR", _) => {
                     ctx.message.prdr |= ctx.config.main.prdr_enable;
                     true
                 }

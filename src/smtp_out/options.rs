@@ -17,6 +17,10 @@ pub fn port(ctx: &mut Context, value: &Str, default: u16, owner: &str) -> Result
     if text.first().is_some_and(u8::is_ascii_digit) {
         return text.to_str().ok().and_then(|s| s.parse().ok()).ok_or_else(|| format!("invalid port number for {owner}: {text}"));
     }
+    // The default is not looked up for every message.
+    if text.as_bytes() == b"smtp" {
+        return Ok(25);
+    }
     match crate::sys::addrinfo::service_port(&text, "tcp") {
         Some(p) => Ok(p),
         None => Err(format!("TCP port \"{text}\" is not defined for {owner}")),

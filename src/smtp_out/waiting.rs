@@ -45,7 +45,7 @@ pub fn next(
     if max > 0 && sent >= max {
         return None;
     }
-    let mut db = match ctx.services.hints.open(&format!("wait-{transport}"), Mode::Write) {
+    let mut db = match ctx.services.hints.open(&format!("wait-{transport}"), Mode::Read) {
         Ok(db) => db?,
         Err(e) => {
             complain(ctx, &e);

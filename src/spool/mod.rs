@@ -15,6 +15,7 @@ mod read;
 mod read_var;
 mod scan;
 mod spare;
+mod sweep;
 pub mod tree;
 mod write;
 
@@ -30,4 +31,5 @@ pub use queue::{Place, Queue, Spool};
 pub use read::{parse_header_file, read_header};
 pub use scan::{Found, message_exists, scan};
 pub use spare::Given;
-pub use write::{format_header_file, write_header};
+pub use sweep::sweep;
+pub use write::{format_header_file, replace_header, write_header};

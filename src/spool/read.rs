@@ -16,6 +16,8 @@ use crate::text::Text;
 
 /// Largest -H file, bytes.
 const MAX_FILE: u64 = 256 << 20;
+/// Most of them are smaller.
+const USUAL_FILE: usize = 8 << 10;
 /// Most recipients of a message.
 const MAX_RECIPIENTS: usize = 1_000_000;
 /// Deepest tree of non-recipients; a balanced one of a million addresses has about 28 levels.
@@ -25,7 +27,7 @@ const MAX_DEPTH: usize = 64;
 pub fn read_header(ctx: &mut Context, place: &Place, id: &[u8]) -> Result<(), SpoolError> {
     let name = [id, b"-H"].concat();
     let fd = place.dir.open_at(&name, Flags::READ, 0).map_err(SpoolError::io("open spool header file"))?;
-    let mut bytes = Vec::new();
+    let mut bytes = Vec::with_capacity(USUAL_FILE);
     File::from(fd).take(MAX_FILE + 1).read_to_end(&mut bytes).map_err(SpoolError::io("read spool header file"))?;
     if bytes.len() as u64 > MAX_FILE {
         return Err(SpoolError::Envelope("it is too large"));

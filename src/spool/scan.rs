@@ -2,7 +2,7 @@
 
 use bstr::BString;
 
-use super::queue::Queue;
+use super::queue::{Place, Queue};
 use super::{SpoolError, id};
 
 /// A message on the queue.
@@ -17,22 +17,33 @@ pub struct Found {
 /// Sub-directories that a split spool may have.
 const LETTERS: &[u8] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 
+/// The directories of a queue's messages: the queue's own, and those of a split spool.
+pub(super) fn places(queue: &Queue) -> Result<Vec<Place>, SpoolError> {
+    let names = queue.input().list().map_err(SpoolError::io("read the spool directory"))?;
+    Ok(places_among(queue, &names))
+}
+
+fn places_among(queue: &Queue, names: &[BString]) -> Vec<Place> {
+    let mut letters: Vec<Option<u8>> = vec![None];
+    letters.extend(names.iter().filter_map(|n| match n.as_slice() {
+        [l] if LETTERS.contains(l) => Some(Some(*l)),
+        _ => None,
+    }));
+    letters.sort_unstable();
+    letters.into_iter().filter_map(|l| queue.existing(l).ok()).collect()
+}
+
 /// All messages of a queue, in the order of directories; within one as the file system gives them.
 pub fn scan(queue: &Queue) -> Result<Vec<Found>, SpoolError> {
     let mut out = Vec::new();
-    let names = queue.input().list().map_err(SpoolError::io("read the spool directory"))?;
-    let mut letters = Vec::new();
-    for name in names {
-        match name.as_slice() {
-            [l] if LETTERS.contains(l) => letters.push(*l),
-            n => out.extend(id::of_file_name(n, b"-H").map(|i| Found { id: i.into(), letter: None })),
-        }
-    }
-    letters.sort_unstable();
-    for l in letters {
-        let Ok(place) = queue.existing(Some(l)) else { continue };
-        let names = place.dir.list().map_err(SpoolError::io("read the spool directory"))?;
-        out.extend(names.iter().filter_map(|n| id::of_file_name(n, b"-H")).map(|i| Found { id: i.into(), letter: Some(l) }));
+    let mut take = |names: &[BString], letter| {
+        out.extend(names.iter().filter_map(|n| id::of_file_name(n, b"-H")).map(|i| Found { id: i.into(), letter }));
+    };
+    let failed = || SpoolError::io("read the spool directory");
+    let names = queue.input().list().map_err(failed())?;
+    take(&names, None);
+    for place in places_among(queue, &names).iter().filter(|p| p.letter.is_some()) {
+        take(&place.dir.list().map_err(failed())?, place.letter);
     }
     Ok(out)
 }

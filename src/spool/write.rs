@@ -11,12 +11,19 @@ use crate::context::message::DsnRet;
 use crate::context::session::HostName;
 use crate::context::{Context, HeaderKind, Recipient};
 use crate::log::debuglog;
-use crate::sys::file::{Flags, fchmod, fchown, fsync};
+use crate::sys::file::{Flags, fchmod, fchown, fdatasync, fsync};
 use crate::text::{Taint, Text};
 
 /// Writes -H to `place`: a new file, synced, renamed into place, directory synced. Gives the size of the message's
 /// header, in bytes, deleted lines not counted.
 pub fn write_header(ctx: &Context, place: &Place) -> Result<u64, SpoolError> {
+    let size = replace_header(ctx, place)?;
+    place.dir.sync().map_err(SpoolError::io("sync the spool directory"))?;
+    Ok(size)
+}
+
+/// The same, but if the machine fails soon the -H of before may be there again: for what may as well be lost.
+pub fn replace_header(ctx: &Context, place: &Place) -> Result<u64, SpoolError> {
     let id = &ctx.message.id;
     let (bytes, size) = format_header_file(ctx);
     if write_to_spare(place, id, &bytes)? {
@@ -40,11 +47,7 @@ pub fn write_header(ctx: &Context, place: &Place) -> Result<u64, SpoolError> {
         let mut file = File::from(fd);
         file.write_all(&bytes).map_err(SpoolError::io("write spool header file"))?;
         fsync(file.as_fd()).map_err(SpoolError::io("sync spool header file"))?;
-        place
-            .dir
-            .rename(&temporary, &place.dir, &[id, &b"-H"[..]].concat())
-            .map_err(SpoolError::io("rename spool header file"))?;
-        place.dir.sync().map_err(SpoolError::io("sync the spool directory"))
+        place.dir.rename(&temporary, &place.dir, &[id, &b"-H"[..]].concat()).map_err(SpoolError::io("rename spool header file"))
     };
     if let Err(e) = finish() {
         let _ = place.dir.unlink(&temporary);
@@ -58,9 +61,9 @@ fn write_to_spare(place: &Place, id: &[u8], bytes: &[u8]) -> Result<bool, SpoolE
     let Some(mut spare) = place.spare(bytes.len()) else { return Ok(false) };
     let written = spare.file().and_then(|f| f.write_all(bytes)).and_then(|()| spare.cut(bytes.len() as i64));
     written.map_err(SpoolError::io("write spool header file"))?;
-    spare.file().and_then(|f| fsync(f.as_fd())).map_err(SpoolError::io("sync spool header file"))?;
+    // Owner and mode were made durable with its first message.
+    spare.file().and_then(|f| fdatasync(f.as_fd())).map_err(SpoolError::io("sync spool header file"))?;
     spare.place(&place.dir, &[id, b"-H"].concat(), false).map_err(SpoolError::io("rename spool header file"))?;
-    place.dir.sync().map_err(SpoolError::io("sync the spool directory"))?;
     Ok(true)
 }
 

@@ -5,6 +5,8 @@ use bstr::BString;
 use std::ffi::CStr;
 use std::io;
 use std::net::IpAddr;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 /// One address of one interface.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,6 +54,29 @@ pub fn list() -> io::Result<Vec<Interface>> {
     // SAFETY: head came from getifaddrs and is released once.
     unsafe { libc::freeifaddrs(head) };
     Ok(found)
+}
+
+/// How long a list is believed.
+const FRESH: Duration = Duration::from_secs(5);
+
+/// The addresses of the interfaces that are up, as they were a few seconds ago at most: every host of every message is compared
+/// with them. Shared by the threads of a process.
+#[derive(Debug, Default)]
+pub struct Recent(Mutex<Option<(Instant, Vec<IpAddr>)>>);
+
+impl Recent {
+    /// The addresses.
+    pub fn addresses(&self) -> io::Result<Vec<IpAddr>> {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((since, list)) = known.as_ref()
+            && since.elapsed() < FRESH
+        {
+            return Ok(list.clone());
+        }
+        let list: Vec<IpAddr> = list()?.into_iter().filter(|i| i.up).map(|i| i.address).collect();
+        *known = Some((Instant::now(), list.clone()));
+        Ok(list)
+    }
 }
 
 /// The number of an interface (for `%scope` suffixes of IPv6 addresses).

@@ -152,8 +152,12 @@ pub fn pidfd_open(pid: Pid) -> io::Result<OwnedFd> {
     Ok(unsafe { OwnedFd::from_raw_fd(fd as libc::c_int) })
 }
 
-/// kill(2): a negative `pid` is a process group, signal 0 only asks whether the process exists.
+/// kill(2): a negative `pid` is a process group, signal 0 only asks whether the process exists. 0, which would be everybody in
+/// our own group, is refused: it is always the number of a process that is not there.
 pub fn kill(pid: Pid, signal: i32) -> io::Result<()> {
+    if pid == 0 {
+        return Err(io::Error::from_raw_os_error(libc::ESRCH));
+    }
     // SAFETY: integers only.
     check(unsafe { libc::kill(pid, signal) }).map(drop)
 }

@@ -2,13 +2,13 @@
 
 use std::path::Path;
 
-use bstr::{BStr, ByteSlice};
+use bstr::{BStr, BString, ByteSlice};
 
 use super::support::show_time;
 use crate::hints::records::{
-    CalloutAddress, CalloutDomain, EhloResponse, Ratelimit, RatelimitUnique, Retry, Seen, Serialize, TlsSession, Waiting,
+    CalloutAddress, CalloutDomain, EhloResponse, Ratelimit, RatelimitUnique, Retry, Seen, Serialize, TlsSession,
 };
-use crate::hints::{self, HintsStore, Mode, SqliteStore};
+use crate::hints::{self, HintsDb, HintsStore, Mode, SqliteStore, wait};
 
 /// See the module.
 pub fn run(args: &[String]) -> i32 {
@@ -51,24 +51,45 @@ pub fn run(args: &[String]) -> i32 {
         }
     };
     let (utc, keys) = (matches.opt_present("z"), matches.opt_present("k"));
-    let mut key: Option<Vec<u8>> = None;
-    loop {
-        match db.next(key.as_deref()) {
-            Ok(Some((k, data))) => {
-                if keys {
-                    println!("  {}", k.as_bstr());
-                } else {
-                    show(name, k.as_bstr(), &data, utc);
-                }
-                key = Some(k);
-            }
-            Ok(None) => return 0,
-            Err(e) => {
-                println!("** {e}");
-                return 1;
-            }
+    let result = if name.starts_with("wait-") { dump_waiting(db.as_mut(), keys) } else { dump(db.as_mut(), name, keys, utc) };
+    match result {
+        Ok(()) => 0,
+        Err(e) => {
+            println!("** {e}");
+            1
         }
     }
+}
+
+fn dump(db: &mut dyn HintsDb, name: &str, keys: bool, utc: bool) -> hints::Result<()> {
+    let mut last: Option<Vec<u8>> = None;
+    while let Some((key, data)) = db.next(last.as_deref())? {
+        if keys {
+            println!("  {}", key.as_bstr());
+        } else {
+            show(name, key.as_bstr(), &data, utc);
+        }
+        last = Some(key);
+    }
+    Ok(())
+}
+
+/// A line for each host, with the messages that wait for it.
+fn dump_waiting(db: &mut dyn HintsDb, keys: bool) -> hints::Result<()> {
+    let mut host: Option<BString> = None;
+    while let Some(next) = wait::next_host(db, host.as_ref())? {
+        match keys {
+            true => println!("  {next}"),
+            false => show_waiting(next.as_bstr(), &wait::list(db, &next)?),
+        }
+        host = Some(next);
+    }
+    Ok(())
+}
+
+/// A host and its messages.
+pub fn show_waiting(host: &BStr, ids: &[BString]) {
+    println!("{host} {}", bstr::join(" ", ids).as_bstr());
 }
 
 /// `-L`: keys and data of a file for `dbm` lookups, without the NULs at their ends.
@@ -142,10 +163,6 @@ pub fn show(name: &str, key: &BStr, data: &[u8], utc: bool) {
                     );
                 })
             }),
-        n if n.starts_with("wait-") => hints::decode::<Waiting>(data).map(|r| {
-            let ids: Vec<String> = r.record.ids.iter().map(ToString::to_string).collect();
-            println!("{key} {}", ids.join(" "));
-        }),
         _ => None,
     };
     if shown.is_none() {

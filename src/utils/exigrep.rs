@@ -30,9 +30,11 @@ struct Search {
 /// See the module.
 pub fn run(args: &[String]) -> i32 {
     let mut o = getopts::Options::new();
-    o.optflag("l", "literal", "the pattern is plain text").optflag("I", "", "upper and lower case matter");
-    o.optflag("v", "", "what the pattern is not found in").optflag("M", "", "messages that answer those found, too");
-    o.optopt("t", "", "completed messages only if they took longer than this", "SECONDS").optflag("h", "help", "this text");
+    o.optflag("l", "literal", "the pattern is plain text").optflag("I", "sensitive", "upper and lower case matter");
+    o.optflag("v", "invert", "what the pattern is not found in");
+    o.optflag("M", "related", "messages that answer those found, too").optflag("", "no-pager", "(no pager is used anyhow)");
+    o.optopt("t", "queue-time", "completed messages only if they took longer than this", "SECONDS");
+    o.optflag("h", "help", "this text");
     let usage = o.usage("Usage:\n    exigrep [options] pattern [log] ...");
     let m = match o.parse(args) {
         Ok(m) if m.opt_present("h") => {
@@ -41,12 +43,12 @@ pub fn run(args: &[String]) -> i32 {
         }
         Ok(m) if !m.free.is_empty() => m,
         Ok(_) => {
-            print!("{usage}");
-            return 1;
+            eprint!("{usage}");
+            return 2;
         }
         Err(e) => {
             eprint!("exigrep: {e}\n{usage}");
-            return 1;
+            return 2;
         }
     };
     let seconds = match m.opt_str("t").map(|t| t.parse::<i64>()) {
@@ -83,7 +85,8 @@ pub fn run(args: &[String]) -> i32 {
     for e in &files.errors {
         eprintln!("exigrep: {e}");
     }
-    i32::from(!files.errors.is_empty() || done.is_err_and(|e| e.kind() != std::io::ErrorKind::BrokenPipe))
+    let failed = !files.errors.is_empty() || done.is_err_and(|e| e.kind() != std::io::ErrorKind::BrokenPipe);
+    if failed { 2 } else { 0 }
 }
 
 fn literal(text: &str) -> String {
@@ -99,6 +102,8 @@ fn literal(text: &str) -> String {
 impl Search {
     fn line(&mut self, line: &str, out: &mut dyn Write) -> std::io::Result<()> {
         let Some(parsed) = LogLine::parse(line) else { return Ok(()) };
+        // What syslog has put before it is left out.
+        let line = line.get(parsed.at..).unwrap_or(line);
         let hit = self.pattern.is_match(line.as_bytes());
         if parsed.id.is_empty() {
             return if hit != self.invert { writeln!(out, "{line}\n") } else { Ok(()) };

@@ -82,7 +82,7 @@ fn print_record(key: &str, r: &Retry) {
     println!("  next try at:  {}{past}", show_time(r.next_try, false));
 }
 
-/// `host:ip:port:id` as `host ip:port id`.
+/// `host:ip:port:id` as `host [ip]:port id`, and `[host]:...` as `[host] ip:port id`.
 fn transport_key(key: &str) -> String {
     let (name, rest) = match key.strip_prefix('[').and_then(|k| k.split_once("]:")) {
         Some((inner, rest)) => (format!("[{inner}]"), rest),
@@ -91,8 +91,28 @@ fn transport_key(key: &str) -> String {
             None => return key.to_string(),
         },
     };
-    match rest.rsplit_once(':') {
-        Some((address, last)) if crate::spool::is_message_id(last.as_bytes()) => format!("{name} {address} {last}"),
-        _ => format!("{name} {rest}"),
+    let (address, id) = match rest.rsplit_once(':') {
+        Some((address, last)) if crate::spool::is_message_id(last.as_bytes()) => (address, format!(" {last}")),
+        _ => (rest, String::new()),
+    };
+    let is_ip = |text: &str| text.parse::<std::net::IpAddr>().is_ok();
+    match address.rsplit_once(':') {
+        _ if name.starts_with('[') => format!("{name} {address}{id}"),
+        _ if is_ip(address) => format!("{name} [{address}]{id}"),
+        Some((ip, port)) if is_ip(ip) => format!("{name} [{ip}]:{port}{id}"),
+        _ => format!("{name} {address}{id}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::transport_key;
+
+    #[test]
+    fn keys() {
+        assert_eq!(transport_key("a.ex:192.0.2.1:26"), "a.ex [192.0.2.1]:26");
+        assert_eq!(transport_key("a.ex:192.0.2.1"), "a.ex [192.0.2.1]");
+        assert_eq!(transport_key("[192.0.2.1]:192.0.2.1:26:10HmaX-0005vi-00"), "[192.0.2.1] 192.0.2.1:26 10HmaX-0005vi-00");
+        assert_eq!(transport_key("x@y.ex"), "x@y.ex");
     }
 }

@@ -7,7 +7,7 @@ use bstr::{BStr, BString, ByteSlice};
 use super::dumpdb;
 use super::support::{open_hints, show_time};
 use crate::hints::records::Retry;
-use crate::hints::{self, HintsDb, Mode};
+use crate::hints::{self, HintsDb, Mode, wait};
 use crate::sys::time::{self, Tm};
 
 /// See the module.
@@ -58,7 +58,7 @@ fn session(db: &mut dyn HintsDb, name: &str, utc: bool) -> hints::Result<()> {
             _ if text.is_empty() => {}
             _ if text == b"q" => return Ok(()),
             Some((k, Command::Delete)) => {
-                let gone = db.delete(&k)?;
+                let gone = if is_waiting(name) { wait::forget(db, &k)? > 0 } else { db.delete(&k)? };
                 println!("{}", if gone { "deleted" } else { "not found" });
                 key = None;
                 continue;
@@ -70,6 +70,11 @@ fn session(db: &mut dyn HintsDb, name: &str, utc: bool) -> hints::Result<()> {
             show(db, name, k.as_bstr(), utc)?;
         }
     }
+}
+
+/// Is it a data base of waiting messages? The keys that people know there are names of hosts.
+fn is_waiting(name: &str) -> bool {
+    name.starts_with("wait-")
 }
 
 enum Command {
@@ -89,6 +94,13 @@ impl Command {
 }
 
 fn show(db: &mut dyn HintsDb, name: &str, key: &BStr, utc: bool) -> hints::Result<()> {
+    if is_waiting(name) {
+        match wait::list(db, key)?.as_slice() {
+            [] => println!("record {key} not found"),
+            ids => dumpdb::show_waiting(key, ids),
+        }
+        return Ok(());
+    }
     let Some(data) = db.read(key)? else {
         println!("record {key} not found");
         return Ok(());
@@ -97,6 +109,7 @@ fn show(db: &mut dyn HintsDb, name: &str, key: &BStr, utc: bool) -> hints::Resul
         dumpdb::show(name, key, &data, utc);
         return Ok(());
     };
+    println!("{}", show_time(r.time_stamp, utc));
     let r = r.record;
     println!("0 error number: {} {}", r.basic_errno, r.text);
     println!("1 extra data:   {}", r.more_errno);

@@ -124,7 +124,7 @@ enum Trouble {
 
 impl Held<'_> {
     fn say(&self, text: &str) {
-        if self.o.verbose {
+        if !self.o.quiet {
             println!("exim_lock: {text}");
         }
     }
@@ -188,9 +188,11 @@ impl Held<'_> {
         let leaf = |full: &str| BString::from(full.rsplit('/').next().unwrap_or_default());
         let fatal =
             |e: io::Error| Trouble::Fatal(format!("failed to create hitching post {post}: {}", crate::sys::error_text(&e)));
+        if self.o.verbose {
+            println!("exim_lock: creating lock file");
+        }
         let dir = Dir::open(directory).map_err(fatal)?;
         let (lock_name, post_name) = (leaf(&lock), leaf(&post));
-        self.say("creating lock file");
         let fd = dir.open_at(&post_name, Flags::WRITE | Flags::CREATE | Flags::EXCLUSIVE, 0o600).map_err(fatal)?;
         let _ = fchmod(fd.as_fd(), 0o440);
         let linked = dir.link(&post_name, &dir, &lock_name);
@@ -207,7 +209,7 @@ impl Held<'_> {
 
     fn release(&mut self, path: &BString) {
         if let (Some((lock_file, name)), Some((mailbox, _))) = (self.mbx.take(), &self.mailbox) {
-            let quick = Options { fcntl: self.o.fcntl, flock: self.o.flock, ..Options::default() };
+            let quick = Options { fcntl: self.o.fcntl, flock: self.o.flock, quiet: true, ..Options::default() };
             let alone =
                 Held { o: &quick, lock_file: None, mailbox: None, mbx: None }.lock(mailbox, Kind::Exclusive, "", "").is_ok();
             if alone && std::fs::remove_file(std::path::Path::new(&name.to_string())).is_ok() {

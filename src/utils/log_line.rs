@@ -6,6 +6,8 @@ use std::process::{Child, Command, Stdio};
 /// One line.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LogLine<'a> {
+    /// Where it begins: syslog may have put something before it.
+    pub at: usize,
     /// `2026-03-01 10:00:01`
     pub stamp: &'a str,
     /// Of the message, or empty.
@@ -35,9 +37,9 @@ impl<'a> LogLine<'a> {
         }
         let word = rest.split(' ').next().unwrap_or_default();
         if crate::spool::is_message_id(word.as_bytes()) {
-            return Some(LogLine { stamp, id: word, text: rest[word.len()..].trim_start() });
+            return Some(LogLine { at, stamp, id: word, text: rest[word.len()..].trim_start() });
         }
-        Some(LogLine { stamp, id: "", text: rest })
+        Some(LogLine { at, stamp, id: "", text: rest })
     }
 
     /// Seconds since 1970, the stamp taken for UTC: good for differences.
@@ -140,16 +142,14 @@ pub fn field<'a>(text: &'a str, name: &str) -> Option<&'a str> {
     }
 }
 
-/// Name and address of the host in `H=`.
+/// Name and address of the host in `H=`: the name it has, or what it says of itself, in brackets; `[address]` if neither is there.
 pub fn host(text: &str) -> Option<(String, String)> {
     let at = text.find(" H=").map(|i| i + 3).or_else(|| text.starts_with("H=").then_some(2))?;
     let value = &text[at..];
     let (before, after) = value.split_once('[')?;
     let ip = after.split(']').next().unwrap_or_default().to_string();
-    let name = before.trim_start_matches('(').split([' ', ')']).next().unwrap_or_default();
-    // A name in brackets is what the host says of itself.
-    let verified = !before.starts_with('(') && !name.is_empty();
-    Some((if verified { name.to_string() } else { format!("[{ip}]") }, ip))
+    let name = before.split(' ').next().unwrap_or_default();
+    Some((if name.is_empty() { format!("[{ip}]") } else { name.to_string() }, ip))
 }
 
 #[cfg(test)]
@@ -166,6 +166,7 @@ mod tests {
         assert_eq!((l.id, l.text, l.seconds()), ("1vwAAA-0001Aa-12", "Completed", 86_401));
         assert_eq!(LogLine::parse("é"), None);
         assert_eq!(LogLine::parse("2026-03-01 10:00:0é"), None);
-        assert_eq!(host("F= H=(bad) [203.0.113.9]:25 x"), Some(("[203.0.113.9]".into(), "203.0.113.9".into())));
+        assert_eq!(host("F= H=(bad) [203.0.113.9]:25 x"), Some(("(bad)".into(), "203.0.113.9".into())));
+        assert_eq!(host("H=[203.0.113.9] x"), Some(("[203.0.113.9]".into(), "203.0.113.9".into())));
     }
 }

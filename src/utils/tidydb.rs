@@ -5,8 +5,7 @@ use std::path::Path;
 use bstr::{BStr, BString, ByteSlice};
 
 use super::support::open_hints;
-use crate::hints::records::Waiting;
-use crate::hints::{self, HintsDb, Mode};
+use crate::hints::{self, HintsDb, Mode, wait};
 
 /// Records are kept for so long, seconds.
 const DEFAULT_AGE: i64 = 30 * 24 * 60 * 60;
@@ -58,42 +57,44 @@ pub fn run(args: &[String]) -> i32 {
 
 fn tidy(db: &mut dyn HintsDb, spool: &Path, name: &str, age: i64) -> hints::Result<()> {
     let oldest = crate::sys::time::unix_time() - age;
+    if name.starts_with("wait-") {
+        return tidy_waiting(db, spool, oldest);
+    }
     let mut after: Option<Vec<u8>> = None;
     while let Some((key, data)) = db.next(after.as_deref())? {
         let shown = key.as_bstr();
         if hints::time_stamp(&data).is_none_or(|t| t < oldest) {
             println!("deleted {shown} (too old)");
             db.delete(&key)?;
-        } else if name == "retry" {
-            if let Some(id) = message_of(shown).filter(|id| !exists(spool, id)) {
-                println!("deleted {shown} (no message {id})");
-                db.delete(&key)?;
-            }
-        } else if name.starts_with("wait-")
-            && let Some(record) = hints::decode::<Waiting>(&data)
+        } else if name == "retry"
+            && let Some(id) = message_of(shown).filter(|id| !exists(spool, id))
         {
-            tidy_waiting(db, spool, shown, record.record, record.time_stamp)?;
+            println!("deleted {shown} (no message {id})");
+            db.delete(&key)?;
         }
         after = Some(key);
     }
     Ok(())
 }
 
-/// Takes messages that are gone out of a list of waiting ones.
-fn tidy_waiting(db: &mut dyn HintsDb, spool: &Path, key: &BStr, mut record: Waiting, stamp: i64) -> hints::Result<()> {
-    let before = record.ids.len();
-    record.ids.retain(|id| {
-        let there = exists(spool, id.as_bstr());
-        if !there {
-            println!("deleted {id} from {key}");
+/// Takes messages that are gone, and those noted long ago, out of the lists of waiting ones.
+fn tidy_waiting(db: &mut dyn HintsDb, spool: &Path, oldest: i64) -> hints::Result<()> {
+    let mut host: Option<BString> = None;
+    while let Some(next) = wait::next_host(db, host.as_ref())? {
+        let mut left = false;
+        for id in wait::list(db, &next)? {
+            let old = wait::since(db, &next, id.as_bstr())?.is_none_or(|t| t < oldest);
+            if old || !exists(spool, id.as_bstr()) {
+                println!("deleted {id} from {next}{}", if old { " (too old)" } else { "" });
+                wait::remove(db, &next, id.as_bstr())?;
+            } else {
+                left = true;
+            }
         }
-        there
-    });
-    if record.ids.is_empty() {
-        println!("deleted {key} (empty)");
-        db.delete(key)?;
-    } else if record.ids.len() < before {
-        hints::put_at(db, key, &record, stamp)?;
+        if !left {
+            println!("deleted {next} (empty)");
+        }
+        host = Some(next);
     }
     Ok(())
 }

@@ -98,11 +98,11 @@ impl Item {
         let in_list = |ip: &IpAddr| {
             wanted.iter().any(|w| match (self.bitmask, ip) {
                 (false, ip) => w.to_str().is_ok_and(|t| t.parse::<IpAddr>().map_or(t == ip.to_string(), |a| a == *ip)),
-                (true, IpAddr::V4(v4)) => {
+                (true, IpAddr::V4(v4)) if says_listed(ip) => {
                     let mask = w.to_str().ok().and_then(|t| t.parse::<Ipv4Addr>().ok()).map(u32::from);
                     mask.is_some_and(|m| u32::from(*v4) & m == m)
                 }
-                (true, IpAddr::V6(_)) => false,
+                (true, _) => false,
             })
         };
         let matched = if self.all { found.iter().all(in_list) } else { found.iter().any(in_list) };
@@ -120,6 +120,11 @@ impl Item {
         let list = self.addresses.as_ref().map_or(b"".as_bstr(), |a| a.as_bstr());
         format!("=> there {what} for {}{sign}{list}", if self.all { "=" } else { "" })
     }
+}
+
+/// A list that has gone away may answer with anything; only 127/8 says "listed".
+fn says_listed(ip: &IpAddr) -> bool {
+    matches!(ip, IpAddr::V4(v4) if v4.is_loopback())
 }
 
 /// Tests the condition. `arg` is not yet expanded.
@@ -250,6 +255,12 @@ fn look_up(ctx: &mut Context, domain: &BString, key: &[u8], prefix: &BString, it
     let all: Vec<String> = entry.addresses.iter().map(ToString::to_string).collect();
     let value = all.join(", ");
     hdebug!(ctx, DNSBL, "DNS lookup for {query} succeeded (yielding {value})");
+    if item.is_none_or(|i| i.bitmask || i.addresses.is_none()) {
+        for ip in entry.addresses.iter().filter(|ip| !says_listed(ip)) {
+            let line = format!("DNS list lookup for {} at {domain} returned {ip}; not in 127.0/8 and discarded", key.as_bstr());
+            log::write(ctx, None, Which::MAIN, line.as_bytes());
+        }
+    }
     match item.and_then(|i| Some((i, i.accepts(&entry.addresses)?))) {
         Some((item, false)) => {
             hdebug!(ctx, DNSBL, "=> but we are not accepting this block class because");
@@ -257,22 +268,8 @@ fn look_up(ctx: &mut Context, domain: &BString, key: &[u8], prefix: &BString, it
             return Verdict::Fail;
         }
         Some((_, true)) => {}
-        None => {
-            // A list that has gone away may answer with anything; only 127/8 says "listed".
-            let mut listed = false;
-            for ip in &entry.addresses {
-                if matches!(ip, IpAddr::V4(v4) if v4.is_loopback()) {
-                    listed = true;
-                } else {
-                    let line =
-                        format!("DNS list lookup for {} at {domain} returned {ip}; not in 127.0/8 and discarded", key.as_bstr());
-                    log::write(ctx, None, Which::MAIN, line.as_bytes());
-                }
-            }
-            if !listed {
-                return Verdict::Fail;
-            }
-        }
+        None if !entry.addresses.iter().any(says_listed) => return Verdict::Fail,
+        None => {}
     }
     if item.is_some_and(|i| i.text_domain != i.domain) {
         return Verdict::Ok;
@@ -322,6 +319,10 @@ mod tests {
         assert_eq!(i.accepts(&[ip("127.0.0.3"), ip("127.0.0.9")]), Some(false));
         let i = Item::parse(b"a.ex&0.0.0.2");
         assert_eq!(i.accepts(&[ip("127.0.0.3")]), Some(true));
+        // What is not in 127/8 says nothing, whatever its bits.
+        assert_eq!(i.accepts(&[ip("10.0.0.2")]), Some(false));
+        assert_eq!(Item::parse(b"a.ex!&0.0.0.2").accepts(&[ip("10.0.0.2")]), Some(true));
+        assert_eq!(Item::parse(b"a.ex=&0.0.0.2").accepts(&[ip("10.0.0.2")]), Some(false));
         assert_eq!(Item::parse(b"a.ex").accepts(&[]), None);
     }
 }

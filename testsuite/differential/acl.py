@@ -1,12 +1,12 @@
 #!/usr/bin/python3
 """Compares SMTP sessions of two binaries, answers and traces (`-bh`, `-bhc`, `-bs`, `-bS`), case by case.
 
-    sudo testsuite/differential/acl.py [--only WORD] [--random N] [--seed N] [--show N] OURS REFERENCE
+    sudo testsuite/differential/acl.py [--only WORD] [--random N] [--seed N] [--show N] [--part I/N] OURS REFERENCE
 
 A case is a piece of configuration and what a client says. There is at least one for every verb, condition, modifier and
 control of ACLs, for every place where an ACL runs, and for the options of reception; `--random` adds sessions and ACLs put
 together by chance. Names are answered by a small name server in a network name space of its own, where the mail servers
-that callouts ask live too. What differs on purpose is in the list SKIP, with the reason. The exit status is 1 if anything
+that callouts ask live too. What differs on purpose is in the list DIFFERENT, with the reason. The exit status is 1 if anything
 else differs.
 """
 import argparse
@@ -44,6 +44,7 @@ def show(case, ours, reference, most):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", default="", help="cases whose names have this word")
+    parser.add_argument("--part", default="1/1", metavar="I/N", help="the I-th of N parts of them")
     parser.add_argument("--random", type=int, default=0, metavar="N", help="so many random cases besides")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--show", type=int, default=30, metavar="N", help="lines of each difference")
@@ -52,6 +53,8 @@ def main():
     options = parser.parse_args()
     binaries = {"ours": os.path.abspath(options.ours), "reference": os.path.abspath(options.reference)}
     cases = [c for c in acl_cases.all_cases() if options.only in c.name]
+    part, parts = (int(n) for n in options.part.split("/"))
+    cases = cases[part - 1::parts]
     rng = random.Random(options.seed)
     cases += [acl_cases.random_case(rng, n) for n in range(options.random)]
     count = {"same": 0, "skipped": 0, "different": 0}

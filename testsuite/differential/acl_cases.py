@@ -74,17 +74,39 @@ cram:
 TALK = ["EHLO client.test", "MAIL FROM:<sender@one.test>", "RCPT TO:<good@here.test>", "DATA",
         "From: sender@one.test\r\nTo: good@here.test\r\nSubject: hello\r\n\r\ntext\r\n.", "QUIT"]
 
-# (pattern in the case's name or in the outputs of the reference, why it may differ)
-SKIP = [
-    (r"^deny domains = lsearch;/nonexist", "a file that cannot be opened defers; the reference ends there"),
-    (r"ratelimit = 5$", "a missing period has its own message"),
-    (r"control = (queue/nonsense|dscp)", "an unknown word is an error"),
-    (r"udpsend = <;", "an item of a list has no blanks around it"),
-    (r"verify = helo", "the host name that was found is shown later on"),
-    (r"nullmx\.test", "4.99: a null MX forces a failure"),
-    (r"control = dmarc", "the reference was built without DMARC"),
-    (r"endpass", "what a configuration error looks like in the log: 4.99"),
-    (r"hosts = <;", "how a list is quoted in the trace: 4.99"),
+# (pattern in the case's name, pattern in the outputs of the reference, why they may differ). Narrow ones: a case that differs for
+# another reason besides must not hide here.
+DIFFERENT = [
+    (r"domains = lsearch;/nonexist", None, "a file that cannot be opened defers; the reference ends there"),
+    (r"ratelimit = 5$", None, "a missing period has its own message"),
+    (r"control = (queue/nonsense|dscp)", None, "an unknown word is an error"),
+    (r"control = cutthrough_delivery.* at (?!rcpt)", None, "only for RCPT ACLs, as the manual has it: elsewhere an error, not ignored"),
+    (r"with control = cutthrough_delivery", None, "a refused recipient does not end the delivery of the others; 4.99 traces it"),
+    (r"udpsend = <;", None, "an item of a list has no blanks around it"),
+    (r"verify = helo|helo_verify_hosts", r"host\.test|wrong\.test|H=\(", "the host name that was found is shown later on"),
+    (None, r"nullmx\.test", "4.99: a null MX forces a failure"),
+    (r"control = dmarc|^random", r"control=dmarc", "the reference was built without DMARC"),
+    (r"endpass", None, "what a configuration error looks like in the log: 4.99"),
+    (r"hosts = <;", None, "how a list is quoted in the trace: 4.99"),
+    (None, r"HELO or EHLO required", "MAIL before HELO counts as a mistake: 4.99 (corpus 0637)"),
+    (r" of '(From: @bad|From: a b c <x|To: a@b, c d@e|Reply-To: <>)", None, "bad addresses in header lines are logged in tests, too"),
+    (r"RCPT TO:<a b@c>|RCPT TO:<a@b.test>, <c@d.test>|RCPT TO:<good@here.test> FOO", None, "the reference writes a = over a blank, and takes <a b@c> for <a=b@c>"),
+    (r"limits_advertise_hosts|smtp_ratelimit_hosts", r"Exim configuration error", "4.96 does not know the option; spaces in the rate"),
+    (None, r"LOG: Exim configuration error", "-bh: an error of the configuration is a line with a date: 4.99"),
+    (None, r"(?m)SMTP connection from .*lost while reading message data$", "with the message's id: 4.99 (corpus 0900)"),
+    (r"^-bs: AUTH|^random", r"authenticator failed for root", "U= before the caller: 4.99"),
+    (r"log_selector = \+all", None, "4.99 has Ci=, and L for what is waiting"),
+    (r"message_size_limit", r"message too big", "the reference stops collecting header lines at the limit"),
+    (r" at (quit|notquit)$", r"LOG: ID|no IP address found", "the message's id is gone after the message: 4.99"),
+    (r"sender/callout=(full)?postmaster", r"Sent:     RCPT TO:<postmaster@one.test>", "what is told is the refusal of the address, not the other answer"),
+    (r"^'(header_maxsize|message_size_limit) = .* -bS", r"error was detected in line", "the rest of the message is read before the error is told"),
+    (r"^random", r"SIGSEGV", "the reference crashed"),
+    (r"\(?-t|-bnq", r"Debian-exim", "the user that bounces come from"),
+    (r"-oMaa", None, "-bs with -oMaa is an authenticated session, as the manual has it"),
+    (r"AUTH CRAM-MD5", None, "the challenge"),
+    (r"smtp_banner = \$\{nosuch", None, "the status after a banner that cannot be expanded"),
+    (r"recipients_max = 1' -b[Sh]", None, "4.99 refuses for good in a batch"),
+    (None, r"looked up these IP addresses:\n>>> name=localhost", "the library's own table of hosts"),
 ]
 
 
@@ -100,8 +122,8 @@ class Case:
 
 
 def skipped(case, ours, reference):
-    for pattern, reason in SKIP:
-        if re.search(pattern, case.name) or re.search(pattern, reference):
+    for name, output, reason in DIFFERENT:
+        if (name is None or re.search(name, case.name)) and (output is None or re.search(output, reference)):
             return reason
     return None
 
@@ -274,7 +296,7 @@ def of_options():
              ["MAIL FROM:<a@b.c>", "RCPT TO:<good@here.test>", "BDAT 5 LAST", "abc"], ["WELLKNOWN x"], ["XCLIENT ADDR=1.2.3.4"], ["ATRN x"], ["TURN"], ["SEND FROM:<a@b.c>"], ["SAML FROM:<a@b.c>"]]
     for talk in wrong:
         for main in ("", "smtp_max_unknown_commands = 1\nsmtp_max_synprot_errors = 1\nsmtp_accept_max_nonmail = 3", "auth_advertise_hosts =\nsmtp_return_error_details\nacl_smtp_vrfy = check\nacl_smtp_expn = check\nacl_smtp_etrn = check",
-                     "chunking_advertise_hosts = *\nacl_smtp_auth = ${if eq{a}{b}{check}{denied}}"):
+                     "acl_smtp_auth = ${if eq{a}{b}{check}{denied}}"):
             acls = ACCEPT + "denied:\n  deny message = no auth today\n"
             yield case(f"{' / '.join(talk)[:60]} with {main[:30]!r}", main, ["EHLO x.test", *talk, "QUIT"], acls=acls)
             if not main:

@@ -74,8 +74,8 @@ pub fn interfaces(ctx: &Context) -> Vec<IpAddr> {
             }
         }
     }
-    if all && let Ok(system) = crate::sys::iface::list() {
-        out.extend(system.into_iter().filter(|i| i.up).map(|i| i.address));
+    if all && let Ok(system) = ctx.services.interfaces.addresses() {
+        out.extend(system);
     }
     out
 }

@@ -93,7 +93,10 @@ fn append(t: &Appendfile, ctx: &mut Context, job: &LocalJob<'_>, mut file: &File
     if size == 0 {
         file.write_all(&mbx::header()).map_err(failed("while writing to MBX file"))?;
     }
-    mbx::append(file, &temporary).map_err(failed("while writing to MBX file"))
+    let before =
+        if size == 0 { mbx::HEADER } else { 0 } + mbx::append(file, &temporary).map_err(failed("while writing to MBX file"))?;
+    job.sent.set(job.sent.get().saturating_add(before as u64));
+    Ok(())
 }
 
 /// A mailbox that is open and locked.

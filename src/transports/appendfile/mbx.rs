@@ -13,7 +13,7 @@ use crate::sys::lock::Kind;
 use crate::sys::time;
 
 /// Bytes of the header.
-const HEADER: usize = 2048;
+pub(super) const HEADER: usize = 2048;
 
 /// Where the locks are, by the rules of c-client.
 const DIRECTORY: &[u8] = b"/tmp";
@@ -29,15 +29,15 @@ pub(super) fn header() -> Vec<u8> {
     out
 }
 
-/// Appends a message that has been written elsewhere, after the line that says how long it is.
-pub(super) fn append(mut mailbox: &File, message: &File) -> io::Result<()> {
+/// Appends a message that has been written elsewhere, after the line that says how long it is. Gives that line's length.
+pub(super) fn append(mut mailbox: &File, message: &File) -> io::Result<usize> {
     let size = fstat(message.as_fd())?.size;
     let date = time::strftime(b"%d-%b-%Y %H:%M:%S %z", time::unix_time(), true)?;
     let line = [date.as_slice(), format!(",{size};000000000000-00000000\r\n").as_bytes()].concat();
     mailbox.write_all(&line)?;
     let mut from = message;
     io::Seek::rewind(&mut from)?;
-    io::copy(&mut from, &mut mailbox).map(drop)
+    io::copy(&mut from, &mut mailbox).map(|_| line.len())
 }
 
 /// A file in /tmp that stands for the mailbox, locked: who reads or appends holds it, and a shared lock of the mailbox.

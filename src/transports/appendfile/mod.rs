@@ -25,7 +25,7 @@ use crate::config::Config;
 use crate::config::options::{OptionSet, Str};
 use crate::context::Context;
 use crate::deliver::local::{DeliveryStatus, LocalJob, LocalTransport, Prepared};
-use crate::deliver::transport_write::{FileOutput, Output, WriteError, WriteSpec, write_message};
+use crate::deliver::transport_write::{Counted, FileOutput, Output, WriteError, WriteSpec, write_message};
 use crate::expand::{self, Template};
 use crate::retry::errors;
 use crate::route::{Address, AddressKind};
@@ -266,6 +266,7 @@ impl Appendfile {
                 directory: job.directory.clone(),
                 output: job.output,
                 prepared: None,
+                sent: job.sent,
             };
             let quota = quota::Limits::of(ctx, &driver.options, &other)?;
             return driver.write_into(ctx, &mut handed, &path, format, &quota);
@@ -345,6 +346,7 @@ impl Appendfile {
     fn write_all(&self, ctx: &mut Context, job: &LocalJob<'_>, file: &File) -> Result<(), Failure> {
         let o = &self.options;
         let mut out = FileOutput(file);
+        let mut out = Counted(&mut out, job.sent);
         if let Some(prefix) = &o.message_prefix.get() {
             self.put_expanded(ctx, job, &mut out, "message_prefix", prefix)?;
         }

@@ -11,7 +11,7 @@ use super::program::Program;
 use super::{Failure, Pipe};
 use crate::context::Context;
 use crate::deliver::local::{DeliveryStatus, LocalJob};
-use crate::deliver::transport_write::{Output, WriteError, WriteSpec, write_message};
+use crate::deliver::transport_write::{Counted, Output, WriteError, WriteSpec, write_message};
 use crate::retry::errors;
 use crate::sys::spawn::{Child, Spawn, Stdio, Step};
 use crate::sys::{fd, limits, process};
@@ -187,6 +187,7 @@ fn write(
     let o = &pipe.options;
     fd::set_nonblocking(stdin.as_fd(), true).map_err(WriteError::Output)?;
     let mut input = Input { to: stdin, deadline };
+    let mut input = Counted(&mut input, job.sent);
     // Prefix and suffix are written as they are, whatever line ends are used otherwise.
     if let Some(p) = &parts.prefix {
         input.put(p).map_err(WriteError::Output)?;

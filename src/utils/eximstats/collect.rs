@@ -21,6 +21,8 @@ pub type Sums = BTreeMap<String, Sum>;
 struct Open {
     began: i64,
     size: u64,
+    /// `P=`
+    protocol: String,
     /// Host and sender, if it came from another host.
     from: Option<(String, String)>,
     remote: bool,
@@ -34,6 +36,7 @@ pub struct Collected {
     pub received: Sum,
     pub delivered: Sum,
     pub rejected: u64,
+    pub rejected_for_now: u64,
     pub delayed: u64,
     pub failed: u64,
     pub from: BTreeMap<By, Sums>,
@@ -43,6 +46,8 @@ pub struct Collected {
     pub transports: Sums,
     pub rejections: Sums,
     pub rejected_ips: Sums,
+    pub rejections_for_now: Sums,
+    pub rejected_ips_for_now: Sums,
     pub relays: BTreeMap<String, u64>,
     pub errors: BTreeMap<String, u64>,
     /// By minute of the day.
@@ -51,9 +56,18 @@ pub struct Collected {
     /// For each of the times of the options, and one more for what took longer.
     pub on_queue: Vec<u64>,
     pub on_queue_remote: Vec<u64>,
+    /// The same for times of deliveries.
+    pub delivery_times: Vec<u64>,
+    pub delivery_times_remote: Vec<u64>,
+    /// And of receptions: of all, and by protocol.
+    pub receipt_times: BTreeMap<String, Vec<u64>>,
     pub patterns: Vec<(String, u64)>,
     regexes: Vec<Regex>,
     times: Vec<i64>,
+    delivery_limits: Vec<i64>,
+    receipt_limits: Vec<i64>,
+    original: bool,
+    remote_users: bool,
     open: HashMap<String, Open>,
     troubled: HashSet<(String, bool)>,
 }
@@ -62,6 +76,12 @@ impl Collected {
     pub fn new(o: &Options) -> Self {
         Collected {
             times: o.queue_times.clone(),
+            delivery_times: vec![0; o.delivery_times.len() + 1],
+            delivery_times_remote: vec![0; o.delivery_times.len() + 1],
+            delivery_limits: o.delivery_times.clone(),
+            receipt_limits: o.receipt_times.clone(),
+            original: o.original,
+            remote_users: o.remote_users,
             on_queue: vec![0; o.queue_times.len() + 1],
             on_queue_remote: vec![0; o.queue_times.len() + 1],
             patterns: o.patterns.iter().map(|(name, _)| (name.clone(), 0)).collect(),
@@ -115,13 +135,14 @@ impl Collected {
             let key = group(by, from.as_ref().map(|f| f.0.as_str()), &sender);
             add(self.from.entry(by).or_default().entry(key).or_default(), one);
         }
-        if from.is_none()
-            && let Some(user) = field(l.text, "U=")
-        {
+        if let Some(user) = field(l.text, "U=").filter(|_| from.is_none()) {
             add(self.local_from.entry(user.to_string()).or_default(), one);
+        } else if self.remote_users && from.is_some() {
+            add(self.local_from.entry(sender.clone()).or_default(), one);
         }
         let from = from.map(|(name, ip)| (if name.starts_with('[') { name } else { format!("{name}[{ip}]") }, sender));
-        self.open.insert(l.id.to_string(), Open { began: l.seconds(), size, from, remote: false });
+        let protocol = field(l.text, "P=").unwrap_or_default().to_string();
+        self.open.insert(l.id.to_string(), Open { began: l.seconds(), size, protocol, from, remote: false });
         true
     }
 
@@ -129,6 +150,11 @@ impl Collected {
         let rest = l.text[2..].trim_start();
         let to = host(rest);
         let address = rest.split(' ').next().unwrap_or_default();
+        let shown = if self.original {
+            rest.split_once(" <").and_then(|(_, r)| r.split_once('>')).map_or(address, |(o, _)| o)
+        } else {
+            address
+        };
         let original = rest.split_once(" <").and_then(|(_, r)| r.split_once('>')).map_or(address, |(o, _)| o);
         let open = self.open.get_mut(l.id);
         let size = if first { open.as_ref().map_or(0, |o| o.size) } else { 0 };
@@ -149,8 +175,15 @@ impl Collected {
             let transport = field(rest, "T=").unwrap_or(":blackhole:");
             add(self.transports.entry(transport.to_string()).or_default(), one);
         }
+        if let Some(took) = field(rest, "DT=").and_then(seconds).filter(|_| first && !self.delivery_limits.is_empty()) {
+            count(&mut self.delivery_times, &self.delivery_limits, took);
+            if to.is_some() {
+                count(&mut self.delivery_times_remote, &self.delivery_limits, took);
+            }
+        }
         for by in By::ALL {
-            let key = group(by, to.as_ref().map(|t| t.0.as_str()), original);
+            let by_name = if by == By::Email { shown } else { original };
+            let key = group(by, to.as_ref().map(|t| t.0.as_str()), by_name);
             add(self.to.entry(by).or_default().entry(key).or_default(), one);
         }
         if to.is_none() {
@@ -158,6 +191,8 @@ impl Collected {
             let user = if address.starts_with(['/', '|']) { original } else { address };
             let user = user.split('@').next().unwrap_or(user);
             add(self.local_to.entry(user.to_string()).or_default(), one);
+        } else if self.remote_users {
+            add(self.local_to.entry(shown.to_string()).or_default(), one);
         }
         true
     }
@@ -172,9 +207,17 @@ impl Collected {
     fn complete(&mut self, l: &LogLine<'_>) -> bool {
         let Some(open) = self.open.remove(l.id) else { return true };
         let took = l.seconds() - open.began;
-        let place = self.times.iter().position(|t| took < *t).unwrap_or(self.times.len());
-        self.on_queue[place] += 1;
-        self.on_queue_remote[place] += u64::from(open.remote);
+        count(&mut self.on_queue, &self.times, took);
+        if open.remote {
+            count(&mut self.on_queue_remote, &self.times, took);
+        }
+        // How long it was on its way before it was on the queue.
+        if let Some(queued) = field(l.text, "QT=").and_then(seconds).filter(|_| !self.receipt_limits.is_empty()) {
+            for name in ["all", open.protocol.as_str()] {
+                let counts = self.receipt_times.entry(name.to_string()).or_insert_with(|| vec![0; self.receipt_limits.len() + 1]);
+                count(counts, &self.receipt_limits, (took - queued).max(0));
+            }
+        }
         true
     }
 
@@ -190,11 +233,16 @@ impl Collected {
         };
         let how = if temporarily { "Temporarily rejected" } else { "Rejected" };
         let reason = format!("{how} {verb}: {}", after.trim_start_matches([':', ' ']));
-        self.rejected += 1;
+        let (number, reasons, ips) = if temporarily {
+            (&mut self.rejected_for_now, &mut self.rejections_for_now, &mut self.rejected_ips_for_now)
+        } else {
+            (&mut self.rejected, &mut self.rejections, &mut self.rejected_ips)
+        };
+        *number += 1;
         let one = Sum { messages: 1, ..Sum::default() };
-        add(self.rejections.entry(reason.trim_end_matches([':', ' ']).to_string()).or_default(), one);
+        add(reasons.entry(reason.trim_end_matches([':', ' ']).to_string()).or_default(), one);
         if let Some((_, ip)) = host(text) {
-            add(self.rejected_ips.entry(format!("[{ip}]")).or_default(), one);
+            add(ips.entry(format!("[{ip}]")).or_default(), one);
         }
         true
     }
@@ -206,12 +254,29 @@ fn add(sum: &mut Sum, one: Sum) {
     sum.bytes = sum.bytes.saturating_add(one.bytes);
 }
 
+/// Counts a time in its place among the limits.
+fn count(counts: &mut [u64], limits: &[i64], took: i64) {
+    let place = limits.iter().position(|t| took < *t).unwrap_or(limits.len());
+    if let Some(n) = counts.get_mut(place) {
+        *n += 1;
+    }
+}
+
+/// `1m2s` or `0.304s` in whole seconds.
+fn seconds(text: &str) -> Option<i64> {
+    let whole = text.split('.').next()?;
+    match whole.parse() {
+        Ok(n) => Some(n),
+        Err(_) => crate::config::values::parse_interval(whole.as_bytes()),
+    }
+}
+
 /// What a source or destination counts as.
 fn group(by: By, host: Option<&str>, address: &str) -> String {
     let key = match (by, host) {
         (By::Host, h) => h.unwrap_or("local").to_string(),
-        (By::Domain, None) => "local".into(),
-        (By::Domain, Some(h)) if h.starts_with('[') => h.to_string(),
+        (By::Domain, None) => "localdomain".into(),
+        (By::Domain, Some(h)) if h.starts_with(['[', '(']) => h.to_string(),
         // The last parts: two, or three where the last but one is short, as in `co.uk`.
         (By::Domain, Some(h)) => {
             let parts: Vec<&str> = h.split('.').collect();

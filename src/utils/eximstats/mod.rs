@@ -28,13 +28,22 @@ Options:
   -t<number>      so many sources and destinations (default 50); 0: none
   -tnl            no local ones among them
   -q<list>        times in seconds for the time spent on the queue, with commas; -q0: none
-  -byhost -bydomain -byemail -byedomain
+  -show_dt<list>  times of deliveries (DT= in the log), as -q
+  -show_rt<list>  times of receptions (QT= of Completed in the log)
+  -t_remote_users   users at other hosts among the sources and destinations
+  -include_original_destination
+                  destinations as the mail was addressed
+  -byhost -bydomain -byemail -byedomain (-byemaildomain)
                   sources and destinations by these (default -byhost)
   -pattern <description> </pattern/>
                   counts lines
-  -charts         accepted: HTML has charts in any case
+  -charts         HTML has charts in any case; -chartdir and -chartrel <dir>
+                  change nothing: they are within the page
   -emptyok        no log lines are no error
 ";
+
+/// Limits of the times on the queue, in seconds.
+const TIMES: &[i64] = &[60, 300, 900, 1800, 3600, 10_800, 21_600, 43_200, 86_400];
 
 /// What is wanted.
 #[derive(Debug)]
@@ -47,6 +56,14 @@ pub struct Options {
     top: usize,
     local: bool,
     queue_times: Vec<i64>,
+    /// Limits of `-show_dt`, empty: not shown.
+    delivery_times: Vec<i64>,
+    /// Of `-show_rt`.
+    receipt_times: Vec<i64>,
+    /// Destinations are what mail was addressed to.
+    original: bool,
+    /// Senders and recipients at other hosts are listed, too.
+    remote_users: bool,
     by: Vec<By>,
     patterns: Vec<(String, Regex)>,
     empty_ok: bool,
@@ -157,7 +174,11 @@ fn parse(args: &[String]) -> Result<Options, String> {
         exact: false,
         top: 50,
         local: true,
-        queue_times: vec![60, 300, 900, 1800, 3600, 10_800, 21_600, 43_200, 86_400],
+        queue_times: TIMES.to_vec(),
+        delivery_times: Vec::new(),
+        receipt_times: Vec::new(),
+        original: false,
+        remote_users: false,
         by: Vec::new(),
         patterns: Vec::new(),
         empty_ok: false,
@@ -173,10 +194,16 @@ fn parse(args: &[String]) -> Result<Options, String> {
             "-tnl" => o.local = false,
             "-emptyok" | "-emptyOK" => o.empty_ok = true,
             "-charts" => {}
+            // Charts are within the page.
+            "-chartdir" | "-chartrel" => {
+                it.next().ok_or_else(|| format!("{a} needs a directory"))?;
+            }
+            "-t_remote_users" => o.remote_users = true,
+            "-include_original_destination" => o.original = true,
             "-byhost" => o.by.push(By::Host),
             "-bydomain" => o.by.push(By::Domain),
             "-byemail" => o.by.push(By::Email),
-            "-byedomain" => o.by.push(By::EmailDomain),
+            "-byedomain" | "-byemaildomain" => o.by.push(By::EmailDomain),
             "-pattern" => {
                 let (Some(what), Some(pattern)) = (it.next(), it.next()) else {
                     return Err("-pattern needs a description and a pattern".into());
@@ -186,6 +213,10 @@ fn parse(args: &[String]) -> Result<Options, String> {
             other => {
                 if let Some((form, path)) = output(other) {
                     o.outputs.push((form, path));
+                } else if let Some(list) = other.strip_prefix("-show_dt") {
+                    o.delivery_times = if list.is_empty() { TIMES.to_vec() } else { times(list)? };
+                } else if let Some(list) = other.strip_prefix("-show_rt") {
+                    o.receipt_times = if list.is_empty() { TIMES.to_vec() } else { times(list)? };
                 } else if let Some(pattern) = other.strip_prefix("-nr") {
                     o.relays = wanted(pattern)?;
                 } else if let Some(pattern) = other.strip_prefix("-nt") {

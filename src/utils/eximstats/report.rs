@@ -13,6 +13,8 @@ pub struct Report {
 /// A part with its title.
 pub struct Section {
     pub title: String,
+    /// What stands over the last columns of a table.
+    pub above: &'static str,
     pub body: Body,
 }
 
@@ -42,8 +44,8 @@ pub fn build(o: &Options, c: &Collected) -> Report {
     let mut b = Builder { o, c, sections: Vec::new() };
     b.grand_total();
     if !c.patterns.is_empty() {
-        let rows = c.patterns.iter().map(|(name, n)| vec![n.to_string(), name.clone()]).collect();
-        b.table("User Specified Patterns", vec![("Total".into(), 8), ("Pattern".into(), 0)], rows);
+        let rows = c.patterns.iter().map(|(name, n)| vec![format!("  {name}"), n.to_string()]).collect();
+        b.table("User Specified Patterns", vec![("".into(), 20), ("Total".into(), 8)], rows);
     }
     b.transports();
     b.histograms();
@@ -57,7 +59,7 @@ pub fn build(o: &Options, c: &Collected) -> Report {
 
 impl Builder<'_> {
     fn push(&mut self, title: &str, body: Body) {
-        self.sections.push(Section { title: title.into(), body });
+        self.sections.push(Section { title: title.into(), above: "", body });
     }
 
     fn table(&mut self, title: &str, columns: Vec<(String, usize)>, rows: Vec<Vec<String>>) {
@@ -77,11 +79,11 @@ impl Builder<'_> {
                 By::Host => "Hosts",
                 By::Domain => "Domains",
                 By::Email => "Emails",
-                By::EmailDomain => "EDomains",
+                By::EmailDomain => "Edomains",
             };
-            columns.push((name.into(), 10));
+            columns.push((name.into(), if columns.len() == 4 { 10 } else { 9 }));
         }
-        columns.extend([("Delayed".into(), 8), ("".into(), 6), ("Failed".into(), 7), ("".into(), 6)]);
+        columns.extend([("Delayed ".into(), 14), ("Failed".into(), 12)]);
         let counts = |of: &std::collections::BTreeMap<By, Sums>| -> Vec<String> {
             o.by.iter().map(|by| of.get(by).map_or(0, Sums::len).to_string()).collect()
         };
@@ -98,11 +100,15 @@ impl Builder<'_> {
             row.extend(more);
             row
         };
-        let troubles = vec![c.delayed.to_string(), percent(c.delayed), c.failed.to_string(), percent(c.failed)];
-        let mut rejects = vec![String::new(); o.by.len()];
-        if let (Some(first), Some(By::Host)) = (rejects.first_mut(), o.by.first()) {
-            *first = c.rejected_ips.len().to_string();
-        }
+        let troubles =
+            vec![format!("{} {:>5}", c.delayed, percent(c.delayed)), format!("{:7} {:>5}", c.failed, percent(c.failed))];
+        let refusals = |ips: &Sums| {
+            let mut cells = vec![String::new(); o.by.len()];
+            if let (Some(first), Some(By::Host)) = (cells.first_mut(), o.by.first()) {
+                *first = ips.len().to_string();
+            }
+            cells
+        };
         let mut rows = vec![
             row("Received", self.volume(c.received.bytes), c.received.messages, String::new(), counts(&c.from), troubles),
             row(
@@ -115,9 +121,16 @@ impl Builder<'_> {
             ),
         ];
         if c.rejected > 0 {
-            rows.push(row("Rejects", String::new(), c.rejected, String::new(), rejects, Vec::new()));
+            rows.push(row("Rejects", String::new(), c.rejected, String::new(), refusals(&c.rejected_ips), Vec::new()));
+        }
+        if c.rejected_for_now > 0 {
+            let cells = refusals(&c.rejected_ips_for_now);
+            rows.push(row("Temp Rejects", String::new(), c.rejected_for_now, String::new(), cells, Vec::new()));
         }
         self.table("Grand total summary", columns, rows);
+        if let Some(s) = self.sections.last_mut() {
+            s.above = "At least one address";
+        }
     }
 
     fn transports(&mut self) {
@@ -126,7 +139,7 @@ impl Builder<'_> {
             .transports
             .iter()
             .filter(|(name, _)| self.o.transports.shows(name))
-            .map(|(name, s)| vec![format!("  {name}"), self.volume(s.bytes), s.messages.to_string()])
+            .map(|(name, s)| vec![format!("  {name}"), format!("    {:>6}", self.volume(s.bytes)), s.messages.to_string()])
             .collect();
         if !shown.is_empty() {
             self.table("Deliveries by transport", vec![("".into(), 18), ("Volume".into(), 10), ("Messages".into(), 12)], shown);
@@ -162,28 +175,37 @@ impl Builder<'_> {
     }
 
     fn queue_times(&mut self) {
-        if self.o.queue_times.is_empty() {
+        let c = self.c;
+        for (what, limits, all, remote) in [
+            ("Time spent on the queue", &self.o.queue_times, &c.on_queue, &c.on_queue_remote),
+            ("Delivery times", &self.o.delivery_times, &c.delivery_times, &c.delivery_times_remote),
+        ] {
+            self.times(&format!("{what}: all messages"), limits, all);
+            self.times(&format!("{what}: messages with at least one remote delivery"), limits, remote);
+        }
+        for (protocol, counts) in &c.receipt_times {
+            self.times(&format!("Receipt times: {protocol} messages"), &self.o.receipt_times, counts);
+        }
+    }
+
+    fn times(&mut self, title: &str, limits: &[i64], counts: &[u64]) {
+        if limits.is_empty() {
             return;
         }
-        for (title, counts) in [
-            ("Time spent on the queue: all messages", &self.c.on_queue),
-            ("Time spent on the queue: messages with at least one remote delivery", &self.c.on_queue_remote),
-        ] {
-            let total: u64 = counts.iter().sum();
-            let (mut so_far, mut rows) = (0, Vec::new());
-            for (i, n) in counts.iter().enumerate().filter(|(_, n)| **n > 0) {
-                so_far += n;
-                let (word, limit) = match self.o.queue_times.get(i) {
-                    Some(t) => (if rows.is_empty() { "Under" } else { "" }, *t),
-                    None => ("Over", self.o.queue_times.last().copied().unwrap_or(0)),
-                };
-                let part = |n: u64| format!("{:.1}%", n as f64 * 100.0 / total as f64);
-                rows.push(vec![word.into(), crate::config::values::show_time(limit), n.to_string(), part(*n), part(so_far)]);
-            }
-            if !rows.is_empty() {
-                let columns = vec![("".into(), 5), ("".into(), 5), ("".into(), 9), ("".into(), 7), ("".into(), 8)];
-                self.table(title, columns, rows);
-            }
+        let total: u64 = counts.iter().sum();
+        let (mut so_far, mut rows) = (0, Vec::new());
+        for (i, n) in counts.iter().enumerate().filter(|(_, n)| **n > 0) {
+            so_far += n;
+            let (word, limit) = match limits.get(i) {
+                Some(t) => (if rows.is_empty() { "Under" } else { "" }, *t),
+                None => ("Over", limits.last().copied().unwrap_or(0)),
+            };
+            let part = |n: u64| format!("{:.1}%", n as f64 * 100.0 / total as f64);
+            rows.push(vec![word.into(), crate::config::values::show_time(limit), n.to_string(), part(*n), part(so_far)]);
+        }
+        if !rows.is_empty() {
+            let columns = vec![("".into(), 5), ("".into(), 5), ("".into(), 9), ("".into(), 7), ("".into(), 8)];
+            self.table(title, columns, rows);
         }
     }
 
@@ -207,6 +229,7 @@ impl Builder<'_> {
         }
         let (o, c) = (self.o, self.c);
         self.ranking("mail rejection reason", &c.rejections, &[Measure::Count], false, false);
+        self.ranking("mail temporary rejection reason", &c.rejections_for_now, &[Measure::Count], false, false);
         for by in &o.by {
             if let Some(sums) = c.from.get(by) {
                 self.ranking(&format!("sending {}", by.name()), sums, &[Measure::Count, Measure::Volume], false, true);
@@ -224,6 +247,7 @@ impl Builder<'_> {
             self.ranking("local destination", &c.local_to, &[Measure::Count, Measure::Volume], true, true);
         }
         self.ranking("rejected ip", &c.rejected_ips, &[Measure::Count], false, false);
+        self.ranking("temporarily rejected ip", &c.rejected_ips_for_now, &[Measure::Count], false, false);
     }
 
     fn ranking(&mut self, what: &str, sums: &Sums, measures: &[Measure], addresses: bool, bytes: bool) {

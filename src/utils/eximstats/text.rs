@@ -8,6 +8,10 @@ pub fn show(report: &Report) -> String {
         out.push_str(&format!("\n{}\n{}\n", s.title, "-".repeat(s.title.len())));
         match &s.body {
             Body::Table(columns, rows) => {
+                if !s.above.is_empty() {
+                    let width = columns.iter().map(|c| c.1).sum::<usize>() + 1;
+                    out.push_str(&format!("{:>width$}\n", s.above));
+                }
                 let header: Vec<String> = columns.iter().map(|c| c.0.clone()).collect();
                 // The times on the queue need no header.
                 if header.iter().all(String::is_empty) {

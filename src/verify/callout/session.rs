@@ -399,11 +399,16 @@ fn converse(ctx: &mut Context, plan: &Plan<'_>, host: &HostItem, opened: &mut Op
     match envelope(opened, pipelined, &from, &parameters, &to) {
         Answer::Accepted => asked.address = CalloutResult::Accept,
         Answer::Refused(r) => {
+            let step = refused(plan, host, opened, &r, asked);
             if r.class() == b'5' {
                 asked.address = CalloutResult::Reject;
                 asked.why = Some("recipient");
+                // The answer about the postmaster is worth keeping even now: with it the next callout is one from the cache.
+                if let Some(from) = &plan.postmaster_mailfrom {
+                    postmaster_besides(ctx, plan, host, opened, pipelined, from, asked);
+                }
             }
-            return refused(plan, host, opened, &r, asked);
+            return step;
         }
         Answer::MailRefused(r) => return mail_refused(plan, host, opened, &r, asked),
         Answer::Broken(f) => return broken(ctx, host, opened, f, asked),
@@ -411,6 +416,23 @@ fn converse(ctx: &mut Context, plan: &Plan<'_>, host: &HostItem, opened: &mut Op
     match &plan.postmaster_mailfrom {
         Some(from) => postmaster(ctx, plan, host, opened, pipelined, from, asked),
         None => Step::Done(Outcome::Ok),
+    }
+}
+
+/// Asks for the postmaster of a host that has refused the address, which stays refused whatever comes of it.
+fn postmaster_besides(
+    ctx: &mut Context,
+    plan: &Plan<'_>,
+    host: &HostItem,
+    opened: &mut Opened,
+    pipelined: bool,
+    from: &[u8],
+    asked: &mut Asked,
+) {
+    let (why, message, user_message) = (asked.why, asked.message.clone(), asked.user_message.clone());
+    let _ = postmaster(ctx, plan, host, opened, pipelined, from, asked);
+    if !asked.postmaster_failed {
+        (asked.why, asked.message, asked.user_message) = (why, message, user_message);
     }
 }
 
