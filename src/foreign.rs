@@ -1,6 +1,6 @@
 //! Foreign code in a process of its own: this program again, called with a flag and a socket as its standard input.
 //!
-//! `local_scan()`, Brightmail's client library and PAM come here: whatever such code does (crashes, never comes back, writes
+//! `local_scan()`, Brightmail's client library, PAM and NIS come here: whatever such code does (crashes, never comes back, writes
 //! where it should not) is nobody else's affair. What the two processes say to each other are [`frames`]; each user has its
 //! own letters. The helper gives up all privilege before anything else, since anybody may call the program so.
 
@@ -123,11 +123,15 @@ pub fn ask(
 
 /// The whole life of a helper, if the program was called as one.
 pub fn helper(flag: &[u8]) -> Option<i32> {
+    use crate::expand::conditions::pam;
+    use crate::lookups::nis;
     use crate::receive::local_scan::helper as local_scan;
     use crate::scan::brightmail::helper as brightmail;
     match flag {
         _ if flag == local_scan::FLAG => Some(local_scan::main()),
         _ if flag == brightmail::FLAG => Some(brightmail::main()),
+        _ if flag == pam::FLAG => Some(pam::helper()),
+        _ if flag == nis::FLAG => Some(nis::helper()),
         _ => None,
     }
 }

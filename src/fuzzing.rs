@@ -21,7 +21,15 @@ use crate::text::Text;
 use crate::{dns, hints, spool};
 pub use reception::{ident, proxy_header, smtp_command, smtp_session};
 
+pub use crate::auths::fuzzing::{dovecot_reply, sasl};
+#[cfg(feature = "dnssec-validation")]
+pub use crate::dns::fuzzing::dnssec;
+pub use crate::lookups::fuzzing::{berkeley, cdb, lmdb};
+pub use crate::lookups::ldap::query::fuzz as ldap_query;
+pub use crate::lookups::redis::fuzz as redis_reply;
 pub use crate::mail_auth::fuzzing::{arc_header, dkim_header, dkim_key, dmarc_record, mail_body, spf_record, srs_address};
+pub use crate::scan::fuzzing::{mime, rfc2231, scanner_reply};
+pub use crate::tls_openssl::fuzzing::{ocsp_proof, tls_text, tlsa_records};
 pub use crate::utils::dmarc_report::fuzz as dmarc_history;
 
 /// The longest input that is looked at: what is slow but linear is no finding.

@@ -248,7 +248,7 @@ fn header_sender(ctx: &mut Context, run: &mut Run, parsed: &Parsed, m: &mut Mess
 fn sender(ctx: &mut Context, run: &mut Run, given: Option<Text>, parsed: &Parsed, m: &mut Messages) -> Verdict {
     let fake = given.is_some();
     let address = given.or_else(|| ctx.message.sender.clone()).unwrap_or_default();
-    let cached = ctx.message.verified_senders.iter().rev().find(|v| v.asked == address).cloned();
+    let cached = ctx.message.verified_senders.iter().rev().find(|v| v.address == address).cloned();
     let verified = match cached {
         Some(v) if parsed.options.callout.is_none() => {
             hdebug!(ctx, ACL, "using cached sender verify result");
@@ -285,7 +285,7 @@ fn sender(ctx: &mut Context, run: &mut Run, given: Option<Text>, parsed: &Parsed
             told: verified.told,
         });
         // The details are given once for a message.
-        if let Some(v) = ctx.message.verified_senders.iter_mut().rev().find(|v| v.asked == verified.asked) {
+        if let Some(v) = ctx.message.verified_senders.iter_mut().rev().find(|v| v.address == verified.address) {
             v.told = true;
         }
     }
@@ -295,7 +295,6 @@ fn sender(ctx: &mut Context, run: &mut Run, given: Option<Text>, parsed: &Parsed
 
 fn verify_sender(ctx: &mut Context, address: Text, fake: bool, parsed: &Parsed) -> VerifiedSender {
     let mut verified = VerifiedSender {
-        asked: address.clone(),
         address: address.clone(),
         routed: true,
         told: parsed.no_details,

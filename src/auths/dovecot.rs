@@ -46,57 +46,12 @@ impl Authenticator for DovecotOptions {
         initial: Option<Vec<u8>>,
         wire: &mut dyn ServerDialogue,
     ) -> Result<Proof, AuthResult> {
-        self.talk(ctx, inst, initial, wire).map(|()| Proof::Mechanism)
-    }
-}
-
-impl DovecotOptions {
-    /// The dialogue up to Dovecot's consent, which sets `$auth1`.
-    fn talk(
-        &self,
-        ctx: &mut Context,
-        inst: &AuthInstance,
-        initial: Option<Vec<u8>>,
-        wire: &mut dyn ServerDialogue,
-    ) -> Result<(), AuthResult> {
         let place = Place::parse(self.server_socket.raw().unwrap_or_default()).map_err(AuthResult::defer)?;
-        let mut service = place.connect().map_err(|e| {
+        let service = place.connect().map_err(|e| {
             let reason = crate::sys::error_text(&e);
             AuthResult::defer(format!("authentication socket connection error: {reason}"))
         })?;
-        let mechanism = check::mechanism(inst);
-        service.handshake(&mechanism)?;
-        let mut request = [b"AUTH\t1\t".as_slice(), &mechanism, b"\tservice=smtp\t"].concat();
-        request.extend(parameters(ctx));
-        if let Some(data) = initial {
-            request.extend_from_slice(b"\tresp=");
-            request.extend(check::encode(&data));
-        }
-        request.push(b'\n');
-        service.send(&request)?;
-        loop {
-            let line = service.answer()?;
-            match Answer::parse(&line).ok_or_else(|| protocol_error(&line))? {
-                Answer::Continue(prompt) => {
-                    let data = wire.challenge(ctx, &prompt)?;
-                    service.send(&[b"CONT\t1\t", check::encode(&data).as_slice(), b"\n"].concat())?;
-                }
-                Answer::Ok { user } => {
-                    check::add_variable(ctx, user.to_vec());
-                    return Ok(());
-                }
-                Answer::Fail { user, temporary } => {
-                    if let Some(user) = user {
-                        check::add_variable(ctx, user.to_vec());
-                    }
-                    return Err(if temporary {
-                        AuthResult::defer("temporary failure of the authentication service")
-                    } else {
-                        AuthResult::Fail(None)
-                    });
-                }
-            }
-        }
+        service.authenticate(ctx, &check::mechanism(inst), initial, wire).map(|()| Proof::Mechanism)
     }
 }
 
@@ -190,6 +145,48 @@ struct Service {
 }
 
 impl Service {
+    /// The dialogue up to Dovecot's consent, which sets `$auth1`.
+    fn authenticate(
+        mut self,
+        ctx: &mut Context,
+        mechanism: &[u8],
+        initial: Option<Vec<u8>>,
+        wire: &mut dyn ServerDialogue,
+    ) -> Result<(), AuthResult> {
+        self.handshake(mechanism)?;
+        let mut request = [b"AUTH\t1\t".as_slice(), mechanism, b"\tservice=smtp\t"].concat();
+        request.extend(parameters(ctx));
+        if let Some(data) = initial {
+            request.extend_from_slice(b"\tresp=");
+            request.extend(check::encode(&data));
+        }
+        request.push(b'\n');
+        self.send(&request)?;
+        loop {
+            let line = self.answer()?;
+            match Answer::parse(&line).ok_or_else(|| protocol_error(&line))? {
+                Answer::Continue(prompt) => {
+                    let data = wire.challenge(ctx, &prompt)?;
+                    self.send(&[b"CONT\t1\t", check::encode(&data).as_slice(), b"\n"].concat())?;
+                }
+                Answer::Ok { user } => {
+                    check::add_variable(ctx, user.to_vec());
+                    return Ok(());
+                }
+                Answer::Fail { user, temporary } => {
+                    if let Some(user) = user {
+                        check::add_variable(ctx, user.to_vec());
+                    }
+                    return Err(if temporary {
+                        AuthResult::defer("temporary failure of the authentication service")
+                    } else {
+                        AuthResult::Fail(None)
+                    });
+                }
+            }
+        }
+    }
+
     /// Reads what the service says of itself, and says who we are.
     fn handshake(&mut self, mechanism: &[u8]) -> Result<(), AuthResult> {
         let deadline = Instant::now() + PATIENCE;
@@ -281,6 +278,19 @@ impl<'a> Answer<'a> {
                 Some(Answer::Fail { user: fields.find_map(user), temporary })
             }
             _ => None,
+        }
+    }
+}
+
+/// A dialogue with a service that says this, for fuzzing.
+#[cfg(feature = "fuzzing")]
+pub fn fuzz(ctx: &mut Context, said: &[u8], wire: &mut dyn ServerDialogue) {
+    let all = [b"VERSION\t1\t1\nMECH\tPLAIN\nDONE\n".as_slice(), said].concat();
+    for text in [said, &all] {
+        let Ok((stream, mut theirs)) = UnixStream::pair() else { return };
+        let sent = theirs.write_all(text.get(..32 << 10).unwrap_or(text));
+        if sent.and_then(|()| theirs.shutdown(std::net::Shutdown::Write)).is_ok() {
+            let _ = Service { stream: Box::new(stream), input: Vec::new() }.authenticate(ctx, b"PLAIN", None, wire);
         }
     }
 }

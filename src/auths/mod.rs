@@ -5,6 +5,8 @@ pub mod cram_md5;
 pub mod cyrus_sasl;
 pub mod dovecot;
 pub mod external;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 pub mod gsasl;
 pub mod heimdal_gssapi;
 mod ntlm;

@@ -206,6 +206,20 @@ fn refusal(form: Form, scope: &[u8]) -> String {
     serde_json::Value::Object(fields).to_string()
 }
 
+/// Reading a client's message, and writing it again, for fuzzing.
+#[cfg(feature = "fuzzing")]
+pub fn fuzz(data: &[u8]) {
+    for form in [Form::Oauthbearer, Form::Xoauth2] {
+        if let Some((user, token, others)) = form.read(data)
+            && !user.is_empty()
+            && others.is_empty()
+        {
+            let again = form.write(&user, &token).ok().and_then(|m| form.read(&m));
+            assert_eq!(again, Some((user, token, others)));
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -116,17 +116,10 @@ fn testing(ctx: &mut Context, o: &Options, test: &Test) -> Result<i32, Refusal> 
 
 /// `-bt`, `-bv`, `-bvs`
 fn verify(ctx: &mut Context, o: &Options, command: Command) -> Result<i32, Refusal> {
-    if ctx.message.sender.is_none() {
-        let own = format!("{}@{}", ctx.run.login, ctx.config.site.qualify_domain);
-        ctx.message.sender = Some(o.sender.clone().map_or_else(|| Text::clean(own), Text::tainted));
-    }
     // Routers see a sender: the one given, or else the caller.
-    if ctx.message.sender.is_none() {
-        ctx.message.sender = Some(match &o.sender {
-            Some(s) => crate::text::Text::clean(s.to_vec()),
-            None => crate::text::Text::clean(format!("{}@{}", ctx.run.login, ctx.config.site.qualify_domain)),
-        });
-    }
+    let own = || Text::clean(format!("{}@{}", ctx.run.login, ctx.config.site.qualify_domain));
+    let sender = o.sender.as_ref().map(|s| reception::sender_address(ctx, s)).transpose()?.unwrap_or_else(own);
+    ctx.message.sender = Some(sender);
     let result = command::run(ctx, command, &o.arguments, &mut std::io::stdin().lock(), &mut std::io::stdout().lock());
     result.map_err(|e| refuse(crate::sys::error_text(&e)))
 }
@@ -174,6 +167,8 @@ fn start_daemon(ctx: &mut Context, o: &Options) -> Result<i32, Refusal> {
         tls_on_connect: o.tls_on_connect,
         interfaces: o.interfaces.clone(),
         pid_file: o.pid_file.clone(),
+        // With `-oX` it is for another purpose, and must not take the name from the daemon proper.
+        notifier: !o.no_notifier && (o.interfaces.is_none() || o.pid_file.is_some()),
     };
     Ok(daemon::run(ctx, &options))
 }

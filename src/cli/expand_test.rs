@@ -8,7 +8,8 @@ use bstr::{BString, ByteSlice};
 
 use crate::config::macros::{Macros, replace_from, split_definition};
 use crate::context::Context;
-use crate::expand::{ExpandError, Template, expand};
+use crate::expand::{ExpandError, expand_once};
+use crate::parse::Space as _;
 use crate::text::Text;
 
 /// The longest line with its continuations.
@@ -25,61 +26,64 @@ pub fn run<R: Read>(ctx: &mut Context, args: &[Vec<u8>], input: &mut BufReader<R
     }
     if !args.is_empty() {
         for arg in args {
-            one(ctx, &mut macros, arg, output)?;
+            one(ctx, &mut macros, &mut arg.as_slice().into(), output)?;
         }
         output.flush()?;
         return Ok(0);
     }
+    let mut line = BString::default();
     loop {
         output.write_all(b"> ")?;
         if !input.buffer().contains(&b'\n') {
             output.flush()?;
         }
-        match read_line(input)? {
-            Some(line) => one(ctx, &mut macros, &line, output)?,
-            None => break,
+        if !read_line(input, &mut line)? {
+            break;
         }
+        one(ctx, &mut macros, &mut line, output)?;
     }
     output.write_all(b"\n")?;
     output.flush()?;
     Ok(0)
 }
 
-/// A line without its newline; a backslash at its end joins the next one, whose leading white space goes.
-pub(crate) fn read_line(input: &mut dyn BufRead) -> io::Result<Option<Vec<u8>>> {
-    let mut line: Vec<u8> = Vec::new();
+/// Reads a line into `line`, without its newline; a backslash at its end joins the next one, whose leading white space goes.
+/// False: there is none.
+pub(crate) fn read_line(input: &mut dyn BufRead, line: &mut Vec<u8>) -> io::Result<bool> {
+    line.clear();
     let mut continued = false;
     loop {
-        let mut piece = Vec::new();
-        if input.read_until(b'\n', &mut piece)? == 0 {
-            return Ok(if continued { Some(line) } else { None });
+        let start = line.len();
+        if input.read_until(b'\n', line)? == 0 {
+            return Ok(continued);
         }
-        let body = piece.trim_end_with(|c| c.is_ascii_whitespace());
-        let body = if continued { body.trim_start_with(|c| c.is_ascii_whitespace()) } else { body };
-        if line.len().saturating_add(body.len()) > MAX_LINE {
+        let added = line.get(start..).unwrap_or_default();
+        line.truncate(start + added.trim_space_end().len());
+        if continued {
+            let added = line.get(start..).unwrap_or_default();
+            let lead = added.len() - added.skip_space().len();
+            line.drain(start..start + lead);
+        }
+        if line.len() > MAX_LINE {
             return Err(io::Error::new(io::ErrorKind::InvalidData, "line is too long"));
         }
-        match body.strip_suffix(b"\\") {
-            Some(head) => line.extend_from_slice(head),
-            None => {
-                line.extend_from_slice(body);
-                return Ok(Some(line));
-            }
+        continued = line.get(start..).is_some_and(|added| added.ends_with(b"\\"));
+        if !continued {
+            return Ok(true);
         }
-        continued = true;
+        line.pop();
     }
 }
 
 /// One line: a definition of a macro, `set`, or a string to be expanded; macros are replaced first.
-fn one(ctx: &mut Context, macros: &mut Macros, line: &[u8], output: &mut dyn Write) -> io::Result<()> {
-    let mut line = BString::from(line);
-    let from = replace_from(&line);
-    if let Err(e) = macros.expand(&mut line, from) {
+fn one(ctx: &mut Context, macros: &mut Macros, line: &mut BString, output: &mut dyn Write) -> io::Result<()> {
+    let from = replace_from(line);
+    if let Err(e) = macros.expand(line, from) {
         return writeln!(output, "Failed: {e}");
     }
-    if let Some((name, ..)) = split_definition(&line) {
+    if let Some((name, ..)) = split_definition(line) {
         let name = name.as_bstr().to_string();
-        return match macros.define(&line) {
+        return match macros.define(line) {
             Ok(()) => writeln!(output, "Defined macro '{name}'"),
             Err((_, e)) => writeln!(output, "Failed: {e}"),
         };
@@ -89,7 +93,7 @@ fn one(ctx: &mut Context, macros: &mut Macros, line: &[u8], output: &mut dyn Wri
     {
         return set_variable(ctx, rest, output);
     }
-    match expand(ctx, &Template::new(&line)) {
+    match expand_once(ctx, line) {
         Ok(t) => {
             output.write_all(&t)?;
             output.write_all(b"\n")
@@ -116,7 +120,7 @@ fn set_variable(ctx: &mut Context, rest: &[u8], output: &mut dyn Write) -> io::R
     let Some(short) = name.strip_prefix(b"acl_").filter(|n| matches!(n.first(), Some(b'c' | b'm')) && n.len() > 1) else {
         return writeln!(output, "Failed: set of a non-ACL variable: {}", name.as_bstr());
     };
-    let value = match expand(ctx, &Template::new(value)) {
+    let value = match expand_once(ctx, value) {
         Ok(v) if tainted => Text::tainted(v.into_bytes()),
         Ok(v) => v,
         Err(e) => return failed(output, &e),

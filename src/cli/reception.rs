@@ -33,6 +33,10 @@ pub fn run(ctx: &mut Context, o: &Options) -> Result<i32, Refusal> {
         None => {}
     }
     let privilege = Privilege::lower(ctx)?;
+    // A client of SMTP is told at MAIL.
+    if o.input != InputMode::Smtp && !receive::space::enough(ctx, 0) {
+        return Err(refuse("insufficient disk space"));
+    }
     let mut deliver = |ctx: &mut Context, accepted: &Accepted| {
         if let Some(when) = accepted.delivery {
             let done = privilege.raised(|| queue_delivery(ctx, &accepted.id, when));
@@ -237,7 +241,7 @@ fn caller(ctx: &mut Context, o: &Options, remote: bool) -> Result<(), Refusal> {
 }
 
 /// The address of `-f`.
-fn sender_address(ctx: &Context, given: &BString) -> Result<Text, Refusal> {
+pub(super) fn sender_address(ctx: &Context, given: &BString) -> Result<Text, Refusal> {
     if given.is_empty() || *given == "<>" {
         return Ok(Text::default());
     }

@@ -92,9 +92,12 @@ fn try_run() -> Result<i32, Refusal> {
         privilege::become_caller(&run)?;
     }
     let logger = Arc::new(Logger::default());
-    let config = load(&o, &run, &logger, &files);
+    let config = load(&o, &heard_by_tester(&o, &run), &logger, &files);
     if config.main.mua_wrapper {
         logger.leave_stderr_alone();
+    }
+    if config.main.debug_store {
+        sys::limits::perturb_memory();
     }
     privilege::classify(&mut run, &config);
     finish_run(&o, &mut run, &config);
@@ -280,24 +283,29 @@ fn finish_run(o: &Options, run: &mut Run, config: &Config) {
     }
 }
 
+/// While the configuration is read: the testing modes tell the one who tests of its errors, and nobody else.
+fn heard_by_tester(o: &Options, run: &Run) -> Run {
+    let mut run = run.clone();
+    match &o.test {
+        Some(Test::Host { .. }) => run.host_checking = true,
+        Some(Test::Retry | Test::Rewrite) | None => {}
+        Some(_) => run.log_testing = true,
+    }
+    run
+}
+
 /// The testing modes: where log lines go, and what is shown.
 fn testing(o: &Options, run: &mut Run) {
-    match &o.test {
-        Some(Test::Host { callouts, .. }) => {
-            run.host_checking = true;
-            run.host_checking_callout = *callouts;
-        }
-        Some(test) => {
-            run.log_testing = true;
-            if matches!(test, Test::Address | Test::Verify { .. }) {
-                run.address_test = true;
-            }
-            if matches!(test, Test::Address | Test::Retry) {
-                run.debug |= trace::V;
-                run.verbose = true;
-            }
-        }
-        None => {}
+    if let Some(Test::Host { callouts, .. }) = &o.test {
+        run.host_checking = true;
+        run.host_checking_callout = *callouts;
+        return;
+    }
+    run.log_testing = o.test.is_some();
+    run.address_test = matches!(o.test, Some(Test::Address | Test::Verify { .. }));
+    if matches!(o.test, Some(Test::Address | Test::Retry)) {
+        run.debug |= trace::V;
+        run.verbose = true;
     }
 }
 

@@ -14,16 +14,14 @@ use crate::retry::rules::parse_error;
 use crate::retry::{RetryError, RetryRule, errors, find};
 use crate::text::Text;
 
-/// `-brw address ...`
+/// `-brw address`. Like the reference it looks at one address, and passes over further words.
 pub fn rewriting(ctx: &mut Context, o: &Options) -> Result<i32, Refusal> {
-    if o.arguments.is_empty() {
+    let Some(address) = o.arguments.first() else {
         return Err(Refusal::Said("-brw needs an address argument".into()));
-    }
+    };
     super::privilege::become_exim(&ctx.config)?;
-    for address in &o.arguments {
-        let out = crate::rewrite::try_out(ctx, address);
-        std::io::stdout().write_all(&out).map_err(|e| refuse(crate::sys::error_text(&e)))?;
-    }
+    let out = crate::rewrite::try_out(ctx, address);
+    std::io::stdout().write_all(&out).map_err(|e| refuse(crate::sys::error_text(&e)))?;
     Ok(0)
 }
 

@@ -27,11 +27,13 @@ fn support() -> Vec<&'static str> {
         ("crypteq", build::SUPPORT_CRYPTEQ),
         ("iconv()", build::HAVE_ICONV),
         ("IPv6", build::HAVE_IPV6),
+        ("PAM", build::SUPPORT_PAM),
         ("Perl", build::EXIM_PERL),
         ("Expand_dlfunc", build::EXPAND_DLFUNC),
         ("OpenSSL", true),
         ("TLS_resume", !build::DISABLE_TLS_RESUME),
         ("move_frozen_messages", build::SUPPORT_MOVE_FROZEN_MESSAGES),
+        ("translate_ip_address", build::SUPPORT_TRANSLATE_IP_ADDRESS),
         ("Content_Scanning", build::WITH_CONTENT_SCAN),
         ("Exim_filter", !build::DISABLE_EXIM_FILTER),
         ("Sieve_filter", !build::DISABLE_SIEVE_FILTER),
@@ -75,7 +77,7 @@ pub fn facts(all: bool) -> String {
     let mut s = String::new();
     let lookups = crate::lookups::available();
     let auths: Vec<&str> = crate::auths::drivers().filter(|d| (d.available)()).map(|d| d.name).collect();
-    let routers: Vec<&str> = crate::routers::DRIVERS.iter().map(|d| d.name).collect();
+    let routers: Vec<&str> = crate::routers::drivers().map(|d| d.name).collect();
     let transports: Vec<&str> = crate::transports::DRIVERS.iter().map(|d| d.shown).collect();
     let (owner, group) = source::configure_owner();
     let fixed: Vec<String> = site::fixed_never_users().iter().map(u32::to_string).collect();

@@ -34,10 +34,13 @@ fn have() -> Vec<&'static str> {
         ("TLS_CA_CACHE", tls),
         ("TLS_ALPN", tls),
         ("MOVE_FROZEN_MESSAGES", build::SUPPORT_MOVE_FROZEN_MESSAGES),
+        ("TRANSLATE_IP_ADDRESS", build::SUPPORT_TRANSLATE_IP_ADDRESS),
         ("CONTENT_SCANNING", build::WITH_CONTENT_SCAN),
         ("BRIGHTMAIL", build::EXPERIMENTAL_BRIGHTMAIL),
         ("DCC", build::EXPERIMENTAL_DCC),
+        ("PAM", build::SUPPORT_PAM),
         ("PERL", build::EXIM_PERL),
+        ("RADIUS", !build::RADIUS_CONFIG_FILE.is_empty()),
         ("DKIM", !build::DISABLE_DKIM),
         ("DNSSEC", !build::DISABLE_DNSSEC),
         ("DNSSEC_VALIDATION", build::SUPPORT_DNSSEC_VALIDATION),
@@ -76,6 +79,7 @@ fn have() -> Vec<&'static str> {
         ("LOOKUP_JSON", build::LOOKUP_JSON),
         ("LOOKUP_LDAP", build::LOOKUP_LDAP),
         ("LOOKUP_MYSQL", build::LOOKUP_MYSQL),
+        ("LOOKUP_NIS", build::LOOKUP_NIS),
         ("LOOKUP_PGSQL", build::LOOKUP_PGSQL),
         ("LOOKUP_PSL", build::LOOKUP_PSL),
         ("LOOKUP_REGDOM", build::LOOKUP_PSL),
@@ -160,7 +164,7 @@ pub fn macros() -> Vec<Macro> {
         t.add(format!("_DRIVER_AUTHENTICATOR_{up}"), "y");
     }
     t.options("_OPT_AUTHENTICATORS", "authenticator", "", &with_driver(crate::auths::options::AuthOptions::default().names()));
-    for d in crate::routers::DRIVERS {
+    for d in crate::routers::drivers() {
         let up = d.name.to_ascii_uppercase();
         t.options(&format!("_OPT_ROUTER_{up}"), "router", d.name, (d.make)().options().names());
         t.add(format!("_DRIVER_ROUTER_{up}"), "y");

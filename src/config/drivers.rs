@@ -146,7 +146,7 @@ impl Kind for Routers {
     type Generic = RouterOptions;
     type Driver = dyn Router;
     fn make(name: &[u8]) -> Option<(&'static str, Box<dyn Router>)> {
-        crate::routers::DRIVERS.iter().find(|d| d.name.as_bytes() == name).map(|d| (d.name, (d.make)()))
+        crate::routers::drivers().find(|d| d.name.as_bytes() == name).map(|d| (d.name, (d.make)()))
     }
     fn private<'a>(driver: &'a mut (dyn Router + 'static)) -> &'a mut (dyn OptionSet + 'a) {
         driver.options_mut()

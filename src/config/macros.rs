@@ -2,6 +2,7 @@
 //!
 //! The line reader calls it for every line; `-bP macros` lists the table.
 
+use crate::parse::Space as _;
 use bstr::{BString, ByteSlice};
 
 use super::Macro;
@@ -106,12 +107,12 @@ impl Macros {
 pub fn split_definition(line: &[u8]) -> Option<(&[u8], bool, &[u8])> {
     let end = definition_name(line)?;
     let (name, rest) = line.split_at(end);
-    let rest = rest.trim_start().strip_prefix(b"=")?;
+    let rest = rest.skip_space().strip_prefix(b"=")?;
     let (again, value) = match rest.strip_prefix(b"=") {
         Some(v) => (true, v),
         None => (false, rest),
     };
-    Some((name, again, value.trim()))
+    Some((name, again, value.trim_space()))
 }
 
 /// Length of the macro name that the line begins with.
@@ -124,29 +125,29 @@ fn definition_name(line: &[u8]) -> Option<usize> {
 
 /// Where macros may be replaced in a line: after the name that it defines, if it is a definition.
 pub fn replace_from(line: &[u8]) -> usize {
-    let lead = line.len() - line.trim_start().len();
+    let lead = line.len() - line.skip_space().len();
     let body = line.get(lead..).unwrap_or_default();
     match definition_name(body) {
-        Some(end) if body.get(end..).is_some_and(|r| r.trim_start().starts_with(b"=")) => lead + end,
+        Some(end) if body.get(end..).is_some_and(|r| r.skip_space().starts_with(b"=")) => lead + end,
         _ => 0,
     }
 }
 
 /// A `-D` argument: `NAME`, `NAME=value`. The errors are the reference's, after `exim: `.
 pub fn command_line(argument: &[u8]) -> Result<Macro, String> {
-    let s = argument.trim_start();
+    let s = argument.skip_space();
     if !s.first().is_some_and(u8::is_ascii_uppercase) {
         return Err("macro name set by -D must start with an upper case letter".into());
     }
     let end = s.iter().position(|c| !(c.is_ascii_alphanumeric() || *c == b'_')).unwrap_or(s.len());
     let (name, rest) = s.split_at(end);
-    let rest = rest.trim_start();
+    let rest = rest.skip_space();
     let value = match rest.strip_prefix(b"=") {
-        Some(v) => v.trim_start(),
+        Some(v) => v.skip_space(),
         None if rest.is_empty() => rest,
         None => return Err(format!("malformed -D macro definition: {}", argument.as_bstr())),
     };
-    Ok(Macro { name: name.into(), value: value.trim_end().into(), command_line: true, builtin: false })
+    Ok(Macro { name: name.into(), value: value.trim_space_end().into(), command_line: true, builtin: false })
 }
 
 /// Replacing a range of bytes of a `BString`.

@@ -189,7 +189,7 @@ options! {
         /// Domains whose temporary DNS errors count as nonexistent.
         dns_again_means_nonexist: Str = Str::unset(),
         /// Regex that names must match before DNS lookup.
-        dns_check_names_pattern: Str = Str::fixed(r"(?i)^(?>(?(1)\.|())[^\W_](?>[a-z0-9/-]*[^\W_])?)+$"),
+        dns_check_names_pattern: Str = Str::fixed(r"(?i)^(?>(?(1)\.|())[^\W](?>[a-z0-9/_-]*[^\W])?)+(\.?)$"),
         /// CNAME chain length followed by Exim itself.
         dns_cname_loops: Int = Int(1),
         /// Parent-domain depth tried for CSA SRV.

@@ -41,6 +41,10 @@ pub fn split(line: &[u8]) -> Parts<'_> {
     Parts { hidden, word, rest: after.trim_start() }
 }
 
+/// Routers' options that stand for two others, and set both.
+const PAIRS: [(&str, [&str; 2]); 2] =
+    [("fail_verify", ["fail_verify_sender", "fail_verify_recipient"]), ("verify", ["verify_sender", "verify_recipient"])];
+
 /// Finds the option that a word names, with its negation.
 fn find<'a>(word: &str, sets: &'a mut [&mut dyn OptionSet]) -> Option<(String, bool, &'a mut dyn OptionValue)> {
     let stripped = word.strip_prefix("no_").or(word.strip_prefix("not_"));
@@ -65,11 +69,12 @@ pub fn apply(parts: &Parts<'_>, sets: &mut [&mut dyn OptionSet], done: &mut Vec<
     if negated && !option.is_bool() {
         return Err("negation prefix applied to a non-boolean option".into());
     }
-    if option.is_bool() && (negated || !parts.rest.starts_with(b"=")) {
+    let value;
+    let given = if option.is_bool() && (negated || !parts.rest.starts_with(b"=")) {
         if !parts.rest.is_empty() {
             return Err(format!("extra characters follow boolean option {word}"));
         }
-        option.set(&name, &Given::Bare(!negated))?;
+        Given::Bare(!negated)
     } else {
         if parts.rest.is_empty() {
             return Err(format!("unexpected end of line (data missing) after {name}"));
@@ -78,9 +83,15 @@ pub fn apply(parts: &Parts<'_>, sets: &mut [&mut dyn OptionSet], done: &mut Vec<
             return Err(format!("missing \"=\" after {name}"));
         };
         let text = text.trim_start();
-        let value = if option.is_string() { string(&name, text)? } else { text.into() };
+        value = if option.is_string() { string(&name, text)? } else { text.into() };
         check_ids(&name, &value)?;
-        option.set(&name, &Given::Value(&value))?;
+        Given::Value(&value)
+    };
+    option.set(&name, &given)?;
+    for other in PAIRS.iter().filter(|(pair, _)| *pair == name).flat_map(|(_, both)| both) {
+        if let Some((_, _, option)) = find(other, sets) {
+            option.set(&name, &given)?;
+        }
     }
     done.push(name.clone());
     Ok(Some(Setting { name, hidden: parts.hidden }))

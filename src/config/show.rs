@@ -106,6 +106,7 @@ impl Printer<'_> {
             _ => None,
         };
         let shown = shown.unwrap_or_else(|| value.show(name));
+        let shown = crate::log::escape::printing(&shown, self.config.main.print_topbitchars);
         out.line(self.bare(name, &shown));
     }
 

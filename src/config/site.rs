@@ -52,6 +52,7 @@ pub fn early_log(config: &Config) -> Settings {
     });
     let mut s = Settings { pattern, syslog, uid: config.site.exim_uid, gid: config.site.exim_gid, ..Settings::default() };
     s.with_zone = m.log_timezone;
+    s.panic_coredump = m.panic_coredump;
     s.selectors = selectors::parse(m.log_selector.raw().unwrap_or_default()).unwrap_or_default();
     s
 }

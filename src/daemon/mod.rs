@@ -16,8 +16,10 @@ mod delivery_process;
 pub mod handoff;
 mod interfaces;
 mod manager;
+pub mod notifier;
 mod pid_file;
 mod sockets;
+mod threads;
 mod ticker;
 mod work;
 mod worker;
@@ -56,6 +58,8 @@ pub struct DaemonOptions {
     pub interfaces: Option<BString>,
     /// `-oP`
     pub pid_file: Option<BString>,
+    /// Open the notifier socket: not with `-oY`, nor with `-oX` alone.
+    pub notifier: bool,
 }
 
 /// The load average in thousandths. In the test harness it rises by ten at each question.
@@ -188,6 +192,7 @@ struct Daemon {
     manager: Option<i32>,
     ticker: ticker::Ticker,
     idle: Option<Idle>,
+    notifier: Option<notifier::Notifier>,
 }
 
 /// `-bw<time>`
@@ -220,6 +225,7 @@ impl Daemon {
             workers: Vec::new(),
             manager: None,
             ticker: ticker::Ticker::new(options.schedules.clone()),
+            notifier: notifier::Notifier::open(ctx, options),
             idle: options
                 .inetd_wait
                 .filter(|limit| *limit > 0)
@@ -244,8 +250,13 @@ impl Daemon {
                 other => other.flatten().map(|seconds| Instant::now() + Duration::from_secs(seconds)),
             };
             let deadline = [self.ticker.next(), missing.then_some(not_before), turn, idle].into_iter().flatten().min();
-            let mut watches = [poll::Watch::read(self.wake.as_fd())];
+            let mut watches = vec![poll::Watch::read(self.wake.as_fd())];
+            watches.extend(self.notifier.as_ref().map(|n| poll::Watch::read(n.fd())));
             let _ = poll::poll_interruptible(&mut watches, deadline);
+            let asked = watches.get(1).is_some_and(|w| w.readable);
+            if let Some(notifier) = self.notifier.as_mut().filter(|_| asked) {
+                notifier.answer(ctx);
+            }
             let mut drain = [0u8; 64];
             while fd::read(self.wake.as_fd(), &mut drain).is_ok_and(|n| n > 0) {}
             if signal::taken(signal::SIGTERM) || signal::taken(signal::SIGINT) {

@@ -1,4 +1,4 @@
-//! A reception worker: the Exim user for good, one thread for each SMTP connection.
+//! A reception worker: the Exim user for good, a thread for each SMTP connection.
 
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, OwnedFd};
@@ -9,6 +9,7 @@ use super::Life;
 use super::counters::{Counters, Place};
 use super::handoff::{Ends, Handoff, queue_delivery};
 use super::sockets::Listener;
+use super::threads::Threads;
 use crate::context::Context;
 use crate::context::session::Input;
 use crate::log::{self, Selector, Which};
@@ -16,9 +17,6 @@ use crate::smtp_in;
 use crate::smtp_in::wire::{Wire, WireSlot};
 use crate::sys::{ids, net, poll, signal, sockopt};
 use crate::text::Text;
-
-/// Stack of a connection's thread, bytes: only what is touched costs memory.
-const STACK: usize = 2 << 20;
 
 /// How many workers there are.
 pub fn count(ctx: &Context) -> usize {
@@ -38,6 +36,7 @@ pub fn run(ctx: &mut Context, listeners: Vec<Listener>, ends: &Ends, counters: &
     let _ = signal::ignore(signal::SIGPIPE);
     crate::sys::procinfo::set(b"reception worker, waiting for connections");
     ctx.services.handoff = Handoff::Manager(ends.ask.clone());
+    let threads = Threads::default();
     loop {
         let ready = {
             let mut watches = vec![poll::Watch::read(life.watched())];
@@ -53,7 +52,7 @@ pub fn run(ctx: &mut Context, listeners: Vec<Listener>, ends: &Ends, counters: &
         for (listener, _) in listeners.iter().zip(&ready[1..]).filter(|(_, r)| **r) {
             backlog(ctx, listener);
             match net::accept(listener.socket.as_fd()) {
-                Ok((socket, peer)) => connection(ctx, listener, socket, peer, counters),
+                Ok((socket, peer)) => connection(ctx, listener, socket, peer, counters, &threads),
                 Err(e) if e.kind() == std::io::ErrorKind::WouldBlock => {}
                 Err(e) => {
                     log::write(ctx, None, Which::MAIN, format!("accept: {}", crate::sys::error_text(&e)).as_bytes());
@@ -84,7 +83,7 @@ fn backlog(ctx: &Context, listener: &Listener) {
 }
 
 /// A new connection gets a thread and a context of its own.
-fn connection(ctx: &mut Context, listener: &Listener, socket: OwnedFd, peer: SocketAddr, counters: &Counters) {
+fn connection(ctx: &mut Context, listener: &Listener, socket: OwnedFd, peer: SocketAddr, counters: &Counters, threads: &Threads) {
     let piece = ctx.services.work.begin();
     let mut own = Context::new(ctx.config.clone(), ctx.run.clone(), ctx.services.clone());
     // Messages are the worker's, not those of whoever started the daemon.
@@ -109,11 +108,11 @@ fn connection(ctx: &mut Context, listener: &Listener, socket: OwnedFd, peer: Soc
         let _ = sockopt::keepalive(socket.as_fd(), true);
     }
     let place = counters.enter(peer.ip().to_canonical());
-    let spawned = std::thread::Builder::new().stack_size(STACK).spawn(move || {
+    let work = Box::new(move || {
         let _piece = piece;
         session(own, socket, place);
     });
-    if let Err(e) = spawned {
+    if let Err(e) = threads.run(work) {
         log::write(ctx, None, Which::MAIN.and(Which::PANIC), format!("no thread for a connection: {e}").as_bytes());
     }
 }

@@ -14,9 +14,9 @@ use crate::context::message::{DsnRet, notify};
 use crate::expand::{self, Template};
 use crate::log::{self, Which};
 use crate::matching::{self, Match};
-use crate::retry::errors;
 use crate::retry::update::with_parent;
 use crate::route::Address;
+use crate::smtp_out::requiretls;
 use crate::text::Text;
 
 /// Recipients named in one `X-Failed-Recipients:` line.
@@ -154,8 +154,8 @@ fn build(ctx: &mut Context, d: &Delivery<'_>, to: &Text, batch: VecDeque<Address
     outputs(ctx, &mut r, text, with_output, &mut handled);
     r.status_part(ctx);
     for a in &handled {
-        let lacks_tls = ctx.message.requiretls && a.failure.basic_errno == errors::TLS_REQUIRED;
-        r.fields(a, "failed", if lacks_tls { "5.7.30" } else { "5.0.0" });
+        let for_tls = ctx.message.requiretls.then(|| requiretls::status(a.failure.basic_errno)).flatten();
+        r.fields(a, "failed", for_tls.unwrap_or("5.0.0"));
         r.remote(a);
         if crate::build_options::EXPERIMENTAL_DSN_INFO && a.host_used.is_none() {
             r.diagnostic(a);

@@ -225,6 +225,7 @@ fn become_recipient(p: &mut Part<'_, '_>) {
     let who = &p.what.who;
     let user = who.initgroups.then(|| crate::sys::users::user_by_id(who.uid).ok().flatten()).flatten();
     // An unprivileged installation delivers as itself.
+    p.ctx.services.log.hold(&p.ctx.config.site.log);
     let already = ids::geteuid() == who.uid && ids::getegid() == who.gid && who.uid != 0 && ids::getuid() != 0;
     if !already && ids::become_user(who.uid, who.gid, user.as_ref().map(|u| u.name.as_slice())).is_err() {
         let text = format!(

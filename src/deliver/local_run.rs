@@ -237,6 +237,9 @@ pub(super) fn run_one(ctx: &mut Context, d: &mut Delivery<'_>, what: &What, batc
 
 pub(super) fn note_done(ctx: &Context, d: &mut Delivery<'_>, batch: &[Address], statuses: &[DeliveryStatus]) {
     let done: Vec<&Address> = batch.iter().zip(statuses).filter(|(_, s)| **s == DeliveryStatus::Ok).map(|(a, _)| a).collect();
+    if !done.is_empty() {
+        super::state::test_pause(ctx);
+    }
     d.note_in_journal(ctx, done);
 }
 

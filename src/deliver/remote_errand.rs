@@ -13,6 +13,7 @@ use bstr::BString;
 use super::local::DeliveryStatus;
 use super::remote::{Further, Kept, RemoteJob};
 use super::remote_group::{Group, driver};
+use super::state::test_pause;
 use super::{Continued, wire};
 use crate::context::{AclVars, AddressVars, Context, Message, Run, Scratch, Services, Session};
 use crate::route;
@@ -69,7 +70,11 @@ impl Errand<'_> {
                 further: self.further,
                 kept: None,
             };
-            (run(&mut ctx, &mut job), job.kept)
+            let statuses = run(&mut ctx, &mut job);
+            if statuses.contains(&DeliveryStatus::Ok) {
+                test_pause(&ctx);
+            }
+            (statuses, job.kept)
         }));
         let (statuses, kept) = result.unwrap_or_else(|_| (wire::lost(&mut group.batch, "delivery thread failed"), None));
         debug_assert_eq!(statuses.len(), n);

@@ -149,6 +149,7 @@ fn in_process(
             if crate::sys::ids::geteuid() != 0 {
                 let _ = crate::sys::ids::seteuid(0);
             }
+            ctx.services.log.hold(&ctx.config.site.log);
             let user = group.who.initgroups.then(|| crate::sys::users::user_by_id(group.who.uid).ok().flatten()).flatten();
             if let Err(e) = crate::sys::ids::become_user(group.who.uid, group.who.gid, user.as_ref().map(|u| u.name.as_slice())) {
                 let text = format!(

@@ -137,9 +137,9 @@ impl Report {
         }
         if let Some(answer) = addr.failure.message.as_ref().filter(|_| addr.flags.pass_message) {
             // The answer follows the first colon: "SMTP error from remote mail server after ...: 550 ...".
-            if let Some(at) = answer.find(b": ") {
+            let given = answer.find(b": ").map(|at| &answer[at + 2..]);
+            if let Some(text) = given.filter(|t| t.first().is_some_and(u8::is_ascii_digit)) {
                 let label = "Diagnostic-Code: smtp; ";
-                let text = &answer[at + 2..];
                 let shown = text.get(..MAX_DIAGNOSTIC - label.len()).unwrap_or(text);
                 self.put(label);
                 self.put(shown.replace(b"\\n", b"\n "));

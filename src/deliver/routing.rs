@@ -317,10 +317,11 @@ fn without_duplicates(d: &mut Delivery<'_>, list: VecDeque<Address>) -> VecDeque
 
 /// For `Envelope-to:`: the original recipients of each delivery, duplicates included.
 fn collect_recipients(d: &mut Delivery<'_>) {
-    let extra: Vec<(BString, Text)> = d.duplicates.iter().map(|a| (a.unique.clone(), a.original().address.clone())).collect();
+    let top = |a: &Address| (a.recipient_index, a.original().address.clone());
+    let extra: Vec<_> = d.duplicates.iter().map(|a| (a.unique.clone(), top(a))).collect();
     for a in d.local.iter_mut().chain(d.remote.iter_mut()) {
         // The last one found comes first, the one that is delivered to last.
         a.envelope_to = extra.iter().rev().filter(|(unique, _)| *unique == a.unique).map(|(_, top)| top.clone()).collect();
-        a.envelope_to.push(a.original().address.clone());
+        a.envelope_to.push(top(a));
     }
 }

@@ -185,9 +185,6 @@ impl<'a> Delivery<'a> {
         if names.is_empty() {
             return;
         }
-        if ctx.run.test_harness && !ctx.run.no_test_delays {
-            crate::sys::time::sleep_ms(300);
-        }
         let Some(journal) = &mut self.journal else {
             if self.sole && final_result {
                 // What fails here is tried again, and logged, at the end of the run.
@@ -217,6 +214,13 @@ impl<'a> Delivery<'a> {
         ctx.message.frozen = true;
         ctx.message.frozen_at = crate::sys::time::unix_time();
         self.update_spool = true;
+    }
+}
+
+/// The reference waits in its tests when it has delivered, before it goes on to the journal.
+pub(super) fn test_pause(ctx: &Context) {
+    if ctx.run.test_harness && !ctx.run.no_test_delays {
+        crate::sys::time::sleep_ms(300);
     }
 }
 

@@ -3,11 +3,11 @@
 use bstr::{BString, ByteSlice};
 
 use crate::context::Context;
+use crate::expand::ids::{self, Owner};
 use crate::expand::{self, Template};
 use crate::log::{self, Which};
 use crate::retry::errors;
 use crate::route::Address;
-use crate::sys::users;
 use crate::text::Text;
 use crate::transports::TransportInstance;
 
@@ -28,15 +28,15 @@ pub(super) fn identity(ctx: &mut Context, transport: &TransportInstance, addr: &
     let site = ctx.config.site.clone();
     let mut gid = None;
     if let Some(t) = g.group.get() {
-        gid = Some(find_group(ctx, &transport.name, t).map_err(|m| (errors::GID_FAIL, m, false))?);
+        gid = Some(ids::group(ctx, Owner::Transport(&transport.name), t).map_err(|m| (errors::GID_FAIL, m, false))?);
     }
     if gid.is_none() {
         gid = addr.gid;
     }
     let mut initgroups = g.initgroups;
     let uid = if let Some(t) = g.user.get() {
-        let (uid, user_gid) = find_user(ctx, &transport.name, t).map_err(|m| (errors::UID_FAIL, m, false))?;
-        gid = gid.or(user_gid);
+        let (uid, user) = ids::user(ctx, Owner::Transport(&transport.name), t).map_err(|m| (errors::UID_FAIL, m, false))?;
+        gid = gid.or(user.map(|u| u.gid));
         uid
     } else if as_creator(transport) {
         gid = gid.or(Some(ctx.message.originator_gid));
@@ -65,47 +65,6 @@ fn as_creator(transport: &TransportInstance) -> bool {
     match transport.driver.kind() {
         crate::transports::Kind::Local(l) => l.as_creator(),
         crate::transports::Kind::Remote(_) => false,
-    }
-}
-
-fn number(s: &[u8]) -> Option<u32> {
-    s.to_str().ok()?.parse().ok()
-}
-
-fn expanded(ctx: &mut Context, owner: &BString, what: &str, t: &Template) -> Result<Text, String> {
-    expand::expand(ctx, t)
-        .map_err(|e| format!("Failed to expand {what} string \"{}\" for {owner} transport: {e}", t.raw().as_bstr()))
-}
-
-fn find_user(ctx: &mut Context, owner: &BString, t: &Template) -> Result<(u32, Option<u32>), String> {
-    let name = expanded(ctx, owner, "user", t)?;
-    let name = name.trim();
-    if let Some(uid) = number(name) {
-        return Ok((uid, None));
-    }
-    match ctx.config.user_by_name(name) {
-        Ok(Some(u)) => Ok((u.uid, Some(u.gid))),
-        _ => Err(format!(
-            "Failed to find user \"{}\" from expanded string \"{}\" for the {owner} transport",
-            name.as_bstr(),
-            t.raw().as_bstr()
-        )),
-    }
-}
-
-fn find_group(ctx: &mut Context, owner: &BString, t: &Template) -> Result<u32, String> {
-    let name = expanded(ctx, owner, "group", t)?;
-    let name = name.trim();
-    if let Some(gid) = number(name) {
-        return Ok(gid);
-    }
-    match users::group_by_name(name) {
-        Ok(Some(g)) => Ok(g.gid),
-        _ => Err(format!(
-            "Failed to find group \"{}\" from expanded string \"{}\" for the {owner} transport",
-            name.as_bstr(),
-            t.raw().as_bstr()
-        )),
     }
 }
 

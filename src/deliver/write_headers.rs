@@ -8,6 +8,7 @@ use super::transport_write::{WriteError, WriteSpec};
 use crate::context::{Context, HeaderKind};
 use crate::expand;
 use crate::rewrite::RewriteRule;
+use crate::text::Text;
 
 /// All header lines, with LF line ends, without the empty line.
 pub(super) fn assemble(ctx: &mut Context, spec: &WriteSpec<'_>) -> Result<Vec<u8>, WriteError> {
@@ -61,17 +62,17 @@ fn add_line(out: &mut Vec<u8>, text: &[u8]) {
     }
 }
 
-/// `Envelope-to:` the recipients that these addresses were made of.
+/// `Envelope-to:` the recipients that these addresses were made of; one that the message has twice is named twice.
 fn envelope_to(spec: &WriteSpec<'_>, out: &mut Vec<u8>) {
-    let mut seen: Vec<&[u8]> = Vec::new();
-    for a in spec.addresses {
-        let own = std::slice::from_ref(&a.original().address);
-        let all = if a.envelope_to.is_empty() { own } else { &a.envelope_to };
+    let mut seen: Vec<&(i32, Text)> = Vec::new();
+    let own: Vec<_> = spec.addresses.iter().map(|a| (a.recipient_index, a.original().address.clone())).collect();
+    for (a, own) in spec.addresses.iter().zip(&own) {
+        let all = if a.envelope_to.is_empty() { std::slice::from_ref(own) } else { &a.envelope_to };
         for e in all {
-            if !seen.contains(&e.as_bytes()) {
+            if !seen.contains(&e) {
                 out.extend_from_slice(if seen.is_empty() { b"Envelope-to: " } else { b",\n " });
-                out.extend_from_slice(e);
-                seen.push(e.as_bytes());
+                out.extend_from_slice(&e.1);
+                seen.push(e);
             }
         }
     }

@@ -24,7 +24,7 @@ pub enum DialError {
 }
 
 /// The addresses of a host: itself, if it is one; IPv6 before IPv4 otherwise.
-fn addresses(dns: &Resolver, host: &[u8]) -> Vec<IpAddr> {
+pub fn addresses(dns: &Resolver, host: &[u8]) -> Vec<IpAddr> {
     let literal = host.strip_prefix(b"[").and_then(|h| h.strip_suffix(b"]")).unwrap_or(host);
     if let Some(ip) = literal.to_str().ok().and_then(|h| h.parse().ok()) {
         return vec![ip];

@@ -34,6 +34,8 @@ pub use resolver::{Query, Resolver, Settings, TestMode};
 pub use special::CsaAnswer;
 pub use types::{Answer, Outcome, RData, Record, RecordType};
 pub use validate::Validator;
+#[cfg(all(feature = "fuzzing", feature = "dnssec-validation"))]
+pub use validate::fuzzing;
 
 /// Reads a reply of a name server, for fuzzing: how many records it has.
 #[cfg(feature = "fuzzing")]

@@ -1,12 +1,13 @@
 //! Integers in expansions: numbers with K, M and G, and the expressions of `${eval:}` (manual 11.6).
 //! Pure functions; overflow never panics.
 
+use crate::parse::Space as _;
 use bstr::ByteSlice;
 
 /// Reads a number as the numeric conditions and integer options do: white space around it, a sign, K, M or G.
 /// An empty string is 0. The error is the reference's message.
 pub fn integer(text: &[u8], positive: bool) -> Result<i64, String> {
-    let s = text.trim_start();
+    let s = text.skip_space();
     let shown = s.as_bstr();
     if s.is_empty() {
         return Ok(0);
@@ -35,7 +36,7 @@ pub fn integer(text: &[u8], positive: bool) -> Result<i64, String> {
         [b'g' | b'G', rest @ ..] => (30, rest),
         _ => (0, rest),
     };
-    if !rest.trim_start().is_empty() {
+    if !rest.skip_space().is_empty() {
         return Err(format!("invalid integer \"{shown}\""));
     }
     let n = n.checked_mul(1 << shift).ok_or_else(too_large)?;
@@ -44,7 +45,7 @@ pub fn integer(text: &[u8], positive: bool) -> Result<i64, String> {
 
 /// As C's `strtol` in base 10, saturating: the number, and what follows it.
 pub fn leading_number(s: &[u8]) -> (i64, &[u8]) {
-    let t = s.trim_start();
+    let t = s.skip_space();
     let (negative, digits) = match t {
         [b'-', rest @ ..] => (true, rest),
         [b'+', rest @ ..] => (false, rest),

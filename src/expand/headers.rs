@@ -6,6 +6,7 @@ use bstr::{BString, ByteSlice};
 use super::ExpandError;
 use super::tree::HeaderForm;
 use crate::context::{Context, Header, HeaderKind};
+use crate::parse::Space as _;
 use crate::parse::decode_2047;
 use crate::text::Text;
 
@@ -71,7 +72,7 @@ pub fn find(ctx: &Context, form: HeaderForm, name: &[u8]) -> Result<Option<Text>
         }
         HeaderForm::Basic | HeaderForm::Decoded => {
             let joint: &[u8] = if is_address_list(name) { b",\n" } else { b"\n" };
-            for v in values.iter().map(|v| v.trim_with(is_c_space)).filter(|v| !v.is_empty()) {
+            for v in values.iter().map(|v| v.trim_space()).filter(|v| !v.is_empty()) {
                 if !out.is_empty() {
                     out.extend_from_slice(joint);
                 }
@@ -86,10 +87,6 @@ pub fn find(ctx: &Context, form: HeaderForm, name: &[u8]) -> Result<Option<Text>
         HeaderForm::Decoded => decoded(ctx, &out, Some(&charset(ctx))),
     };
     Ok(Some(Text::tainted(out)))
-}
-
-fn is_c_space(c: char) -> bool {
-    u8::try_from(c).is_ok_and(crate::parse::is_space)
 }
 
 /// Decodes encoded words; what cannot be decoded stays, what cannot be converted is left as it was decoded.
@@ -124,8 +121,8 @@ pub fn reply_address(ctx: &Context) -> Option<Text> {
     let mut found = None;
     for name in [&b"reply-to"[..], b"from"] {
         if let Ok(Some(v)) = find(ctx, HeaderForm::Raw, name) {
-            let v = v.trim_start_with(is_c_space).to_vec();
-            let v = v.trim_end_with(is_c_space);
+            let v = v.skip_space().to_vec();
+            let v = v.trim_space_end();
             if !v.is_empty() {
                 // Line breaks would end the line that it is put into.
                 let flat: Vec<u8> = v.iter().map(|c| if *c == b'\n' { b' ' } else { *c }).collect();

@@ -104,8 +104,7 @@ pub fn host_name_lookup(ctx: &mut Context) {
 
 /// The number of messages on the queue as the daemon tells it; empty without a daemon.
 pub fn queue_size(ctx: &mut Context) -> Option<Text> {
-    let _ = ctx;
-    None
+    crate::daemon::notifier::queue_size(ctx).map(|n| Text::clean(n.to_string()))
 }
 
 /// The SPF, DKIM, DMARC and ARC parts of `${authresults}`, each beginning with `;`.
@@ -123,12 +122,6 @@ pub fn certificate_field(pem: &[u8], field: &[u8], modifiers: &[u8]) -> Result<O
         Ok(value) => Ok(value.map(Text::tainted)),
         Err(e) => failed(e.to_string()),
     }
-}
-
-/// `pam{...}`
-pub fn pam(ctx: &mut Context, data: &Text) -> Result<bool, ExpandError> {
-    let _ = (ctx, data);
-    failed("support for \"pam\" not compiled")
 }
 
 /// `ldapauth{...}`

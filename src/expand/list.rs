@@ -2,7 +2,7 @@
 
 use bstr::BString;
 
-use super::{ExpandError, Template, expand};
+use super::{ExpandError, expand_once};
 use crate::context::Context;
 use crate::parse::list::{items, items_with};
 use crate::text::Text;
@@ -12,7 +12,7 @@ use crate::text::Text;
 pub fn each(ctx: &mut Context, list: &[u8], separator: u8) -> Result<Vec<Text>, (BString, ExpandError)> {
     let mut out = Vec::new();
     for item in items_with(list, separator) {
-        match expand(ctx, &Template::new(&item)) {
+        match expand_once(ctx, &item) {
             Ok(text) if text.is_empty() => {}
             Ok(text) => out.push(text),
             Err(ExpandError::Forced(_)) => {}

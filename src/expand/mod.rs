@@ -6,10 +6,12 @@
 
 pub mod arith;
 pub mod conditions;
+pub mod digest;
 mod eval;
 pub mod forbid;
 pub mod headers;
 pub mod hooks;
+pub mod ids;
 pub mod items;
 pub mod list;
 pub mod operators;
@@ -108,6 +110,12 @@ impl fmt::Display for ExpandError {
     }
 }
 
+/// The row of that name in a table that is sorted by name.
+fn by_name<'t, T>(table: &'t [T], name: &[u8], of: impl Fn(&T) -> &'static str) -> Option<&'t T> {
+    let i = table.binary_search_by(|row| of(row).as_bytes().cmp(name)).ok()?;
+    table.get(i)
+}
+
 /// An ordinary failure.
 pub(crate) fn failed<T>(message: impl Into<String>) -> Result<T, ExpandError> {
     Err(ExpandError::Failed(message.into()))
@@ -118,20 +126,37 @@ pub fn expand(ctx: &mut Context, template: &Template) -> Result<Text, ExpandErro
     eval::whole(ctx, template.tree())
 }
 
-/// Expands a string that was just made. A tainted one is refused, as the reference does, unless there is nothing in it to expand.
-pub fn expand_text(ctx: &mut Context, string: &Text) -> Result<Text, ExpandError> {
-    if !string.iter().any(|c| matches!(c, b'$' | b'\\')) {
-        return Ok(string.clone());
-    }
-    expand_untainted(ctx, string)
+/// Expands a string that is used only once: nothing of it is kept.
+pub fn expand_once(ctx: &mut Context, string: &[u8]) -> Result<Text, ExpandError> {
+    eval::whole(ctx, &parser::parse(string))
 }
 
-/// The same for `${expand:}`, which refuses any tainted string.
-pub(crate) fn expand_untainted(ctx: &mut Context, string: &Text) -> Result<Text, ExpandError> {
-    if string.is_tainted() {
-        return failed(format!("attempt to expand tainted string '{string}'"));
+/// Expands a string that was just made. A tainted one is refused, as the reference does, unless there is nothing in it to expand.
+pub fn expand_text(ctx: &mut Context, string: &Text) -> Result<Text, ExpandError> {
+    if is_plain(string) { Ok(string.clone()) } else { expand_untainted(ctx, string) }
+}
+
+/// Parses such a string, which the caller expands more than once and adds its taint to.
+pub(crate) fn parse_text(string: &Text) -> Result<tree::Body, ExpandError> {
+    if is_plain(string) {
+        return Ok(tree::Body::literal(string));
     }
-    eval::whole(ctx, &parser::parse(string))
+    refuse_tainted(string)?;
+    Ok(parser::parse(string))
+}
+
+/// As [`expand_text`] for `${expand:}`, which refuses any tainted string.
+pub(crate) fn expand_untainted(ctx: &mut Context, string: &Text) -> Result<Text, ExpandError> {
+    refuse_tainted(string)?;
+    expand_once(ctx, string)
+}
+
+fn is_plain(string: &Text) -> bool {
+    !string.iter().any(|c| matches!(c, b'$' | b'\\'))
+}
+
+fn refuse_tainted(string: &Text) -> Result<(), ExpandError> {
+    if string.is_tainted() { failed(format!("attempt to expand tainted string '{string}'")) } else { Ok(()) }
 }
 
 /// Expands to an integer, with K, M and G; negative results are refused if `positive`. An empty string is 0.

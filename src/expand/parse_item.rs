@@ -1,5 +1,6 @@
 //! The syntax of `${item ...}` (manual 11.5). Part of the parser.
 
+use crate::parse::Space as _;
 use bstr::ByteSlice;
 
 use super::items::{ItemDef, Shape};
@@ -40,12 +41,12 @@ impl Parser<'_> {
                 self.yes_no(args, def.name)
             }
             Shape::Env => {
-                self.opening(&format!("missing '{{' for name arg of {}", def.name))?;
+                self.opening(format_args!("missing '{{' for name arg of {}", def.name))?;
                 self.sub(&mut args.subs)?;
                 self.yes_no(args, def.name)
             }
             Shape::CertExtract => {
-                self.opening("missing '{' for field arg of certextract")?;
+                self.opening(format_args!("missing '{{' for field arg of certextract"))?;
                 self.sub(&mut args.subs)?;
                 self.cert_arg(args)?;
                 self.yes_no(args, def.name)
@@ -59,9 +60,9 @@ impl Parser<'_> {
     }
 
     /// Skips space and takes an opening brace.
-    fn opening(&mut self, message: &str) -> Result<(), String> {
+    fn opening(&mut self, message: std::fmt::Arguments<'_>) -> Result<(), String> {
         self.skip_space();
-        if self.take(b'{') { Ok(()) } else { Err(self.curly(message)) }
+        if self.take(b'{') { Ok(()) } else { Err(self.curly(message.to_string())) }
     }
 
     /// After an opening brace: a string and its closing brace.
@@ -114,7 +115,7 @@ impl Parser<'_> {
     }
 
     fn numbered(&mut self, args: &mut ItemArgs, n: usize, name: &str) -> Result<(), String> {
-        self.opening(&format!("missing '{{' for arg {n} of {name}"))?;
+        self.opening(format_args!("missing '{{' for arg {n} of {name}"))?;
         self.sub(&mut args.subs)
     }
 
@@ -193,7 +194,7 @@ impl Parser<'_> {
             return self.extract_any(args);
         }
         self.numbered(args, 1, name)?;
-        let strings = match args.subs.first().and_then(Body::as_literal).map(<[u8]>::trim) {
+        let strings = match args.subs.first().and_then(Body::as_literal).map(|k| k.trim_space()) {
             // An error, but only if it is evaluated.
             Some(b"") => return self.extract_any(args),
             Some(key) if args.word.is_empty() && is_number(key) => 3,
@@ -254,13 +255,13 @@ impl Parser<'_> {
 
     /// `filter`, `map`, `reduce`.
     fn each(&mut self, args: &mut ItemArgs, name: &str) -> Result<(), String> {
-        self.opening(&format!("missing '{{' for first arg of {name}"))?;
+        self.opening(format_args!("missing '{{' for first arg of {name}"))?;
         self.sub(&mut args.subs)?;
         if name == "reduce" {
-            self.opening(&format!("missing '{{' for second arg of {name}"))?;
+            self.opening(format_args!("missing '{{' for second arg of {name}"))?;
             self.sub(&mut args.subs)?;
         }
-        self.opening(&format!("missing '{{' for last arg of {name}"))?;
+        self.opening(format_args!("missing '{{' for last arg of {name}"))?;
         let outer = std::mem::replace(&mut self.skipping, true);
         if name == "filter" {
             let condition = self.condition().map_err(|e| format!("{e} inside \"{name}\" item"))?;
@@ -286,11 +287,11 @@ impl Parser<'_> {
     }
 
     fn sort(&mut self, args: &mut ItemArgs, name: &str) -> Result<(), String> {
-        self.opening("missing '{' for list arg of sort")?;
+        self.opening(format_args!("missing '{{' for list arg of sort"))?;
         self.sub(&mut args.subs)?;
-        self.opening("missing '{' for comparator arg of sort")?;
+        self.opening(format_args!("missing '{{' for comparator arg of sort"))?;
         self.sub(&mut args.subs)?;
-        self.opening("missing '{' for extractor arg of sort")?;
+        self.opening(format_args!("missing '{{' for extractor arg of sort"))?;
         let start = self.pos;
         let outer = std::mem::replace(&mut self.skipping, true);
         let body = self.lazy()?;
@@ -312,7 +313,7 @@ impl Parser<'_> {
                 return Err(format!("bad option '{}' for run", rest.get(..len).unwrap_or_default().as_bstr()));
             }
         }
-        self.opening("missing '{' for command arg of run")?;
+        self.opening(format_args!("missing '{{' for command arg of run"))?;
         if args.preexpand {
             self.sub(&mut args.subs)?;
         } else {

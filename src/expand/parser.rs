@@ -143,8 +143,13 @@ impl<'a> Parser<'a> {
                     body.nodes.push(node);
                 }
                 c => {
-                    text.push(c);
-                    self.pos += 1;
+                    // What is special may be ordinary here; what follows it is taken up to the next that may be special.
+                    let rest = self.rest();
+                    let more = rest.iter().skip(1).position(|c| matches!(c, b'\\' | b'}' | b'$'));
+                    let len = more.map_or(rest.len(), |n| n + 1);
+                    debug_assert_eq!(rest.first(), Some(&c));
+                    text.extend_from_slice(rest.get(..len).unwrap_or_default());
+                    self.pos += len;
                 }
             }
         }

@@ -108,3 +108,14 @@ fn damaged_strings_only_fail() {
         let _ = expand(&mut ctx, &Template::new(&s));
     }
 }
+
+/// Names are found by halving.
+#[test]
+fn tables_are_sorted() {
+    assert!(items::ITEMS.is_sorted_by_key(|i| i.name));
+    assert!(operators::OPERATORS.is_sorted_by_key(|o| o.name));
+    assert!(conditions::CONDITIONS.is_sorted_by_key(|c| c.name));
+    for v in variables::groups() {
+        assert!(variables::resolve(v.name.as_bytes()).is_some(), "{}", v.name);
+    }
+}

@@ -52,23 +52,15 @@ pub struct Files {
 impl Files {
     /// Writes one entry, whole. The error is (file name, what went wrong while opening or writing).
     pub fn write(&mut self, kind: Kind, settings: &Settings, entry: &[u8], now: i64) -> Result<(), (BString, io::Error)> {
-        let Some(pattern) = &settings.pattern else { return Ok(()) };
-        let name = file_name(pattern, kind.name(), now);
+        self.open(kind, settings, now)?;
         let slot = &mut self.open[kind as usize];
-        let usable =
-            slot.as_ref().is_some_and(|o| o.name == name && file::lstat(&name).is_ok_and(|s| (s.dev, s.ino) == o.dev_ino));
-        if !usable {
-            *slot = None;
-            let fd = open_as_exim(&name, settings).map_err(|e| (name.clone(), e))?;
-            let stat = file::fstat(fd.as_fd()).map_err(|e| (name.clone(), e))?;
-            *slot = Some(Open { name: name.clone(), dev_ino: (stat.dev, stat.ino), fd });
-        }
         let Some(open) = slot.as_ref() else { return Ok(()) };
         let mut rest = entry;
         while !rest.is_empty() {
             match crate::sys::fd::write(open.fd.as_fd(), rest) {
                 Ok(n) => rest = rest.get(n..).unwrap_or_default(),
                 Err(e) => {
+                    let name = open.name.clone();
                     *slot = None;
                     return Err((name, e));
                 }
@@ -77,9 +69,23 @@ impl Files {
         Ok(())
     }
 
-    /// Closes all (before an exec, and in a child that becomes another user).
-    pub fn close(&mut self) {
-        self.open = [None, None, None];
+    /// Opens the file of that kind, unless the right one is open. A process that has become a user goes on with the one that it
+    /// holds.
+    pub fn open(&mut self, kind: Kind, settings: &Settings, now: i64) -> Result<(), (BString, io::Error)> {
+        let Some(pattern) = &settings.pattern else { return Ok(()) };
+        let name = file_name(pattern, kind.name(), now);
+        let slot = &mut self.open[kind as usize];
+        let right = |o: &Open| o.name == name && file::lstat(&name).is_ok_and(|s| (s.dev, s.ino) == o.dev_ino);
+        if slot.as_ref().is_some_and(right) {
+            return Ok(());
+        }
+        let opened = open_as_exim(&name, settings).and_then(|fd| Ok((file::fstat(fd.as_fd())?, fd)));
+        match opened {
+            Ok((stat, fd)) => *slot = Some(Open { name, dev_ino: (stat.dev, stat.ino), fd }),
+            Err(e) if e.kind() == io::ErrorKind::PermissionDenied && slot.is_some() => {}
+            Err(e) => return Err((name, e)),
+        }
+        Ok(())
     }
 }
 

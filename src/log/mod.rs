@@ -60,6 +60,8 @@ impl Which {
 const MAX_ENTRY: usize = 128 * 1024;
 /// Header lines of a rejected message are cut where its entry in the reject log is as long as this.
 const MAX_REJECTED: usize = 8192;
+/// As many recipients are named there.
+const SHOWN_RECIPIENTS: usize = 5;
 const TRUNCATED: &[u8] = b"*** truncated ***\n";
 
 /// Open log files of this process, shared by its threads.
@@ -77,10 +79,11 @@ struct State {
 }
 
 impl Logger {
-    /// Closes the files: before the process becomes another user, or runs another program.
-    pub fn close(&self) {
+    /// Has the main log open, for a process that is about to become a user who could not open it. Without success nothing is
+    /// said: it may have nothing to log.
+    pub fn hold(&self, settings: &Settings) {
         if let Ok(mut state) = self.state.lock() {
-            state.files.close();
+            let _ = state.files.open(Kind::Main, settings, crate::sys::time::now().sec);
         }
     }
 
@@ -142,6 +145,9 @@ impl Logger {
             self.deliver(settings, run, message, which, &text, verbose && run.debug_log.is_none());
         }
         if which.dies() {
+            if settings.panic_coredump {
+                crate::sys::limits::dump_core();
+            }
             std::process::exit(1);
         }
     }
@@ -184,7 +190,9 @@ impl Logger {
             if settings.syslog {
                 state.syslog_line(settings, run, message, syslog::ALERT, text);
             }
-            if state.files.write(Kind::Panic, settings, &entry, now).is_err() {
+            // A process that has become a user has no way to the panic log; it goes on if the main log has the line.
+            let user = which.has(Which::MAIN) && ![0, settings.uid].contains(&crate::sys::ids::geteuid());
+            if state.files.write(Kind::Panic, settings, &entry, now).is_err() && !user {
                 self.no_panic_log(&mut state, settings, run, &[]);
             }
         }
@@ -315,10 +323,13 @@ fn rejected_header(out: &mut BString, m: &Message) {
         for part in [&b"Envelope-from: <"[..], sender, b">\nEnvelope-to: "] {
             out.extend_from_slice(part);
         }
-        for (i, r) in m.recipients.iter().enumerate() {
+        for (i, r) in m.recipients.iter().enumerate().take(SHOWN_RECIPIENTS) {
             out.extend_from_slice(if i == 0 { b"<" } else { b"    <" });
             out.extend_from_slice(r.address.as_bytes());
             out.extend_from_slice(b">\n");
+        }
+        if m.recipients.len() > SHOWN_RECIPIENTS {
+            out.extend_from_slice(b"    ...\n");
         }
     }
     let start = out.len();

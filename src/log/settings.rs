@@ -32,6 +32,8 @@ pub struct Settings {
     pub syslog_facility: i32,
     /// `print_topbitchars`.
     pub topbit: bool,
+    /// `panic_coredump`: what ends the process leaves a core file.
+    pub panic_coredump: bool,
     /// The user and group that own the files.
     pub uid: u32,
     /// See above.
@@ -53,6 +55,7 @@ impl Default for Settings {
             syslog_name: "exim".into(),
             syslog_facility: crate::sys::syslog::facility(b"mail").unwrap_or(16),
             topbit: false,
+            panic_coredump: false,
             uid: crate::sys::ids::geteuid(),
             gid: crate::sys::ids::getegid(),
         }

@@ -4,7 +4,7 @@ use std::os::unix::fs::FileExt;
 
 use bstr::ByteSlice;
 
-use super::check::open_file;
+use super::check::{MAX_VALUE, open_file};
 use super::driver::{Answer, Ask, Driver, Handle, Keep, Style};
 use crate::context::Context;
 
@@ -47,11 +47,11 @@ impl Handle for Open {
 const HEADER: u64 = 2048;
 
 #[derive(Debug)]
-struct Corrupt;
+pub(super) struct Corrupt;
 
-struct Reader<F> {
-    file: F,
-    size: u64,
+pub(super) struct Reader<F> {
+    pub(super) file: F,
+    pub(super) size: u64,
 }
 
 impl<F: FileExt> Reader<F> {
@@ -62,7 +62,7 @@ impl<F: FileExt> Reader<F> {
         Ok((u32::from_le_bytes([a0, a1, a2, a3]), u32::from_le_bytes([b0, b1, b2, b3])))
     }
 
-    fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, Corrupt> {
+    pub(super) fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, Corrupt> {
         let hash = key.iter().fold(5381u32, |h, c| (h << 5).wrapping_add(h) ^ u32::from(*c));
         let (table, slots) = self.pair(u64::from(hash & 255) * 8)?;
         if slots == 0 {
@@ -86,7 +86,7 @@ impl<F: FileExt> Reader<F> {
             if usize::try_from(key_len) != Ok(key.len()) {
                 continue;
             }
-            if at + 8 + u64::from(key_len) + u64::from(data_len) > self.size {
+            if at + 8 + u64::from(key_len) + u64::from(data_len) > self.size || data_len as usize > MAX_VALUE {
                 return Err(Corrupt);
             }
             if self.bytes(at + 8, key_len)? == key {

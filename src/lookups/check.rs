@@ -7,6 +7,9 @@ use bstr::ByteSlice;
 use crate::context::Context;
 use crate::sys::file::{self, Flags};
 
+/// The longest value that a file may give: a longer one would be nonsense in a string expansion.
+pub const MAX_VALUE: usize = 64 << 20;
+
 /// ` (router r1, file 69)` for messages about what a configuration does; empty outside drivers.
 pub fn place(ctx: &Context) -> String {
     if let Some(name) = &ctx.address.transport_name

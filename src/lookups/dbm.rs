@@ -1,13 +1,15 @@
 //! `dbm`, `dbmnz`, `dbmjz`: files that `exim_dbmbuild` makes.
 //!
 //! The format is the SQLite one that the reference uses with USE_SQLITE: a table `tblblob (ky BLOB PRIMARY KEY, dat BLOB)`.
-//! Files of Berkeley DB and GDBM are recognized and refused with their name.
+//! Files of Berkeley DB are read too ([`super::berkeley`]); those of GDBM are recognized and refused with their name.
 
 use std::path::Path;
 
 use bstr::ByteSlice;
+use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OpenFlags, OptionalExtension};
 
+use super::berkeley;
 use super::check::{open_failed, open_file};
 use super::driver::{Answer, Ask, Driver, Handle, Keep, Style};
 use crate::context::Context;
@@ -46,31 +48,54 @@ impl Driver for Dbm {
         let mut magic = [0u8; 16];
         let file = std::fs::File::from(fd);
         let read = std::os::unix::fs::FileExt::read_at(&file, &mut magic, 0).map_err(|e| open_failed(&what, &e))?;
+        if berkeley::is_ours(&magic) {
+            let reader = berkeley::Reader::new(file).map_err(|e| format!("failed to open {what}: {e}"))?;
+            return Ok(Box::new(Open { store: Store::Berkeley(reader), kind: self.kind }));
+        }
         if read > 0 && !magic.starts_with(b"SQLite format 3") {
             return Err(format!("failed to open {what}: {}", other_format(&magic)));
         }
         let path = Path::new(std::ffi::OsStr::from_bytes(name));
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let db = Connection::open_with_flags(path, flags).map_err(|e| format!("failed to open {what}: {e}"))?;
-        Ok(Box::new(Open { db, kind: self.kind }))
+        Ok(Box::new(Open { store: Store::Sqlite(db), kind: self.kind }))
     }
 }
 
 use std::os::unix::ffi::OsStrExt;
 
 fn other_format(magic: &[u8; 16]) -> &'static str {
-    let at = |i: usize| u32::from_le_bytes([magic[i], magic[i + 1], magic[i + 2], magic[i + 3]]);
-    match (at(12), at(0)) {
-        (0x061561 | 0x053162 | 0x61150600 | 0x62310500, _) => {
-            "it is a Berkeley DB file, reading which is not implemented: make it again with exim_dbmbuild"
-        }
-        (_, 0x13579ace..=0x13579ad0) => "it is a GDBM file, reading which is not implemented: make it again with exim_dbmbuild",
+    match u32::from_le_bytes([magic[0], magic[1], magic[2], magic[3]]) {
+        0x13579ace..=0x13579ad0 => "it is a GDBM file, reading which is not implemented: make it again with exim_dbmbuild",
         _ => "unknown file format",
     }
 }
 
+/// What the data are kept in.
+enum Store {
+    Sqlite(Connection),
+    Berkeley(berkeley::Reader<std::fs::File>),
+}
+
+impl Store {
+    fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, String> {
+        match self {
+            Store::Sqlite(db) => db
+                .query_row("SELECT dat FROM tblblob WHERE ky = ?1", [key], |row| {
+                    Ok(match row.get_ref(0)? {
+                        ValueRef::Text(t) | ValueRef::Blob(t) => t.to_vec(),
+                        _ => Vec::new(),
+                    })
+                })
+                .optional()
+                .map_err(|e| e.to_string()),
+            Store::Berkeley(reader) => reader.get(key).map_err(String::from),
+        }
+    }
+}
+
 struct Open {
-    db: Connection,
+    store: Store,
     kind: Kind,
 }
 
@@ -87,13 +112,7 @@ impl Handle for Open {
                 bstr::join(b"\0", parts)
             }
         };
-        let found = self.db.query_row("SELECT dat FROM tblblob WHERE ky = ?1", [key], |row| {
-            Ok(match row.get_ref(0)? {
-                rusqlite::types::ValueRef::Text(t) | rusqlite::types::ValueRef::Blob(t) => t.to_vec(),
-                _ => Vec::new(),
-            })
-        });
-        match found.optional() {
+        match self.store.get(&key) {
             Ok(Some(mut data)) => {
                 // Data are C strings.
                 if data.last() == Some(&0) {

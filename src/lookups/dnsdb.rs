@@ -9,6 +9,7 @@ use super::driver::{Answer, Ask, Driver, Handle, Keep, Style};
 use crate::context::Context;
 use crate::dns::{self, Outcome, Query, RData, Record, RecordType, Resolver};
 use crate::matching::{self, net::parse_ip};
+use crate::parse::Space as _;
 use crate::text::Taint;
 
 /// The type.
@@ -101,7 +102,7 @@ fn mode(text: &[u8]) -> Option<(Mode, &[u8])> {
 }
 
 fn parse(query: &[u8]) -> Result<Question<'_>, &'static str> {
-    let mut rest = query.trim_start();
+    let mut rest = query.skip_space();
     let mut q = Question {
         separator: b'\n',
         field: None,
@@ -122,7 +123,7 @@ fn parse(query: &[u8]) -> Result<Question<'_>, &'static str> {
             q.field = Some(Vec::new());
             rest = after;
         }
-        rest = rest.trim_start();
+        rest = rest.skip_space();
     }
     loop {
         if let Some(after) = strip(rest, "defer_") {
@@ -131,7 +132,7 @@ fn parse(query: &[u8]) -> Result<Question<'_>, &'static str> {
             (q.dnssec, rest) = mode(after).ok_or("unsupported dnsdb dnssec behaviour")?;
         } else if let Some(after) = strip(rest, "retrans_") {
             let end = after.find_byte(b',').unwrap_or(after.len());
-            let value = after.get(..end).unwrap_or_default().trim();
+            let value = after.get(..end).unwrap_or_default().trim_space();
             let seconds = value.to_str().ok().and_then(seconds);
             q.retrans = Some(Duration::from_secs(seconds.filter(|s| *s > 0).ok_or("unsupported dnsdb timeout value")?));
             rest = after.get(end..).unwrap_or_default();
@@ -143,13 +144,13 @@ fn parse(query: &[u8]) -> Result<Question<'_>, &'static str> {
         } else {
             break;
         }
-        rest = rest.trim_start().strip_prefix(b",").ok_or("dnsdb modifier syntax error")?.trim_start();
+        rest = rest.skip_space().strip_prefix(b",").ok_or("dnsdb modifier syntax error")?.skip_space();
     }
     if let Some(equals) = rest.find_byte(b'=') {
-        let name = rest.get(..equals).unwrap_or_default().trim().to_ascii_lowercase();
+        let name = rest.get(..equals).unwrap_or_default().trim_space().to_ascii_lowercase();
         let kind = KINDS.iter().find(|(n, _)| n.as_bytes() == name);
         q.kind = kind.ok_or("unsupported DNS record type")?.1;
-        rest = rest.get(equals + 1..).unwrap_or_default().trim_start();
+        rest = rest.get(equals + 1..).unwrap_or_default().skip_space();
     }
     q.domains = rest;
     Ok(q)

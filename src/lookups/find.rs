@@ -7,6 +7,7 @@ use super::driver::{Answer, Ask, Keep, Style};
 use super::spec::{Spec, Star};
 use crate::context::Context;
 use crate::log::{self, Which};
+use crate::parse::Space as _;
 use crate::text::{Taint, Text};
 
 /// Data that was found.
@@ -52,7 +53,7 @@ pub fn find(ctx: &mut Context, spec: &Spec, key: &Text, file_or_query: &Text) ->
                 None if query.starts_with(b"/") => {
                     let end = query.iter().position(|c| crate::parse::is_space(*c)).unwrap_or(query.len());
                     let rest = query.get(end..).unwrap_or_default();
-                    (query.piece(&query[..end]), query.piece(rest.trim_start()))
+                    (query.piece(&query[..end]), query.piece(rest.skip_space()))
                 }
                 None => (Text::new(), query),
             };

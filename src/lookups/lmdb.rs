@@ -8,7 +8,7 @@ use std::os::unix::fs::FileExt;
 
 use bstr::ByteSlice;
 
-use super::check::open_file;
+use super::check::{MAX_VALUE, open_file};
 use super::driver::{Answer, Ask, Driver, Handle, Keep, Style};
 use crate::context::Context;
 
@@ -58,11 +58,9 @@ const BIG: u16 = 1;
 const NO_PAGE: u64 = u64::MAX;
 /// Deeper than any tree can be.
 const MAX_DEPTH: usize = 32;
-/// A longer value would be nonsense in a string expansion.
-const MAX_VALUE: usize = 64 << 20;
 const MAX_TRIES: usize = 20;
 
-type Read<T> = Result<T, &'static str>;
+pub(super) type Read<T> = Result<T, &'static str>;
 const SHORT: &str = "file is damaged or too short";
 
 /// What one commit left.
@@ -156,8 +154,8 @@ impl Page {
     }
 }
 
-struct Reader<F> {
-    file: F,
+pub(super) struct Reader<F> {
+    pub(super) file: F,
 }
 
 impl<F: FileExt> Reader<F> {
@@ -174,7 +172,7 @@ impl<F: FileExt> Reader<F> {
         Ok(if second.transaction > first.transaction { second } else { first })
     }
 
-    fn get(&self, key: &[u8]) -> Read<Option<Vec<u8>>> {
+    pub(super) fn get(&self, key: &[u8]) -> Read<Option<Vec<u8>>> {
         let mut now = self.snapshot()?;
         for _ in 0..MAX_TRIES {
             let answer = self.walk(now, key);

@@ -9,6 +9,7 @@ use super::driver::{Answer, Ask, Driver, Handle, Keep, Style};
 use crate::context::Context;
 use crate::matching::net::{Network, parse_ip};
 use crate::matching::{self, Match};
+use crate::parse::Space as _;
 use crate::text::Text;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -89,7 +90,7 @@ impl Handle for Open {
                     break;
                 }
                 out.push(b' ');
-                out.extend_from_slice(next.trim_start());
+                out.extend_from_slice(next.skip_space());
             }
             return Answer::Found(out, Keep::Always);
         }
@@ -112,7 +113,7 @@ impl Open {
 }
 
 fn trim_end(line: &[u8]) -> &[u8] {
-    line.trim_end_with(|c| c.is_ascii_whitespace() || c == '\x0b')
+    line.trim_space_end()
 }
 
 // The key, with its quotes and their escapes undone, and what follows it.
@@ -183,8 +184,8 @@ fn escape(text: &[u8]) -> (u8, usize) {
 
 // White space, one colon, white space.
 fn after_key(rest: &[u8]) -> &[u8] {
-    let rest = rest.trim_start();
-    rest.strip_prefix(b":").map_or(rest, |r| r.trim_start())
+    let rest = rest.skip_space();
+    rest.strip_prefix(b":").map_or(rest, |r| r.skip_space())
 }
 
 #[cfg(test)]

@@ -24,8 +24,6 @@ fn plain(f: fn(&[u8]) -> Vec<u8>, text: &[u8], option: Option<&[u8]>) -> Option<
 }
 
 missing! {
-    NIS "nis" Key None;
-    NIS0 "nis0" Key None;
     NISPLUS "nisplus" Query Some(|t, o| plain(quote::nisplus, t, o));
     ORACLE "oracle" Query Some(|t, o| plain(quote::oracle, t, o));
     WHOSON "whoson" Query None;

@@ -3,6 +3,7 @@
 //! Expansion, lists and routers call [`find`] with a parsed [`Spec`]. A type is one value in [`TYPES`] and one file;
 //! it knows nothing of partial matching, defaults, caches or taint of file names: those are here.
 
+mod berkeley;
 mod cache;
 mod cdb;
 mod check;
@@ -11,6 +12,8 @@ mod dnsdb;
 mod driver;
 mod dsearch;
 mod find;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 pub(crate) mod json;
 mod kept;
 pub mod ldap;
@@ -18,13 +21,14 @@ mod lmdb;
 mod lsearch;
 mod missing;
 mod mysql;
+pub mod nis;
 mod nmh;
 mod passwd;
 mod pgsql;
 mod psl;
 mod quote;
 pub mod readsock;
-mod redis;
+pub mod redis;
 mod server_list;
 mod spec;
 mod spf;
@@ -58,8 +62,8 @@ pub static TYPES: &[&dyn Driver] = &[
     &lmdb::Lmdb,
     &lsearch::LSEARCH,
     &mysql::Mysql,
-    &missing::NIS,
-    &missing::NIS0,
+    &nis::Nis { zero: false },
+    &nis::Nis { zero: true },
     &missing::NISPLUS,
     &nmh::Nmh,
     &lsearch::NWILDLSEARCH,

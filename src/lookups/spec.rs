@@ -1,5 +1,6 @@
 //! The name of a lookup type with what may stand around it: `partial3(xx)lsearch*@,ret=full,cache=no_rd`.
 
+use crate::parse::Space as _;
 use bstr::ByteSlice;
 
 use super::TYPES;
@@ -75,7 +76,7 @@ pub fn parse_type(name: &[u8]) -> Result<Spec, String> {
         }
         None => (base, Star::None),
     };
-    let base = base.trim();
+    let base = base.trim_space();
     let index = TYPES
         .iter()
         .position(|d| d.name().as_bytes() == base)

@@ -4,13 +4,11 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::time::Duration;
 
-use bstr::ByteSlice;
 use rusqlite::Connection;
-use rusqlite::fallible_iterator::FallibleIterator;
-use rusqlite::types::ValueRef;
 
 use super::check::name_value;
 use super::driver::{Answer, Ask, Driver, Handle, Keep, Style};
+use super::server_list::MAX_ANSWER;
 use crate::context::Context;
 use crate::log;
 
@@ -53,7 +51,7 @@ impl Handle for Open {
             Ok(None) => Answer::NotFound(Keep::ForgetAll),
             // As in the reference a statement that fails finds nothing.
             Err(e) => {
-                log::hdebug!(ctx, LOOKUP, "sqlite3_exec failed: {}", text(&e));
+                log::hdebug!(ctx, LOOKUP, "sqlite3_exec failed: {e}");
                 Answer::NotFound(Keep::ForgetAll)
             }
         }
@@ -62,47 +60,27 @@ impl Handle for Open {
 
 impl Open {
     // All statements of the query; rows are joined by newlines.
-    fn run(&self, query: &[u8]) -> rusqlite::Result<Option<Vec<u8>>> {
-        let Ok(sql) = query.to_str() else {
-            return Err(rusqlite::Error::InvalidParameterName("query is not valid UTF-8".into()));
-        };
+    fn run(&self, query: &[u8]) -> Result<Option<Vec<u8>>, String> {
         let mut result: Option<Vec<u8>> = None;
-        let mut batch = rusqlite::Batch::new(&self.db, sql);
-        while let Some(mut statement) = batch.next()? {
-            let names: Vec<Vec<u8>> = statement.column_names().iter().map(|n| n.as_bytes().to_vec()).collect();
-            let mut rows = statement.raw_query();
-            while let Some(row) = rows.next()? {
-                let out = match &mut result {
-                    Some(out) => {
-                        out.push(b'\n');
-                        out
-                    }
-                    none => none.insert(Vec::new()),
-                };
-                for (i, name) in names.iter().enumerate() {
-                    let value = show(row.get_ref(i)?);
-                    if names.len() == 1 {
-                        out.extend_from_slice(&value);
-                    } else {
-                        name_value(out, name, &value);
-                    }
+        crate::sys::sqlite::run(&self.db, query, &mut |names, values| {
+            let out = match &mut result {
+                Some(out) => {
+                    out.push(b'\n');
+                    out
+                }
+                none => none.insert(Vec::new()),
+            };
+            for (name, value) in names.iter().zip(&values) {
+                let value = value.as_deref().unwrap_or(b"<NULL>");
+                if names.len() == 1 {
+                    out.extend_from_slice(value);
+                } else {
+                    name_value(out, name, value);
                 }
             }
-        }
+            if out.len() > MAX_ANSWER { Err("the answer is too long".into()) } else { Ok(()) }
+        })?;
         Ok(result)
-    }
-}
-
-fn show(value: ValueRef<'_>) -> Vec<u8> {
-    match value {
-        ValueRef::Null => b"<NULL>".to_vec(),
-        ValueRef::Integer(i) => i.to_string().into_bytes(),
-        // SQLite writes 15 significant digits and always a point.
-        ValueRef::Real(r) => {
-            let s = r.to_string();
-            if s.contains(['.', 'e', 'i', 'N']) { s.into_bytes() } else { format!("{s}.0").into_bytes() }
-        }
-        ValueRef::Text(t) | ValueRef::Blob(t) => t.to_vec(),
     }
 }
 

@@ -8,6 +8,7 @@ use super::string::{self, StringTest, Wanted};
 use crate::config::ListKind;
 use crate::context::Context;
 use crate::log::{self, Which};
+use crate::parse::Space as _;
 use crate::parse::list::items;
 use crate::text::Text;
 
@@ -101,11 +102,11 @@ impl<'a> AddressTest<'a> {
             let mut next = None;
             for entry in items(&list) {
                 if let Some(name) = entry.strip_prefix(b">") {
-                    next = Some(list.piece(name.trim()));
+                    next = Some(list.piece(name.trim_space()));
                     break;
                 }
                 let (pattern, negated) = match entry.strip_prefix(b"!") {
-                    Some(rest) => (list.piece(rest.trim_start()), true),
+                    Some(rest) => (list.piece(rest.skip_space()), true),
                     None => (list.piece(Vec::from(entry)), false),
                 };
                 let mut number = first;

@@ -20,7 +20,8 @@ pub struct ListCache {
     sender: Results,
     /// Of host lists: for the session.
     host: Results,
-    patterns: HashMap<(Vec<u8>, bool), Regex>,
+    /// Compiled patterns: caseful, caseless.
+    patterns: [HashMap<Vec<u8>, Regex>; 2],
 }
 
 /// What was known of another address, kept while one is handled.
@@ -75,14 +76,15 @@ impl ListCache {
         results.insert((list, key), result);
     }
 
-    pub(super) fn pattern(&self, pattern: &[u8], caseless: bool) -> Option<Regex> {
-        self.patterns.get(&(pattern.to_vec(), caseless)).cloned()
+    pub(crate) fn pattern(&self, pattern: &[u8], caseless: bool) -> Option<Regex> {
+        self.patterns[usize::from(caseless)].get(pattern).cloned()
     }
 
-    pub(super) fn set_pattern(&mut self, pattern: &[u8], caseless: bool, regex: Regex) {
-        if self.patterns.len() >= MAX_PATTERNS {
-            self.patterns.clear();
+    pub(crate) fn set_pattern(&mut self, pattern: &[u8], caseless: bool, regex: Regex) {
+        let patterns = &mut self.patterns[usize::from(caseless)];
+        if patterns.len() >= MAX_PATTERNS {
+            patterns.clear();
         }
-        self.patterns.insert((pattern.to_vec(), caseless), regex);
+        patterns.insert(pattern.to_vec(), regex);
     }
 }

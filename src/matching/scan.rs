@@ -10,6 +10,7 @@ use crate::config::ListKind;
 use crate::context::Context;
 use crate::expand::{self, ExpandError};
 use crate::log::{self, Selector, Which};
+use crate::parse::Space as _;
 use crate::parse::list::items;
 use crate::text::Text;
 
@@ -349,7 +350,7 @@ impl Scan<'_> {
                 **c == b'#' && (everywhere || before.is_none_or(|b| crate::parse::is_space(*b)))
             })
             .map_or(line.len(), |(i, _)| i);
-        line.get(..end).unwrap_or_default().trim()
+        line.get(..end).unwrap_or_default().trim_space()
     }
 
     // What the named list says, and whether that was known before.
@@ -461,7 +462,7 @@ fn expand_list(ctx: &mut Context, template: &crate::expand::Template, domain: Op
 
 fn negation(item: Text) -> (Text, bool) {
     match item.strip_prefix(b"!") {
-        Some(rest) => (item.piece(rest.trim_start()), true),
+        Some(rest) => (item.piece(rest.skip_space()), true),
         None => (item, false),
     }
 }

@@ -9,7 +9,7 @@ use crate::route::hosts::{DnsWants, HostSearch, LookupOptions, find_by_dns, loca
 use crate::text::Text;
 
 /// `None` if the item is not one of them.
-pub(super) fn check(ctx: &mut Context, subject: &Text, item: &Text) -> Option<Answer> {
+pub(super) fn check(ctx: &mut Context, subject: &Text, item: &Text, captures: Option<&mut usize>) -> Option<Answer> {
     if &item[..] == b"@[]" {
         let Some(inner) = subject.strip_prefix(b"[").and_then(|s| s.strip_suffix(b"]")) else { return Some(Answer::No) };
         let Some(ip) = parse_ip(inner) else { return Some(Answer::No) };
@@ -29,7 +29,7 @@ pub(super) fn check(ctx: &mut Context, subject: &Text, item: &Text) -> Option<An
             Some(Template::new(after.get(prefix.len()..)?))
         }
     };
-    Some(mx(ctx, subject, which, ignore.as_ref()))
+    Some(mx(ctx, subject, which, ignore.as_ref(), captures))
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -39,13 +39,18 @@ enum Which {
     Secondary,
 }
 
-fn mx(ctx: &mut Context, domain: &Text, which: Which, ignore: Option<&Template>) -> Answer {
+fn mx(ctx: &mut Context, domain: &Text, which: Which, ignore: Option<&Template>, captures: Option<&mut usize>) -> Answer {
     let host = HostItem { name: domain.clone(), ..HostItem::default() };
     let wants = DnsWants { mx: true, ..DnsWants::default() };
     let options = LookupOptions { ignore, check_local: true, ..LookupOptions::default() };
     match find_by_dns(ctx, &host, &wants, &options) {
         HostSearch::Again => Answer::Defer(Some(format!("DNS lookup of \"{domain}\" deferred"))),
-        HostSearch::Found { local, removed, .. } => {
+        HostSearch::Found { local, removed, treated, .. } => {
+            // The name was compared with a list on the way, and that sets `$0` as every comparison does.
+            if let (Some(captures), Some(name)) = (captures, treated) {
+                ctx.scratch.numeric = vec![Some(name)];
+                *captures = 1;
+            }
             let yes = match which {
                 Which::Any => local || removed,
                 Which::Primary => local,

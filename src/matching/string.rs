@@ -89,7 +89,7 @@ pub(super) fn check(
     if wanted.at_is_special && pattern.starts_with(b"@") {
         if pattern.len() == 1 {
             literal = Text::clean(ctx.config.site.primary_hostname.clone());
-        } else if let Some(answer) = special::check(ctx, subject, pattern) {
+        } else if let Some(answer) = special::check(ctx, subject, pattern, captures.as_deref_mut()) {
             return match answer {
                 Answer::Yes(_) => Answer::Yes(Some(pattern.clone())),
                 other => other,

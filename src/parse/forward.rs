@@ -10,6 +10,7 @@ use bstr::{BString, ByteSlice};
 use super::address::{Rules, extract_address};
 use super::address_end::find_address_end;
 use super::is_space;
+use crate::parse::Space as _;
 use crate::sys::file::{self, Dir, Flags};
 
 /// The largest file taken by `:include:` (and as a filter), bytes.
@@ -117,7 +118,7 @@ fn read_list(options: &ForwardOptions<'_>, text: &[u8], list: &mut ForwardList, 
             return Ok(());
         }
         let len = find_address_end(rest, true);
-        let mut item = rest.get(..len).unwrap_or_default().trim_end_with(|c| c.is_ascii_whitespace());
+        let mut item = rest.get(..len).unwrap_or_default().trim_space_end();
         let mut inquote = false;
         if item.len() > 1 && item.starts_with(b"\"") && item.ends_with(b"\"") {
             inquote = true;
@@ -138,7 +139,7 @@ fn read_list(options: &ForwardOptions<'_>, text: &[u8], list: &mut ForwardList, 
 }
 
 fn trim(text: &[u8]) -> &[u8] {
-    text.trim_with(|c| c.is_ascii_whitespace() || c == '\x0b')
+    text.trim_space()
 }
 
 // `:fail:`, `:defer:`, `:blackhole:`: the text goes to the end of the line, commas or not.

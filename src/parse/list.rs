@@ -2,7 +2,8 @@
 //!
 //! Everything that reads a configured or expanded list splits it here.
 
-use bstr::{BString, ByteSlice};
+use crate::parse::Space as _;
+use bstr::BString;
 
 /// The items of a list, without surrounding white space; a doubled separator within an item stands for itself.
 pub fn items(list: &[u8]) -> Items<'_> {
@@ -11,7 +12,7 @@ pub fn items(list: &[u8]) -> Items<'_> {
 
 /// The same, with another default separator; `<x` still changes it.
 pub fn items_with(list: &[u8], default: u8) -> Items<'_> {
-    let trimmed = list.trim_start();
+    let trimmed = list.skip_space();
     match trimmed {
         [b'<', sep, rest @ ..] if sep.is_ascii_punctuation() || sep.is_ascii_control() => Items { rest: Some(rest), sep: *sep },
         // `<\n` and other escapes are already characters here.
@@ -38,7 +39,13 @@ impl Iterator for Items<'_> {
     type Item = BString;
 
     fn next(&mut self) -> Option<BString> {
-        let rest = self.rest?.trim_start_with(|c| c.is_ascii_whitespace() && c as u32 != u32::from(self.sep));
+        let mut rest = self.rest?;
+        while let [c, tail @ ..] = rest
+            && super::is_space(*c)
+            && *c != self.sep
+        {
+            rest = tail;
+        }
         if rest.is_empty() {
             self.rest = None;
             return None;
@@ -61,9 +68,12 @@ impl Iterator for Items<'_> {
                     self.rest = Some(&rest[i + 1..]);
                     break;
                 }
-                Some(c) => out.push(*c),
+                Some(_) => {
+                    let plain = rest.iter().skip(i).take_while(|c| **c != self.sep).count();
+                    out.extend_from_slice(&rest[i..i + plain]);
+                    i += plain;
+                }
             }
-            i += 1;
         }
         // White space at the end goes, unless a backslash stands before it.
         while let [before @ .., c] = out.as_slice() {

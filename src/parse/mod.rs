@@ -13,12 +13,14 @@ pub mod list;
 pub mod message_id;
 pub mod phrase;
 pub mod rfc2047;
+mod space;
 pub mod xtext;
 
 pub use address::{Extracted, Rules, extract_address, extract_address as extract_with};
 pub use address_end::find_address_end;
 pub use phrase::fix_phrase;
 pub use rfc2047::{decode_2047, quote_2047};
+pub(crate) use space::{Space, is_space};
 
 use bstr::BString;
 
@@ -41,11 +43,6 @@ pub fn unfold(text: &[u8]) -> BString {
         }
     }
     out.into()
-}
-
-/// C's isspace in the C locale: the white space that all the parsers skip.
-pub(crate) fn is_space(c: u8) -> bool {
-    matches!(c, b' ' | b'\t' | b'\n' | b'\r' | 0x0b | 0x0c)
 }
 
 #[cfg(test)]

@@ -109,7 +109,9 @@ fn accepted(ctx: &mut Context, server: &mut Server, f: Finished, chunk: Option<C
             Received::Accepted(a)
         }
         Done::Gone => {
-            ctx.message.id.clear();
+            if !ctx.run.host_checking {
+                ctx.message.id.clear();
+            }
             Received::Refused
         }
     }

@@ -42,16 +42,26 @@ pub fn update(
     for a in succeeded.iter().chain(failed.iter()) {
         run.address(ctx, a);
     }
-    let all = std::mem::take(deferred);
-    for mut a in all {
+    // Those of one delivery to a host share its items; they stay together, and in their order.
+    let mut together: Vec<Address> = Vec::new();
+    for mut a in std::mem::take(deferred) {
         let (updates, timed_out) = run.address(ctx, &a);
         if updates > 0 && updates == timed_out && !a.flags.retry_skipped {
             time_out(ctx, &mut a);
-            failed.push_front(a);
+            if together.last().is_some_and(|b| !same_items(b, &a)) {
+                together.drain(..).rev().for_each(|b| failed.push_front(b));
+            }
+            together.push(a);
         } else {
             deferred.push_back(a);
         }
     }
+    together.into_iter().rev().for_each(|b| failed.push_front(b));
+}
+
+/// Both have the items of the same hosts.
+fn same_items(a: &Address, b: &Address) -> bool {
+    a.retries.iter().any(|i| i.host) && a.retries.iter().map(|i| &i.key).eq(b.retries.iter().map(|i| &i.key))
 }
 
 /// The address has failed for good: says so in its messages and in the log.

@@ -214,8 +214,9 @@ pub struct Address {
     pub address_retry_key: BString,
     /// The recipient that a one_time router made this one of.
     pub onetime_parent: Option<Text>,
-    /// The original recipients that this delivery is for, duplicates included (`Envelope-to:`); set by delivery.
-    pub envelope_to: Vec<Text>,
+    /// The original recipients that this delivery is for, with their places in the message's list, duplicates included
+    /// (`Envelope-to:`); set by delivery.
+    pub envelope_to: Vec<(i32, Text)>,
     /// Delivered in one transaction with an address before it: logged with `->`. Set by remote transports; delivery
     /// sets it for local batches.
     pub follower: bool,

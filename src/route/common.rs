@@ -6,11 +6,13 @@ use bstr::{BString, ByteSlice};
 
 use super::{Address, RouteLists, RouteOutcome, RoutePurpose, route_address};
 use crate::context::Context;
+use crate::expand::ids::{self, Owner};
 use crate::expand::{self, ExpandError, Template};
 use crate::log::{self, Which};
 use crate::parse;
+use crate::retry::errors;
 use crate::routers::RouterInstance;
-use crate::sys::users::{self, User};
+use crate::sys::users::User;
 use crate::text::Text;
 use crate::transports::TransportInstance;
 
@@ -42,26 +44,33 @@ pub fn remember_user(addr: &mut Address, user: &User) {
     }
 }
 
-/// The transport that an option names (after expansion). The error is for a defer.
+/// The transport that an option names (after expansion). The error is for a defer; the address has its number.
 pub fn transport(
     ctx: &mut Context,
     router: &RouterInstance,
-    option: &str,
+    addr: &mut Address,
     template: &Template,
 ) -> Result<Arc<TransportInstance>, String> {
+    let unset = std::mem::replace(&mut addr.failure.basic_errno, errors::BAD_TRANSPORT);
     let name = expand::expand(ctx, template)
-        .map_err(|e| format!("failed to expand \"{}\" for {option} in {} router: {e}", template.raw().as_bstr(), router.name))?;
+        .map_err(|e| format!("failed to expand transport \"{}\" in {} router: {e}", template.raw().as_bstr(), router.name))?;
     if name.is_tainted() {
         return Err(format!("attempt to use tainted value '{name}' for transport '{}' router", router.name));
     }
-    ctx.config.transport(&name).cloned().ok_or_else(|| format!("{option} \"{name}\" not found for {} router", router.name))
+    let found = ctx
+        .config
+        .transport(&name)
+        .cloned()
+        .ok_or_else(|| format!("transport \"{name}\" not found in {} router", router.name))?;
+    addr.failure.basic_errno = unset;
+    Ok(found)
 }
 
 /// The generic `transport` option, put into the address. An unset one stays unset: the caller says whether it may.
 pub fn set_transport(ctx: &mut Context, router: &RouterInstance, addr: &mut Address) -> Result<(), String> {
     addr.transport = match router.generic.transport.get() {
         None => None,
-        Some(t) => Some(transport(ctx, router, "transport", t)?),
+        Some(t) => Some(transport(ctx, router, addr, t)?),
     };
     Ok(())
 }
@@ -70,13 +79,13 @@ pub fn set_transport(ctx: &mut Context, router: &RouterInstance, addr: &mut Addr
 pub fn set_user(ctx: &mut Context, router: &RouterInstance, addr: &mut Address) -> Result<(), String> {
     let g = &router.generic;
     if let Some(t) = g.user.get() {
-        let (uid, user) = find_user(ctx, &router.name, "user", t)?;
+        let (uid, user) = ids::user(ctx, Owner::Router(&router.name), t)?;
         addr.uid = Some(uid);
         addr.flags.uid_set = true;
         addr.gid = user.map(|u| u.gid);
     }
     if let Some(t) = g.group.get() {
-        addr.gid = Some(find_group(ctx, &router.name, t)?);
+        addr.gid = Some(ids::group(ctx, Owner::Router(&router.name), t)?);
     }
     if addr.uid.is_some() && addr.gid.is_none() {
         return Err(format!("user set without group for {} router", router.name));
@@ -98,38 +107,6 @@ fn optional(ctx: &mut Context, router: &RouterInstance, option: &str, t: &Templa
         Err(ExpandError::Forced(_)) => Ok(None),
         Err(e) => Err(format!("failed to expand \"{}\" for {option} in {} router: {e}", t.raw().as_bstr(), router.name)),
     }
-}
-
-/// A user by name or number, from an expanded option of the driver `owner`.
-pub fn find_user(ctx: &mut Context, owner: &BString, option: &str, t: &Template) -> Result<(u32, Option<User>), String> {
-    let name = expand::expand(ctx, t)
-        .map_err(|e| format!("failed to expand {option} string \"{}\" for {owner} router: {e}", t.raw().as_bstr()))?;
-    if let Some(uid) = number(&name) {
-        return Ok((uid, None));
-    }
-    match ctx.config.user_by_name(&name) {
-        Ok(Some(u)) => Ok((u.uid, Some(u))),
-        _ => Err(format!("failed to find user \"{name}\" from expanded string \"{}\" for the {owner} router", t.raw().as_bstr())),
-    }
-}
-
-/// A group by name or number.
-pub fn find_group(ctx: &mut Context, owner: &BString, t: &Template) -> Result<u32, String> {
-    let name = expand::expand(ctx, t)
-        .map_err(|e| format!("failed to expand group string \"{}\" for {owner} router: {e}", t.raw().as_bstr()))?;
-    if let Some(gid) = number(&name) {
-        return Ok(gid);
-    }
-    match users::group_by_name(&name) {
-        Ok(Some(g)) => Ok(g.gid),
-        _ => {
-            Err(format!("failed to find group \"{name}\" from expanded string \"{}\" for the {owner} router", t.raw().as_bstr()))
-        }
-    }
-}
-
-fn number(s: &[u8]) -> Option<u32> {
-    s.to_str().ok()?.parse().ok()
 }
 
 /// `errors_to`: where bounces of the address go. An address that does not verify is ignored.

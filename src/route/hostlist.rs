@@ -262,12 +262,12 @@ fn search_inner(ctx: &mut Context, host: &HostItem, mx: bool, kind: LookupKind, 
     };
     // Preferences of listed hosts are their places in the list.
     match found {
-        HostSearch::Found { mut hosts, name, local, removed, from_mx } => {
+        HostSearch::Found { mut hosts, name, local, removed, treated, from_mx } => {
             for h in &mut hosts {
                 h.mx = host.mx;
                 h.port = host.port;
             }
-            HostSearch::Found { hosts, name, local, removed, from_mx }
+            HostSearch::Found { hosts, name, local, removed, treated, from_mx }
         }
         other => other,
     }

@@ -2,6 +2,7 @@
 
 pub mod address;
 pub mod affix;
+mod after;
 pub mod common;
 pub mod hostlist;
 pub mod hosts;
@@ -9,6 +10,7 @@ mod percent_hack;
 mod preconditions;
 mod require_files;
 pub mod self_action;
+mod translate;
 pub mod vars;
 mod walk;
 
@@ -60,7 +62,7 @@ pub use walk::route_address;
 pub enum Routed {
     /// It takes the address; `transport`, `hosts` and the rest are set in it.
     Accept,
-    /// It replaces the address by these (their parent is set by the walk); none means that it was discarded.
+    /// It replaces the address by these (their parent is set by `after`); none means that it was discarded.
     Children(Vec<Address>),
     /// It makes these children beside what becomes of the address itself; if it declines, the address goes on as one of
     /// them, whatever `more` says.

@@ -27,8 +27,8 @@ pub fn check(ctx: &mut Context, router: &RouterInstance, addr: &mut Address, pur
     let verifying = matches!(purpose, RoutePurpose::VerifyRecipient | RoutePurpose::VerifySender);
     let skip = match purpose {
         RoutePurpose::Test => !g.address_test,
-        RoutePurpose::VerifySender => !(g.verify && g.verify_sender),
-        RoutePurpose::VerifyRecipient => !(g.verify && g.verify_recipient),
+        RoutePurpose::VerifySender => !g.verify_sender,
+        RoutePurpose::VerifyRecipient => !g.verify_recipient,
         RoutePurpose::Expn => !g.expn,
         RoutePurpose::Deliver => false,
     };

@@ -6,25 +6,17 @@ use std::sync::Arc;
 
 use bstr::{BString, ByteSlice};
 
+use super::after::{Step, finish, if_declined, unrouteable};
 use super::preconditions::{self, Verdict};
 use super::{Address, AddressKind, RouteLists, RouteOutcome, RoutePurpose, Routed, affix, common, set_address_vars};
 use crate::context::Context;
 use crate::expand::{self, ExpandError};
-use crate::log::{self, Which, hdebug};
+use crate::log::hdebug;
 use crate::routers::RouterInstance;
 use crate::text::Text;
-use crate::transports::Kind;
 
 /// Most ancestors that an address may have.
 const MAX_ANCESTORS: usize = 100;
-
-/// What became of the address at one router.
-enum Step {
-    Next,
-    /// Go on at this router.
-    Jump(BString),
-    Done(RouteOutcome),
-}
 
 /// Routes one address; it, or what it became, ends in one of the lists.
 pub fn route_address(ctx: &mut Context, mut addr: Address, purpose: RoutePurpose, lists: &mut RouteLists) -> RouteOutcome {
@@ -155,8 +147,8 @@ fn try_router(
     hdebug!(ctx, ROUTE, "calling {} router", router.name);
     let inherited = addr.errors_to.clone();
     let routed = router.driver.route(ctx, router, addr, purpose);
-    let forced = (purpose == RoutePurpose::VerifySender && (g.fail_verify_sender || g.fail_verify))
-        || (purpose == RoutePurpose::VerifyRecipient && (g.fail_verify_recipient || g.fail_verify));
+    let forced = (purpose == RoutePurpose::VerifySender && g.fail_verify_sender)
+        || (purpose == RoutePurpose::VerifyRecipient && g.fail_verify_recipient);
     if forced && matches!(routed, Routed::Accept | Routed::Children(_) | Routed::Pass) {
         addr.failure.message = Some(Text::clean(format!("{} router forced verify failure", router.name)));
         return Step::Done(RouteOutcome::Fail);
@@ -238,201 +230,4 @@ fn set_data(ctx: &mut Context, router: &RouterInstance, addr: &mut Address) -> R
         }
     }
     Ok(())
-}
-
-/// What declining means at this router: the next one, or the end if `no_more`.
-fn if_declined(ctx: &mut Context, router: &RouterInstance, addr: &mut Address) -> Step {
-    match preconditions::boolean(ctx, router, "more", &router.generic.more) {
-        Ok(true) => Step::Next,
-        Ok(false) => {
-            hdebug!(ctx, ROUTE, "\"more\" is false: skipping remaining routers");
-            Step::Done(unrouteable(ctx, addr, Some(router)))
-        }
-        Err(message) => {
-            addr.failure.message = Some(Text::clean(message));
-            Step::Done(RouteOutcome::Defer)
-        }
-    }
-}
-
-/// No router took it.
-fn unrouteable(ctx: &mut Context, addr: &mut Address, last: Option<&RouterInstance>) -> RouteOutcome {
-    outer(ctx, format_args!("no more routers"));
-    if addr.failure.message.is_none() || addr.failure.user_message.is_none() {
-        // The last one that was considered, be it skipped.
-        let custom = match last {
-            Some(r) => r.generic.cannot_route_message.get(),
-            None => ctx.config.routers.last().and_then(|r| r.generic.cannot_route_message.get()),
-        };
-        if let Some(template) = custom.cloned() {
-            match expand::expand(ctx, &template) {
-                Ok(text) => {
-                    addr.failure.message = Some(text.clone());
-                    addr.failure.user_message = Some(text);
-                }
-                Err(ExpandError::Forced(_)) => {}
-                Err(e) => log::write(
-                    ctx,
-                    None,
-                    Which::MAIN.and(Which::PANIC),
-                    format!("failed to expand \"{}\" for cannot_route_message: {e}", template.raw().as_bstr()).as_bytes(),
-                ),
-            }
-        }
-    }
-    if addr.failure.message.is_none() {
-        let text = Text::clean("Unrouteable address");
-        addr.failure.user_message.get_or_insert_with(|| text.clone());
-        addr.failure.message = Some(text);
-    }
-    // No router is to blame in the log line.
-    addr.router = None;
-    RouteOutcome::Fail
-}
-
-fn finish(
-    ctx: &mut Context,
-    router: &Arc<RouterInstance>,
-    addr: &mut Address,
-    purpose: RoutePurpose,
-    routed: Routed,
-    lists: &mut RouteLists,
-    inherited: Option<Text>,
-) -> Step {
-    match &routed {
-        Routed::Decline => hdebug!(ctx, ROUTE, "{} router declined for {}", router.name, addr.address),
-        Routed::Pass => hdebug!(ctx, ROUTE, "{} router passed for {}", router.name, addr.address),
-        Routed::Fail => hdebug!(ctx, ROUTE, "{} router forced address failure", router.name),
-        Routed::Changed(child) => outer(ctx, format_args!("re-routed to {}", child.address)),
-        _ => {}
-    }
-    match routed {
-        Routed::And(children, rest) => {
-            // The children and the address have one parent: it is done with when they all are.
-            let parent = Arc::new(addr.clone());
-            let declined = matches!(*rest, Routed::Decline);
-            if declined {
-                // From the first router on: this one knows it by its parent.
-                lists.new.push(going_on(addr, inherited.clone(), None, &parent));
-            }
-            lists.new.extend(with_parent(children, &parent));
-            addr.parent = Some(parent);
-            if declined {
-                return Step::Done(RouteOutcome::Rerouted);
-            }
-            finish(ctx, router, addr, purpose, *rest, lists, inherited)
-        }
-        Routed::Decline => if_declined(ctx, router, addr),
-        Routed::Pass => pass(router),
-        Routed::Fail => Step::Done(RouteOutcome::Fail),
-        Routed::Defer if router.generic.pass_on_timeout && addr.failure.basic_errno == crate::retry::errors::DNS_DEFER => {
-            pass(router)
-        }
-        Routed::Defer => Step::Done(RouteOutcome::Defer),
-        Routed::Discard => Step::Done(RouteOutcome::Discard),
-        Routed::Changed(child) => {
-            let mut child = *child;
-            child.parent = Some(Arc::new(addr.clone()));
-            lists.new.push(child);
-            Step::Done(RouteOutcome::Rerouted)
-        }
-        Routed::Accept | Routed::Children(_) => {
-            let unseen = match preconditions::boolean(ctx, router, "unseen", &router.generic.unseen) {
-                Ok(b) => b,
-                Err(message) => {
-                    addr.failure.message = Some(Text::clean(message));
-                    return Step::Done(RouteOutcome::Defer);
-                }
-            };
-            addr.failure = Default::default();
-            outer(ctx, format_args!("routed by {} router{}", router.name, if unseen { " (unseen)" } else { "" }));
-            if unseen {
-                go_on_unseen(ctx, router, addr, lists, inherited);
-            }
-            match routed {
-                Routed::Children(children) => {
-                    let parent = Arc::new(addr.clone());
-                    lists.new.extend(with_parent(children, &parent));
-                }
-                _ => queue(ctx, router, addr, purpose, lists),
-            }
-            Step::Done(RouteOutcome::Accepted)
-        }
-    }
-}
-
-/// A line of the trace about the address, not about a router.
-fn outer(ctx: &mut Context, text: std::fmt::Arguments<'_>) {
-    let level = ctx.scratch.debug_level;
-    ctx.scratch.debug_level = level.saturating_sub(1);
-    hdebug!(ctx, ROUTE, "{text}");
-    ctx.scratch.debug_level = level;
-}
-
-fn pass(router: &RouterInstance) -> Step {
-    match router.generic.pass_router.raw() {
-        Some(name) => Step::Jump(name.into()),
-        None => Step::Next,
-    }
-}
-
-/// An accepted address goes to the list of its transport.
-fn queue(ctx: &mut Context, router: &RouterInstance, addr: &mut Address, purpose: RoutePurpose, lists: &mut RouteLists) {
-    let Some(transport) = addr.transport.clone() else {
-        // Only verification can do without one.
-        if purpose == RoutePurpose::Deliver {
-            addr.failure.message = Some(Text::clean(format!("neither transport nor delivery set in {} router", router.name)));
-            lists.deferred.push(addr.clone());
-        } else {
-            lists.local.push(addr.clone());
-        }
-        return;
-    };
-    match transport.driver.kind() {
-        Kind::Local(_) => lists.local.push(addr.clone()),
-        Kind::Remote(_) => {
-            if let Some(list) = router.generic.fallback_hosts.raw() {
-                addr.fallback_hosts = super::hostlist::build(ctx, list, false);
-            }
-            lists.remote.push(addr.clone());
-        }
-    }
-}
-
-/// `unseen`: a copy of the address goes on at the next router. Both get a common parent.
-fn go_on_unseen(ctx: &mut Context, router: &RouterInstance, addr: &mut Address, lists: &mut RouteLists, errors_to: Option<Text>) {
-    let Some((index, _)) = ctx.config.router(&router.name) else { return };
-    let Some(next) = ctx.config.routers.get(index + 1).map(|r| r.name.clone()) else { return };
-    let mut parent = addr.clone();
-    parent.router = None;
-    let parent = Arc::new(parent);
-    lists.new.push(going_on(addr, errors_to, Some(next), &parent));
-    addr.parent = Some(parent);
-}
-
-/// A copy of the address that goes on, at the first or another router.
-fn going_on(addr: &Address, errors_to: Option<Text>, start: Option<BString>, parent: &Arc<Address>) -> Address {
-    let mut copy = Address::new(addr.address.clone());
-    copy.recipient_index = addr.recipient_index;
-    // What this router says of errors is not for the copy.
-    copy.errors_to = errors_to;
-    copy.srs_sender = addr.srs_sender.clone();
-    copy.dsn_orcpt = addr.dsn_orcpt.clone();
-    copy.dsn_flags = addr.dsn_flags;
-    copy.address_data = addr.address_data.clone();
-    copy.router_vars = addr.router_vars.clone();
-    copy.headers_add = addr.headers_add.clone();
-    copy.headers_remove = addr.headers_remove.clone();
-    copy.flags = addr.flags;
-    copy.start_router = start;
-    copy.parent = Some(parent.clone());
-    copy
-}
-
-fn with_parent(children: Vec<Address>, parent: &Arc<Address>) -> impl Iterator<Item = Address> {
-    let parent = parent.clone();
-    children.into_iter().map(move |mut c| {
-        c.parent = Some(parent.clone());
-        c
-    })
 }

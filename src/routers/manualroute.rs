@@ -165,7 +165,9 @@ impl Manualroute {
         }
         let hosts = hostlist::build(ctx, &rule.hosts, randomize);
         if hosts.is_empty() {
-            if transport.is_some_and(|t| t.driver.option_is_set("hosts")) {
+            // Where mail would go to is no question of a verification.
+            let verifying = matches!(purpose, RoutePurpose::VerifySender | RoutePurpose::VerifyRecipient);
+            if verifying || transport.is_some_and(|t| t.driver.option_is_set("hosts")) {
                 return Ok(Routed::Accept);
             }
             let text = format!("error in {} router: no host(s) specified for domain {}", router.name, addr.domain);

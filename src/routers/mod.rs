@@ -64,14 +64,25 @@ pub struct RouterType {
     pub name: &'static str,
     /// Makes one with default options.
     pub make: fn() -> Box<dyn Router>,
+    /// Is it in this build?
+    built: bool,
+}
+
+const fn own(name: &'static str, make: fn() -> Box<dyn Router>) -> RouterType {
+    RouterType { name, make, built: true }
 }
 
 /// All router drivers of this build, in the order of `-bV`.
-pub static DRIVERS: &[RouterType] = &[
-    RouterType { name: "accept", make: || Box::<accept::Accept>::default() },
-    RouterType { name: "dnslookup", make: || Box::<dnslookup::Dnslookup>::default() },
-    RouterType { name: "ipliteral", make: || Box::<ipliteral::Ipliteral>::default() },
-    RouterType { name: "manualroute", make: || Box::<manualroute::Manualroute>::default() },
-    RouterType { name: "queryprogram", make: || Box::<queryprogram::Queryprogram>::default() },
-    RouterType { name: "redirect", make: || Box::<redirect::Redirect>::default() },
+pub fn drivers() -> impl Iterator<Item = &'static RouterType> {
+    DRIVERS.iter().filter(|d| d.built)
+}
+
+static DRIVERS: &[RouterType] = &[
+    own("accept", || Box::<accept::Accept>::default()),
+    own("dnslookup", || Box::<dnslookup::Dnslookup>::default()),
+    own("ipliteral", || Box::<ipliteral::Ipliteral>::default()),
+    RouterType { name: "iplookup", make: || Box::<iplookup::Iplookup>::default(), built: crate::build_options::ROUTER_IPLOOKUP },
+    own("manualroute", || Box::<manualroute::Manualroute>::default()),
+    own("queryprogram", || Box::<queryprogram::Queryprogram>::default()),
+    own("redirect", || Box::<redirect::Redirect>::default()),
 ];

@@ -13,6 +13,7 @@ use super::{Router, RouterInstance};
 use crate::config::Config;
 use crate::config::options::*;
 use crate::context::Context;
+use crate::expand::ids::{self as accounts, Owner};
 use crate::log::{self, Which};
 use crate::options;
 use crate::parse::Rules as AddressRules;
@@ -216,9 +217,9 @@ impl Queryprogram {
     /// As whom the command runs; `None` if we could not change anyway.
     fn identity(&self, ctx: &mut Context, router: &RouterInstance) -> Result<Option<RunAs>, String> {
         let Some(template) = self.options.command_user.get().cloned() else { return Ok(None) };
-        let (uid, user) = common::find_user(ctx, &router.name, "command_user", &template)?;
+        let (uid, user) = accounts::user(ctx, Owner::Router(&router.name), &template)?;
         let gid = match self.options.command_group.get().cloned() {
-            Some(t) => common::find_group(ctx, &router.name, &t)?,
+            Some(t) => accounts::group(ctx, Owner::Router(&router.name), &t)?,
             None => match &user {
                 Some(u) => u.gid,
                 None => return Err(format!("command_user set without command_group for {} router", router.name)),

@@ -83,6 +83,14 @@ impl Link {
     }
 
     fn once(ctx: &mut Context, place: &Place, time: Duration) -> Result<Link, String> {
+        #[cfg(feature = "fuzzing")]
+        return fuzzed().ok_or_else(|| format!("{} {place:?} {time:?}", ctx.message.id));
+        #[cfg(not(feature = "fuzzing"))]
+        Link::reach(ctx, place, time)
+    }
+
+    #[cfg_attr(feature = "fuzzing", allow(dead_code))]
+    fn reach(ctx: &mut Context, place: &Place, time: Duration) -> Result<Link, String> {
         let deadline = Instant::now() + time;
         let named = |a: &SocketAddr| BString::from(format!("[{}]:{}", a.ip(), a.port()));
         let mut peer = None;
@@ -208,6 +216,30 @@ fn too_long() -> io::Error {
 /// For log lines: a time-out is the connection's, as the reference has it.
 pub fn why(e: &io::Error) -> String {
     if e.kind() == io::ErrorKind::TimedOut { "Connection timed out".into() } else { error_text(e) }
+}
+
+#[cfg(feature = "fuzzing")]
+thread_local! {
+    /// What the next peer says, and the other end of the connection to the last one.
+    static ANSWER: std::cell::RefCell<(Vec<u8>, Option<OwnedFd>)> = const { std::cell::RefCell::new((Vec::new(), None)) };
+}
+
+/// While fuzzing, this is what every peer says.
+#[cfg(feature = "fuzzing")]
+pub(super) fn answer_with(data: &[u8]) {
+    ANSWER.set((data.to_vec(), None));
+}
+
+#[cfg(feature = "fuzzing")]
+fn fuzzed() -> Option<Link> {
+    use std::io::Write;
+    let (ours, mut theirs) = std::os::unix::net::UnixStream::pair().ok()?;
+    ANSWER.with_borrow_mut(|(data, kept)| {
+        theirs.write_all(data.get(..64 << 10).unwrap_or(data)).ok()?;
+        theirs.shutdown(std::net::Shutdown::Write).ok()?;
+        *kept = Some(theirs.into());
+        Some(Link { fd: ours.into(), deadline: Instant::now() + Duration::from_secs(5), unread: Vec::new(), peer: "/x".into() })
+    })
 }
 
 #[cfg(test)]

@@ -71,6 +71,14 @@ pub fn open(ctx: &mut Context) -> Result<File, String> {
     fd.map(File::from).map_err(|e| format!("cannot open {}: {}", mbox.path, crate::sys::error_text(&e)))
 }
 
+/// For fuzzing: this is the scan form.
+#[cfg(feature = "fuzzing")]
+pub fn fuzz(ctx: &mut Context, data: &[u8]) -> Result<BString, String> {
+    let mbox = get(ctx)?;
+    std::fs::write(mbox.path.to_str_lossy().as_ref(), data).map_err(|e| e.to_string())?;
+    Ok(mbox.path)
+}
+
 /// A header line has been added: the next scanner is to see it.
 pub fn make_anew(ctx: &mut Context) {
     if let Some(mbox) = &mut ctx.message.scan.mbox {

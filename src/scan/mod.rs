@@ -7,6 +7,8 @@
 pub mod brightmail;
 pub mod conditions;
 pub mod dcc;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod link;
 pub mod malware;
 mod mbox;

@@ -17,7 +17,7 @@ pub fn duration(ctx: &Context) -> String {
     log::stamp::interval(now_usec().saturating_sub(ctx.session.start_usec), log::selected(ctx, Selector::Millisec))
 }
 
-/// ` C=EHLO,MAIL,...`: the commands given, the last twenty.
+/// ` C=EHLO,MAIL,...`: the commands given, the last twenty. Dots say that there may have been more.
 pub fn history(ctx: &Context) -> String {
     const SHOWN: usize = 20;
     let all = &ctx.session.command_history;
@@ -25,7 +25,7 @@ pub fn history(ctx: &Context) -> String {
         return String::new();
     }
     let from = all.len().saturating_sub(SHOWN);
-    format!(" C={}{}", if from > 0 { "..." } else { "" }, all.get(from..).unwrap_or_default().join(","))
+    format!(" C={}{}", if all.len() >= SHOWN { "..." } else { "" }, all.get(from..).unwrap_or_default().join(","))
 }
 
 /// ` X=... CV=... DN="..."` of a rejection line.

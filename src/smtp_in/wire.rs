@@ -154,7 +154,8 @@ impl Wire {
             self.taken = 0;
         }
         let deadline = self.deadline();
-        if self.wait(deadline).is_ok_and(|ready| !ready) {
+        let ready = self.wait(deadline);
+        if matches!(ready, Ok(false)) {
             self.end = Some(InputEnd::TimedOut);
             return Err(InputEnd::TimedOut);
         }
@@ -162,11 +163,8 @@ impl Wire {
         self.input.resize(had + READ_SIZE, 0);
         let target = self.input.get_mut(had..).unwrap_or_default();
         let got = match &mut self.channel {
-            // There is something: that has been asked already.
-            Channel::Clear { input, .. } => match fd::read(input.as_fd(), target) {
-                Err(e) if e.kind() == io::ErrorKind::WouldBlock => fd::read_deadline(input.as_fd(), target, deadline),
-                other => other,
-            },
+            Channel::Clear { input, .. } if ready.is_ok() => fd::read_ready(input.as_fd(), target, deadline),
+            Channel::Clear { input, .. } => fd::read_deadline(input.as_fd(), target, deadline),
             Channel::Secure(tls) => tls.read(target, deadline),
             Channel::Dead => Ok(0),
         };

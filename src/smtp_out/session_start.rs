@@ -8,7 +8,7 @@ use super::opened::Opened;
 use super::pipe_connect::{self};
 use super::requiretls::{self, Wish};
 use super::setup::{Kind, Plan, SetupError, refusal};
-use super::tls;
+use super::tls::{self, NotStarted};
 use super::trouble::{Fault, Trouble};
 use crate::context::Context;
 use crate::deliver::raise_event;
@@ -146,9 +146,9 @@ fn starttls(ctx: &mut Context, plan: &Plan<'_>, opened: &mut Opened, name: &[u8]
         }
     }
     if plan.wish(ctx) == Wish::Required
-        && let Some(text) = requiretls::session_refusal(opened.tls.as_ref(), &opened.client.features)
+        && let Some(lack) = requiretls::session_lacks(ctx, opened.tls.as_ref(), &opened.client.features)
     {
-        return Err(SetupError::new(refusal(text), Kind::Server));
+        return Err(refusal(lack));
     }
     if opened.tls.is_none() {
         let required = dane.is_used() || in_hosts(ctx, "hosts_require_tls", &o.hosts_require_tls, plan.host);
@@ -229,7 +229,7 @@ fn start_tls(ctx: &mut Context, plan: &Plan<'_>, opened: &mut Opened, dane: &Dan
             opened.tls = Some(started.facts);
             Ok(())
         }
-        Err((message, facts)) => {
+        Err(NotStarted { message, facts, judged }) => {
             if dane.is_used() {
                 let line =
                     format!("DANE attempt failed; TLS connection to {} [{}]: {message}", plan.host.name, plan.host.address_text);
@@ -238,8 +238,15 @@ fn start_tls(ctx: &mut Context, plan: &Plan<'_>, opened: &mut Opened, dane: &Dan
                 let action = plan.transport.generic.event_action.get().cloned();
                 raise_event(ctx, action.as_ref(), "dane:fail", b"validation-failure", 0);
             }
-            let trouble = Trouble { can_quit: false, ..Trouble::local(errors::TLS_FAILURE, format!("TLS session: {message}")) };
-            let mut e = SetupError::new(trouble, Kind::Tls);
+            let mut trouble =
+                Trouble { can_quit: false, ..Trouble::local(errors::TLS_FAILURE, format!("TLS session: {message}")) };
+            // The sender has asked to be told, and not to wait (RFC 8689, section 4.2.1).
+            let for_good = judged && plan.wish(ctx) == Wish::Required;
+            if for_good {
+                (trouble.class, trouble.for_user) = (b'5', true);
+            }
+            let mut e = SetupError::new(trouble, if for_good { Kind::Server } else { Kind::Tls });
+            e.of_message = for_good;
             e.tls = Some(facts);
             Err(e)
         }

@@ -11,7 +11,7 @@ use super::connect::{self, ConnectError, FastOpen, How, Target};
 use super::dane::{self, Dane};
 use super::opened::Opened;
 use super::pipe_connect::Early;
-use super::requiretls::{self, Wish};
+use super::requiretls::{self, Lack, Wish};
 use super::trouble::Trouble;
 use super::wire::Wire;
 use super::{dscp, in_hosts, session_start, socks};
@@ -55,8 +55,11 @@ impl Plan<'_> {
 }
 
 /// The server does not do for a REQUIRETLS message: that is for good.
-pub(super) fn refusal(text: impl Into<BString>) -> Trouble {
-    Trouble { class: b'5', for_user: true, ..Trouble::local(errors::TLS_REQUIRED, text) }
+pub(super) fn refusal(lack: Lack) -> Box<SetupError> {
+    let trouble = Trouble { class: b'5', for_user: true, ..Trouble::local(lack.errno(), lack.text()) };
+    let mut e = SetupError::new(trouble, Kind::Server);
+    e.of_message = true;
+    e
 }
 
 /// What kind of failure it was.
@@ -87,6 +90,8 @@ pub struct SetupError {
     pub tls: Option<Box<TlsFacts>>,
     /// It must not be tried again in clear.
     pub no_clear: bool,
+    /// It is what this message demands (REQUIRETLS) that the server does not give.
+    pub of_message: bool,
     /// Greeting and answer to EHLO, as far as they came.
     pub greeting: BString,
     /// See above.
@@ -101,6 +106,7 @@ impl SetupError {
             connect_timeout: false,
             tls: None,
             no_clear: false,
+            of_message: false,
             greeting: BString::default(),
             helo_response: BString::default(),
         })
@@ -121,8 +127,8 @@ pub fn open(ctx: &mut Context, plan: &Plan<'_>) -> Result<Opened, Box<SetupError
         return Err(SetupError::new(Trouble::local(errors::UNKNOWN_HOST, "no address for host"), Kind::Before));
     };
     let requiretls = plan.wish(ctx) == Wish::Required;
-    if let Some(text) = requiretls::host_refusal(plan.host).filter(|_| requiretls) {
-        return Err(SetupError::new(refusal(text), Kind::Server));
+    if let Some(lack) = requiretls::host_lacks(plan.host).filter(|_| requiretls) {
+        return Err(refusal(lack));
     }
     let dane = if plan.no_tls { Dane::No } else { dane::wanted(ctx, plan.smtp, plan.host, plan.port) };
     if let Dane::Broken { message, definite, result } = &dane {

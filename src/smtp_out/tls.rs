@@ -37,6 +37,16 @@ pub struct Started {
     pub session_key: Option<String>,
 }
 
+/// Why there is none.
+pub struct NotStarted {
+    /// What follows `TLS session: `.
+    pub message: String,
+    /// What is known all the same.
+    pub facts: Box<TlsFacts>,
+    /// The handshake was done as far as one of the two said no; another time will hardly be better.
+    pub judged: bool,
+}
+
 /// The expanded value of an option; a forced failure is as unset.
 fn option(ctx: &mut Context, name: &str, value: &Str) -> Result<Option<Text>, String> {
     let Some(t) = value.get() else { return Ok(None) };
@@ -60,16 +70,16 @@ fn path(name: &str, v: Option<Text>) -> Result<Option<PathBuf>, String> {
     Ok(Some(v.to_path_lossy().into_owned()))
 }
 
-/// Does the handshake on a connected socket. The error is the text after `TLS session: `; facts may be known all the same.
+/// Does the handshake on a connected socket.
 pub fn start(
     ctx: &mut Context,
     plan: &Plan<'_>,
     socket: OwnedFd,
     dane: &Dane,
     timeout: Option<Duration>,
-) -> Result<Started, (String, Box<TlsFacts>)> {
+) -> Result<Started, NotStarted> {
     let Plan { transport, smtp, host, port, .. } = *plan;
-    let plain = |m: String| (m, Box::default());
+    let plain = |message: String| NotStarted { message, facts: Box::default(), judged: false };
     let o = &smtp.options;
     let uses_dane = dane.is_used();
     if let Dane::Yes(records) = dane {
@@ -156,7 +166,7 @@ pub fn start(
         }
         Err(f) => {
             let facts = TlsFacts { verification_configured: true, cipher: None, ..TlsFacts::of(&f.facts) };
-            Err((f.error.to_string(), Box::new(facts)))
+            Err(NotStarted { message: f.error.to_string(), facts: Box::new(facts), judged: f.error.is_judgement() })
         }
     }
 }

@@ -92,6 +92,14 @@ pub fn write(fd: BorrowedFd<'_>, buf: &[u8]) -> io::Result<usize> {
     retry(|| check_size(unsafe { libc::write(fd.as_raw_fd(), buf.as_ptr().cast(), buf.len()) }))
 }
 
+/// Reads from a descriptor that was just seen to be readable; waits all the same if that was not so.
+pub fn read_ready(fd: BorrowedFd<'_>, buf: &mut [u8], deadline: Option<Instant>) -> io::Result<usize> {
+    match read(fd, buf) {
+        Err(e) if e.kind() == io::ErrorKind::WouldBlock => read_deadline(fd, buf, deadline),
+        other => other,
+    }
+}
+
 /// Reads when there is something, at the latest at the deadline (`TimedOut`).
 pub fn read_deadline(fd: BorrowedFd<'_>, buf: &mut [u8], deadline: Option<Instant>) -> io::Result<usize> {
     loop {
@@ -110,35 +118,28 @@ pub fn read_deadline(fd: BorrowedFd<'_>, buf: &mut [u8], deadline: Option<Instan
 /// The descriptor should be non-blocking (sockets: MSG_DONTWAIT is used); on a blocking pipe the
 /// write itself may take longer than the deadline.
 pub fn write_all_deadline(fd: BorrowedFd<'_>, mut buf: &[u8], deadline: Option<Instant>) -> io::Result<()> {
-    let ready = || match super::poll::wait_writable(fd, deadline)? {
-        true => Ok(()),
-        false => Err(io::Error::from(io::ErrorKind::TimedOut)),
-    };
+    let mut socket = true;
     while !buf.is_empty() {
-        // SAFETY: pointer and length of one buffer.
-        let sent = retry(|| {
-            check_size(unsafe {
-                libc::send(fd.as_raw_fd(), buf.as_ptr().cast(), buf.len(), libc::MSG_NOSIGNAL | libc::MSG_DONTWAIT)
+        // A socket mostly takes it at once, and says so if it does not.
+        let sent = if socket {
+            // SAFETY: pointer and length of one buffer.
+            retry(|| {
+                check_size(unsafe {
+                    libc::send(fd.as_raw_fd(), buf.as_ptr().cast(), buf.len(), libc::MSG_NOSIGNAL | libc::MSG_DONTWAIT)
+                })
             })
-        });
-        let n = match sent {
-            Ok(n) => n,
-            Err(e) if e.raw_os_error() == Some(libc::ENOTSOCK) => {
-                ready()?;
-                match write(fd, buf) {
-                    Ok(n) => n,
-                    Err(e) if e.kind() == io::ErrorKind::WouldBlock => continue,
-                    Err(e) => return Err(e),
-                }
-            }
-            // Mostly there is room, and nobody has to ask.
-            Err(e) if e.kind() == io::ErrorKind::WouldBlock => {
-                ready()?;
-                continue;
-            }
-            Err(e) => return Err(e),
+        } else {
+            write(fd, buf)
         };
-        buf = buf.get(n..).unwrap_or_default();
+        match sent {
+            Ok(n) => buf = buf.get(n..).unwrap_or_default(),
+            Err(e) if e.raw_os_error() == Some(libc::ENOTSOCK) => socket = false,
+            Err(e) if e.kind() != io::ErrorKind::WouldBlock => return Err(e),
+            Err(_) => {}
+        }
+        if !buf.is_empty() && !super::poll::wait_writable(fd, deadline)? {
+            return Err(io::ErrorKind::TimedOut.into());
+        }
     }
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! Resource limits, priority and resource use of this process. (The load average is in [`super::system`].)
+//! Resource limits, priority, resource use, memory checks and core files of this process. (The load average is in [`super::system`].)
 
 use super::check;
 use std::io;
@@ -50,6 +50,25 @@ pub fn set(limit: Limit, soft: u64, hard: u64) -> io::Result<()> {
     let l = libc::rlimit { rlim_cur: soft, rlim_max: hard };
     // SAFETY: l is valid for reading.
     check(unsafe { libc::setrlimit(limit.raw(), &l) }).map(drop)
+}
+
+/// Ends the process so that it leaves a core file, as far as the hard limit and the system's administrator allow one.
+pub fn dump_core() -> ! {
+    if let Ok((_, hard)) = get(Limit::Core) {
+        let _ = set(Limit::Core, hard, hard);
+    }
+    // SAFETY: integers only. A process that was started set-user-id is not dumped unless it says that it may be.
+    unsafe { libc::prctl(libc::PR_SET_DUMPABLE, 1, 0, 0, 0) };
+    std::process::abort()
+}
+
+/// Makes mistakes in the use of memory show: from now on, memory that is given out or given back is filled with nonsense.
+pub fn perturb_memory() {
+    #[cfg(target_env = "gnu")]
+    // SAFETY: sets a number of the allocator; it fills only memory that nobody may read.
+    unsafe {
+        libc::mallopt(libc::M_PERTURB, 0xa5);
+    }
 }
 
 /// Adds to the nice value.

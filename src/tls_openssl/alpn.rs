@@ -18,7 +18,7 @@ pub(super) fn wire(names: &[String]) -> Option<Vec<u8>> {
 }
 
 /// Names in a length-prefixed list from the wire.
-fn names(mut list: &[u8]) -> Vec<&[u8]> {
+pub(super) fn names(mut list: &[u8]) -> Vec<&[u8]> {
     let mut out = Vec::new();
     while let Some((&len, rest)) = list.split_first() {
         let Some((name, tail)) = rest.split_at_checked(usize::from(len)) else { break };

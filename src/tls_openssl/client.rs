@@ -190,7 +190,7 @@ fn after(ssl: &SslRef, conn: &Connection, params: &ClientParams<'_>) -> Result<(
 }
 
 /// Load the TLSA records. Returns the bits of the usages found.
-fn enable_dane(ssl: &mut SslRef, dane: &DaneParams) -> Result<u8, TlsError> {
+pub(super) fn enable_dane(ssl: &mut SslRef, dane: &DaneParams) -> Result<u8, TlsError> {
     load::no_nul("hostname load", &dane.host)?;
     ffi::dane_enable(ssl, &dane.host).map_err(|e| TlsError::library("hostname load", &e))?;
     for name in &dane.extra_names {

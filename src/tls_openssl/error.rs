@@ -42,6 +42,15 @@ impl TlsError {
         matches!(self, TlsError::Stat(_))
     }
 
+    /// The peers have met, and one of them did not take the other: not a matter of the network, nor of our own files.
+    pub fn is_judgement(&self) -> bool {
+        match self {
+            TlsError::Library { .. } | TlsError::Status { .. } | TlsError::Alpn(_) | TlsError::Dane(_) => true,
+            TlsError::Message(_) | TlsError::Stat(_) | TlsError::SniRefused(_) => false,
+            TlsError::TimedOut { .. } | TlsError::ClosedByPeer { .. } => false,
+        }
+    }
+
     /// The `$event_data` of `tls:fail:connect`.
     pub fn event_data(&self) -> String {
         let text = self.to_string();

@@ -7,6 +7,11 @@ use std::net::{Shutdown, TcpStream};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
 
+/// No limit that is ever set.
+const UNKNOWN: Option<Duration> = Some(Duration::ZERO);
+/// Longer limits may be overrun by that much: then one setting serves for many calls.
+const GRAIN: Duration = Duration::from_secs(1);
+
 /// The socket under a stream. `TcpStream` serves for any stream socket: only recv, send and the two
 /// timeouts are used.
 pub(super) struct FdIo {
@@ -20,9 +25,8 @@ impl FdIo {
     pub fn new(fd: OwnedFd) -> io::Result<FdIo> {
         let sock = TcpStream::from(fd);
         sock.set_nonblocking(false)?;
-        sock.set_read_timeout(None)?;
-        sock.set_write_timeout(None)?;
-        Ok(FdIo { sock, deadline: None, read_limit: None, write_limit: None })
+        // Whatever the socket has is replaced before the first use.
+        Ok(FdIo { sock, deadline: None, read_limit: UNKNOWN, write_limit: UNKNOWN })
     }
 
     /// Limit what follows, counted from now. A limit of zero means "what is there already", for which
@@ -43,6 +47,9 @@ impl FdIo {
         let left = end.saturating_duration_since(Instant::now());
         if left.is_zero() {
             return Err(io::ErrorKind::WouldBlock.into());
+        }
+        if left > GRAIN * 10 {
+            return Ok(Some(Duration::from_secs(left.as_secs()) + GRAIN));
         }
         Ok(Some(left.max(Duration::from_millis(1))))
     }

@@ -27,6 +27,8 @@ mod facts;
 mod fdio;
 #[allow(unsafe_code)]
 mod ffi;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod hooks;
 mod load;
 mod ocsp;

@@ -6,7 +6,6 @@ use openssl::error::ErrorStack;
 use openssl::hash::MessageDigest;
 use openssl::ocsp::{OcspBasicResponseRef, OcspCertId, OcspFlag};
 use openssl::ssl::{SslContextBuilder, SslRef};
-use openssl::stack::StackRef;
 use openssl::x509::store::X509StoreBuilder;
 use openssl::x509::{X509, X509ExtendedKeyUsage, X509Ref, X509VerifyResult};
 
@@ -21,12 +20,13 @@ use super::params::OcspWish;
 pub(super) fn install(ctx: &mut SslContextBuilder) -> Result<(), ErrorStack> {
     ctx.set_status_callback(|ssl: &mut SslRef| {
         let Some(conn) = connection::of(ssl) else { return Ok(false) };
-        Ok(judge(ssl, &conn))
+        // With a session that is taken up again no proof comes; what the first handshake has found counts (`client::after`).
+        Ok(ssl.session_reused() || judge(ssl, &conn))
     })
 }
 
 /// Outcome of looking at a proof: state, log line, text of the refusal.
-struct Verdict {
+pub(super) struct Verdict {
     state: OcspState,
     log: Option<String>,
     refusal: &'static str,
@@ -48,7 +48,7 @@ fn judge(ssl: &SslRef, conn: &Connection) -> bool {
             always: false,
         },
         Some(der) => match ocsp::parse(der) {
-            Ok((basic, _)) => inspect(ssl, conn, &basic),
+            Ok((basic, _)) => inspect(&trusted_chain(ssl), &basic, conn.ocsp_no_validity_check),
             Err(why) => Verdict {
                 state: OcspState::Failed,
                 log: Some(format!("Received TLS cert status response, parse error: {why}")),
@@ -76,13 +76,16 @@ fn unverifiable(why: &str) -> Verdict {
     )
 }
 
-fn inspect(ssl: &SslRef, conn: &Connection, basic: &OcspBasicResponseRef) -> Verdict {
-    let own =
-        |s: Option<&StackRef<X509>>| -> Vec<X509> { s.map(|c| c.iter().map(|x| x.to_owned()).collect()).unwrap_or_default() };
-    let verified = own(ssl.verified_chain());
-    // Without a trusted chain nobody can vouch for the signer. A wrong name is another matter.
-    let chain_good = ssl.verify_result() == X509VerifyResult::OK || ssl.verify_result() == ffi::hostname_mismatch();
-    let (Some((leaf, above)), true) = (verified.split_first(), chain_good) else {
+/// The server's chain up to a trusted certificate; empty if there is none. A wrong name is another matter.
+fn trusted_chain(ssl: &SslRef) -> Vec<X509> {
+    let good = ssl.verify_result() == X509VerifyResult::OK || ssl.verify_result() == ffi::hostname_mismatch();
+    ssl.verified_chain().filter(|_| good).map(|c| c.iter().map(X509Ref::to_owned).collect()).unwrap_or_default()
+}
+
+/// Judges a proof for the first certificate of a trusted chain.
+pub(super) fn inspect(chain: &[X509], basic: &OcspBasicResponseRef, any_time: bool) -> Verdict {
+    // Without a trusted chain nobody can vouch for the signer.
+    let Some((leaf, above)) = chain.split_first() else {
         return Verdict {
             state: OcspState::NotVerified,
             log: None,
@@ -90,18 +93,18 @@ fn inspect(ssl: &SslRef, conn: &Connection, basic: &OcspBasicResponseRef) -> Ver
             always: false,
         };
     };
-    let signer = match signer(basic, &verified) {
+    let signer = match signer(basic, chain) {
         Ok(s) => s,
         Err(e) => return unverifiable(&stack_text(&e)),
     };
-    if !above.iter().any(|ca| may_sign(ca, &signer, conn.ocsp_no_validity_check)) {
+    if !above.iter().any(|ca| may_sign(ca, &signer, any_time)) {
         return unverifiable("signer is not authorised");
     }
     let single = above.iter().find(|c| c.issued(leaf) == X509VerifyResult::OK).and_then(|issuer| status_of(basic, leaf, issuer));
     let Some(single) = single else {
         return unknown();
     };
-    if !single.in_time && !conn.ocsp_no_validity_check {
+    if !single.in_time && !any_time {
         return failed("OCSP dates invalid".to_string(), "Server certificate status is out-of-date");
     }
     match single.status {

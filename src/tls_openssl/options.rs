@@ -12,7 +12,6 @@ const TABLE: &[(&str, u64)] = &[
     ("allow_unsafe_legacy_renegotiation", bit(18)),
     ("cipher_server_preference", bit(22)),
     ("cisco_anyconnect", bit(15)),
-    ("cleanse_plaintext", bit(1)),
     ("cookie_exchange", bit(13)),
     ("cryptopro_tlsext_bug", bit(31)),
     ("disable_tlsext_ca_names", bit(9)),

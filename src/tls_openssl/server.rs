@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use bstr::BString;
+use openssl::error::ErrorStack;
 use openssl::ssl::{
     NameType, SniError, Ssl, SslAlert, SslContext, SslContextBuilder, SslMethod, SslRef, SslSessionCacheMode, SslStream,
 };
@@ -198,6 +199,8 @@ fn servername(ssl: &mut SslRef, alert: &mut SslAlert) -> Result<(), SniError> {
 ///
 /// The caller must have made sure that no clear text of the client is left in its input buffer.
 pub fn accept(fd: OwnedFd, context: &ServerContext, options: AcceptOptions<'_>) -> Result<TlsStream, ServerFailure> {
+    // Threads serve one connection after the other: no error of an earlier one may be taken for one of this.
+    drop(ErrorStack::get());
     let mut conn = Connection::new(&options.peer_address);
     conn.tickets = context.tickets.clone();
     let conn = Arc::new(conn);
@@ -206,8 +209,7 @@ pub fn accept(fd: OwnedFd, context: &ServerContext, options: AcceptOptions<'_>) 
         learned.resumption_on = context.tickets.is_some();
         learned.alpn_required = context.params.alpn_required;
     }
-    let setup =
-        |step: &str, e: &openssl::error::ErrorStack| ServerFailure { error: TlsError::library(step, e), facts: Box::default() };
+    let setup = |step: &str, e: &ErrorStack| ServerFailure { error: TlsError::library(step, e), facts: Box::default() };
     let mut ssl = Ssl::new(&context.ctx).map_err(|e| setup("SSL_new", &e))?;
     if !connection::attach(&mut ssl, Arc::clone(&conn)) {
         return Err(ServerFailure {

@@ -31,6 +31,7 @@ pub(super) fn run(ctx: &mut Context, vaddr: &mut Address, options: &VerifyOption
     let mut result = Verified::default();
     set_failure(ctx, options, None);
     let mut address = vaddr.address.clone();
+    let given = address.clone();
     if rewrite::find_at(&address).is_none() && !address.is_empty() {
         if !options.qualify {
             report.put(format!("A domain is required for \"{address}\"\n"));
@@ -66,7 +67,8 @@ pub(super) fn run(ctx: &mut Context, vaddr: &mut Address, options: &VerifyOption
     vaddr.address = address.clone();
     let saved_sender = ctx.message.sender.clone();
     let mut lists = RouteLists::default();
-    let mut queue = VecDeque::from([vaddr.clone()]);
+    // Two that were given differently are not duplicates to a report.
+    let mut queue = VecDeque::from([Address { unique: given.as_bytes().into(), ..vaddr.clone() }]);
     let mut all_ok = true;
     let mut followed = 0usize;
 
@@ -101,6 +103,9 @@ pub(super) fn run(ctx: &mut Context, vaddr: &mut Address, options: &VerifyOption
         let outcome = match outcome {
             RouteOutcome::Rerouted => {
                 result.routed = true;
+                if let Some(renamed) = queue.front() {
+                    address = renamed.address.clone();
+                }
                 continue;
             }
             RouteOutcome::Accepted | RouteOutcome::Discard => {
@@ -147,6 +152,8 @@ pub(super) fn run(ctx: &mut Context, vaddr: &mut Address, options: &VerifyOption
                 let stop =
                     queue.len() != 1 || queue.front().is_some_and(|a| a.kind != AddressKind::Mail) || options.success_on_redirect;
                 if !report.full && stop {
+                    // The name server may have given the domain in another case.
+                    let address = if source.address.eq_ignore_ascii_case(&address) { &source.address } else { &address };
                     report.put(format!("{address} {}\n", if report.testing { "is deliverable" } else { "verified" }));
                     vaddr.address_data = source.address_data.clone();
                     vaddr.router_vars = source.router_vars.clone();

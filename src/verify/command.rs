@@ -39,10 +39,13 @@ pub fn run(
         argument(ctx, command, &mut report, text, &mut status, output)?;
     }
     if arguments.is_empty() {
+        let mut line = Vec::new();
         loop {
             output.write_all(b"> ")?;
             output.flush()?;
-            let Some(line) = crate::cli::expand_test::read_line(input)? else { break };
+            if !crate::cli::expand_test::read_line(input, &mut line)? {
+                break;
+            }
             one(ctx, command, &mut report, &line, &mut status, output)?;
         }
         output.write_all(b"\n")?;

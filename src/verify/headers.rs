@@ -165,7 +165,7 @@ fn check_one(
     options: &VerifyOptions,
     result: &mut SenderFound,
 ) -> Result<Outcome, String> {
-    let known = ctx.message.verified_senders.iter().find(|v| v.asked.as_bytes() == text).cloned();
+    let known = ctx.message.verified_senders.iter().find(|v| v.address.as_bytes() == text).cloned();
     let (outcome, address, failure) = match known {
         Some(v) if options.callout.is_none() => {
             hplain!(ctx, VERIFY, "previously checked as envelope sender");

@@ -49,9 +49,7 @@ pub struct Verified {
 /// A sender address that was verified for the message in hand.
 #[derive(Clone, Debug)]
 pub struct VerifiedSender {
-    /// As it was asked for.
-    pub asked: Text,
-    /// After rewriting.
+    /// After rewriting; the message's own sender is that too, once it has been verified.
     pub address: Text,
     /// The result.
     pub outcome: Outcome,

@@ -115,7 +115,9 @@ impl Report {
 
     /// An address with its router, transport and hosts.
     pub fn delivered(&mut self, ctx: &Context, addr: &Address) {
-        let duplicate = addr.kind == AddressKind::Mail && !self.seen.insert(addr.unique.clone());
+        // Here, other than in a delivery, the case of the domain counts, as it does for the reference.
+        let key = if addr.flags.homonym || addr.parent.is_none() { addr.unique.clone() } else { addr.address.as_bytes().into() };
+        let duplicate = addr.kind == AddressKind::Mail && !self.seen.insert(key);
         self.put(&addr.address);
         if let Some(sender) = &addr.srs_sender {
             self.put(format!("    [srs = {sender}]"));

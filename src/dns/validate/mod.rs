@@ -13,6 +13,8 @@
 //! [`MOST_TIME`]), length of a chain of aliases and of delegations, records in a reply, iterations of NSEC3; and, in
 //! hickory, signatures for a set of records (8) and keys for a key tag (2).
 
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod judge;
 mod message;
 mod runtime;

@@ -39,7 +39,7 @@ impl Kept {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
 
-    fn put(&self, key: (Name, WireType), reply: &DnsResponse) {
+    pub(super) fn put(&self, key: (Name, WireType), reply: &DnsResponse) {
         let ttl = reply.answers.iter().map(|r| r.ttl).min().map_or(SHORTEST, |t| Duration::from_secs(t.into()));
         let mut map = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if map.len() >= MOST_KEPT {

@@ -1,15 +1,10 @@
-//! Conditions that check passwords and ask other programs: `acl`, `crypteq`, `inbound_srs`, `ldapauth`, `pam`, `saslauthd`...
-
-use std::time::{Duration, Instant};
-
-use openssl::hash::{MessageDigest, hash};
+//! Conditions that check passwords and the like: `acl`, `crypteq`, `inbound_srs`, `ldapauth`.
 
 use super::Call;
 use crate::context::Context;
+use crate::expand::digest::{Algorithm, digest};
 use crate::expand::items::srs;
 use crate::expand::{ExpandError, failed, hooks};
-use crate::sys::{fd, unix};
-use crate::text::Text;
 
 /// `acl`: `$value` is the message of the ACL.
 pub fn acl(ctx: &mut Context, call: Call<'_>) -> Result<bool, ExpandError> {
@@ -20,17 +15,12 @@ pub fn acl(ctx: &mut Context, call: Call<'_>) -> Result<bool, ExpandError> {
 
 /// `inbound_srs`
 pub fn inbound_srs(ctx: &mut Context, call: Call<'_>) -> Result<bool, ExpandError> {
-    srs::decode(ctx, &call.arg(0), &call.arg(1))
-}
-
-/// `pam`
-pub fn pam(ctx: &mut Context, call: Call<'_>) -> Result<bool, ExpandError> {
-    hooks::pam(ctx, &call.arg(0))
+    srs::decode(ctx, call.arg(0), call.arg(1))
 }
 
 /// `ldapauth`
 pub fn ldapauth(ctx: &mut Context, call: Call<'_>) -> Result<bool, ExpandError> {
-    hooks::ldapauth(ctx, &call.arg(0))
+    hooks::ldapauth(ctx, call.arg(0))
 }
 
 /// Conditions that this build has not.
@@ -46,13 +36,13 @@ pub fn crypteq(_: &mut Context, call: Call<'_>) -> Result<bool, ExpandError> {
         if head.eq_ignore_ascii_case(prefix.as_bytes()) { coded.get(prefix.len()..) } else { None }
     };
     if let Some(rest) = with_prefix("{md5}") {
-        return Ok(digest_equals(MessageDigest::md5(), &plain, rest, 24, 32));
+        return Ok(digest_equals(Algorithm::Md5, plain, rest, 24, 32));
     }
     if let Some(rest) = with_prefix("{sha1}") {
-        return Ok(digest_equals(MessageDigest::sha1(), &plain, rest, 28, 40));
+        return Ok(digest_equals(Algorithm::Sha1, plain, rest, 28, 40));
     }
     if let Some(rest) = with_prefix("{crypt16}") {
-        return Ok(!rest.is_empty() && crypt16(&plain, rest).is_some_and(|c| same(&c, rest)));
+        return Ok(!rest.is_empty() && crypt16(plain, rest).is_some_and(|c| same(&c, rest)));
     }
     let rest = match with_prefix("{crypt}") {
         Some(rest) => rest,
@@ -65,7 +55,7 @@ pub fn crypteq(_: &mut Context, call: Call<'_>) -> Result<bool, ExpandError> {
     if rest.is_empty() {
         return Ok(false);
     }
-    Ok(crate::sys::crypt::crypt(&plain, rest).is_some_and(|c| same(&c, rest)))
+    Ok(crate::sys::crypt::crypt(plain, rest).is_some_and(|c| same(&c, rest)))
 }
 
 /// A comparison whose time says nothing of where strings differ.
@@ -73,8 +63,8 @@ fn same(a: &[u8], b: &[u8]) -> bool {
     a.len() == b.len() && openssl::memcmp::eq(a, b)
 }
 
-fn digest_equals(kind: MessageDigest, plain: &[u8], coded: &[u8], base64: usize, hex: usize) -> bool {
-    let Ok(d) = hash(kind, plain) else { return false };
+fn digest_equals(algorithm: Algorithm, plain: &[u8], coded: &[u8], base64: usize, hex: usize) -> bool {
+    let Ok(d) = digest(algorithm, plain) else { return false };
     if coded.len() == base64 {
         same(data_encoding::BASE64.encode(&d).as_bytes(), coded)
     } else if coded.len() == hex {
@@ -95,32 +85,4 @@ fn crypt16(plain: &[u8], salt: &[u8]) -> Option<Vec<u8>> {
         out.extend_from_slice(second.get(2..)?);
     }
     Some(out)
-}
-
-/// Where saslauthd listens, as the build says.
-const SASLAUTHD: &str = "/var/run/saslauthd/mux";
-
-/// `saslauthd`
-pub fn saslauthd(_: &mut Context, call: Call<'_>) -> Result<bool, ExpandError> {
-    let mut request = Vec::new();
-    for n in 0..4 {
-        let part: Text = call.arg(n);
-        let len = u16::try_from(part.len()).or_else(|_| failed("saslauthd argument is too long"))?;
-        request.extend_from_slice(&len.to_be_bytes());
-        request.extend_from_slice(&part);
-    }
-    let why = |what: &str, e: &std::io::Error| format!("{what} saslauthd daemon at {SASLAUTHD}: {}", crate::sys::error_text(e));
-    let timeout = Duration::from_secs(30);
-    let socket = unix::connect(unix::Kind::Stream, SASLAUTHD.as_bytes(), Some(timeout))
-        .or_else(|e| failed(why("cannot connect to", &e)))?;
-    let deadline = Some(Instant::now() + timeout);
-    use std::os::fd::AsFd;
-    fd::write_all_deadline(socket.as_fd(), &request, deadline).or_else(|e| failed(why("write to", &e)))?;
-    let (answer, _) = fd::read_to_end_deadline(socket.as_fd(), 1024, deadline).or_else(|e| failed(why("read from", &e)))?;
-    let text = answer.get(2..).unwrap_or_default();
-    match text {
-        [b'O', b'K', ..] => Ok(true),
-        [b'N', b'O', ..] => Ok(false),
-        _ => failed("bad answer from saslauthd"),
-    }
 }

@@ -9,7 +9,7 @@ pub fn exists(ctx: &mut Context, call: Call<'_>) -> Result<bool, ExpandError> {
     if forbid::has(ctx, forbid::EXISTS) {
         return failed("File existence tests are not permitted");
     }
-    Ok(crate::sys::file::stat(&call.arg(0)).is_ok())
+    Ok(crate::sys::file::stat(call.arg(0)).is_ok())
 }
 
 /// `first_delivery`

@@ -10,8 +10,8 @@ use crate::matching::Subject;
 pub fn inlist(ctx: &mut Context, call: Call<'_>) -> Result<bool, ExpandError> {
     let subject = call.arg(0);
     let caseless = call.name == "inlisti";
-    for item in list::split_text(&call.arg(1)) {
-        let same = if caseless { item.eq_ignore_ascii_case(&subject) } else { item.as_bytes() == subject.as_bytes() };
+    for item in list::split_text(call.arg(1)) {
+        let same = if caseless { item.eq_ignore_ascii_case(subject) } else { item.as_bytes() == subject.as_bytes() };
         if same {
             ctx.scratch.value = Some(item);
             return Ok(true);
@@ -24,14 +24,14 @@ pub fn inlist(ctx: &mut Context, call: Call<'_>) -> Result<bool, ExpandError> {
 pub fn match_list(ctx: &mut Context, call: Call<'_>) -> Result<bool, ExpandError> {
     let text = call.arg(0);
     let subject = match call.name {
-        "match_domain" => Subject::Domain(&text),
-        "match_local_part" => Subject::LocalPart(&text),
-        "match_address" => Subject::Address { address: &text, caseless: true },
+        "match_domain" => Subject::Domain(text),
+        "match_local_part" => Subject::LocalPart(text),
+        "match_address" => Subject::Address { address: text, caseless: true },
         _ => {
-            if !text.is_empty() && read_ip(&text).is_none() {
+            if !text.is_empty() && read_ip(text).is_none() {
                 return failed(format!("\"{text}\" is not an IP address"));
             }
-            Subject::Ip(&text)
+            Subject::Ip(text)
         }
     };
     let Some(list) = call.list else { return Ok(false) };

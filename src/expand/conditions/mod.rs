@@ -6,6 +6,9 @@ mod files;
 mod ip;
 mod lists;
 mod numbers;
+pub mod pam;
+mod radius;
+mod saslauthd;
 mod strings;
 
 pub use numbers::holds as holds_numbers;
@@ -61,8 +64,9 @@ pub struct Call<'a> {
 
 impl Call<'_> {
     /// A string; empty if it was not given.
-    pub fn arg(&self, n: usize) -> Text {
-        self.args.get(n).cloned().unwrap_or_default()
+    pub fn arg(&self, n: usize) -> &Text {
+        static NONE: Text = Text::new();
+        self.args.get(n).unwrap_or(&NONE)
     }
 }
 
@@ -137,14 +141,14 @@ pub static CONDITIONS: &[CondDef] = &[
     cond("match_ip", CondShape::TwoList, lists::match_list),
     cond("match_local_part", CondShape::TwoList, lists::match_list),
     own("or", CondShape::Group { any: true }),
-    cond("pam", CondShape::One, auth::pam),
+    cond("pam", CondShape::One, pam::pam),
     cond("pwcheck", CondShape::One, auth::not_compiled),
     cond("queue_running", CondShape::None, files::queue_running),
-    cond("radius", CondShape::One, auth::not_compiled),
-    cond("saslauthd", CondShape::Braced(2, 4), auth::saslauthd),
+    cond("radius", CondShape::One, radius::radius),
+    cond("saslauthd", CondShape::Braced(2, 4), saslauthd::saslauthd),
 ];
 
 /// The condition of that name.
 pub fn find(name: &[u8]) -> Option<&'static CondDef> {
-    CONDITIONS.iter().find(|c| c.name.as_bytes() == name)
+    super::by_name(CONDITIONS, name, |c| c.name)
 }

@@ -6,7 +6,7 @@ use crate::expand::{ExpandError, arith};
 
 /// `=`, `==`, `<`, `<=`, `>`, `>=`
 pub fn compare(_: &mut Context, call: Call<'_>) -> Result<bool, ExpandError> {
-    let read = |n: usize| arith::integer(&call.arg(n), false).map_err(ExpandError::Failed);
+    let read = |n: usize| arith::integer(call.arg(n), false).map_err(ExpandError::Failed);
     let (a, b) = (read(0)?, read(1)?);
     Ok(holds(call.name, a.cmp(&b)))
 }

@@ -7,6 +7,7 @@ use crate::context::Context;
 use crate::expand::eval::{subs, yes_no};
 use crate::expand::variables::{self, VarRef};
 use crate::expand::{ExpandError, hooks};
+use crate::parse::Space as _;
 use crate::text::Text;
 
 /// Is this a variable that holds a certificate? For the parser.
@@ -28,7 +29,7 @@ pub fn certextract(ctx: &mut Context, args: &ItemArgs, out: &mut Text) -> Result
     let value = match pem {
         Some(pem) => {
             let (name, modifiers) = field.split_once_str(",").unwrap_or((&field, b""));
-            hooks::certificate_field(&pem, name.trim(), modifiers)?
+            hooks::certificate_field(&pem, name.trim_space(), modifiers)?
         }
         None => None,
     };

@@ -1,7 +1,5 @@
 //! `extract`: by key, by number, from JSON.
 
-use bstr::ByteSlice;
-
 use super::ItemArgs;
 use super::json;
 use crate::context::Context;
@@ -10,6 +8,7 @@ use crate::expand::eval::{append, text};
 use crate::expand::split::dequote;
 use crate::expand::tree::{Body, Otherwise};
 use crate::expand::{ExpandError, failed};
+use crate::parse::Space as _;
 use crate::parse::is_space;
 use crate::text::Text;
 
@@ -17,7 +16,7 @@ use crate::text::Text;
 pub fn extract(ctx: &mut Context, args: &ItemArgs, out: &mut Text) -> Result<(), ExpandError> {
     let Some(first) = args.subs.first() else { return Ok(()) };
     let key = text(ctx, first)?;
-    let trimmed = key.trim_with(|c| u8::try_from(c).is_ok_and(is_space));
+    let trimmed = key.trim_space();
     if trimmed.is_empty() {
         return failed("first argument of \"extract\" must not be empty");
     }

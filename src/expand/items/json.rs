@@ -3,16 +3,15 @@
 //! Numbers, escapes and white space within a value stay as they are written. It never panics, and a member that is
 //! not well-formed is text like any other; brackets and quotes are followed only to find where it ends.
 
-use bstr::ByteSlice;
-
 use crate::expand::{ExpandError, failed};
+use crate::parse::Space as _;
 use crate::parse::is_space;
 use crate::text::Text;
 
 /// Takes off a pair of wrapping characters and the white space around them.
 fn unwrap<'a>(s: &'a [u8], open: u8, close: u8, what: &str) -> Result<&'a [u8], ExpandError> {
     let missing = |c: u8| failed(format!("missing '{}' wrapping {what}", char::from(c)));
-    let s = s.trim_with(|c| u8::try_from(c).is_ok_and(is_space));
+    let s = s.trim_space();
     let Some(inner) = s.strip_prefix(&[open]) else { return missing(open) };
     match inner.strip_suffix(&[close]) {
         Some(inner) => Ok(inner),

@@ -1,12 +1,11 @@
 //! `filter`, `map`, `reduce`, `listextract`, `listquote`.
 
-use bstr::ByteSlice;
-
 use super::ItemArgs;
 use crate::context::Context;
 use crate::expand::arith::leading_number;
 use crate::expand::eval::{condition, subs, text, yes_no};
 use crate::expand::{ExpandError, list};
+use crate::parse::Space as _;
 use crate::text::Text;
 
 /// Runs `f` for every item with `$item` set; `$item` is as before afterwards.
@@ -90,7 +89,7 @@ pub fn reduce(ctx: &mut Context, args: &ItemArgs, out: &mut Text) -> Result<(), 
 
 /// The first string of `listextract`: a number. The error is the message.
 pub fn check_number(number: &[u8]) -> Result<(), String> {
-    let number = number.trim();
+    let number = number.trim_space();
     if number.is_empty() {
         return Err("first argument of \"listextract\" must not be empty".into());
     }

@@ -1,13 +1,12 @@
 //! `if`, `acl`, `env`, `authresults`.
 
-use bstr::ByteSlice;
-
 use super::ItemArgs;
 use crate::acl::Where;
 use crate::context::Context;
 use crate::context::session::HostName;
 use crate::expand::eval::{append, condition, otherwise, subs, yes_no};
 use crate::expand::{ExpandError, hooks};
+use crate::parse::Space as _;
 use crate::text::Text;
 
 /// `${if}`: captures and `$value` that conditions set last to the end of the item.
@@ -49,7 +48,7 @@ pub fn acl(ctx: &mut Context, args: &ItemArgs, out: &mut Text) -> Result<(), Exp
 pub fn env(ctx: &mut Context, args: &ItemArgs, out: &mut Text) -> Result<(), ExpandError> {
     use std::os::unix::ffi::{OsStrExt, OsStringExt};
     let key = subs(ctx, args)?.into_iter().next().unwrap_or_default();
-    let name = key.trim();
+    let name = key.trim_space();
     // Names that cannot be are simply not there.
     let usable = !name.is_empty() && !name.contains(&b'=') && !name.contains(&0);
     let found = if usable { std::env::var_os(std::ffi::OsStr::from_bytes(name)) } else { None };

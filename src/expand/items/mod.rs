@@ -71,7 +71,7 @@ const fn item(name: &'static str, shape: Shape, run: ItemFn) -> ItemDef {
     ItemDef { name, shape, run }
 }
 
-/// All items.
+/// All items, sorted by name.
 pub static ITEMS: &[ItemDef] = &[
     item("acl", Shape::Args(1, 10), logic::acl),
     item("authresults", Shape::Args(1, 1), logic::authresults),
@@ -106,5 +106,5 @@ pub static ITEMS: &[ItemDef] = &[
 
 /// The item of that name.
 pub fn find(name: &[u8]) -> Option<&'static ItemDef> {
-    ITEMS.iter().find(|i| i.name.as_bytes() == name)
+    super::by_name(ITEMS, name, |i| i.name)
 }

@@ -1,11 +1,10 @@
 //! `prvs` and `prvscheck`: signed return paths (BATV).
 
 use bstr::ByteSlice;
-use openssl::hash::MessageDigest;
 
 use super::ItemArgs;
-use super::strings::keyed_digest;
 use crate::context::Context;
+use crate::expand::digest::{Algorithm, keyed_digest};
 use crate::expand::eval::{subs, text};
 use crate::expand::{ExpandError, failed};
 use crate::sys::time::unix_time;
@@ -22,7 +21,7 @@ fn day(ahead: i64) -> i64 {
 /// Six hexadecimal digits over key number, day and address.
 fn hash(address: &[u8], secret: &[u8], key: &[u8], day: &[u8]) -> Result<String, ExpandError> {
     let data = [key, day, address].concat();
-    let digest = keyed_digest(MessageDigest::sha1(), secret, &data)?;
+    let digest = keyed_digest(Algorithm::Sha1, secret, &data)?;
     Ok(data_encoding::HEXLOWER.encode(digest.get(..3).unwrap_or_default()))
 }
 

@@ -1,11 +1,9 @@
 //! Sender rewriting: `${srs_encode}`, and the work of the condition `inbound_srs` (manual 58.3).
 
-use openssl::hash::MessageDigest;
-
 use super::ItemArgs;
-use super::strings::keyed_digest;
 use crate::context::Context;
 use crate::expand::ExpandError;
+use crate::expand::digest::{Algorithm, keyed_digest};
 use crate::expand::eval::subs;
 use crate::mail_auth::srs::{age, stamp, today};
 use crate::parse::{Rules, extract_address};
@@ -16,7 +14,7 @@ const VALID_DAYS: i64 = 10;
 
 /// Four hexadecimal digits over the address in lower case.
 fn checksum(secret: &[u8], address: &[u8]) -> Result<Vec<u8>, ExpandError> {
-    let digest = keyed_digest(MessageDigest::md5(), secret, &address.to_ascii_lowercase())?;
+    let digest = keyed_digest(Algorithm::Md5, secret, &address.to_ascii_lowercase())?;
     Ok(data_encoding::HEXLOWER.encode(digest.get(..2).unwrap_or_default()).into_bytes())
 }
 

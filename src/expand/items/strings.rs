@@ -1,12 +1,9 @@
 //! Items that work on a string with numbers or secrets: `hash`, `nhash`, `length`, `substr`, `hmac`, `imapfolder`.
 
-use openssl::hash::MessageDigest;
-use openssl::pkey::PKey;
-use openssl::sign::Signer;
-
 use super::ItemArgs;
 use crate::context::Context;
 use crate::expand::arith::leading_number;
+use crate::expand::digest::{Algorithm, keyed_digest};
 use crate::expand::eval::subs;
 use crate::expand::{ExpandError, failed};
 use crate::text::Text;
@@ -132,24 +129,13 @@ pub fn substr_item(ctx: &mut Context, args: &ItemArgs, out: &mut Text) -> Result
     Ok(())
 }
 
-/// A keyed digest (RFC 2104). An empty key is allowed.
-pub fn keyed_digest(kind: MessageDigest, key: &[u8], data: &[u8]) -> Result<Vec<u8>, ExpandError> {
-    let run = || -> Result<Vec<u8>, openssl::error::ErrorStack> {
-        let key = PKey::hmac(if key.is_empty() { b"\0" } else { key })?;
-        let mut signer = Signer::new(kind, &key)?;
-        signer.update(data)?;
-        signer.sign_to_vec()
-    };
-    run().or_else(|e| failed(format!("hmac failed: {e}")))
-}
-
 /// `${hmac}`
 pub fn hmac(ctx: &mut Context, args: &ItemArgs, out: &mut Text) -> Result<(), ExpandError> {
     let strings = subs(ctx, args)?;
     let [name, secret, data] = strings.as_slice() else { return Ok(()) };
     let kind = match name.as_bytes() {
-        b"md5" => MessageDigest::md5(),
-        b"sha1" => MessageDigest::sha1(),
+        b"md5" => Algorithm::Md5,
+        b"sha1" => Algorithm::Sha1,
         _ => return failed(format!("hmac algorithm \"{name}\" is not recognised")),
     };
     let digest = keyed_digest(kind, secret, data)?;

@@ -3,8 +3,8 @@
 use super::ItemArgs;
 use crate::context::Context;
 use crate::expand::conditions::{captured, regex};
-use crate::expand::eval::subs;
-use crate::expand::{ExpandError, expand_text};
+use crate::expand::eval::{append, subs};
+use crate::expand::{ExpandError, parse_text};
 use crate::sys::pcre::MatchOptions;
 use crate::text::Text;
 
@@ -13,7 +13,7 @@ pub fn sg(ctx: &mut Context, args: &ItemArgs, out: &mut Text) -> Result<(), Expa
     let strings = subs(ctx, args)?;
     let [subject, pattern, replacement] = strings.as_slice() else { return Ok(()) };
     let fixed = args.subs.get(1).is_some_and(|b| b.as_literal().is_some());
-    let regex = regex(pattern, fixed.then_some(&args.regex))?;
+    let regex = regex(ctx, pattern, fixed.then_some(&args.regex))?;
     let saved = ctx.scratch.numeric.clone();
     let result = replace_all(ctx, subject, &regex, replacement, out);
     ctx.scratch.numeric = saved;
@@ -31,6 +31,7 @@ fn replace_all(
     // After an empty match: the next must not be empty and must be here, or we go on by one byte.
     let mut after_empty = false;
     let mut extra = 0;
+    let mut parsed = None;
     loop {
         let options = if after_empty { MatchOptions::NOTEMPTY | MatchOptions::ANCHORED } else { MatchOptions::NONE };
         let found = match regex.find_at(subject, at + extra, options) {
@@ -47,8 +48,12 @@ fn replace_all(
         };
         out.push_with(subject.get(at..found.start()).unwrap_or_default(), subject.taint());
         ctx.scratch.numeric = captured(subject, &found);
-        let insert = expand_text(ctx, replacement)?;
-        out.push(&insert);
+        let insert = match &parsed {
+            Some(body) => body,
+            None => parsed.insert(parse_text(replacement)?),
+        };
+        append(ctx, insert, out)?;
+        out.add_taint(replacement.taint());
         after_empty = found.end() == found.start();
         at = found.end();
         extra = 0;

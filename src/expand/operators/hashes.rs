@@ -1,19 +1,16 @@
 //! Operators that hash: `md5`, `sha1`, `sha2`, `sha256`, `sha3`; for strings and for certificates.
 //! Results say nothing of the string any more and are clean.
 
-use openssl::hash::{MessageDigest, hash};
 use openssl::x509::X509;
 
 use crate::context::Context;
+use crate::expand::digest::{self, Algorithm};
 use crate::expand::{ExpandError, failed};
 use crate::text::Text;
 
-fn digest(kind: MessageDigest, data: &[u8], upper: bool) -> Result<Text, ExpandError> {
-    match hash(kind, data) {
-        Ok(d) if upper => Ok(Text::clean(data_encoding::HEXUPPER.encode(&d))),
-        Ok(d) => Ok(Text::clean(data_encoding::HEXLOWER.encode(&d))),
-        Err(e) => failed(format!("hashing failed: {e}")),
-    }
+fn digest(algorithm: Algorithm, data: &[u8], upper: bool) -> Result<Text, ExpandError> {
+    let d = digest::digest(algorithm, data)?;
+    Ok(Text::clean(if upper { data_encoding::HEXUPPER.encode(&d) } else { data_encoding::HEXLOWER.encode(&d) }))
 }
 
 /// The DER form of a certificate in PEM form.
@@ -23,22 +20,22 @@ pub fn der(pem: &[u8]) -> Result<Vec<u8>, ExpandError> {
 
 /// `${md5:}`
 pub fn md5(_: &mut Context, _: &str, _: Option<&[u8]>, s: Text) -> Result<Text, ExpandError> {
-    digest(MessageDigest::md5(), &s, false)
+    digest(Algorithm::Md5, &s, false)
 }
 
 /// Fingerprint, upper case as the TLS library's.
 pub fn md5_cert(pem: &[u8], _: Option<&[u8]>) -> Result<Text, ExpandError> {
-    digest(MessageDigest::md5(), &der(pem)?, true)
+    digest(Algorithm::Md5, &der(pem)?, true)
 }
 
 /// `${sha1:}`
 pub fn sha1(_: &mut Context, _: &str, _: Option<&[u8]>, s: Text) -> Result<Text, ExpandError> {
-    digest(MessageDigest::sha1(), &s, true)
+    digest(Algorithm::Sha1, &s, true)
 }
 
 /// Fingerprint.
 pub fn sha1_cert(pem: &[u8], _: Option<&[u8]>) -> Result<Text, ExpandError> {
-    digest(MessageDigest::sha1(), &der(pem)?, true)
+    digest(Algorithm::Sha1, &der(pem)?, true)
 }
 
 /// `${sha256:}`, `${sha2:}`, `${sha2_n:}`
@@ -51,11 +48,11 @@ pub fn sha2_cert(pem: &[u8], arg: Option<&[u8]>) -> Result<Text, ExpandError> {
     digest(sha2_kind(arg)?, &der(pem)?, true)
 }
 
-fn sha2_kind(arg: Option<&[u8]>) -> Result<MessageDigest, ExpandError> {
+fn sha2_kind(arg: Option<&[u8]>) -> Result<Algorithm, ExpandError> {
     match arg {
-        None | Some(b"256") => Ok(MessageDigest::sha256()),
-        Some(b"384") => Ok(MessageDigest::sha384()),
-        Some(b"512") => Ok(MessageDigest::sha512()),
+        None | Some(b"256") => Ok(Algorithm::Sha256),
+        Some(b"384") => Ok(Algorithm::Sha384),
+        Some(b"512") => Ok(Algorithm::Sha512),
         Some(_) => failed("unrecognised sha2 variant"),
     }
 }
@@ -63,10 +60,10 @@ fn sha2_kind(arg: Option<&[u8]>) -> Result<MessageDigest, ExpandError> {
 /// `${sha3:}`, `${sha3_n:}`
 pub fn sha3(_: &mut Context, _: &str, arg: Option<&[u8]>, s: Text) -> Result<Text, ExpandError> {
     let kind = match arg {
-        None | Some(b"256") => MessageDigest::sha3_256(),
-        Some(b"224") => MessageDigest::sha3_224(),
-        Some(b"384") => MessageDigest::sha3_384(),
-        Some(b"512") => MessageDigest::sha3_512(),
+        None | Some(b"256") => Algorithm::Sha3_256,
+        Some(b"224") => Algorithm::Sha3_224,
+        Some(b"384") => Algorithm::Sha3_384,
+        Some(b"512") => Algorithm::Sha3_512,
         Some(_) => return failed("unrecognised sha3 variant"),
     };
     digest(kind, &s, true)

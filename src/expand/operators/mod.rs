@@ -51,7 +51,7 @@ const fn cert(name: &'static str, takes_arg: bool, run: OpFn, cert: CertFn) -> O
     OpDef { name, takes_arg, run, cert: Some(cert) }
 }
 
-/// All operators.
+/// All operators, sorted by name.
 pub static OPERATORS: &[OpDef] = &[
     op("address", addresses::address),
     op("addresses", addresses::addresses),
@@ -114,7 +114,7 @@ pub static OPERATORS: &[OpDef] = &[
 
 /// The operator of that name and the argument in it; the error is the message.
 pub fn find(name: &[u8]) -> Result<(&'static OpDef, Option<&[u8]>), String> {
-    let by_name = |n: &[u8]| OPERATORS.iter().find(|o| o.name.as_bytes() == n);
+    let by_name = |n: &[u8]| super::by_name(OPERATORS, n, |o| o.name);
     if let Some(def) = by_name(name) {
         return Ok((def, None));
     }

@@ -13,6 +13,8 @@ mod site;
 mod times;
 mod tls;
 
+use std::sync::OnceLock;
+
 use bstr::{BString, ByteSlice};
 
 use super::{ExpandError, failed};
@@ -167,7 +169,13 @@ pub fn resolve(name: &[u8]) -> Option<VarRef> {
     if let Some(n) = numbered(name, "regex").filter(|n| (1..=REGEX_VARS).contains(n)) {
         return Some(VarRef::Regex(n));
     }
-    groups().find(|v| v.name.as_bytes() == name).map(VarRef::Table)
+    static SORTED: OnceLock<Vec<&'static VarDef>> = OnceLock::new();
+    let sorted = SORTED.get_or_init(|| {
+        let mut all: Vec<_> = groups().collect();
+        all.sort_by_key(|v| v.name);
+        all
+    });
+    super::by_name(sorted, name, |v| v.name).map(|v| VarRef::Table(v))
 }
 
 /// All named variables of this build, for documentation and tests.

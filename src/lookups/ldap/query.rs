@@ -1,5 +1,6 @@
 //! An LDAP query: settings, then a URL (manual section 9.18). No I/O.
 
+use crate::parse::Space as _;
 use bstr::{BString, ByteSlice};
 
 /// A query, taken apart.
@@ -46,7 +47,7 @@ impl Query {
     /// Reads one. The errors are those of log lines.
     pub fn parse(text: &[u8]) -> Result<Self, String> {
         let mut q = Query::default();
-        let mut rest = text.trim_start();
+        let mut rest = text.skip_space();
         while !rest.get(..4).is_some_and(|s| s.eq_ignore_ascii_case(b"ldap")) {
             let malformed = || "malformed parameter setting precedes LDAP URL".to_string();
             let (name, after) = rest.split_once_str(b"=").ok_or_else(malformed)?;
@@ -55,7 +56,7 @@ impl Query {
             }
             let (value, after) = value(after).ok_or_else(malformed)?;
             q.set(name, value)?;
-            rest = after.trim_start();
+            rest = after.skip_space();
         }
         let scheme = [Scheme::Ldap, Scheme::Ldaps, Scheme::Ldapi].into_iter().find(|s| {
             let head = format!("{}://", s.name());
@@ -65,7 +66,7 @@ impl Query {
             let shown = rest.get(..16).unwrap_or(rest).as_bstr();
             format!("LDAP URL does not start with \"ldap://\", \"ldaps://\", or \"ldapi://\" (it starts with \"{shown}...\")")
         })?;
-        q.url = rest.trim_end().into();
+        q.url = rest.trim_space_end().into();
         Ok(q)
     }
 
@@ -147,6 +148,14 @@ fn unquoted(text: &[u8]) -> Vec<u8> {
         }
     }
     out
+}
+
+/// For fuzzing: what is read stays within the text.
+#[cfg(feature = "fuzzing")]
+pub fn fuzz(data: &[u8]) {
+    if let Ok(q) = Query::parse(data) {
+        assert!(q.url.len() <= data.len());
+    }
 }
 
 #[cfg(test)]

@@ -247,6 +247,24 @@ impl Server {
     }
 }
 
+/// What a server says to one command, for fuzzing.
+#[cfg(feature = "fuzzing")]
+pub fn fuzz(data: &[u8]) {
+    use std::io::Write;
+    let Ok((ours, mut theirs)) = UnixStream::pair() else { return };
+    let said = theirs.write_all(data.get(..64 << 10).unwrap_or(data)).and_then(|()| theirs.shutdown(std::net::Shutdown::Write));
+    if said.is_ok()
+        && let Ok(reply) = Connection::new(Box::new(ours)).command(&[b"GET".to_vec()])
+    {
+        assert!(reply.text().len() <= data.len() + 20);
+        if let Reply::Error(text) = &reply {
+            let _ = Redirection::read(text);
+        }
+    }
+    let _ = Server::parse(data);
+    assert!(words(&super::quote::redis(data)).len() <= 1);
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

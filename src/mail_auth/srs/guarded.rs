@@ -3,11 +3,10 @@
 
 use bstr::{BString, ByteSlice};
 use data_encoding::BASE64;
-use openssl::hash::MessageDigest;
 
 use super::{age, stamp};
 use crate::config::main_options::MainOptions;
-use crate::expand::items::strings::keyed_digest;
+use crate::expand::digest::{Algorithm, keyed_digest};
 use crate::parse::list;
 
 /// What the main options `srs_...` say.
@@ -108,7 +107,7 @@ impl Scheme {
 
     fn digest(secret: &[u8], parts: &[&[u8]]) -> Option<Vec<u8>> {
         let text = bstr::concat(parts).to_ascii_lowercase();
-        keyed_digest(MessageDigest::sha1(), secret, &text).ok().map(|d| BASE64.encode(&d).into_bytes())
+        keyed_digest(Algorithm::Sha1, secret, &text).ok().map(|d| BASE64.encode(&d).into_bytes())
     }
 
     /// `hash=`, unless there are to be none.

@@ -122,8 +122,15 @@ pub fn find_by_dns(ctx: &mut Context, domain: &HostItem, wants: &DnsWants<'_>, o
             if let Some(name) = found_as {
                 full = name;
             }
-            let is_local = options.check_local && local::scan(ctx, &mut hosts).first_is_local;
-            HostSearch::Found { hosts, name: full, local: is_local, removed: false, from_mx: false }
+            let scan = if options.check_local { local::scan(ctx, &mut hosts) } else { local::Scan::default() };
+            HostSearch::Found {
+                hosts,
+                name: full,
+                local: scan.first_is_local,
+                removed: false,
+                treated: scan.treated,
+                from_mx: false,
+            }
         }
         Addresses::None => HostSearch::Failed(Failed::NoRecords),
         Addresses::Again => HostSearch::Again,
@@ -268,7 +275,14 @@ fn addresses_of(
         }
         return HostSearch::Failed(Failed::AllMxBad { literal, best });
     }
-    HostSearch::Found { hosts: out, name: full, local: scan.first_is_local, removed: scan.removed, from_mx: true }
+    HostSearch::Found {
+        hosts: out,
+        name: full,
+        local: scan.first_is_local,
+        removed: scan.removed,
+        treated: scan.treated,
+        from_mx: true,
+    }
 }
 
 /// The same address twice: the better preference is enough. Another port is another server.

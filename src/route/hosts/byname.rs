@@ -69,5 +69,5 @@ pub fn find_by_name(ctx: &mut Context, host: &HostItem, options: &LookupOptions<
     for h in &found {
         log::hdebug!(ctx, HOST_LOOKUP, "  name={} address={}", h.name, h.address_text);
     }
-    HostSearch::Found { hosts: found, name, local: is_local, removed: false, from_mx: false }
+    HostSearch::Found { hosts: found, name, local: is_local, removed: false, treated: None, from_mx: false }
 }

@@ -7,14 +7,17 @@ use crate::log::hdebug;
 use crate::matching::{self, Match};
 use crate::parse::list::items;
 use crate::route::HostItem;
+use crate::text::Text;
 
 /// What a scan found.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Scan {
     /// The first host is this one.
     pub first_is_local: bool,
     /// The list was cut.
     pub removed: bool,
+    /// The host of the list that `hosts_treat_as_local` says is this one.
+    pub treated: Option<Text>,
 }
 
 /// Looks for this host in a list that is in order of preference. Where it is not the first, it and all hosts
@@ -33,6 +36,7 @@ pub fn scan(ctx: &mut Context, hosts: &mut Vec<HostItem>) -> Scan {
         if !treated && !ip.is_unspecified() && !own.contains(&ip) {
             continue;
         }
+        let treated = treated.then(|| hosts[i].name.clone());
         let mx = hosts[i].mx;
         let first = hosts.iter().position(|h| h.mx == mx && mx >= 0).unwrap_or(i).min(i);
         if first == 0 {
@@ -41,14 +45,14 @@ pub fn scan(ctx: &mut Context, hosts: &mut Vec<HostItem>) -> Scan {
             } else {
                 hdebug!(ctx, HOST_LOOKUP, "local host found for non-MX address");
             }
-            return Scan { first_is_local: true, removed: false };
+            return Scan { first_is_local: true, removed: false, treated };
         }
         hdebug!(ctx, HOST_LOOKUP, "local host in host list - removed hosts:");
         for h in hosts.iter().skip(first) {
             hdebug!(ctx, HOST_LOOKUP, "  {} {} {}", h.name, h.address_text, h.mx);
         }
         hosts.truncate(first);
-        return Scan { first_is_local: false, removed: true };
+        return Scan { first_is_local: false, removed: true, treated };
     }
     Scan::default()
 }

@@ -35,6 +35,8 @@ pub enum HostSearch {
         local: bool,
         /// Hosts were removed from the end because they are this host.
         removed: bool,
+        /// The name by which `hosts_treat_as_local` made one of them this host.
+        treated: Option<Text>,
         /// They are from MX (or SRV) records.
         from_mx: bool,
     },

@@ -46,7 +46,7 @@ pub fn make(
                 }
                 mail_child(o, addr, text)
             }
-            special => special::child(ctx, router, o, addr, &carrier, special, purpose)?,
+            special => special::child(ctx, router, o, addr, &carrier, special, purpose),
         };
         inherit(&mut child, &carrier);
         child.flags.hide_child = o.hide_child_in_errmsg;

@@ -6,7 +6,7 @@ use super::RedirectOptions;
 use crate::context::Context;
 use crate::filter::{What, reply};
 use crate::retry::errors;
-use crate::route::{Address, AddressKind, RoutePurpose, Routed, common};
+use crate::route::{Address, AddressKind, RoutePurpose, common};
 use crate::routers::RouterInstance;
 use crate::text::Text;
 
@@ -15,11 +15,11 @@ pub(super) fn child(
     ctx: &mut Context,
     router: &RouterInstance,
     o: &RedirectOptions,
-    addr: &mut Address,
+    addr: &Address,
     carrier: &Address,
     what: &What,
     purpose: RoutePurpose,
-) -> Result<Address, Routed> {
+) -> Address {
     let mut child = bare(ctx, what);
     if child.failure.basic_errno == 0 {
         child.domain = addr.domain.clone();
@@ -35,7 +35,7 @@ pub(super) fn child(
     child.suffix = carrier.suffix.clone();
     child.flags.uid_set = carrier.flags.uid_set;
     if purpose != RoutePurpose::Deliver && purpose != RoutePurpose::Test {
-        return Ok(child);
+        return child;
     }
     let (forbidden, errno) = match child.kind {
         AddressKind::Pipe => (o.forbid_pipe, errors::FORBID_PIPE),
@@ -53,25 +53,25 @@ pub(super) fn child(
     };
     let Some(t) = template.get() else {
         if forbidden {
-            return Ok(child);
+            return child;
         }
         if child.failure.basic_errno == errors::BAD_ADDRESS {
             // Nobody could be answered anyway.
-            return Ok(child);
+            return child;
         }
         child.failure.basic_errno = errors::BAD_TRANSPORT;
         child.failure.message = Some(Text::clean(format!("{option} unset in {} router", router.name)));
-        return Ok(child);
+        return child;
     };
     name_it(ctx, &child);
-    let found = common::transport(ctx, router, option, t);
+    let found = common::transport(ctx, router, &mut child, t);
     ctx.address.address_pipe = None;
     ctx.address.address_file = None;
     match found {
         Ok(transport) => child.transport = Some(transport),
-        Err(message) => return Err(common::defer(addr, message)),
+        Err(message) => child.failure.message = Some(Text::clean(message)),
     }
-    Ok(child)
+    child
 }
 
 /// Sets `$address_pipe` or `$address_file`, for the expansion of a transport's name.

@@ -292,3 +292,12 @@ pub fn flag(ctx: &Context, value: impl FnOnce(&Part) -> bool) -> Option<Text> {
     let on = ctx.message.scan.mime.part.as_ref().is_some_and(value);
     Some(Text::clean(if on { "1" } else { "0" }))
 }
+
+/// The header of a part, for fuzzing.
+#[cfg(feature = "fuzzing")]
+pub fn fuzz_header(data: &[u8]) -> Option<Header> {
+    use std::io::Write;
+    let mut file = File::from(crate::sys::file::temporary(b"/tmp").ok()?);
+    file.write_all(data).ok()?;
+    header::read(&mut Reader::new(file, 0).ok()?, &["b".into()]).ok().map(|(h, _)| h)
+}

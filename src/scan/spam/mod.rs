@@ -158,6 +158,14 @@ fn bar(score: f64) -> Vec<u8> {
     }
 }
 
+/// What an rspamd answers, for fuzzing.
+#[cfg(feature = "fuzzing")]
+pub fn fuzz_rspamd(ctx: &mut Context, answer: &[u8]) {
+    if let Some(report) = protocol::rspamd_answer(answer) {
+        keep(ctx, &report);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -111,7 +111,7 @@ pub(super) fn mail_parameters(
     if uses.prdr {
         out.extend_from_slice(b" PRDR");
     }
-    if ctx.message.requiretls {
+    if ctx.message.requiretls && f.requiretls {
         out.extend_from_slice(b" REQUIRETLS");
     }
     if uses.smtputf8 {

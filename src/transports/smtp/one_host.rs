@@ -155,8 +155,16 @@ impl Run<'_, '_> {
         found: &check::HostCheck,
     ) -> Step {
         let Some(mut first) = result::prepare(self.job.batch, &mut self.states, host) else { return Step::Stop };
-        let mut attempt =
-            Attempt { host: &*host, port, interface: own, last, no_tls: false, no_clear: false, message_defer: false };
+        let mut attempt = Attempt {
+            host: &*host,
+            port,
+            interface: own,
+            last,
+            no_tls: false,
+            no_clear: false,
+            message_defer: false,
+            of_message: false,
+        };
         let mut rc = transaction::deliver(ctx, self, &mut attempt);
         self.settle();
         let failure = self.job.batch[first].failure.clone();
@@ -196,7 +204,9 @@ impl Run<'_, '_> {
             }
         }
         let message_defer = attempt.message_defer;
-        self.note_retries(first, rc, found, message_defer);
+        // What one message demands and the host does not give is no reason to keep others from it.
+        let defer = rc == HostResult::Defer && !attempt.of_message;
+        self.note_retries(first, defer, found, message_defer);
         if rc == HostResult::Defer {
             host.status = if host_expired { HostStatus::UnusableExpired } else { HostStatus::UnusableRetry };
         }
@@ -231,10 +241,9 @@ impl Run<'_, '_> {
         }
     }
 
-    pub(super) fn note_retries(&mut self, first: usize, rc: HostResult, found: &check::HostCheck, message_defer: bool) {
+    pub(super) fn note_retries(&mut self, first: usize, defer: bool, found: &check::HostCheck, message_defer: bool) {
         let continued = self.job.continuing().is_some();
         let a = &mut self.job.batch[first];
-        let defer = rc == HostResult::Defer;
         if (defer || found.host_record) && (!defer || !continued) {
             retry::add_item(a, found.host_key.clone(), !defer, true, false);
         }

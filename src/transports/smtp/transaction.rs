@@ -34,6 +34,8 @@ pub(super) struct Attempt<'h> {
     pub(super) no_clear: bool,
     /// The host works, but the message was put off.
     pub(super) message_defer: bool,
+    /// The host does not do for this message (REQUIRETLS); it may do for others.
+    pub(super) of_message: bool,
 }
 
 /// How an attempt ended.
@@ -110,8 +112,8 @@ pub(super) fn deliver(ctx: &mut Context, run: &mut Run<'_, '_>, attempt: &mut At
     if let Some(o) = kept.as_mut()
         && (o.dane != dane::is_wanted(ctx, run.smtp, attempt.host, attempt.port)
             || (requiretls::wish(ctx) == Wish::Required
-                && (requiretls::host_refusal(attempt.host).is_some()
-                    || requiretls::session_refusal(o.tls.as_ref(), &o.client.features).is_some())))
+                && (requiretls::host_lacks(attempt.host).is_some()
+                    || requiretls::session_lacks(ctx, o.tls.as_ref(), &o.client.features).is_some())))
     {
         o.client.quit();
         kept = None;
@@ -145,6 +147,7 @@ pub(super) fn deliver(ctx: &mut Context, run: &mut Run<'_, '_>, attempt: &mut At
                 Err(e) => {
                     show_history(ctx, "(unset)");
                     attempt.no_clear = e.no_clear;
+                    attempt.of_message = e.of_message;
                     return setup_failed(run, attempt, &e);
                 }
             }

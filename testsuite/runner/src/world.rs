@@ -63,6 +63,11 @@ fn make_world(root: &Path, dir: &Path, work: &str) -> Result<ExitCode, String> {
         eprintln!("runtest: no IPv6 address: {e}");
     }
     named("mounting the test's directory", sys::bind_mount(dir, root))?;
+    // Process ids are the test's own, and so must be what programs name by them (libfaketime's semaphores).
+    let shared = Path::new("/dev/shm");
+    if shared.is_dir() {
+        named("mounting /dev/shm", sys::mount_tmpfs(shared, "1777"))?;
+    }
     // A bare machine may lack some of the files.
     if accounts::FILES.iter().any(|n| !Path::new("/etc").join(n).exists()) {
         let (upper, work) = (root.join("etc.new"), root.join("etc.work"));

@@ -1,6 +1,10 @@
 //! OpenLDAP's client library (`libldap-2.5.so.0`, `libldap.so.2`), loaded when a lookup uses it. A site's ldap.conf is read as
 //! always.
 
+mod limit;
+mod search;
+mod url;
+
 use std::ffi::{CStr, CString};
 use std::ptr::{NonNull, null, null_mut};
 use std::sync::OnceLock;
@@ -10,6 +14,9 @@ use libc::{c_char, c_int, c_ulong, c_void, timeval};
 
 use super::cstr;
 use super::dl::{Library, functions};
+use limit::Limit;
+pub use search::Entry;
+pub use url::Url;
 
 const NAMES: [&[u8]; 3] = [b"libldap.so.2", b"libldap-2.5.so.0", b"libldap_r-2.4.so.2"];
 
@@ -22,26 +29,11 @@ struct Value {
     data: *mut c_char,
 }
 
-/// `LDAPURLDesc`
-#[repr(C)]
-struct UrlDescription {
-    next: *mut UrlDescription,
-    scheme: *mut c_char,
-    host: *mut c_char,
-    port: c_int,
-    dn: *mut c_char,
-    attributes: *mut *mut c_char,
-    scope: c_int,
-    filter: *mut c_char,
-    extensions: *mut *mut c_char,
-    critical: c_int,
-}
-
 functions! {
     /// See ldap.h.
     Functions {
-        ldap_url_parse(*const c_char, *mut *mut UrlDescription) -> c_int;
-        ldap_free_urldesc(*mut UrlDescription);
+        ldap_url_parse(*const c_char, *mut *mut url::UrlDescription) -> c_int;
+        ldap_free_urldesc(*mut url::UrlDescription);
         ldap_initialize(*mut Handle, *const c_char) -> c_int;
         ldap_set_option(Handle, c_int, *const c_void) -> c_int;
         ldap_get_option(Handle, c_int, *mut c_void) -> c_int;
@@ -64,6 +56,7 @@ functions! {
         ldap_memfree(Handle);
         ldap_err2string(c_int) -> *const c_char;
         ldap_unbind_ext(Handle, Handle, Handle) -> c_int;
+        ber_sockbuf_ctrl(Handle, c_int, Handle) -> c_int;
     }
 }
 
@@ -86,9 +79,8 @@ pub enum Setting {
 const RESTART: c_int = 0x0009;
 const RESULT_CODE: c_int = 0x0031;
 const NETWORK_TIMEOUT: c_int = 0x5005;
+const CONNECT_CALLBACK: c_int = 0x5011;
 const NEW_TLS_CONTEXT: c_int = 0x600f;
-const SEARCH_ENTRY: c_int = 0x64;
-const SEARCH_RESULT: c_int = 0x65;
 /// More attributes or values are not followed.
 const MAX_ITEMS: usize = 100_000;
 
@@ -139,58 +131,13 @@ pub const NO_SUCH_OBJECT: i32 = 0x20;
 /// "Size limit exceeded": there is more than was asked for.
 pub const SIZE_LIMIT: i32 = 0x04;
 
-/// A URL, taken apart by the library.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Url {
-    pub host: Vec<u8>,
-    /// 0: not given.
-    pub port: u16,
-    pub dn: Vec<u8>,
-    pub attributes: Vec<Vec<u8>>,
-    pub scope: i32,
-    pub filter: Vec<u8>,
-}
-
-impl Url {
-    /// Reads one. The error is the library's number.
-    pub fn parse(url: &[u8]) -> Result<Self, String> {
-        let f = loaded()?;
-        let url = cstr(url).map_err(|e| e.to_string())?;
-        let mut d = null_mut();
-        // SAFETY: a C string and a place for the description, which is ours to free; its lists end with null.
-        unsafe {
-            let code = (f.ldap_url_parse)(url.as_ptr(), &mut d);
-            let Some(u) = d.as_ref().filter(|_| code == 0) else { return Err(format!("ldap_url_parse: (error {code})")) };
-            let mut attributes = Vec::new();
-            while !u.attributes.is_null() && !(*u.attributes.add(attributes.len())).is_null() && attributes.len() < 1000 {
-                attributes.push(text(*u.attributes.add(attributes.len())).unwrap_or_default());
-            }
-            let out = Url {
-                host: text(u.host).unwrap_or_default(),
-                port: u16::try_from(u.port).unwrap_or(0),
-                dn: text(u.dn).unwrap_or_default(),
-                attributes,
-                scope: u.scope.max(0),
-                filter: text(u.filter).unwrap_or_default(),
-            };
-            (f.ldap_free_urldesc)(d);
-            Ok(out)
-        }
-    }
-}
-
-/// One entry: its name, and its attributes with their values.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Entry {
-    pub dn: Vec<u8>,
-    pub attributes: Vec<(Vec<u8>, Vec<Vec<u8>>)>,
-}
-
 /// A connection, of the process that made it.
 pub struct Connection {
     handle: NonNull<c_void>,
     f: &'static Functions,
     process: u32,
+    /// The library has its address.
+    _limit: Box<Limit>,
 }
 
 // SAFETY: a connection may be used by any thread, one at a time.
@@ -212,7 +159,9 @@ impl Connection {
             let handle = NonNull::new(handle).filter(|_| code == 0).ok_or_else(|| message(f, code))?;
             (f.ldap_set_option)(handle.as_ptr(), NETWORK_TIMEOUT, (&raw const limit).cast());
             (f.ldap_set_option)(handle.as_ptr(), RESTART, (&raw const on).cast());
-            Ok(Connection { handle, f, process: std::process::id() })
+            let limit = Limit::new(patience);
+            (f.ldap_set_option)(handle.as_ptr(), CONNECT_CALLBACK, (&raw const *limit).cast());
+            Ok(Connection { handle, f, process: std::process::id(), _limit: limit })
         }
     }
 
@@ -323,97 +272,6 @@ impl Connection {
         })?;
         let (_, result) = self.next(id, Instant::now() + patience)?;
         self.outcome(result)
-    }
-
-    /// Searches. Entries go to `each`, which may say "enough". `size` of 0 is no limit, `seconds` of 0 likewise.
-    pub fn search(
-        &self,
-        url: &Url,
-        size: i32,
-        seconds: u32,
-        patience: Duration,
-        each: &mut dyn FnMut(Entry) -> bool,
-    ) -> Result<(), Error> {
-        let (base, filter) = (self.c(&url.dn)?, self.c(&url.filter)?);
-        let names: Vec<CString> = url.attributes.iter().map(|a| self.c(a)).collect::<Result<_, _>>()?;
-        let mut list: Vec<*mut c_char> = names.iter().map(|n| n.as_ptr().cast_mut()).chain([null_mut()]).collect();
-        let attributes = if names.is_empty() { null_mut() } else { list.as_mut_ptr() };
-        let filter = if url.filter.is_empty() { null() } else { filter.as_ptr() };
-        let limit = time(Duration::from_secs(u64::from(seconds)));
-        let limit: *const timeval = if seconds == 0 { null() } else { &limit };
-        let deadline = Instant::now() + patience;
-        let mut id = 0;
-        // SAFETY: a live handle; strings and lists live as long as the call.
-        self.done(unsafe {
-            (self.f.ldap_search_ext)(
-                self.handle.as_ptr(),
-                base.as_ptr(),
-                url.scope,
-                filter,
-                attributes,
-                0,
-                null_mut(),
-                null_mut(),
-                limit,
-                size,
-                &mut id,
-            )
-        })?;
-        loop {
-            let (kind, result) = self.next(id, deadline)?;
-            match kind {
-                SEARCH_ENTRY => {
-                    // SAFETY: an entry of this connection, freed once.
-                    let entry = unsafe {
-                        let entry = self.entry(result);
-                        (self.f.ldap_msgfree)(result);
-                        entry
-                    };
-                    if !each(entry) {
-                        // SAFETY: a live handle.
-                        unsafe { (self.f.ldap_abandon_ext)(self.handle.as_ptr(), id, null_mut(), null_mut()) };
-                        return Ok(());
-                    }
-                }
-                SEARCH_RESULT => return self.outcome(result),
-                // References, which were not followed, and what later versions may bring.
-                // SAFETY: a message of this connection, freed once.
-                _ => unsafe {
-                    (self.f.ldap_msgfree)(result);
-                },
-            }
-        }
-    }
-
-    /// # Safety
-    /// `result` is an entry of this connection.
-    unsafe fn entry(&self, result: Handle) -> Entry {
-        let (f, handle) = (self.f, self.handle.as_ptr());
-        let mut out = Entry::default();
-        // SAFETY: names are ours to free; a list of values ends with null, and values have the lengths that they say.
-        unsafe {
-            let dn = (f.ldap_get_dn)(handle, result);
-            out.dn = text(dn).unwrap_or_default();
-            (f.ldap_memfree)(dn.cast());
-            let mut position = null_mut();
-            let mut name = (f.ldap_first_attribute)(handle, result, &mut position);
-            while !name.is_null() && out.attributes.len() < MAX_ITEMS {
-                let mut values = Vec::new();
-                let list = (f.ldap_get_values_len)(handle, result, name);
-                while !list.is_null() && !(*list.add(values.len())).is_null() && values.len() < MAX_ITEMS {
-                    let v = *list.add(values.len());
-                    values.push(std::slice::from_raw_parts((*v).data.cast::<u8>(), (*v).length as usize).to_vec());
-                }
-                (f.ldap_value_free_len)(list);
-                out.attributes.push((text(name).unwrap_or_default(), values));
-                (f.ldap_memfree)(name.cast());
-                name = (f.ldap_next_attribute)(handle, result, position);
-            }
-            if !name.is_null() {
-                (f.ldap_memfree)(name.cast());
-            }
-        }
-        out
     }
 }
 
