@@ -205,4 +205,10 @@ mod tests {
         }
         assert!(WaitStatus::from_raw(0).success());
     }
+
+    #[test]
+    fn nobody_signals_their_own_group() {
+        assert!(kill(0, 0).is_err());
+        assert!(exists(getpid()) && !exists(0));
+    }
 }
