@@ -35,15 +35,37 @@ impl Taint {
 }
 
 /// A byte string and its taint.
-#[derive(Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Default)]
 pub struct Text {
     bytes: BString,
     taint: Taint,
 }
 
-// Two strings with the same bytes are the same key, whatever their taint.
-impl std::hash::Hash for Taint {
-    fn hash<H: std::hash::Hasher>(&self, _: &mut H) {}
+// Two strings with the same bytes are equal, and the same key, whatever their taint.
+impl PartialEq for Text {
+    fn eq(&self, other: &Text) -> bool {
+        self.bytes == other.bytes
+    }
+}
+
+impl Eq for Text {}
+
+impl PartialOrd for Text {
+    fn partial_cmp(&self, other: &Text) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Text {
+    fn cmp(&self, other: &Text) -> std::cmp::Ordering {
+        self.bytes.cmp(&other.bytes)
+    }
+}
+
+impl std::hash::Hash for Text {
+    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+        self.bytes.hash(state);
+    }
 }
 
 impl Text {
