@@ -24,6 +24,7 @@ pub mod ldap;
 pub mod limits;
 pub mod local_scan;
 pub mod lock;
+pub mod memory;
 pub mod mysql;
 pub mod net;
 pub mod nis;
