@@ -241,7 +241,11 @@ impl Daemon {
             if Instant::now() >= not_before && self.fill_up(ctx) {
                 not_before = Instant::now() + Duration::from_millis(200);
             }
-            self.ticker.start_due(ctx, &self.counters);
+            // A runner would keep the ports busy after the end of the daemon.
+            self.ticker.start_due(ctx, &self.counters, &mut || {
+                self.listeners.clear();
+                self.notifier = None;
+            });
             let missing = !self.listeners.is_empty() && (self.manager.is_none() || self.workers.len() < worker::count(ctx));
             // Workers forked later must not get what old ticket keys could be made from.
             let turn = ctx.services.tls.turn_keys().map(|period| Instant::now() + period);
@@ -287,12 +291,14 @@ impl Daemon {
             self.manager = children::start(ctx, "delivery manager", |ctx| {
                 // It would keep the ports busy after the end of the daemon.
                 self.listeners.clear();
+                self.notifier = None;
                 manager::run(ctx, &self.handoff, &self.life)
             });
             started = true;
         }
         while self.workers.len() < worker::count(ctx) {
             match children::start(ctx, "reception worker", |ctx| {
+                self.notifier = None;
                 worker::run(ctx, std::mem::take(&mut self.listeners), &self.handoff, &self.counters, &self.life)
             }) {
                 Some(pid) => self.workers.push(pid),

@@ -62,8 +62,8 @@ impl Ticker {
         self.schedules.iter().filter_map(|(_, due)| *due).min()
     }
 
-    /// Starts what is due, unless `queue_run_max` runners are at work.
-    pub fn start_due(&mut self, ctx: &mut Context, counters: &Counters) {
+    /// Starts what is due, unless `queue_run_max` runners are at work. `let_go` is called in each of them.
+    pub fn start_due(&mut self, ctx: &mut Context, counters: &Counters, let_go: &mut dyn FnMut()) {
         let max = match ctx.config.main.queue_run_max.get().cloned() {
             None => 5,
             Some(t) => match crate::expand::expand_int(ctx, &t, true) {
@@ -89,7 +89,11 @@ impl Ticker {
                 continue;
             }
             let options = schedule.options.clone();
-            if let Some(pid) = children::start(ctx, "queue runner", |ctx| run(ctx, &options)) {
+            let runner = children::start(ctx, "queue runner", |ctx| {
+                let_go();
+                run(ctx, &options)
+            });
+            if let Some(pid) = runner {
                 self.runners.push(pid);
                 counters.runners(self.runners.len());
             }
