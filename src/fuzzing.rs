@@ -64,6 +64,19 @@ fn site() -> Config {
     config
 }
 
+/// A configuration as a target has it in its text. A mistake in it is one of the target.
+pub(crate) fn configured(text: &[u8]) -> Config {
+    let run = Arc::new(Run { log_testing: true, ..Run::default() });
+    let services = |config: &Config, run: &Run| {
+        let config = Config { site: config.site.clone(), ..Config::default() };
+        Context::for_tests(Arc::new(config), Arc::new(run.clone())).services
+    };
+    match crate::config::read::from_text(text, &run, &services) {
+        Ok(config) => config,
+        Err(e) => panic!("the configuration of the fuzz target is wrong: {e:?}"),
+    }
+}
+
 /// The parser of expansions, and the evaluator.
 pub fn expansion(data: &[u8]) {
     let ctx = &mut context();

@@ -46,19 +46,9 @@ ext:
 ";
 
 fn context() -> Context {
-    thread_local!(static SITE: Arc<Config> = Arc::new(site()));
+    thread_local!(static SITE: Arc<Config> = Arc::new(crate::fuzzing::configured(CONFIG)));
     let config = SITE.with(Arc::clone);
-    assert!(config.auths.len() == 5, "the configuration of the fuzz target is wrong");
     Context::for_tests(config, Arc::new(Run { log_testing: true, ..Run::default() }))
-}
-
-fn site() -> Config {
-    let run = Arc::new(Run { log_testing: true, ..Run::default() });
-    let services = |config: &Config, run: &Run| {
-        let config = Config { site: config.site.clone(), ..Config::default() };
-        Context::for_tests(Arc::new(config), Arc::new(run.clone())).services
-    };
-    crate::config::read::from_text(CONFIG, &run, &services).unwrap_or_default()
 }
 
 /// What the peer says, line by line; nothing after the last.

@@ -15,33 +15,16 @@ use crate::log::{self, Which};
 use crate::retry::{self, errors};
 use crate::route::{self, Address, AddressKind};
 use crate::text::Text;
-use crate::transports::{Kind, TransportInstance};
-
-pub(super) fn driver(t: &TransportInstance) -> Option<&dyn LocalTransport> {
-    match t.driver.kind() {
-        Kind::Local(l) => Some(l),
-        Kind::Remote(_) => None,
-    }
-}
+use crate::transports::TransportInstance;
 
 /// Takes the addresses that can be delivered together with the first.
 pub(super) fn next_batch(
     ctx: &mut Context,
     d: &mut Delivery<'_>,
-    mut first: Address,
+    first: Address,
 ) -> Option<(Arc<TransportInstance>, Vec<Address>)> {
-    let Some(transport) = first.transport.clone() else {
-        first.failure.message = Some(Text::clean(match &first.router {
-            Some(r) => format!("No transport set by {r} router"),
-            None => "No transport set by system filter".into(),
-        }));
-        post::process(ctx, d, first, Outcome::Panic, Stage::Transport);
-        return None;
-    };
-    if d.previously_transported(ctx, &first) {
-        return None;
-    }
-    let max = driver(&transport).map_or(1, LocalTransport::batch_max).max(1);
+    let (transport, first) = d.transport_of(ctx, first)?;
+    let max = transport.local().map_or(1, LocalTransport::batch_max).max(1);
     let mut batch = vec![first];
     if max > 1 && !d.local.is_empty() {
         let key = batch_key(ctx, &transport, &batch[0])?.ok();
@@ -65,7 +48,7 @@ pub(super) fn next_batch(
 
 /// The expanded `batch_id`; an error is logged and means that there is no batching.
 fn batch_key(ctx: &mut Context, transport: &TransportInstance, a: &Address) -> Option<Result<Text, ()>> {
-    let Some(t) = driver(transport)?.batch_id() else { return Some(Ok(Text::new())) };
+    let Some(t) = transport.local()?.batch_id() else { return Some(Ok(Text::new())) };
     route::set_address_vars(ctx, a);
     let result = expand::expand(ctx, t);
     route::clear_address_vars(ctx);

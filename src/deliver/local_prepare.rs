@@ -6,7 +6,6 @@ use std::sync::Arc;
 use bstr::BString;
 
 use super::local::DeliveryStatus;
-use super::local_batch::driver;
 use super::local_process::{self as process, What};
 use super::local_run::note_done;
 use super::state::Delivery;
@@ -51,7 +50,7 @@ pub(super) fn prepare(
     for a in batch.iter_mut() {
         a.return_path = Some(path.clone());
     }
-    let Some(local) = driver(transport) else {
+    let Some(local) = transport.local() else {
         let text = format!("{} transport is not a local one", transport.name);
         users::note_problem(ctx, batch, (errors::BAD_TRANSPORT, text, true));
         return all(DeliveryStatus::Defer, batch.len());

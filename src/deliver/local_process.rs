@@ -14,7 +14,7 @@ use std::time::Instant;
 
 use bstr::{BString, ByteSlice};
 
-use super::local::{DeliveryStatus, LocalJob, LocalTransport, Prepared};
+use super::local::{DeliveryStatus, LocalJob, Prepared};
 use super::state::Delivery;
 use super::users::{self, Identity};
 use super::wire;
@@ -24,7 +24,7 @@ use crate::retry::errors;
 use crate::route::{self, Address};
 use crate::sys::process::{self, Fork, WaitStatus};
 use crate::text::Text;
-use crate::transports::{Kind, TransportInstance};
+use crate::transports::TransportInstance;
 
 /// Most bytes of one result.
 const MAX_RESULT: u64 = 64 << 20;
@@ -243,13 +243,6 @@ fn become_recipient(p: &mut Part<'_, '_>) {
     }
 }
 
-fn driver(t: &TransportInstance) -> Option<&dyn LocalTransport> {
-    match t.driver.kind() {
-        Kind::Local(l) => Some(l),
-        Kind::Remote(_) => None,
-    }
-}
-
 impl Part<'_, '_> {
     fn set_up(&mut self) -> Result<Prepared, Vec<DeliveryStatus>> {
         let runs = u32::try_from(self.d.runs.saturating_sub(1)).unwrap_or(0);
@@ -257,7 +250,7 @@ impl Part<'_, '_> {
         let transport = &self.what.transport;
         self.ctx.address.transport_name = Some(transport.name.clone());
         self.ctx.address.pipe_addresses = self.batch.iter().map(|a| a.address.clone()).collect();
-        let Some(local) = driver(transport) else { return Ok(None) };
+        let Some(local) = transport.local() else { return Ok(None) };
         local.setup(self.ctx, transport, self.batch).map_err(|text| {
             for a in self.batch.iter_mut() {
                 if a.failure.message.is_none() {
@@ -278,7 +271,7 @@ impl Part<'_, '_> {
             }
             return all;
         }
-        let Some(local) = driver(&what.transport) else { return all };
+        let Some(local) = what.transport.local() else { return all };
         self.ctx.address.home = what.home.clone();
         show(self.ctx, &what.transport);
         let sent = Cell::new(0);

@@ -159,10 +159,7 @@ fn failure(ctx: &mut Context, d: &Delivery<'_>, addr: &Address, stage: Stage, qu
 /// turn a success into a failure.
 pub(super) fn command_output(ctx: &mut Context, addr: &mut Address, outcome: Outcome) -> Outcome {
     let (Some(path), Some(transport)) = (addr.return_file.clone(), addr.transport.clone()) else { return outcome };
-    let wanted = match transport.driver.kind() {
-        crate::transports::Kind::Local(l) => l.output_options(),
-        crate::transports::Kind::Remote(_) => Default::default(),
-    };
+    let wanted = transport.local().map(|l| l.output_options()).unwrap_or_default();
     let file = crate::sys::file::stat(&path);
     let mut outcome = outcome;
     let mut keep = false;

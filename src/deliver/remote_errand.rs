@@ -12,7 +12,7 @@ use bstr::BString;
 
 use super::local::DeliveryStatus;
 use super::remote::{Further, Kept, RemoteJob};
-use super::remote_group::{Group, driver};
+use super::remote_group::Group;
 use super::state::test_pause;
 use super::{Continued, wire};
 use crate::context::{AclVars, AddressVars, Context, Message, Run, Scratch, Services, Session};
@@ -85,7 +85,7 @@ impl Errand<'_> {
 /// The transport's own work.
 pub(super) fn run(ctx: &mut Context, job: &mut RemoteJob<'_>) -> Vec<DeliveryStatus> {
     let transport = job.transport;
-    let Some(remote) = driver(transport) else {
+    let Some(remote) = transport.remote() else {
         return wire::lost(job.batch, "not a remote transport");
     };
     ctx.address.transport_name = Some(transport.name.clone());

@@ -20,7 +20,7 @@ use crate::matching::{self, Match};
 use crate::retry::errors;
 use crate::route::{self, Address, HostItem};
 use crate::text::Text;
-use crate::transports::{Kind, TransportInstance};
+use crate::transports::TransportInstance;
 
 /// One run of a transport, ready to go.
 pub(super) struct Group {
@@ -32,39 +32,22 @@ pub(super) struct Group {
     pub(super) explicitly_queued: bool,
 }
 
-pub(super) fn driver(t: &TransportInstance) -> Option<&dyn RemoteTransport> {
-    match t.driver.kind() {
-        Kind::Remote(r) => Some(r),
-        Kind::Local(_) => None,
-    }
-}
-
 /// Takes the addresses that go with the first in one run, and checks what must be checked before it.
 pub(super) fn next_group(
     ctx: &mut Context,
     d: &mut Delivery<'_>,
-    mut first: Address,
+    first: Address,
     total: usize,
     limit: usize,
     fallback: bool,
 ) -> Option<Group> {
-    let Some(transport) = first.transport.clone() else {
-        first.failure.message = Some(Text::clean(match &first.router {
-            Some(r) => format!("No transport set by {r} router"),
-            None => "No transport set by system filter".into(),
-        }));
-        post::process(ctx, d, first, Outcome::Panic, Stage::Transport);
-        return None;
-    };
-    if d.previously_transported(ctx, &first) {
-        return None;
-    }
+    let (transport, mut first) = d.transport_of(ctx, first)?;
     route::set_address_vars(ctx, &first);
     if let Some(outcome) = limits::message_size(ctx, &transport, std::slice::from_mut(&mut first)) {
         post::process(ctx, d, first, outcome, Stage::Transport);
         return None;
     }
-    let remote = driver(&transport)?;
+    let remote = transport.remote()?;
     let multi = match multi_domain(ctx, remote, &transport) {
         Ok(m) => m && !first.hosts.first().is_some_and(|h| remote.single_domain(ctx, h)),
         Err(text) => return give_up(ctx, d, vec![first], (errors::EXPAND_FAIL, text, false), Outcome::Panic),
@@ -146,7 +129,7 @@ fn fits_connection(ctx: &mut Context, c: &Continued, transport: &TransportInstan
     if c.purpose == Purpose::Turned {
         return a.hosts.iter().any(|h| c.goes_to(&transport.name, h));
     }
-    let Some(driver) = driver(transport).filter(|_| c.transport == transport.name) else { return false };
+    let Some(driver) = transport.remote().filter(|_| c.transport == transport.name) else { return false };
     // A transport that uses its own hosts does not look at those of the address.
     if (a.hosts.is_empty() || driver.overrides_hosts()) && !fallback {
         return true;

@@ -9,11 +9,14 @@ use std::sync::Arc;
 use bstr::BString;
 
 use super::DeliverOptions;
+use super::post::{self, Outcome, Stage};
 use crate::context::Context;
 use crate::log::msglog::MessageLog;
 use crate::log::{self, Which};
 use crate::route::Address;
 use crate::spool::{DataFile, Journal};
+use crate::text::Text;
+use crate::transports::TransportInstance;
 
 /// One run. The lists are in the reference's order, which puts new entries at the front; log lines and bounces show it.
 pub(super) struct Delivery<'a> {
@@ -161,6 +164,19 @@ impl<'a> Delivery<'a> {
             self.msglog(ctx, &line);
         }
         self.child_done(ctx, &parent);
+    }
+
+    /// The address with its transport, when there is something to do for it now. One without a transport is dealt with here.
+    pub(super) fn transport_of(&mut self, ctx: &mut Context, mut addr: Address) -> Option<(Arc<TransportInstance>, Address)> {
+        let Some(transport) = addr.transport.clone() else {
+            addr.failure.message = Some(Text::clean(match &addr.router {
+                Some(r) => format!("No transport set by {r} router"),
+                None => "No transport set by system filter".into(),
+            }));
+            post::process(ctx, self, addr, Outcome::Panic, Stage::Transport);
+            return None;
+        };
+        (!self.previously_transported(ctx, &addr)).then_some((transport, addr))
     }
 
     /// Was this address delivered to by its transport in an earlier run, perhaps as the child of an address with the same

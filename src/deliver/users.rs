@@ -38,7 +38,7 @@ pub(super) fn identity(ctx: &mut Context, transport: &TransportInstance, addr: &
         let (uid, user) = ids::user(ctx, Owner::Transport(&transport.name), t).map_err(|m| (errors::UID_FAIL, m, false))?;
         gid = gid.or(user.map(|u| u.gid));
         uid
-    } else if as_creator(transport) {
+    } else if transport.local().is_some_and(|l| l.as_creator()) {
         gid = gid.or(Some(ctx.message.originator_gid));
         ctx.message.originator_uid
     } else if let Some(uid) = addr.uid {
@@ -59,13 +59,6 @@ pub(super) fn identity(ctx: &mut Context, transport: &TransportInstance, addr: &
         ));
     }
     Ok(Identity { uid, gid, initgroups })
-}
-
-fn as_creator(transport: &TransportInstance) -> bool {
-    match transport.driver.kind() {
-        crate::transports::Kind::Local(l) => l.as_creator(),
-        crate::transports::Kind::Remote(_) => false,
-    }
 }
 
 /// `$home` and the working directory (section 23.3). The address's own directories are expanded already.

@@ -83,19 +83,9 @@ const BEFORE: &[&[u8]] = &[
     b"EHLO x\r\nXCLIENT ",
 ];
 
-fn site() -> Config {
-    let run = Arc::new(Run { log_testing: true, ..Run::default() });
-    let services = |config: &Config, run: &Run| {
-        let config = Config { site: config.site.clone(), ..Config::default() };
-        Context::for_tests(Arc::new(config), Arc::new(run.clone())).services
-    };
-    crate::config::read::from_text(CONFIG, &run, &services).unwrap_or_default()
-}
-
 fn context() -> Context {
     thread_local!(static SITE: RefCell<Option<Arc<Config>>> = const { RefCell::new(None) });
-    let config = SITE.with_borrow_mut(|c| c.get_or_insert_with(|| Arc::new(site())).clone());
-    assert!(!config.auths.is_empty(), "the configuration of the fuzz target is wrong");
+    let config = SITE.with_borrow_mut(|c| c.get_or_insert_with(|| Arc::new(crate::fuzzing::configured(CONFIG))).clone());
     let mut ctx = Context::for_tests(config, Arc::new(Run { log_testing: true, ..Run::default() }));
     ctx.session.input = Input::Smtp;
     ctx.session.host_address = Some(Text::clean("192.0.2.1"));

@@ -409,7 +409,7 @@ pub fn refused_onward(ctx: &Context, addr: &Address, what: &str, d: &Delivered<'
 }
 
 fn delivery_line(ctx: &Context, mut b: LineBuilder, addr: &Address, d: &Delivered<'_>, what: Option<&str>) -> BString {
-    let is_local = addr.transport.as_ref().is_none_or(|t| matches!(t.driver.kind(), crate::transports::Kind::Local(_)));
+    let is_local = addr.transport.as_ref().is_none_or(|t| t.local().is_some());
     b.item(&match d.instead {
         Some(text) => {
             let mut shown = BString::from(text);

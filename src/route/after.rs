@@ -201,16 +201,9 @@ fn go_on_unseen(ctx: &mut Context, router: &RouterInstance, addr: &mut Address, 
 /// A copy of the address that goes on, at the first or another router.
 fn going_on(addr: &Address, errors_to: Option<Text>, start: Option<BString>, parent: &Arc<Address>) -> Address {
     let mut copy = Address::new(addr.address.clone());
-    copy.recipient_index = addr.recipient_index;
+    copy.inherit(addr);
     // What this router says of errors is not for the copy.
     copy.errors_to = errors_to;
-    copy.srs_sender = addr.srs_sender.clone();
-    copy.dsn_orcpt = addr.dsn_orcpt.clone();
-    copy.dsn_flags = addr.dsn_flags;
-    copy.address_data = addr.address_data.clone();
-    copy.router_vars = addr.router_vars.clone();
-    copy.headers_add = addr.headers_add.clone();
-    copy.headers_remove = addr.headers_remove.clone();
     copy.flags = addr.flags;
     copy.start_router = start;
     copy.parent = Some(parent.clone());

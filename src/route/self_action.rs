@@ -92,14 +92,6 @@ pub fn change_domain(ctx: &mut Context, addr: &Address, domain: &[u8], rewrite: 
         crate::rewrite::rewrite_header_domain(ctx, &addr.domain, domain);
     }
     let mut child = Address::new(full);
-    child.recipient_index = addr.recipient_index;
-    child.errors_to = addr.errors_to.clone();
-    child.srs_sender = addr.srs_sender.clone();
-    child.dsn_orcpt = addr.dsn_orcpt.clone();
-    child.dsn_flags = addr.dsn_flags;
-    child.address_data = addr.address_data.clone();
-    child.router_vars = addr.router_vars.clone();
-    child.headers_add = addr.headers_add.clone();
-    child.headers_remove = addr.headers_remove.clone();
+    child.inherit(addr);
     child
 }

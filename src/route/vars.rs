@@ -84,6 +84,19 @@ impl Address {
         }
     }
 
+    /// Takes over what holds for all addresses that are made of one.
+    pub fn inherit(&mut self, from: &Address) {
+        self.recipient_index = from.recipient_index;
+        self.errors_to = from.errors_to.clone();
+        self.srs_sender = from.srs_sender.clone();
+        self.headers_add = from.headers_add.clone();
+        self.headers_remove = from.headers_remove.clone();
+        self.address_data = from.address_data.clone();
+        self.router_vars = from.router_vars.clone();
+        self.dsn_orcpt = from.dsn_orcpt.clone();
+        self.dsn_flags = from.dsn_flags;
+    }
+
     /// The local part with its affixes.
     fn full_local_part(&self) -> Text {
         let mut out = Text::new();

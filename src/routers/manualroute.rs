@@ -17,7 +17,7 @@ use crate::parse::list::items_with;
 use crate::route::hostlist::{self, Find, HostFailure, LookupKind};
 use crate::route::{Address, HostItem, RoutePurpose, Routed, common};
 use crate::text::Text;
-use crate::transports::{Kind, TransportInstance};
+use crate::transports::TransportInstance;
 
 options! {
     /// Private options of the `manualroute` driver.
@@ -156,7 +156,7 @@ impl Manualroute {
         addr.transport = transport;
         common::accept(ctx, router, addr, purpose)?;
         let transport = addr.transport.clone();
-        if transport.as_ref().is_some_and(|t| matches!(t.driver.kind(), Kind::Local(_))) {
+        if transport.as_ref().is_some_and(|t| t.local().is_some()) {
             // A local transport only gets to see the list, as `$host`.
             let name = Text::tainted(rule.hosts.clone());
             addr.hosts = vec![HostItem { name, mx: -1, ..HostItem::default() }];

@@ -24,7 +24,6 @@ use crate::sys::process::{self, WaitStatus};
 use crate::sys::spawn::{RunAs, Spawn, Stdio, Step};
 use crate::sys::{ids, poll, users};
 use crate::text::{Taint, Text};
-use crate::transports::Kind;
 use crate::transports::command::{self, CommandError, Rules};
 
 /// Most bytes of the command's line that are looked at.
@@ -307,7 +306,7 @@ impl Queryprogram {
             Some(other) => return Err(format!("bad lookup type \"{}\" yielded by queryprogram command", other.as_bstr())),
         };
         addr.hosts = hostlist::build(ctx, &list, false);
-        if addr.transport.as_ref().is_some_and(|t| matches!(t.driver.kind(), Kind::Local(_))) {
+        if addr.transport.as_ref().is_some_and(|t| t.local().is_some()) {
             return Ok(Routed::Accept);
         }
         let find = Find { kind, find_failed: HostFailure::Defer, all_ignored: HostFailure::Defer };

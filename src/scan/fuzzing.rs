@@ -34,7 +34,6 @@ mime:
 fn context() -> Context {
     thread_local!(static SITE: Arc<Config> = Arc::new(site()));
     let config = SITE.with(Arc::clone);
-    assert!(config.acls.len() == 1, "the configuration of the fuzz target is wrong");
     let mut ctx = Context::for_tests(config, Arc::new(Run { log_testing: true, ..Run::default() }));
     ctx.message.id = "10HmaX-000000005vi-0000".into();
     ctx.message.sender = Some(Text::tainted("s@sender.ex"));
@@ -45,12 +44,7 @@ fn site() -> Config {
     let spool = std::env::current_dir().unwrap_or_default().join(format!("spool{}", std::process::id()));
     let _ = std::fs::create_dir_all(&spool);
     let text = CONFIG.replacen("begin acl", format!("spool_directory = {}\nbegin acl", spool.display()), 1);
-    let run = Arc::new(Run { log_testing: true, ..Run::default() });
-    let services = |config: &Config, run: &Run| {
-        let config = Config { site: config.site.clone(), ..Config::default() };
-        Context::for_tests(Arc::new(config), Arc::new(run.clone())).services
-    };
-    crate::config::read::from_text(&text, &run, &services).unwrap_or_default()
+    crate::fuzzing::configured(&text)
 }
 
 /// What a scanner answers: the first byte says which it is.

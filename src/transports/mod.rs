@@ -37,6 +37,24 @@ pub struct TransportInstance {
     pub driver: Box<dyn Transport>,
 }
 
+impl TransportInstance {
+    /// Its driver, if it delivers on this host.
+    pub fn local(&self) -> Option<&dyn crate::deliver::local::LocalTransport> {
+        match self.driver.kind() {
+            Kind::Local(l) => Some(l),
+            Kind::Remote(_) => None,
+        }
+    }
+
+    /// Its driver, if it delivers over the network.
+    pub fn remote(&self) -> Option<&dyn crate::deliver::remote::RemoteTransport> {
+        match self.driver.kind() {
+            Kind::Remote(r) => Some(r),
+            Kind::Local(_) => None,
+        }
+    }
+}
+
 /// What a transport driver is; how it delivers is in the traits that `deliver` defines for local and remote ones.
 pub trait Transport: fmt::Debug + Send + Sync {
     /// The private options.

@@ -136,7 +136,7 @@ impl Report {
         if transport.driver.as_smtp().is_some_and(|s| s.options.hosts_override && s.options.hosts.is_set()) {
             return;
         }
-        let local = matches!(transport.driver.kind(), crate::transports::Kind::Local(_));
+        let local = transport.local().is_some();
         let mut hosts: Vec<&crate::route::HostItem> = addr.hosts.iter().collect();
         for useless in &addr.useless_hosts {
             let at = hosts.iter().position(|h| h.mx > useless.mx).unwrap_or(hosts.len());

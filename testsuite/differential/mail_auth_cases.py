@@ -34,7 +34,14 @@ DIFFERENT = {
     "dkim_domain = t.ex:t.ex": "one signature is enough",
     "dkim_private_key = no": "the reference crashes", "dkim_private_key = junk": "the same", 'dkim_private_key = "---': "the same",
     "dkim_private_key = /": "words of the library and of the system", "the second key is missing": "the same", "dkim_strict =": "the same",
-    "spf: bad": "a bad record is a permerror", "odd from": "the same",
+    "spf: bad": "a bad record is a permerror; the library that the reference uses says (invalid)", "spf: odd": "the same", "spf: lookup {a@bad": "the same",
+    "spf: x.broken": "a server that does not answer is a temperror, not (invalid)", "spf: lookup {a@x.broken": "the same",
+    "spf: loop": "the library's words",
+    "spf: why": "a domain's own explanation is shown", "spf: spf_smtp_comment_template = Go": "white space in a template stays",
+    "spf: spf_smtp_comment_template = ${if": "a template that cannot be expanded is logged, and ends no session",
+    "spf: no logging": "4.96 does not know the log selector",
+    "sign: dkim_canon = ": "the reference logs an empty line after its warning",
+    "sign: logged": "4.96 does not know the log selector", "sign: body b'xxx": "4.99 tells how long the line is",
     "dkim_verify_signers = ${if": "the signatures are logged although the option cannot be expanded",
 }
 KEYS = {}

@@ -50,7 +50,8 @@ pub fn make(
             }
             special => special::child(ctx, router, o, addr, &carrier, special, purpose),
         };
-        inherit(&mut child, &carrier);
+        child.inherit(&carrier);
+        child.flags.errors_to_set = carrier.flags.errors_to_set;
         child.flags.hide_child = o.hide_child_in_errmsg;
         child.flags.ignore_error = carrier.flags.ignore_error || item.ignore_error;
         if let Some(e) = &item.errors_to {
@@ -104,17 +105,4 @@ fn mail_child(o: &RedirectOptions, addr: &Address, text: Text) -> Address {
         return Address::new(addr.address.clone());
     }
     child
-}
-
-fn inherit(child: &mut Address, carrier: &Address) {
-    child.recipient_index = carrier.recipient_index;
-    child.errors_to = carrier.errors_to.clone();
-    child.srs_sender = carrier.srs_sender.clone();
-    child.flags.errors_to_set = carrier.flags.errors_to_set;
-    child.headers_add = carrier.headers_add.clone();
-    child.headers_remove = carrier.headers_remove.clone();
-    child.address_data = carrier.address_data.clone();
-    child.router_vars = carrier.router_vars.clone();
-    child.dsn_orcpt = carrier.dsn_orcpt.clone();
-    child.dsn_flags = carrier.dsn_flags;
 }

@@ -5,6 +5,7 @@
 
 mod ask;
 mod cache;
+mod dialogue;
 mod hosts;
 mod session;
 

@@ -1,23 +1,8 @@
 """The peers of `check`: Postfix, Dovecot and Dante with configurations of their own, below one directory."""
-import glob, os, pwd, subprocess, time
+import glob, os, sys, time
 
-MASTER = """127.0.0.20:25 inet n - n - - smtpd
-pickup unix n - n 1 1 pickup
-cleanup unix n - n - 0 cleanup
-qmgr unix n - n 1 1 qmgr
-rewrite unix - - n - - trivial-rewrite
-bounce unix - - n - 0 bounce
-defer unix - - n - 0 bounce
-trace unix - - n - 0 bounce
-verify unix - - n - 1 verify
-proxymap unix - - n - - proxymap
-smtp unix - - n - - smtp
-error unix - - n - - error
-retry unix - - n - - error
-virtual unix - n n - - virtual
-anvil unix - - n - 1 anvil
-postlog unix-dgram n - n - 1 postlogd
-"""
+sys.path.insert(1, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
+import postfix  # noqa: E402  (the path comes first)
 
 
 def text_of(path):
@@ -35,21 +20,12 @@ def until(true, seconds=15):
     return true()
 
 
-class Postfix:
+class Postfix(postfix.Postfix):
     """At 127.0.0.20:25; domain postfix.ex: maildirs of `good`, `two`, `δοκιμή` and `sender`."""
 
     def __init__(self, directory):
-        self.dir = directory
-        for d in ("etc", "data", "queue", "mail"):
-            os.makedirs(f"{directory}/{d}")
-        uid = pwd.getpwnam("postfix").pw_uid
-        os.chown(directory + "/data", uid, -1)
-        os.chown(directory + "/mail", 1500, 1500)
-        files = {"master.cf": MASTER, "dynamicmaps.cf": "", "boxes": "".join(f"{u}@postfix.ex {u}/\n" for u in
-                 ("good", "two", "δοκιμή", "sender")), "main.cf": f"""compatibility_level = 3.6
-myhostname = mx.postfix.ex
+        super().__init__(directory, f"""myhostname = mx.postfix.ex
 mydestination =
-alias_maps =
 virtual_mailbox_domains = postfix.ex
 virtual_mailbox_base = {directory}/mail
 virtual_mailbox_maps = texthash:{directory}/etc/boxes
@@ -58,28 +34,13 @@ virtual_gid_maps = static:1500
 virtual_minimum_uid = 100
 mynetworks = 127.0.0.0/8
 inet_interfaces = 127.0.0.20
-inet_protocols = ipv4
-queue_directory = {directory}/queue
-data_directory = {directory}/data
-maillog_file = {directory}/maillog
-maillog_file_prefixes = {directory}
 smtputf8_enable = yes
 message_size_limit = 100000
 smtpd_peername_lookup = no
-"""}
-        for name, text in files.items():
-            with open(f"{directory}/etc/{name}", "w") as f:
-                f.write(text)
-
-    def start(self):
-        p = subprocess.run(["postfix", "-c", self.dir + "/etc", "start"], capture_output=True, text=True)
-        assert p.returncode == 0, p.stdout + p.stderr + text_of(self.dir + "/maillog")
-
-    def stop(self):
-        subprocess.run(["postfix", "-c", self.dir + "/etc", "stop"], capture_output=True)
-
-    def log(self):
-        return text_of(self.dir + "/maillog")
+""", "127.0.0.20:25 inet n - n - - smtpd\nvirtual unix - n n - - virtual\n")
+        os.makedirs(directory + "/mail")
+        os.chown(directory + "/mail", 1500, 1500)
+        self._write("etc/boxes", "".join(f"{u}@postfix.ex {u}/\n" for u in ("good", "two", "δοκιμή", "sender")))
 
     def mail(self, user, count=1):
         """What has come for a user, when there are so many."""
