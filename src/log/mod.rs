@@ -3,11 +3,13 @@
 //! Everybody may write; where lines go is decided here alone, from [`Settings`] and the kind of run: files and
 //! syslog, or only stderr in the testing modes.
 
+pub mod arrival;
 pub mod debuglog;
 pub mod escape;
 mod files;
 pub mod line;
 pub mod msglog;
+pub mod outcome;
 pub mod selectors;
 pub mod settings;
 pub mod stamp;
