@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::{BufWriter, Read, Write};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 
 use bstr::{BString, ByteSlice};
 
@@ -71,13 +71,19 @@ fn place(ctx: &Context, arg: &Text, name: &[u8]) -> Result<(Dir, BString, BStrin
     Ok((directory, name.into(), path))
 }
 
-/// Makes a file with the next free number.
-fn numbered(ctx: &Context, directory: &Dir) -> std::io::Result<(BString, std::os::fd::OwnedFd)> {
-    for n in 0..MAX_NUMBER {
+/// Makes a file with the next free number. Those of earlier parts are not tried again: that would take the time of all parts
+/// squared.
+fn numbered(ctx: &mut Context, directory: &Dir, path: &BString) -> std::io::Result<(BString, OwnedFd)> {
+    let (last, next) = &ctx.message.scan.mime.numbered;
+    let first = if last == path { *next } else { 0 };
+    for n in first..MAX_NUMBER {
         let name = BString::from(format!("{}-{n:05}", ctx.message.id));
         match directory.open_at(&name, Flags::WRITE | Flags::CREATE | Flags::EXCLUSIVE, FILE_MODE) {
             Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => continue,
-            result => return result.map(|fd| (name, fd)),
+            result => {
+                ctx.message.scan.mime.numbered = (path.clone(), n + 1);
+                return result.map(|fd| (name, fd));
+            }
         }
     }
     Err(std::io::ErrorKind::AlreadyExists.into())
@@ -87,7 +93,7 @@ fn write(ctx: &mut Context, part: &Part, directory: &Dir, name: &[u8], path: BSt
     let shown = BString::from([&path[..], name].concat());
     let failed = |e: std::io::Error| format!("failed to write {shown}: {}", error_text(&e));
     let (name, fd) = if name.is_empty() {
-        numbered(ctx, directory).map_err(failed)?
+        numbered(ctx, directory, &path).map_err(failed)?
     } else {
         let flags = Flags::WRITE | Flags::CREATE | Flags::TRUNCATE;
         (BString::from(name), directory.open_at(name, flags, FILE_MODE).map_err(failed)?)
