@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io::{BufWriter, Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
+use std::sync::Arc;
 
 use bstr::{BString, ByteSlice};
 
@@ -40,7 +41,7 @@ pub fn test(ctx: &mut Context, arg: &Text) -> Verdict {
 }
 
 /// The directory, the name in it (empty: the next free number), and the directory's path with a slash at its end.
-fn place(ctx: &Context, arg: &Text, name: &[u8]) -> Result<(Dir, BString, BString), String> {
+fn place(ctx: &Context, arg: &Text, name: &[u8]) -> Result<(Arc<Dir>, BString, BString), String> {
     let default = |name: &[u8]| {
         let directory = mbox::directory(ctx)?;
         let path = [&ctx.message.scan.mbox.as_ref().map(|m| m.directory.clone()).unwrap_or_default()[..], b"/"].concat();
@@ -63,12 +64,12 @@ fn place(ctx: &Context, arg: &Text, name: &[u8]) -> Result<(Dir, BString, BStrin
         return Err(format!("Tainted filename '{arg}'"));
     }
     if let Ok(directory) = Dir::open(name) {
-        return Ok((directory, BString::default(), [name.trim_end_with(|c| c == '/'), b"/"].concat().into()));
+        return Ok((Arc::new(directory), BString::default(), [name.trim_end_with(|c| c == '/'), b"/"].concat().into()));
     }
     let (path, name) = name.rsplit_once_str("/").unwrap_or((b"", name));
     let path: BString = [path, b"/"].concat().into();
     let directory = Dir::open(&path).map_err(|e| format!("failed to open {path}: {}", error_text(&e)))?;
-    Ok((directory, name.into(), path))
+    Ok((Arc::new(directory), name.into(), path))
 }
 
 /// Makes a file with the next free number. Those of earlier parts are not tried again: that would take the time of all parts
