@@ -22,10 +22,10 @@ pub(super) enum Wrapped {
 
 /// Is there an address that routing did not give to a remote transport? Then nothing is delivered.
 pub(super) fn wrapper_refuses(ctx: &mut Context, d: &mut Delivery<'_>) -> bool {
-    let (kind, a) = match (d.local.front(), d.failed.front(), d.deferred.front()) {
+    let (kind, a) = match (d.local.front(), d.deferred.front(), d.failed.front()) {
         (Some(a), ..) => ("local", a),
-        (_, Some(a), _) => ("failed", a),
-        (.., Some(a)) => ("deferred", a),
+        (_, Some(a), _) => ("deferred", a),
+        (.., Some(a)) => ("failed", a),
         _ => return false,
     };
     let address = a.original().address.clone();
