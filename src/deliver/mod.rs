@@ -262,6 +262,8 @@ pub fn quota_of(
         directory,
         output: None,
         prepared,
+        begun: None,
+        directories: &local::Directories::default(),
         sent: &std::cell::Cell::new(0),
     };
     driver.quota(ctx, &mut job)

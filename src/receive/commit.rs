@@ -49,7 +49,7 @@ pub(super) fn commit(
     no_success_reports_if_refused(ctx);
     let kept = !ctx.run.host_checking && verdict.blackholed_by.is_none();
     let size = if kept {
-        match crate::spool::write_header(ctx, data.place()) {
+        match crate::spool::commit(ctx, &data) {
             Ok(n) => n,
             Err(e) => {
                 log::write(ctx, None, Which::MAIN, format!("Message abandoned: {e}").as_bytes());

@@ -120,9 +120,9 @@ pub(super) fn read_body(
         let _ = tee.finish();
     }
     ctx.message.auth.arriving = arriving;
-    let cut = data.cut();
+    let written = data.written();
     let result = match result {
-        Ok(()) => cut.and_then(|()| data.sync()).map_err(|e| Pump::Stop(Stop::Io(false, e.to_string(), None))),
+        Ok(()) => written.map_err(|e| Pump::Stop(Stop::Io(false, e.to_string(), None))),
         other => other,
     };
     match result {
