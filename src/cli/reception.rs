@@ -61,6 +61,7 @@ pub fn run(ctx: &mut Context, o: &Options) -> Result<i32, Refusal> {
         }
         _ => {
             ctx.session.input = Input::Local;
+            ctx.message.requiretls = o.requiretls;
             let stdin = fd::duplicate(fd::stdin()).map_err(|e| refuse(crate::sys::error_text(&e)))?;
             match receive::local::receive(ctx, &submission(o), From::File(stdin)) {
                 Ok(accepted) => {

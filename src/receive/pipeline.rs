@@ -268,7 +268,7 @@ pub fn swallow(ctx: &mut Context, input: &mut Input<'_>, rest: Rest) {
 /// ` H=... U=...` as lines about rejected sizes have it.
 pub fn host_fields(ctx: &Context) -> BString {
     let mut out = BString::default();
-    if let Some(h) = log::line::sender_fullhost(ctx) {
+    if let Some(h) = crate::context::names::sender_fullhost(ctx) {
         out.extend_from_slice(b" H=");
         out.extend_from_slice(&h);
     }

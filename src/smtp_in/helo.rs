@@ -213,7 +213,8 @@ pub fn set_protocol(ctx: &mut Context) {
             name.replace_range(at..=at, "S");
         }
     }
-    if s.authenticated_by.is_some() {
+    // The manual has no `smtpa`.
+    if s.authenticated_by.is_some() && s.esmtp {
         name.push('a');
     }
     s.received_protocol = Some(name.into());
