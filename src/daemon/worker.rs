@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, OwnedFd};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::Life;
 use super::counters::{Counters, Place};
@@ -58,12 +58,16 @@ pub fn run(ctx: &mut Context, listeners: Vec<Listener>, ends: &Ends, counters: &
                         monitor(&own, waiting);
                     }
                     start(ctx, own, socket, counters.enter(peer.ip().to_canonical()), &threads);
+                    if ctx.run.test_harness && !ctx.run.no_test_delays {
+                        // The connection's lines in the log come before those of the next one.
+                        pause(life);
+                    }
                 }
                 Err(e) if e.kind() == std::io::ErrorKind::WouldBlock => {}
                 Err(e) => {
                     log::write(ctx, None, Which::MAIN, format!("accept: {}", crate::sys::error_text(&e)).as_bytes());
                     // Out of descriptors or memory: let some connections end first.
-                    std::thread::sleep(Duration::from_millis(100));
+                    pause(life);
                 }
             }
         }
@@ -72,6 +76,11 @@ pub fn run(ctx: &mut Context, listeners: Vec<Listener>, ends: &Ends, counters: &
     drop(listeners);
     ctx.services.work.wait(Duration::from_secs(600));
     0
+}
+
+/// A tenth of a second without new connections, if the daemon is not gone before.
+fn pause(life: &Life) {
+    let _ = poll::wait_readable(life.watched(), Some(Instant::now() + Duration::from_millis(100)));
 }
 
 /// Connections that wait to be accepted, if that is more than `smtp_backlog_monitor` allows. Asked just before one of them is.
@@ -125,9 +134,6 @@ fn start(ctx: &Context, mut own: Context, socket: OwnedFd, place: Option<Place>,
     });
     if let Err(e) = threads.run(work) {
         log::write(ctx, None, Which::MAIN.and(Which::PANIC), format!("no thread for a connection: {e}").as_bytes());
-    } else if ctx.run.test_harness && !ctx.run.no_test_delays {
-        // The connection's lines in the log come before those of the next one.
-        crate::sys::time::sleep_ms(100);
     }
 }
 
