@@ -114,6 +114,8 @@ pub struct Session {
     pub interface_address: Option<Text>,
     /// Our own port.
     pub interface_port: u16,
+    /// What is here comes from the queue: the session is over.
+    pub spooled: bool,
     /// What a reverse lookup said.
     pub host_name: HostName,
     /// Further names of the host.

@@ -34,6 +34,7 @@ pub fn read_header(ctx: &mut Context, place: &Place, id: &[u8]) -> Result<(), Sp
     }
     ctx.message = Default::default();
     ctx.message.subdir = place.letter;
+    ctx.session.spooled = true;
     parse_header_file(ctx, id, &bytes)
 }
 
