@@ -119,7 +119,7 @@ impl Server {
         }
         let mut text = String::from("AUTH");
         let mut shown = vec![false; config.auths.len()];
-        for (auth, shown) in config.auths.iter().zip(&mut shown).filter(|(a, _)| a.server) {
+        for (auth, shown) in config.auths.iter().zip(&mut shown).filter(|(a, _)| a.server && a.driver.is_mechanism()) {
             let wanted = match auth.generic.server_advertise_condition.get() {
                 None => true,
                 Some(t) => condition(ctx, t, &auth.name),
