@@ -246,14 +246,9 @@ fn privileged(parts: &mut [Part<'_, '_>]) -> Vec<Setup> {
         let _ = crate::sys::signal::ignore(s);
     }
     let _ = crate::sys::limits::set(crate::sys::limits::Limit::Core, 0, crate::sys::limits::INFINITY);
-    // The process that handles messages has given root up for the time being; a delivery needs it for a moment,
-    // unless the administrator does not want that at all.
+    // Where root has been given up only for the time being, a delivery needs it for a moment.
     if crate::sys::ids::geteuid() != 0 {
         let _ = crate::sys::ids::seteuid(0);
-    }
-    if let Some(main) = parts.first().map(|p| &p.ctx.config).filter(|c| c.main.deliver_drop_privilege || c.main.mua_wrapper) {
-        // Where this does not work, becoming the recipient does not either.
-        let _ = crate::sys::ids::become_user(main.site.exim_uid, main.site.exim_gid, None);
     }
     parts.iter_mut().map(Part::set_up).collect()
 }

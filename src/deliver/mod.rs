@@ -38,9 +38,10 @@ mod write_filter;
 mod write_headers;
 
 pub use event::{delivery_event, raise_event};
-pub use generated::{references, write_from};
+pub use generated::{from_original, write_from};
 pub use tell::tell_someone;
 pub use together::{Wanted, deliver_several};
+pub use users::become_deliverer;
 pub use write_body::copy_plain;
 
 use bstr::BString;

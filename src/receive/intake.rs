@@ -194,7 +194,8 @@ fn body_trouble(ctx: &mut Context, options: &Options, data: DataFile, pump: Pump
             Stop::TooBig(Box::new(data))
         }
         Pump::Stop(Stop::Io(reading, text, _)) => {
-            let from = log::line::sender_fullhost(ctx).or_else(|| ctx.session.ident.as_ref().map(|i| i.to_vec().into()));
+            let from =
+                crate::context::names::sender_fullhost(ctx).or_else(|| ctx.session.ident.as_ref().map(|i| i.to_vec().into()));
             let what = if reading { "Input read" } else { "Spool write" };
             let text = format!("{what} error ({text}) while receiving message from {}", from.unwrap_or_default());
             log::write(ctx, None, Which::MAIN, format!("Message abandoned: {text}").as_bytes());

@@ -6,6 +6,7 @@
 use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::os::fd::AsFd;
+use std::sync::Arc;
 
 use bstr::{BString, ByteSlice};
 
@@ -36,10 +37,21 @@ pub struct Mbox {
 
 /// The message in scan form, made if it does not exist. The error says what could not be done.
 pub fn get(ctx: &mut Context) -> Result<Mbox, String> {
-    if let Some(mbox) = ctx.message.scan.mbox.as_ref().filter(|m| !m.stale) {
-        return Ok(mbox.clone());
+    match ctx.message.scan.mbox.as_ref().filter(|m| !m.stale) {
+        Some(mbox) => Ok(mbox.clone()),
+        None => make(ctx, None),
     }
+}
+
+/// A file in the place of header and body, as the scan form of a message that there is not.
+pub fn of_file(ctx: &mut Context, content: File) -> Result<Mbox, String> {
+    make(ctx, Some(content))
+}
+
+fn make(ctx: &mut Context, content: Option<File>) -> Result<Mbox, String> {
+    ctx.message.scan.directory = None;
     let directory = directory(ctx)?;
+    ctx.message.scan.directory = Some(directory.clone());
     let name = file_name(ctx);
     let spool = ctx.config.main.spool_directory.raw().unwrap_or_default();
     let path = bstr::join("/", [spool, b"scan", &ctx.message.id]);
@@ -51,12 +63,12 @@ pub fn get(ctx: &mut Context) -> Result<Mbox, String> {
     let start = envelope(ctx)?;
     // From here on there is something to remove.
     ctx.message.scan.mbox = Some(mbox.clone());
-    match write(ctx, File::from(fd), &start) {
+    match write(ctx, File::from(fd), &start, content) {
         Ok(size) => mbox.size = size,
         Err(e) => {
             let text = failed(e);
-            ctx.message.scan.mbox = None;
             let _ = directory.unlink(&name);
+            ctx.message.scan.mbox = Some(Mbox { stale: true, ..mbox });
             return Err(text);
         }
     }
@@ -88,6 +100,7 @@ pub fn make_anew(ctx: &mut Context) {
 
 /// Removes the directory and all files in it, unless they are to be kept.
 pub fn remove(ctx: &mut Context) {
+    ctx.message.scan.directory = None;
     if ctx.message.scan.mbox.take().is_none() || ctx.message.scan.keep {
         return;
     }
@@ -108,11 +121,15 @@ pub fn remove(ctx: &mut Context) {
 }
 
 /// The message's own directory below `scan`.
-pub fn directory(ctx: &Context) -> Result<Dir, String> {
+pub fn directory(ctx: &Context) -> Result<Arc<Dir>, String> {
+    if let Some(open) = &ctx.message.scan.directory {
+        return Ok(open.clone());
+    }
     let spool = ctx.config.main.spool_directory.raw().unwrap_or_default();
     Dir::open(spool)
         .and_then(|d| d.open_or_make_dir(b"scan", DIRECTORY_MODE))
         .and_then(|d| d.open_or_make_dir(&ctx.message.id, DIRECTORY_MODE))
+        .map(Arc::new)
         .map_err(|e| {
             format!("scan directory creation error: {}/scan/{}: {}", spool.as_bstr(), ctx.message.id, crate::sys::error_text(&e))
         })
@@ -137,14 +154,16 @@ fn envelope(ctx: &mut Context) -> Result<Vec<u8>, String> {
     Ok(out)
 }
 
-fn write(ctx: &Context, file: File, start: &[u8]) -> std::io::Result<u64> {
+fn write(ctx: &Context, file: File, start: &[u8], content: Option<File>) -> std::io::Result<u64> {
     let mut out = BufWriter::new(file);
     out.write_all(start)?;
     for h in ctx.message.headers.iter().filter(|h| h.kind != HeaderKind::Old) {
         out.write_all(&h.text)?;
     }
     out.write_all(b"\n")?;
-    if let Some(source) = &ctx.message.body {
+    if let Some(mut given) = content {
+        std::io::copy(&mut given, &mut out)?;
+    } else if let Some(source) = &ctx.message.body {
         let mut data = Body::open(source)?;
         copy_plain(&mut data, &mut out, ctx.message.wireformat)?;
     }

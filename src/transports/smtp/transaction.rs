@@ -12,7 +12,7 @@ use super::hosts::Run;
 use super::result::{Blame, State};
 use crate::context::Context;
 use crate::deliver::{Continued, Purpose};
-use crate::log::line::RemoteLog;
+use crate::log::outcome::RemoteLog;
 use crate::retry::errors;
 use crate::route::HostItem;
 use crate::smtp_out::client::write_fault;
