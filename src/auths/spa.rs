@@ -44,7 +44,7 @@ impl Authenticator for SpaOptions {
     ) -> Result<Proof, AuthResult> {
         // Clients send the same answer whatever is wrong with theirs: only "*" has one of its own.
         let unreadable = |end| if end == AuthResult::Bad64 { AuthResult::Fail(None) } else { end };
-        let request = match initial.filter(|d| !d.is_empty()) {
+        let request = match initial {
             Some(data) => data,
             None => wire.prompt(ctx, b"NTLM supported").map_err(unreadable)?,
         };
