@@ -75,7 +75,7 @@ fn session(ctx: &mut Context) -> Result<Server, ()> {
 fn connection_line(ctx: &mut Context) {
     let option = ctx.config.main.hosts_connection_nolog.clone();
     ctx.session.connection_nolog = host_is_in(ctx, "hosts_connection_nolog", &option);
-    if ctx.session.count_at_start == 0 && !ctx.session.connection_nolog && ctx.session.input == Input::Smtp {
+    if ctx.session.count_at_start == 0 && !ctx.session.connection_nolog {
         let line = crate::context::names::connection_info(ctx);
         log::write(ctx, Some(Selector::SmtpConnection), Which::MAIN, &line);
     }
