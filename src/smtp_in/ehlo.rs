@@ -61,7 +61,7 @@ impl Server {
             if self.pipe_connect_acceptable {
                 ctx.session.early_pipe_advertised = true;
                 // Whoever sends more without waiting for this knows what we offer.
-                ctx.session.early_pipe_used |= ctx.session.wire.as_mut().is_some_and(|w| w.input_waiting());
+                ctx.session.early_pipe_used |= ctx.session.sent_early();
                 line("PIPECONNECT", false);
             }
         }
