@@ -122,7 +122,7 @@ impl Logger {
             text.into()
         };
         let verbose = run.debug != 0 || run.verbose;
-        if let Some(log) = run.debug_log.as_ref().filter(|_| which.has(Which::PANIC)) {
+        if let Some(log) = run.debug_log.as_ref().filter(|_| which.has(Which::PANIC) && !run.host_checking) {
             log.panicked();
         }
         if verbose {

@@ -34,7 +34,6 @@ pub fn read_header(ctx: &mut Context, place: &Place, id: &[u8]) -> Result<(), Sp
     }
     ctx.message = Default::default();
     ctx.message.subdir = place.letter;
-    ctx.session.spooled = true;
     parse_header_file(ctx, id, &bytes)
 }
 
@@ -69,6 +68,7 @@ pub fn parse_header_file(ctx: &mut Context, id: &[u8], bytes: &[u8]) -> Result<(
         return Err(bad("its first line is not its name"));
     }
     ctx.message.id = id.into();
+    ctx.session.interface_settled = true;
     originator(ctx, c.line().ok_or(bad("no originator"))?).ok_or(bad("the originator is malformed"))?;
     let sender = c.line().ok_or(bad("no sender"))?;
     let sender = sender.strip_prefix(b"<").and_then(|s| s.strip_suffix(b">")).ok_or(bad("the sender is malformed"))?;

@@ -9,9 +9,8 @@ pub fn port(n: u16) -> Option<Text> {
     if n == 0 { num(-1) } else { num(n) }
 }
 
-/// -1 if there is no interface; 0 when the message is on the queue.
 fn interface_port(c: &Context) -> Option<Text> {
-    if c.session.spooled { num(c.session.interface_port) } else { port(c.session.interface_port) }
+    if c.session.interface_settled { num(c.session.interface_port) } else { port(c.session.interface_port) }
 }
 
 fn proxy<T>(c: &Context, f: fn(&crate::context::session::Proxy) -> T) -> Option<T> {
