@@ -18,11 +18,6 @@ use crate::sys::exec;
 use crate::text::Text;
 use crate::verify::command::{self, Command};
 
-/// A mode whose room is not there yet.
-fn missing(option: &str) -> Result<i32, Refusal> {
-    Err(refuse(format!("{option} is not implemented")))
-}
-
 /// Does what was asked for; the result is the exit status.
 pub fn dispatch(ctx: &mut Context, o: Options) -> Result<i32, Refusal> {
     if let Some(arguments) = &o.show {
@@ -61,6 +56,7 @@ pub fn dispatch(ctx: &mut Context, o: Options) -> Result<i32, Refusal> {
     if o.daemon.is_some() || o.has_schedule() {
         return start_daemon(ctx, &o);
     }
+    privilege::become_deliverer(&ctx.config)?;
     if let Some(options) = o.single_run() {
         return Ok(run::run(ctx, options));
     }
@@ -109,13 +105,17 @@ fn testing(ctx: &mut Context, o: &Options, test: &Test) -> Result<i32, Refusal> 
         Test::Verify { sender: true } => verify(ctx, o, Command::VerifySender),
         Test::Retry => testing_modes::retry(ctx, o),
         Test::Rewrite => testing_modes::rewriting(ctx, o),
-        Test::Malware(_) => missing("-bmalware"),
+        Test::Malware(file) => testing_modes::malware(ctx, file),
         Test::Host { address, callouts } => reception::rehearse(ctx, o, address, *callouts),
     }
 }
 
 /// `-bt`, `-bv`, `-bvs`
 fn verify(ctx: &mut Context, o: &Options, command: Command) -> Result<i32, Refusal> {
+    match command {
+        Command::Test => privilege::become_deliverer(&ctx.config)?,
+        _ => privilege::become_exim(&ctx.config)?,
+    }
     // Routers see a sender: the one given, or else the caller.
     let own = || Text::clean(format!("{}@{}", ctx.run.login, ctx.config.site.qualify_domain));
     let sender = o.sender.as_ref().map(|s| reception::sender_address(ctx, s)).transpose()?.unwrap_or_else(own);
@@ -136,6 +136,7 @@ fn messages(ctx: &mut Context, o: &Options, action: &MessageAction, ids: &[BStri
             Ok(status)
         }
         MessageAction::Act(action) => {
+            privilege::become_deliverer(&ctx.config)?;
             let mut status = 0;
             for id in ids {
                 if !actions::act(ctx, &o.named_queue(), id, action) {

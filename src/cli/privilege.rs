@@ -48,12 +48,12 @@ pub fn keeps_privilege(o: &Options, run: &Run, exim_uid: Option<u32>) -> Result<
     Ok(true)
 }
 
-/// Becomes the caller for good: real, effective and saved ids.
+/// Becomes the caller for good, with the caller's groups: real, effective and saved ids.
 pub fn become_caller(run: &Run) -> Result<(), Refusal> {
     if ids::geteuid() == run.real_uid && ids::getegid() == run.real_gid && run.real_uid != 0 {
         return Ok(());
     }
-    ids::become_user(run.real_uid, run.real_gid, None).map_err(|e| refuse(e.to_string()))
+    ids::become_with_groups(run.real_uid, run.real_gid, &run.groups).map_err(|e| refuse(e.to_string()))
 }
 
 /// Becomes the exim user for good, if there is root to lose.
@@ -62,6 +62,11 @@ pub fn become_exim(config: &Config) -> Result<(), Refusal> {
         return Ok(());
     }
     ids::become_user(config.site.exim_uid, config.site.exim_gid, None).map_err(|e| refuse(e.to_string()))
+}
+
+/// Becomes who routes and delivers.
+pub fn become_deliverer(config: &Config) -> Result<(), Refusal> {
+    crate::deliver::become_deliverer(config).map_err(|e| refuse(e.to_string()))
 }
 
 /// Fills in `trusted` and `admin`.

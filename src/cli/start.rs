@@ -291,7 +291,7 @@ fn heard_by_tester(o: &Options, run: &Run) -> Run {
     let mut run = run.clone();
     match &o.test {
         Some(Test::Host { .. }) => run.host_checking = true,
-        Some(Test::Retry | Test::Rewrite) | None => {}
+        Some(Test::Retry | Test::Rewrite | Test::Malware(_)) | None => {}
         Some(_) => run.log_testing = true,
     }
     run
@@ -304,7 +304,7 @@ fn testing(o: &Options, run: &mut Run) {
         run.host_checking_callout = *callouts;
         return;
     }
-    run.log_testing = o.test.is_some();
+    run.log_testing = !matches!(o.test, None | Some(Test::Malware(_)));
     run.address_test = matches!(o.test, Some(Test::Address | Test::Verify { .. }));
     if matches!(o.test, Some(Test::Address | Test::Retry)) {
         run.debug |= trace::V;

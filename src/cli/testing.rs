@@ -1,10 +1,10 @@
-//! The testing modes that have no room of their own: `-brt`, `-brw`.
+//! The testing modes that have no room of their own: `-brt`, `-brw`, `-bmalware`.
 //!
 //! The dispatcher calls them; output goes to standard output.
 
 use std::io::Write as _;
 
-use bstr::ByteSlice;
+use bstr::{BString, ByteSlice};
 
 use super::options::{Options, Refusal};
 use super::parse::refuse;
@@ -12,6 +12,7 @@ use crate::config::values::show_time;
 use crate::context::Context;
 use crate::retry::rules::parse_error;
 use crate::retry::{RetryError, RetryRule, errors, find};
+use crate::scan::malware::FileTest;
 use crate::text::Text;
 
 /// `-brw address`. Like the reference it looks at one address, and passes over further words.
@@ -23,6 +24,23 @@ pub fn rewriting(ctx: &mut Context, o: &Options) -> Result<i32, Refusal> {
     let out = crate::rewrite::try_out(ctx, address);
     std::io::stdout().write_all(&out).map_err(|e| refuse(crate::sys::error_text(&e)))?;
     Ok(0)
+}
+
+/// `-bmalware file`: the status is 0 if nothing was found.
+pub fn malware(ctx: &mut Context, file: &BString) -> Result<i32, Refusal> {
+    if !crate::build_options::WITH_CONTENT_SCAN {
+        return Err(refuse("-bmalware: this build has no content scanning"));
+    }
+    super::privilege::become_exim(&ctx.config)?;
+    match crate::scan::malware::test_file(ctx, file) {
+        FileTest::Clean => {
+            println!("No malware found.");
+            return Ok(0);
+        }
+        FileTest::Found(name) => println!("Malware found: {name}"),
+        FileTest::Failed => println!("Malware lookup returned non-okay/fail: 1"),
+    }
+    Ok(1)
 }
 
 /// `-brt address-or-domain [domain] [error]`

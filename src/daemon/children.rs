@@ -35,6 +35,15 @@ pub fn start(ctx: &mut Context, what: &str, work: impl FnOnce(&mut Context) -> i
     }
 }
 
+/// In a child: work that routes and delivers, as whom that is done.
+pub fn as_deliverer(ctx: &mut Context, work: impl FnOnce(&mut Context) -> i32) -> i32 {
+    if let Err(e) = crate::deliver::become_deliverer(&ctx.config) {
+        log::write(ctx, None, Which::MAIN.and(Which::PANIC), format!("delivery process: {e}").as_bytes());
+        return 1;
+    }
+    work(ctx)
+}
+
 /// Goes into the background: true in the process that the caller's shell waits for.
 pub fn detach() -> io::Result<bool> {
     if let Fork::Parent(_) = fork()? {

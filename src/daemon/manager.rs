@@ -205,7 +205,7 @@ impl Manager {
             self.pool.clear();
             self.waiting.clear();
             ours.take();
-            delivery_process::serve(ctx, &theirs)
+            super::children::as_deliverer(ctx, |ctx| delivery_process::serve(ctx, &theirs))
         })?;
         let p = Process { pid, socket: ours?, jobs: Vec::new(), since: Instant::now(), records: 0, together: false };
         self.pool.push(p);

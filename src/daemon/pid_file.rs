@@ -9,7 +9,6 @@ use super::DaemonOptions;
 use crate::context::Context;
 use crate::expand;
 use crate::sys::file::{Dir, Flags, fchmod};
-use crate::sys::ids;
 
 /// A pid file that we have written; removed by [`remove`].
 pub struct PidFile {
@@ -44,7 +43,7 @@ fn path(ctx: &mut Context, options: &DaemonOptions) -> Result<Option<BString>, S
 
 /// Writes it; `None`: there is none to be written (an unprivileged daemon outside the test harness).
 pub fn write(ctx: &mut Context, options: &DaemonOptions) -> Result<Option<PidFile>, String> {
-    let privileged = ids::getuid() == 0 || ids::getuid() == ctx.config.site.exim_uid || ctx.run.test_harness;
+    let privileged = ctx.run.real_uid == 0 || ctx.run.real_uid == ctx.config.site.exim_uid || ctx.run.test_harness;
     let Some(path) = path(ctx, options)? else { return Ok(None) };
     if !privileged || (!options.listen && options.pid_file.is_none()) && !ctx.run.test_harness {
         return Ok(None);

@@ -91,7 +91,7 @@ impl Ticker {
             let options = schedule.options.clone();
             let runner = children::start(ctx, "queue runner", |ctx| {
                 let_go();
-                run(ctx, &options)
+                children::as_deliverer(ctx, |ctx| run(ctx, &options))
             });
             if let Some(pid) = runner {
                 self.runners.push(pid);

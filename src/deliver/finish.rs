@@ -5,7 +5,7 @@ use bstr::{BString, ByteSlice};
 use super::state::Delivery;
 use super::{DeliverOutcome, bounce, event, post, success, tell, warning};
 use crate::context::{Context, Recipient};
-use crate::log::{self, Which, line};
+use crate::log::{self, Which, outcome};
 use crate::route::Address;
 use crate::spool::{DataFile, SpoolError};
 
@@ -22,10 +22,10 @@ pub(super) enum Wrapped {
 
 /// Is there an address that routing did not give to a remote transport? Then nothing is delivered.
 pub(super) fn wrapper_refuses(ctx: &mut Context, d: &mut Delivery<'_>) -> bool {
-    let (kind, a) = match (d.local.front(), d.failed.front(), d.deferred.front()) {
+    let (kind, a) = match (d.local.front(), d.deferred.front(), d.failed.front()) {
         (Some(a), ..) => ("local", a),
-        (_, Some(a), _) => ("failed", a),
-        (.., Some(a)) => ("deferred", a),
+        (_, Some(a), _) => ("deferred", a),
+        (.., Some(a)) => ("failed", a),
         _ => return false,
     };
     let address = a.original().address.clone();
@@ -175,7 +175,7 @@ fn complete(ctx: &mut Context, mut d: Delivery<'_>) {
             }
         }
     }
-    let text = line::completed(ctx, post::queue_time(ctx));
+    let text = outcome::completed(ctx, post::queue_time(ctx));
     log::write(ctx, None, Which::MAIN, &text);
     ctx.message.frozen = false;
     event::of_message(ctx, "msg:complete");

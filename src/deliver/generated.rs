@@ -92,7 +92,8 @@ fn references(ctx: &Context) -> BString {
             ids.push(id);
         }
     }
-    ids.extend(value(b"Message-ID:").and_then(|t| message_ids(t).next()));
+    // The id of a message that was sent again is the newer one.
+    ids.extend(value(b"Resent-Message-ID:").or_else(|| value(b"Message-ID:")).and_then(|t| message_ids(t).next()));
     let length = |ids: &[&[u8]]| "References:".len() + ids.iter().map(|id| id.len() + 1).sum::<usize>();
     while ids.len() > 2 && length(&ids) > MAX_LINE {
         ids.remove(1);

@@ -2,14 +2,27 @@
 
 use bstr::{BString, ByteSlice};
 
+use crate::config::Config;
 use crate::context::Context;
 use crate::expand::ids::{self, Owner};
 use crate::expand::{self, Template};
 use crate::log::{self, Which};
 use crate::retry::errors;
 use crate::route::Address;
+use crate::sys::ids::{BecomeError, become_user, geteuid};
 use crate::text::Text;
 use crate::transports::TransportInstance;
+
+/// For a process that routes and delivers from now on: the Exim user with `deliver_drop_privilege` (and `mua_wrapper`), else
+/// root in all ids, with Exim's group. It must not be a process of whoever called the program, who could send signals to it,
+/// and what it starts must not have the caller's groups.
+pub fn become_deliverer(config: &Config) -> Result<(), BecomeError> {
+    if geteuid() != 0 {
+        return Ok(());
+    }
+    let uid = if config.main.deliver_drop_privilege { config.site.exim_uid } else { 0 };
+    become_user(uid, config.site.exim_gid, None)
+}
 
 /// The identity of a delivery process.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

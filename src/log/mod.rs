@@ -3,11 +3,13 @@
 //! Everybody may write; where lines go is decided here alone, from [`Settings`] and the kind of run: files and
 //! syslog, or only stderr in the testing modes.
 
+pub mod arrival;
 pub mod debuglog;
 pub mod escape;
 mod files;
 pub mod line;
 pub mod msglog;
+pub mod outcome;
 pub mod selectors;
 pub mod settings;
 pub mod stamp;
@@ -56,6 +58,8 @@ impl Which {
     }
 }
 
+/// `yyyy-mm-dd hh:mm:ss` and what is after it.
+const TIME_LENGTH: usize = 20;
 /// Longest entry that is written; the rest is cut (CVE-2010-4344).
 const MAX_ENTRY: usize = 128 * 1024;
 /// Header lines of a rejected message are cut where its entry in the reject log is as long as this.
@@ -94,7 +98,7 @@ impl Logger {
 
     fn stderr(&self, text: &[u8]) {
         if !self.quiet.load(Ordering::Relaxed) {
-            let _ = std::io::stderr().write_all(text);
+            to_stderr(text);
         }
     }
 
@@ -118,7 +122,7 @@ impl Logger {
             text.into()
         };
         let verbose = run.debug != 0 || run.verbose;
-        if let Some(log) = run.debug_log.as_ref().filter(|_| which.has(Which::PANIC)) {
+        if let Some(log) = run.debug_log.as_ref().filter(|_| which.has(Which::PANIC) && !run.host_checking) {
             log.panicked();
         }
         if verbose {
@@ -136,10 +140,12 @@ impl Logger {
             }
         }
         if run.host_checking {
-            self.stderr(&[b"LOG: ", Line::new(settings, message, false, false).entry(&text).as_slice()].concat());
+            // Date and time are left out, not what options add to them.
+            let entry = Line::new(settings, message, true, true).entry(&text);
+            to_stderr(&[b"LOG: ", entry.get(TIME_LENGTH..).unwrap_or_default()].concat());
         } else if run.log_testing || run.unprivileged {
             if !verbose {
-                self.stderr(&Line::new(settings, message, true, true).entry(&text));
+                to_stderr(&Line::new(settings, message, true, true).entry(&text));
             }
         } else {
             self.deliver(settings, run, message, which, &text, verbose && run.debug_log.is_none());
@@ -166,7 +172,7 @@ impl Logger {
                 state.syslog_line(settings, run, message, syslog::INFO, text);
             }
             if let Err(e) = state.files.write(Kind::Main, settings, &entry, now) {
-                self.cannot_log(&mut state, settings, run, Kind::Main, &entry, &e);
+                self.cannot_log(&mut state, settings, run, Kind::Main, (&line, &entry), &e);
             }
         }
         if which.has(Which::REJECT) && settings.write_rejectlog {
@@ -180,7 +186,7 @@ impl Logger {
                 state.syslog_line(settings, run, message, syslog::NOTICE, &with_headers);
             }
             if let Err(e) = state.files.write(Kind::Reject, settings, &line.entry(&with_headers), now) {
-                self.cannot_log(&mut state, settings, run, Kind::Reject, &entry, &e);
+                self.cannot_log(&mut state, settings, run, Kind::Reject, (&line, &entry), &e);
             }
         }
         if which.has(Which::PANIC) {
@@ -206,7 +212,7 @@ impl Logger {
         settings: &Settings,
         run: &Run,
         kind: Kind,
-        lost: &[u8],
+        (line, lost): (&Line, &[u8]),
         (name, e): &(BString, std::io::Error),
     ) {
         let text = format!(
@@ -216,7 +222,6 @@ impl Logger {
             crate::sys::ids::geteuid(),
             settings.gid
         );
-        let line = Line::new(settings, None, true, true);
         let entry = line.entry(text.as_bytes());
         if run.debug != 0 || run.verbose {
             show(run, None, Which::MAIN.and(Which::PANIC_DIE), text.as_bytes());
@@ -241,6 +246,10 @@ impl Logger {
         self.stderr(format!("{text}\n").as_bytes());
         std::process::exit(1);
     }
+}
+
+fn to_stderr(text: &[u8]) {
+    let _ = std::io::stderr().write_all(text);
 }
 
 /// The copy for `-v` and `-d`.

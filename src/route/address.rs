@@ -84,6 +84,8 @@ pub struct ReplyInfo {
     pub file_expand: bool,
     /// Forward the original (`return message`).
     pub return_message: bool,
+    /// None of its recipients is good.
+    pub nobody: bool,
     /// never_mail list of the reply transport comes from its options.
     pub expand_forbid: u32,
 }
@@ -187,7 +189,7 @@ pub struct Address {
     /// Retry records to be written or removed after delivery; filled by routers and transports.
     pub retries: Vec<RetryItem>,
     /// What the remote transport leaves for the log lines.
-    pub remote_log: Option<Box<crate::log::line::RemoteLog>>,
+    pub remote_log: Option<Box<crate::log::outcome::RemoteLog>>,
     /// Further log fields after delivery, already built (normally none: `remote_log` has them).
     pub log_fields: BString,
     /// TLS of the delivery.

@@ -37,9 +37,18 @@ pub struct Mbox {
 
 /// The message in scan form, made if it does not exist. The error says what could not be done.
 pub fn get(ctx: &mut Context) -> Result<Mbox, String> {
-    if let Some(mbox) = ctx.message.scan.mbox.as_ref().filter(|m| !m.stale) {
-        return Ok(mbox.clone());
+    match ctx.message.scan.mbox.as_ref().filter(|m| !m.stale) {
+        Some(mbox) => Ok(mbox.clone()),
+        None => make(ctx, None),
     }
+}
+
+/// A file in the place of header and body, as the scan form of a message that there is not.
+pub fn of_file(ctx: &mut Context, content: File) -> Result<Mbox, String> {
+    make(ctx, Some(content))
+}
+
+fn make(ctx: &mut Context, content: Option<File>) -> Result<Mbox, String> {
     ctx.message.scan.directory = None;
     let directory = directory(ctx)?;
     ctx.message.scan.directory = Some(directory.clone());
@@ -54,12 +63,12 @@ pub fn get(ctx: &mut Context) -> Result<Mbox, String> {
     let start = envelope(ctx)?;
     // From here on there is something to remove.
     ctx.message.scan.mbox = Some(mbox.clone());
-    match write(ctx, File::from(fd), &start) {
+    match write(ctx, File::from(fd), &start, content) {
         Ok(size) => mbox.size = size,
         Err(e) => {
             let text = failed(e);
-            ctx.message.scan.mbox = None;
             let _ = directory.unlink(&name);
+            ctx.message.scan.mbox = Some(Mbox { stale: true, ..mbox });
             return Err(text);
         }
     }
@@ -145,14 +154,16 @@ fn envelope(ctx: &mut Context) -> Result<Vec<u8>, String> {
     Ok(out)
 }
 
-fn write(ctx: &Context, file: File, start: &[u8]) -> std::io::Result<u64> {
+fn write(ctx: &Context, file: File, start: &[u8], content: Option<File>) -> std::io::Result<u64> {
     let mut out = BufWriter::new(file);
     out.write_all(start)?;
     for h in ctx.message.headers.iter().filter(|h| h.kind != HeaderKind::Old) {
         out.write_all(&h.text)?;
     }
     out.write_all(b"\n")?;
-    if let Some(source) = &ctx.message.body {
+    if let Some(mut given) = content {
+        std::io::copy(&mut given, &mut out)?;
+    } else if let Some(source) = &ctx.message.body {
         let mut data = Body::open(source)?;
         copy_plain(&mut data, &mut out, ctx.message.wireformat)?;
     }

@@ -65,7 +65,6 @@ fn option_value(ctx: &mut Context, name: &str, value: &crate::config::options::S
     }
     match crate::expand::expand(ctx, &template) {
         Ok(text) => Ok(text.into_bytes().into()),
-        Err(crate::expand::ExpandError::Forced(_)) => Ok(BString::default()),
         Err(e) => Err(format!("{name} starts with $, but expansion failed: {e}")),
     }
 }

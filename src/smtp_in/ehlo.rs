@@ -61,7 +61,7 @@ impl Server {
             if self.pipe_connect_acceptable {
                 ctx.session.early_pipe_advertised = true;
                 // Whoever sends more without waiting for this knows what we offer.
-                ctx.session.early_pipe_used |= ctx.session.wire.as_mut().is_some_and(|w| w.input_waiting());
+                ctx.session.early_pipe_used |= ctx.session.sent_early();
                 line("PIPECONNECT", false);
             }
         }
@@ -110,7 +110,11 @@ impl Server {
     /// `AUTH` and the names of the mechanisms that this peer may use.
     fn auth_line(&mut self, ctx: &mut Context) -> Option<String> {
         let config = ctx.config.clone();
-        if config.auths.is_empty() || !host_is_in(ctx, "auth_advertise_hosts", &config.main.auth_advertise_hosts) {
+        // Who has authenticated needs no mechanisms any more.
+        if config.auths.is_empty()
+            || ctx.session.authenticated_by.is_some()
+            || !host_is_in(ctx, "auth_advertise_hosts", &config.main.auth_advertise_hosts)
+        {
             return None;
         }
         let mut text = String::from("AUTH");

@@ -122,12 +122,24 @@ impl std::error::Error for BecomeError {}
 /// names one, else just `gid`), then user; checks that root cannot be had back.
 /// Without root it succeeds only if nothing would change.
 pub fn become_user(uid: Uid, gid: Gid, initgroups_for: Option<&[u8]>) -> Result<(), BecomeError> {
-    let root = geteuid() == 0;
-    if root {
-        match initgroups_for {
-            Some(user) => initgroups(user, gid).map_err(BecomeError::Groups)?,
-            None => setgroups(&[gid]).map_err(BecomeError::Groups)?,
-        }
+    match initgroups_for {
+        Some(user) if geteuid() == 0 => initgroups(user, gid).map_err(BecomeError::Groups)?,
+        Some(_) => {}
+        None => return become_with_groups(uid, gid, &[gid]),
+    }
+    become_ids(uid, gid)
+}
+
+/// The same, with these supplementary groups.
+pub fn become_with_groups(uid: Uid, gid: Gid, groups: &[Gid]) -> Result<(), BecomeError> {
+    if geteuid() == 0 {
+        setgroups(groups).map_err(BecomeError::Groups)?;
+    }
+    become_ids(uid, gid)
+}
+
+fn become_ids(uid: Uid, gid: Gid) -> Result<(), BecomeError> {
+    if geteuid() == 0 {
         setresgid(gid, gid, gid).map_err(BecomeError::Gid)?;
         setresuid(uid, uid, uid).map_err(BecomeError::Uid)?;
         if uid != 0 && setuid(0).is_ok() {
