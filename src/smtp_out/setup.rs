@@ -194,7 +194,10 @@ pub fn turned(ctx: &mut Context, plan: &Plan<'_>, mut opened: Opened) -> Result<
     ctx.session.tls_out = opened.tls.clone().unwrap_or_default();
     opened.turned = false;
     opened.client.command_timeout = limit(o.command_timeout.0);
-    greet_server(ctx, plan, opened, &Dane::No, false)
+    let mut opened = greet_server(ctx, plan, opened, &Dane::No, false)?;
+    // Small programs fetch their mail with ATRN: like the reference, we wait for each of their answers.
+    opened.client.features.pipelining = false;
+    Ok(opened)
 }
 
 /// The dialogue up to MAIL; if it fails, the connection is ended.
