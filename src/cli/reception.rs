@@ -30,7 +30,7 @@ pub fn run(ctx: &mut Context, o: &Options) -> Result<i32, Refusal> {
     match &socket_peer {
         Some((peer, own)) => connection(ctx, *peer, *own),
         None if ctx.run.trusted => given(ctx, o),
-        None => {}
+        None => ctx.session.interface_settled = true,
     }
     let privilege = Privilege::lower(ctx)?;
     // A client of SMTP is told at MAIL.

@@ -114,6 +114,8 @@ pub struct Session {
     pub interface_address: Option<Text>,
     /// Our own port.
     pub interface_port: u16,
+    /// Nothing more will be learnt of it: a message of the queue, or a caller who may say nothing.
+    pub interface_settled: bool,
     /// What a reverse lookup said.
     pub host_name: HostName,
     /// Further names of the host.
@@ -267,6 +269,12 @@ pub struct Proxy {
 }
 
 impl Session {
+    /// A peer has sent more, without waiting for an answer. What does not come from a socket is there all at once, and says
+    /// nothing.
+    pub fn sent_early(&mut self) -> bool {
+        self.host_address.is_some() && !self.sender_host_notsocket && self.wire.as_mut().is_some_and(|w| w.input_waiting())
+    }
+
     /// The message is said to come from a host: what was known of the local caller does not hold for it.
     pub fn caller_is_host(&mut self) {
         self.caller.sender_local = false;

@@ -115,7 +115,7 @@ fn prepare(ctx: &mut Context, d: &mut Delivery<'_>, mut a: Address, db: Option<&
 
 /// A file, pipe or autoreply: no routing, but the same checks.
 fn special(ctx: &mut Context, d: &mut Delivery<'_>, mut a: Address) {
-    if a.kind == AddressKind::Reply && a.failure.basic_errno == errors::BAD_ADDRESS {
+    if a.reply.as_ref().is_some_and(|r| r.nobody) {
         a.local_part = a.address.clone();
         a.flags.ignore_error = true;
         let text = "filter autoreply generated syntactically invalid recipient";

@@ -122,7 +122,7 @@ impl Logger {
             text.into()
         };
         let verbose = run.debug != 0 || run.verbose;
-        if let Some(log) = run.debug_log.as_ref().filter(|_| which.has(Which::PANIC)) {
+        if let Some(log) = run.debug_log.as_ref().filter(|_| which.has(Which::PANIC) && !run.host_checking) {
             log.panicked();
         }
         if verbose {
@@ -172,7 +172,7 @@ impl Logger {
                 state.syslog_line(settings, run, message, syslog::INFO, text);
             }
             if let Err(e) = state.files.write(Kind::Main, settings, &entry, now) {
-                self.cannot_log(&mut state, settings, run, Kind::Main, &entry, &e);
+                self.cannot_log(&mut state, settings, run, Kind::Main, (&line, &entry), &e);
             }
         }
         if which.has(Which::REJECT) && settings.write_rejectlog {
@@ -186,7 +186,7 @@ impl Logger {
                 state.syslog_line(settings, run, message, syslog::NOTICE, &with_headers);
             }
             if let Err(e) = state.files.write(Kind::Reject, settings, &line.entry(&with_headers), now) {
-                self.cannot_log(&mut state, settings, run, Kind::Reject, &entry, &e);
+                self.cannot_log(&mut state, settings, run, Kind::Reject, (&line, &entry), &e);
             }
         }
         if which.has(Which::PANIC) {
@@ -212,7 +212,7 @@ impl Logger {
         settings: &Settings,
         run: &Run,
         kind: Kind,
-        lost: &[u8],
+        (line, lost): (&Line, &[u8]),
         (name, e): &(BString, std::io::Error),
     ) {
         let text = format!(
@@ -222,7 +222,6 @@ impl Logger {
             crate::sys::ids::geteuid(),
             settings.gid
         );
-        let line = Line::new(settings, None, true, true);
         let entry = line.entry(text.as_bytes());
         if run.debug != 0 || run.verbose {
             show(run, None, Which::MAIN.and(Which::PANIC_DIE), text.as_bytes());

@@ -97,7 +97,7 @@ pub(super) fn commit(
     }
     if !kept {
         data.abandon();
-        return Ok(Done::Gone);
+        return Ok(Done::Rehearsed);
     }
     let delivery = match onward {
         // The host has just put it off.

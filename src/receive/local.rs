@@ -98,7 +98,7 @@ pub fn receive(ctx: &mut Context, submission: &Submission, from: From) -> Result
     match pipeline::take(ctx, &mut input, &options) {
         Ok(f) => match f.done {
             Done::Accepted(a) => Ok(Some(a)),
-            Done::Gone => Ok(None),
+            Done::Gone | Done::Rehearsed => Ok(None),
         },
         Err(stop) => Err(stopped(ctx, submission, &mut input, &options, stop)),
     }

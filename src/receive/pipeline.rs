@@ -44,9 +44,10 @@ pub struct Options {
 pub enum Done {
     /// It is on the queue.
     Accepted(Accepted),
-    /// All its recipients were thrown away (by this ACL), or it was delivered on its way in, or this is only a test:
-    /// nothing is on the queue.
+    /// All its recipients were thrown away (by this ACL), or it was delivered on its way in: nothing is on the queue.
     Gone,
+    /// This is only a test: nothing is on the queue.
+    Rehearsed,
 }
 
 /// Why a message is not accepted. Its data file is given along where something of it may be shown.

@@ -18,7 +18,9 @@ use crate::text::Text;
 pub enum Received {
     /// It is on the queue.
     Accepted(Accepted),
-    /// It is not (or was thrown away); the session goes on.
+    /// It has been dealt with, and is not.
+    Gone,
+    /// It is not; the session goes on.
     Refused,
     /// The session is over, and how.
     Close(SessionEnd),
@@ -108,11 +110,11 @@ fn accepted(ctx: &mut Context, server: &mut Server, f: Finished, chunk: Option<C
             server.accepted += 1;
             Received::Accepted(a)
         }
+        // The session goes on as if the message were there.
+        Done::Rehearsed => Received::Gone,
         Done::Gone => {
-            if !ctx.run.host_checking {
-                ctx.message.id.clear();
-            }
-            Received::Refused
+            ctx.message.id.clear();
+            Received::Gone
         }
     }
 }

@@ -84,6 +84,8 @@ pub struct ReplyInfo {
     pub file_expand: bool,
     /// Forward the original (`return message`).
     pub return_message: bool,
+    /// None of its recipients is good.
+    pub nobody: bool,
     /// never_mail list of the reply transport comes from its options.
     pub expand_forbid: u32,
 }

@@ -70,6 +70,7 @@ impl Server {
         let config = ctx.config.clone();
         let found = config.auths.iter().enumerate().find(|(i, a)| {
             a.server
+                && a.driver.is_mechanism()
                 && a.generic.public_name.raw().is_some_and(|n| n.eq_ignore_ascii_case(name))
                 && (unadvertised || self.auth_advertised.as_ref().is_some_and(|s| s.get(*i) == Some(&true)))
         });

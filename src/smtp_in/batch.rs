@@ -39,6 +39,7 @@ pub fn serve(ctx: &mut Context, after: &mut dyn FnMut(&mut Context, &Accepted)) 
                     accepted += 1;
                     after(ctx, &message);
                 }
+                receive::smtp::Received::Gone => accepted += 1,
                 receive::smtp::Received::Refused | receive::smtp::Received::Close(_) => {
                     let text = server.batch_error.take().unwrap_or_else(|| "451 message not accepted".into());
                     break Some(BatchError { text, command: None });
@@ -143,7 +144,8 @@ fn transaction(ctx: &mut Context, server: &mut Server, began: &mut u64) -> Resul
                 }
                 let max = server.recipients_max;
                 if max > 0 && ctx.message.recipients.len() as i64 + 1 > max {
-                    return Err(fault("552 too many recipients".into()));
+                    let code = if ctx.config.main.recipients_max_reject { 552 } else { 452 };
+                    return Err(fault(format!("{code} too many recipients")));
                 }
                 let given = crate::receive::rewriting::smtp_time(ctx, &argument, true);
                 let found = parse::extract_address(&mut parse::Rules::new(&ctx.config.main), &given)

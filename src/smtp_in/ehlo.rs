@@ -61,7 +61,7 @@ impl Server {
             if self.pipe_connect_acceptable {
                 ctx.session.early_pipe_advertised = true;
                 // Whoever sends more without waiting for this knows what we offer.
-                ctx.session.early_pipe_used |= ctx.session.wire.as_mut().is_some_and(|w| w.input_waiting());
+                ctx.session.early_pipe_used |= ctx.session.sent_early();
                 line("PIPECONNECT", false);
             }
         }
@@ -119,7 +119,7 @@ impl Server {
         }
         let mut text = String::from("AUTH");
         let mut shown = vec![false; config.auths.len()];
-        for (auth, shown) in config.auths.iter().zip(&mut shown).filter(|(a, _)| a.server) {
+        for (auth, shown) in config.auths.iter().zip(&mut shown).filter(|(a, _)| a.server && a.driver.is_mechanism()) {
             let wanted = match auth.generic.server_advertise_condition.get() {
                 None => true,
                 Some(t) => condition(ctx, t, &auth.name),

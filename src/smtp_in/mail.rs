@@ -298,10 +298,7 @@ impl Server {
 
     /// Input that lies ready although the answer has not gone out shows that the peer makes use of PIPELINING.
     pub fn note_pipelining(&self, ctx: &mut Context) {
-        if ctx.session.pipelining_advertised
-            && !ctx.session.pipelining_used
-            && ctx.session.wire.as_mut().is_some_and(|w| w.input_waiting())
-        {
+        if ctx.session.pipelining_advertised && !ctx.session.pipelining_used && ctx.session.sent_early() {
             ctx.session.pipelining_used = true;
         }
     }

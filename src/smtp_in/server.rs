@@ -180,7 +180,7 @@ impl Server {
                         super::flush(ctx);
                         after(ctx, &accepted);
                     }
-                    receive::smtp::Received::Refused => {}
+                    receive::smtp::Received::Gone | receive::smtp::Received::Refused => {}
                     receive::smtp::Received::Close(end) => break end,
                 },
             }
@@ -319,11 +319,7 @@ impl Server {
 
     /// Nothing has come ahead of its time.
     pub fn in_sync(&self, ctx: &mut Context) -> bool {
-        let s = &mut ctx.session;
-        if !s.enforce_sync || s.host_address.is_none() || s.sender_host_notsocket {
-            return true;
-        }
-        s.wire.as_mut().is_none_or(|w| !w.input_waiting())
+        !ctx.session.enforce_sync || !ctx.session.sent_early()
     }
 
     /// Notes a command for the history.

@@ -68,6 +68,7 @@ pub fn parse_header_file(ctx: &mut Context, id: &[u8], bytes: &[u8]) -> Result<(
         return Err(bad("its first line is not its name"));
     }
     ctx.message.id = id.into();
+    ctx.session.interface_settled = true;
     originator(ctx, c.line().ok_or(bad("no originator"))?).ok_or(bad("the originator is malformed"))?;
     let sender = c.line().ok_or(bad("no sender"))?;
     let sender = sender.strip_prefix(b"<").and_then(|s| s.strip_suffix(b">")).ok_or(bad("the sender is malformed"))?;

@@ -9,6 +9,10 @@ pub fn port(n: u16) -> Option<Text> {
     if n == 0 { num(-1) } else { num(n) }
 }
 
+fn interface_port(c: &Context) -> Option<Text> {
+    if c.session.interface_settled { num(c.session.interface_port) } else { port(c.session.interface_port) }
+}
+
 fn proxy<T>(c: &Context, f: fn(&crate::context::session::Proxy) -> T) -> Option<T> {
     c.session.proxy.as_ref().map(f)
 }
@@ -26,14 +30,14 @@ pub static VARIABLES: &[VarDef] = &[
     v("connection_id", |c| own(&c.session.connection_id)),
     v("host_data", |c| c.session.host_data.clone()),
     v("interface_address", |c| c.session.interface_address.clone()),
-    v("interface_port", |c| port(c.session.interface_port)),
+    v("interface_port", |c| interface_port(c)),
     v("proxy_external_address", |c| proxy(c, |p| p.external_address.clone())),
     v("proxy_external_port", |c| num(proxy(c, |p| p.external_port).unwrap_or(0))),
     v("proxy_local_address", |c| proxy(c, |p| p.local_address.clone())),
     v("proxy_local_port", |c| num(proxy(c, |p| p.local_port).unwrap_or(0))),
     v("proxy_session", |c| yes_no(c.session.proxy.is_some())),
     v("received_ip_address", |c| c.session.interface_address.clone()),
-    v("received_port", |c| port(c.session.interface_port)),
+    v("received_port", |c| interface_port(c)),
     v("received_protocol", |c| c.session.received_protocol.as_ref().and_then(own)),
     v("sender_helo_dnssec", |c| yes_no(c.session.helo_dnssec)),
     v("sender_helo_name", |c| c.session.helo_name.clone()),

@@ -6,6 +6,7 @@ use super::RedirectOptions;
 use crate::context::Context;
 use crate::filter::{What, reply};
 use crate::retry::errors;
+use crate::route::address::ReplyInfo;
 use crate::route::{Address, AddressKind, RoutePurpose, common};
 use crate::routers::RouterInstance;
 use crate::text::Text;
@@ -21,7 +22,7 @@ pub(super) fn child(
     purpose: RoutePurpose,
 ) -> Address {
     let mut child = bare(ctx, what);
-    if child.failure.basic_errno == 0 {
+    if !child.reply.as_ref().is_some_and(|r| r.nobody) {
         child.domain = addr.domain.clone();
     }
     child.unique = BString::from(format!("{}:{}", child.address, addr.unique));
@@ -53,10 +54,6 @@ pub(super) fn child(
     };
     let Some(t) = template.get() else {
         if forbidden {
-            return child;
-        }
-        if child.failure.basic_errno == errors::BAD_ADDRESS {
-            // Nobody could be answered anyway.
             return child;
         }
         child.failure.basic_errno = errors::BAD_TRANSPORT;
@@ -105,12 +102,10 @@ pub fn bare(ctx: &Context, what: &What) -> Address {
         What::Reply(info) => {
             a.kind = AddressKind::Reply;
             let found = reply::recipients(ctx, info);
-            if found.is_none() {
-                a.failure.basic_errno = errors::BAD_ADDRESS;
-            }
+            let nobody = found.is_none();
             let to = found.unwrap_or_else(|| reply::BAD_REPLY.into());
             a.address = Text::tainted([b">", to.as_slice()].concat());
-            a.reply = Some(info.clone());
+            a.reply = Some(Box::new(ReplyInfo { nobody, ..(**info).clone() }));
         }
     }
     a.local_part = a.address.clone();
