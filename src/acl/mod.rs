@@ -28,7 +28,7 @@ use bstr::BString;
 pub use ast::{Acl, Item, Kind, Statement, Variable, Verb};
 pub use messages::{Messages, split_message};
 pub use place::{Places, Where};
-pub use run::{check, check_with_args};
+pub use run::{check, check_with_args, missing};
 
 use crate::text::Text;
 

@@ -117,6 +117,12 @@ pub fn check_with_args(ctx: &mut Context, place: Where, name: &Text, args: Vec<T
     result(verdict, m)
 }
 
+/// No ACL where the option must name one: refused, and logged as any refusal.
+pub fn missing(ctx: &mut Context) -> AclResult {
+    begin(ctx);
+    result(Verdict::Fail, Messages::default())
+}
+
 fn begin(ctx: &mut Context) {
     ctx.acl.sender_verify_failed = None;
     ctx.acl.rates.clear();

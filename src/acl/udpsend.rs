@@ -29,7 +29,8 @@ fn send(ctx: &mut Context, arg: &Text) -> Result<(), (String, Verdict)> {
     let mut items = list::items(arg);
     let host = items.next().ok_or_else(|| error("missing destination host"))?;
     let port = items.next().ok_or_else(|| error("missing destination port"))?;
-    let data = items.next().ok_or_else(|| error("missing datagram payload"))?;
+    // What follows is sent as it is, separators and blanks too.
+    let data = items.rest().ok_or_else(|| error("missing datagram payload"))?.as_bstr().to_owned();
     let port: u16 =
         port.to_str().ok().and_then(|p| p.parse().ok()).filter(|p| *p > 0).ok_or_else(|| error("bad destination port"))?;
     let ip = address(ctx, &host).ok_or_else(|| ("DNS lookup failed in \"udpsend\" modifier".to_string(), Verdict::Defer))?;

@@ -141,7 +141,7 @@ fn inner(ctx: &mut Context, run: &mut Run, arg: &Text, m: &mut Messages) -> Resu
         }
         What::HeaderSyntax => {
             let found = verify::headers::check_syntax(ctx);
-            Ok(header_result(ctx, found, m))
+            Ok(header_result(ctx, found.map_err(BString::from), m))
         }
         What::HeaderNamesAscii => {
             let found = verify::headers::check_names_ascii(ctx);
@@ -220,11 +220,11 @@ fn reverse(ctx: &mut Context, m: &mut Messages) -> Verdict {
     Verdict::Fail
 }
 
-fn header_result(ctx: &mut Context, found: Result<(), String>, m: &mut Messages) -> Verdict {
+fn header_result(ctx: &mut Context, found: Result<(), BString>, m: &mut Messages) -> Verdict {
     let Err(text) = found else { return Verdict::Ok };
     if !text.is_empty() {
         if ctx.config.main.smtp_return_error_details {
-            m.user = Some(Text::tainted(format!("Rejected after DATA: {text}")));
+            m.user = Some(Text::tainted([b"Rejected after DATA: ", text.as_slice()].concat()));
         } else {
             ctx.acl.verify_message = Some(Text::tainted(text.clone()));
         }

@@ -104,6 +104,11 @@ pub fn encode(data: &[u8]) -> Vec<u8> {
     data_encoding::BASE64.encode(data).into_bytes()
 }
 
+/// Base64 of what comes in; white space in it is skipped.
+pub fn decode(text: &[u8]) -> Option<Vec<u8>> {
+    crate::expand::operators::decode_base64(text)
+}
+
 /// The string in which `^` stands for NUL and `^^` for `^`.
 pub fn carets(text: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(text.len());

@@ -6,6 +6,7 @@ use super::options::AuthOptions;
 use super::{AuthInstance, AuthResult, Authenticator, ClientAuthResult, ClientDialogue, Proof, ServerDialogue, Sides, check};
 use crate::config::options::*;
 use crate::context::Context;
+use crate::expand::digest::{Algorithm, keyed_digest};
 use crate::options;
 
 options! {
@@ -22,13 +23,8 @@ options! {
 
 /// HMAC-MD5, in hexadecimal. `None`: the library cannot do it (a FIPS build).
 fn digest(secret: &[u8], challenge: &[u8]) -> Option<Vec<u8>> {
-    use openssl::hash::MessageDigest;
-    use openssl::pkey::PKey;
-    use openssl::sign::Signer;
-    let key = PKey::hmac(secret).ok()?;
-    let mut signer = Signer::new(MessageDigest::md5(), &key).ok()?;
-    signer.update(challenge).ok()?;
-    Some(data_encoding::HEXLOWER.encode(&signer.sign_to_vec().ok()?).into_bytes())
+    let hash = keyed_digest(Algorithm::Md5, secret, challenge).ok()?;
+    Some(data_encoding::HEXLOWER.encode(&hash).into_bytes())
 }
 
 impl Authenticator for CramMd5Options {
@@ -54,7 +50,7 @@ impl Authenticator for CramMd5Options {
             format!("<{}.{}@{}>", std::process::id(), now.sec, ctx.config.site.primary_hostname).into_bytes()
         };
         let answer = wire.challenge(ctx, &challenge)?;
-        let Some(at) = answer.rfind_byte(b' ') else { return Err(AuthResult::Fail(None)) };
+        let at = answer.rfind_byte(b' ').unwrap_or(answer.len());
         let (user, given) = (answer.get(..at).unwrap_or_default(), answer.get(at + 1..).unwrap_or_default());
         check::add_variable(ctx, user.to_vec());
         let Some(template) = self.server_secret.get() else { return Err(AuthResult::Fail(None)) };
@@ -83,9 +79,8 @@ impl Authenticator for CramMd5Options {
         if !(300..=399).contains(&code) {
             return ClientAuthResult::Fail(format!("{code} {}", text.as_bstr()));
         }
-        let Ok(challenge) = data_encoding::BASE64.decode(text.trim_ascii()) else {
-            let _ = wire.exchange(b"*");
-            return ClientAuthResult::Cancelled(Some(format!("bad challenge: {}", text.as_bstr())));
+        let Some(challenge) = check::decode(&text).filter(|c| !c.is_empty()) else {
+            return ClientAuthResult::Error(format!("bad base 64 string in challenge: {}", text.as_bstr()));
         };
         let Some(hash) = digest(&secret, &challenge) else {
             return ClientAuthResult::Error("the library has no HMAC-MD5".into());

@@ -271,7 +271,7 @@ impl<'a> Answer<'a> {
         let (command, _id) = (fields.next()?, fields.next()?);
         let user = |f: &'a [u8]| f.strip_prefix(b"user=").filter(|u| !u.is_empty());
         match command {
-            b"CONT" => data_encoding::BASE64.decode(fields.next().unwrap_or_default()).ok().map(Answer::Continue),
+            b"CONT" => check::decode(fields.next().unwrap_or_default()).map(Answer::Continue),
             b"OK" => fields.find_map(user).map(|user| Answer::Ok { user }),
             b"FAIL" => {
                 let temporary = fields.clone().any(|f| f == b"temp" || f == b"code=temp_fail");

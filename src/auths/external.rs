@@ -58,6 +58,10 @@ impl Authenticator for ExternalOptions {
         let line = [b"AUTH ", check::mechanism(inst).as_slice(), b" ", &coded].concat();
         match wire.exchange(&line) {
             Ok((200..=299, _)) => ClientAuthResult::Ok,
+            Ok((300..=399, _)) => {
+                let _ = wire.exchange(b"*");
+                ClientAuthResult::Error(format!("Too few items in client_send in {} authenticator", inst.name))
+            }
             Ok((code, text)) => ClientAuthResult::Fail(format!("{code} {}", text.as_bstr())),
             Err(e) => ClientAuthResult::Error(e),
         }

@@ -117,6 +117,10 @@ pub trait Authenticator: OptionSet + fmt::Debug + Send + Sync {
     fn takes_initial(&self) -> bool {
         true
     }
+    /// Is it for the AUTH command? (If not, it is neither offered nor found by name.)
+    fn is_mechanism(&self) -> bool {
+        true
+    }
     /// The server's dialogue; `initial` is the decoded initial response, if there was one. The error is how it ended else.
     fn server(
         &self,

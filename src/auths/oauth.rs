@@ -174,7 +174,7 @@ impl Authenticator for OauthOptions {
         let answer = wire.exchange(&line).and_then(|(code, text)| match code {
             // The server says what is wrong, and waits before it fails.
             300..=399 => {
-                let why = data_encoding::BASE64.decode(text.trim_ascii()).unwrap_or_default();
+                let why = check::decode(&text).unwrap_or_default();
                 let nothing: &[u8] = if form == Form::Oauthbearer { b"AQ==" } else { b"" };
                 let why = crate::log::escape::printing(why.get(..200).unwrap_or(&why), false);
                 wire.exchange(nothing).map(|(code, text)| (code, [&text[..], b" ", &why].concat()))

@@ -72,11 +72,11 @@ pub fn ask(inst: &AuthInstance, wire: &mut dyn ClientDialogue, step: Ask<'_>) ->
             300..=399 => {}
             _ => return ClientAuthResult::Fail(format!("{code} {}", answer.as_bstr())),
         }
-        let next = match data_encoding::BASE64.decode(answer.trim_ascii()) {
+        let next = match check::decode(&answer) {
             // One that is through may be told that once more.
-            Ok(data) if done && data.is_empty() => Ok(Step::Done(Vec::new())),
-            Ok(data) => step(Some(&data)),
-            Err(_) => Err(ClientAuthResult::Cancelled(Some(format!(
+            Some(data) if done && data.is_empty() => Ok(Step::Done(Vec::new())),
+            Some(data) => step(Some(&data)),
+            None => Err(ClientAuthResult::Cancelled(Some(format!(
                 "Invalid base64 string in server response \"{code} {}\"",
                 answer.trim_ascii().as_bstr()
             )))),

@@ -44,8 +44,12 @@ impl Authenticator for SpaOptions {
     ) -> Result<Proof, AuthResult> {
         // Clients send the same answer whatever is wrong with theirs: only "*" has one of its own.
         let unreadable = |end| if end == AuthResult::Bad64 { AuthResult::Fail(None) } else { end };
-        if initial.is_none() {
-            wire.prompt(ctx, b"NTLM supported").map_err(unreadable)?;
+        let request = match initial {
+            Some(data) => data,
+            None => wire.prompt(ctx, b"NTLM supported").map_err(unreadable)?,
+        };
+        if request.is_empty() {
+            return Err(AuthResult::Fail(None));
         }
         let mut random = [0; 8];
         if openssl::rand::rand_bytes(&mut random).is_err() {
@@ -79,7 +83,7 @@ impl Authenticator for SpaOptions {
             Ok(text) => text,
             Err(end) => return end,
         };
-        let decoded = data_encoding::BASE64.decode(message.trim_ascii()).ok();
+        let decoded = check::decode(&message);
         let Some(random) = decoded.and_then(|m| ntlm::read_challenge(&m)) else {
             let _ = wire.exchange(b"*");
             return ClientAuthResult::Cancelled(Some(format!("bad challenge: {}", message.as_bstr())));

@@ -29,6 +29,10 @@ impl Authenticator for TlsOptions {
         Ok(Sides { server: generic.server_condition.is_set(), client: false })
     }
 
+    fn is_mechanism(&self) -> bool {
+        false
+    }
+
     fn server(
         &self,
         ctx: &mut Context,

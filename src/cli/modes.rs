@@ -119,6 +119,10 @@ pub fn option_m<'a>(o: &mut Options, word: &'a BString, rest: &'a [u8], words: &
         check_id(id, word)?;
         Ok(id.clone())
     };
+    if rest == b"S" {
+        o.requiretls = true;
+        return Ok(());
+    }
     let one = |a| MessageAction::Act(a);
     let (action, ids) = match rest {
         b"ar" => {
@@ -338,7 +342,8 @@ pub fn check(o: &Options) -> Result<(), Refusal> {
     if !o.arguments.is_empty() && modes == 1 && !takes_arguments && !o.rebuild_aliases {
         return incompatible();
     }
-    if matches!(o.input, InputMode::Smtp | InputMode::Batch) && o.extract_recipients {
+    // Over SMTP each message says for itself what it needs.
+    if matches!(o.input, InputMode::Smtp | InputMode::Batch) && (o.extract_recipients || o.requiretls) {
         return incompatible();
     }
     Ok(())
@@ -372,6 +377,7 @@ mod tests {
         assert_eq!(run(&["-Rff", "x"]).unwrap().single_run().unwrap().recipient, Some(("x".into(), false)));
         assert_eq!(run(&["-qGfoo/5m"]).unwrap().queue_runs[0].options.queue_name, "foo");
         assert!(run(&["-t", "-i", "x"]).unwrap().extract_recipients);
+        assert!(run(&["-MS", "-t"]).unwrap().requiretls);
         assert!(run(&["-be", "-Mset", "10HmaX-000000005vi-0000", "$x"]).is_ok());
     }
 
@@ -387,6 +393,7 @@ mod tests {
         assert_eq!(message(&["-R"]), "exim: string expected after -R");
         assert_eq!(message(&["-d+foo"]), "exim: unknown debug_selector setting: +foo");
         assert_eq!(message(&["-bt", "-bv", "x@y"]), "exim: incompatible command-line options or arguments");
+        assert_eq!(message(&["-bs", "-MS"]), "exim: incompatible command-line options or arguments");
         assert_eq!(message(&["-bd", "-bs"]), "exim: incompatible command-line options or arguments");
         assert_eq!(message(&["-D9="]), "exim: macro name set by -D must start with an upper case letter");
     }

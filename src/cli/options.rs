@@ -207,6 +207,8 @@ pub struct Options {
     pub interfaces: Option<BString>,
     /// `-oY`
     pub no_notifier: bool,
+    /// `-MS`: the message that is handed in goes over verified TLS only (REQUIRETLS).
+    pub requiretls: bool,
     /// `-E id`
     pub bounce_of: Option<BString>,
     /// `-MCq address size`: would the mailbox take that much?

@@ -61,6 +61,7 @@ pub fn run(ctx: &mut Context, o: &Options) -> Result<i32, Refusal> {
         }
         _ => {
             ctx.session.input = Input::Local;
+            ctx.message.requiretls = o.requiretls;
             let stdin = fd::duplicate(fd::stdin()).map_err(|e| refuse(crate::sys::error_text(&e)))?;
             match receive::local::receive(ctx, &submission(o), From::File(stdin)) {
                 Ok(accepted) => {
@@ -216,7 +217,7 @@ fn caller(ctx: &mut Context, o: &Options, remote: bool) -> Result<(), Refusal> {
     ctx.message.originator_login.clone_from(&ctx.run.login);
     ctx.message.originator_uid = ctx.run.real_uid;
     ctx.message.originator_gid = ctx.run.real_gid;
-    if ctx.session.caller.sender_local && o.given.host_address.is_none() {
+    if ctx.session.caller.sender_local && !(smtp && o.given.host_address.is_some()) {
         ctx.session.authenticated_id = Some(Text::clean(ctx.run.login.to_vec()));
         let plain = [ctx.run.login.as_slice(), b"@", &ctx.config.site.qualify_domain].concat();
         ctx.session.authenticated_sender = Some(Text::clean(plain));
@@ -261,7 +262,10 @@ fn given(ctx: &mut Context, o: &Options) {
         s.host_ip = Some(ip);
         s.host_port = port;
         s.sender_host_notsocket = true;
-        s.caller_is_host();
+        // A message that is not SMTP is the caller's all the same.
+        if matches!(o.input, InputMode::Smtp | InputMode::Batch) {
+            s.caller_is_host();
+        }
     }
     if let Some((ip, port)) = g.interface.as_ref().and_then(|a| split_address(a)) {
         s.interface_address = Some(Text::clean(ip.to_string()));

@@ -38,11 +38,11 @@ pub fn endpoints(ctx: &Context, given: Option<&[u8]>) -> Result<Vec<Endpoint>, S
     }
     let default_ports = items(&port_list)
         .filter(|p| !p.is_empty())
-        .map(|p| port(&p).ok_or_else(|| format!("invalid port \"{p}\" in daemon_smtp_ports")))
+        .map(|p| port(&p).ok_or_else(|| no_port(&p)))
         .collect::<Result<Vec<u16>, String>>()?;
     let tls_ports = items(main.tls_on_connect_ports.raw().unwrap_or_default())
         .filter(|p| !p.is_empty())
-        .map(|p| port(&p).ok_or_else(|| format!("invalid port \"{p}\" in tls_on_connect_ports")))
+        .map(|p| port(&p).ok_or_else(|| no_port(&p)))
         .collect::<Result<Vec<u16>, String>>()?;
     let mut out = Vec::new();
     for item in items(&address_list) {
@@ -61,6 +61,10 @@ pub fn endpoints(ctx: &Context, given: Option<&[u8]>) -> Result<Vec<Endpoint>, S
         }
     }
     Ok(out)
+}
+
+fn no_port(p: &BString) -> String {
+    format!("TCP port \"{p}\" not found")
 }
 
 /// A port by number or service name.

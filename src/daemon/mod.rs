@@ -10,6 +10,7 @@
 //! Workers and manager end when the daemon's end of a pipe closes, however that came about; connections and
 //! deliveries that are going on are finished first.
 
+mod admission;
 mod children;
 pub mod counters;
 mod delivery_process;

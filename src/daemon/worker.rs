@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, OwnedFd};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::Life;
 use super::counters::{Counters, Place};
@@ -50,14 +50,24 @@ pub fn run(ctx: &mut Context, listeners: Vec<Listener>, ends: &Ends, counters: &
             break;
         }
         for (listener, _) in listeners.iter().zip(&ready[1..]).filter(|(_, r)| **r) {
-            backlog(ctx, listener);
+            let waiting = backlog(ctx, listener);
             match net::accept(listener.socket.as_fd()) {
-                Ok((socket, peer)) => connection(ctx, listener, socket, peer, counters, &threads),
+                Ok((socket, peer)) => {
+                    let own = connection(ctx, listener, &socket, peer);
+                    if let Some(waiting) = waiting {
+                        monitor(&own, waiting);
+                    }
+                    start(ctx, own, socket, counters.enter(peer.ip().to_canonical()), &threads);
+                    if ctx.run.test_harness && !ctx.run.no_test_delays {
+                        // The connection's lines in the log come before those of the next one.
+                        pause(life);
+                    }
+                }
                 Err(e) if e.kind() == std::io::ErrorKind::WouldBlock => {}
                 Err(e) => {
                     log::write(ctx, None, Which::MAIN, format!("accept: {}", crate::sys::error_text(&e)).as_bytes());
                     // Out of descriptors or memory: let some connections end first.
-                    std::thread::sleep(Duration::from_millis(100));
+                    pause(life);
                 }
             }
         }
@@ -68,23 +78,27 @@ pub fn run(ctx: &mut Context, listeners: Vec<Listener>, ends: &Ends, counters: &
     0
 }
 
-/// `smtp_backlog_monitor`: tells when more connections than that wait to be accepted.
-fn backlog(ctx: &Context, listener: &Listener) {
-    let limit = u32::try_from(ctx.config.main.smtp_backlog_monitor.0).unwrap_or(0);
-    if limit == 0 {
-        return;
-    }
-    // For a listening socket the kernel counts them there.
-    let waiting = sockopt::tcp_state(listener.socket.as_fd()).map_or(0, |s| s.unacked);
-    if waiting > limit {
-        let line = format!("listen backlog {waiting} I=[{}]:{}", listener.endpoint.address, listener.endpoint.port);
-        log::write(ctx, None, Which::MAIN, line.as_bytes());
-    }
+/// A tenth of a second without new connections, if the daemon is not gone before.
+fn pause(life: &Life) {
+    let _ = poll::wait_readable(life.watched(), Some(Instant::now() + Duration::from_millis(100)));
 }
 
-/// A new connection gets a thread and a context of its own.
-fn connection(ctx: &mut Context, listener: &Listener, socket: OwnedFd, peer: SocketAddr, counters: &Counters, threads: &Threads) {
-    let piece = ctx.services.work.begin();
+/// Connections that wait to be accepted, if that is more than `smtp_backlog_monitor` allows. Asked just before one of them is.
+fn backlog(ctx: &Context, listener: &Listener) -> Option<u32> {
+    let limit = u32::try_from(ctx.config.main.smtp_backlog_monitor.0).ok().filter(|n| *n > 0)?;
+    // For a listening socket the kernel counts them there.
+    sockopt::tcp_state(listener.socket.as_fd()).ok().map(|s| s.unacked).filter(|waiting| *waiting > limit)
+}
+
+/// `smtp_backlog_monitor`
+fn monitor(ctx: &Context, waiting: u32) {
+    let interface = ctx.session.interface_address.clone().unwrap_or_default();
+    let line = format!("listen backlog {waiting} I=[{interface}]:{}", ctx.session.interface_port);
+    log::write(ctx, None, Which::MAIN, line.as_bytes());
+}
+
+/// A new connection gets a context of its own.
+fn connection(ctx: &Context, listener: &Listener, socket: &OwnedFd, peer: SocketAddr) -> Context {
     let mut own = Context::new(ctx.config.clone(), ctx.run.clone(), ctx.services.clone());
     // Messages are the worker's, not those of whoever started the daemon.
     own.message.originator_login = own.config.main.exim_user.raw().unwrap_or_default().into();
@@ -107,7 +121,13 @@ fn connection(ctx: &mut Context, listener: &Listener, socket: OwnedFd, peer: Soc
     if own.config.main.smtp_accept_keepalive {
         let _ = sockopt::keepalive(socket.as_fd(), true);
     }
-    let place = counters.enter(peer.ip().to_canonical());
+    own
+}
+
+/// And a thread, if it may go on.
+fn start(ctx: &Context, mut own: Context, socket: OwnedFd, place: Option<Place>, threads: &Threads) {
+    let piece = ctx.services.work.begin();
+    let Some(place) = super::admission::admit(&mut own, &socket, place) else { return };
     let work = Box::new(move || {
         let _piece = piece;
         session(own, socket, place);
@@ -118,14 +138,8 @@ fn connection(ctx: &mut Context, listener: &Listener, socket: OwnedFd, peer: Soc
 }
 
 /// The thread of a connection. A fault in it ends this connection only.
-fn session(mut ctx: Context, socket: OwnedFd, place: Option<Place>) {
-    let Some(place) = place else {
-        return refuse(&ctx, &socket, "too many connections", "Too many concurrent SMTP connections; please try again later.");
-    };
+fn session(mut ctx: Context, socket: OwnedFd, place: Place) {
     ctx.session.count_at_start = u32::try_from(place.total).unwrap_or(u32::MAX);
-    if let Some((logged, said)) = over_limit(&mut ctx, &place) {
-        return refuse(&ctx, &socket, &logged, &said);
-    }
     let wire = match Wire::socket(socket) {
         Ok(w) => w,
         Err(_) => return,
@@ -168,52 +182,4 @@ fn log_connection(ctx: &mut Context, total: usize) {
     let line =
         format!("SMTP connection from {} (TCP/IP connection count = {total})", crate::context::names::host_and_ident(ctx, false));
     log::write(ctx, Some(Selector::SmtpConnection), Which::MAIN, line.as_bytes());
-}
-
-/// smtp_accept_max, smtp_accept_reserve, smtp_accept_max_per_host: the log text and the answer, if one is exceeded.
-fn over_limit(ctx: &mut Context, place: &Place) -> Option<(String, String)> {
-    let main = &ctx.config.main;
-    let max = usize::try_from(main.smtp_accept_max.0).unwrap_or(0);
-    let refusal = "Too many concurrent SMTP connections; please try again later.".to_string();
-    if max > 0 && place.total > max {
-        return Some(("too many connections".into(), refusal));
-    }
-    let reserve = usize::try_from(main.smtp_accept_reserve.0).unwrap_or(0);
-    if max > 0 && reserve > 0 && place.total > max.saturating_sub(reserve) {
-        let list = main.smtp_reserve_hosts.get().cloned();
-        let reserved = list.is_some_and(|l| crate::matching::match_host(ctx, &l) == crate::matching::Match::Yes);
-        if !reserved {
-            return Some((format!("not in reserve list: connected={} max={max} reserve={reserve}", place.total - 1), refusal));
-        }
-    }
-    if let Some(t) = ctx.config.main.smtp_accept_max_per_host.get().cloned() {
-        match crate::expand::expand_int(ctx, &t, true) {
-            Ok(per_host) if per_host > 0 && place.of_host as i64 > per_host => {
-                return Some((
-                    "too many connections from that IP address".into(),
-                    "Too many concurrent SMTP connections from this IP address; please try again later.".into(),
-                ));
-            }
-            Ok(_) => {}
-            Err(e) => log::write(
-                ctx,
-                None,
-                Which::MAIN.and(Which::PANIC),
-                format!("expansion of smtp_accept_max_per_host failed: {e}").as_bytes(),
-            ),
-        }
-    }
-    None
-}
-
-fn refuse(ctx: &Context, socket: &OwnedFd, logged: &str, said: &str) {
-    let whom = ctx.session.host_address.clone().unwrap_or_default();
-    log::write(
-        ctx,
-        Some(Selector::ConnectionReject),
-        Which::MAIN,
-        format!("Connection from [{whom}] refused: {logged}").as_bytes(),
-    );
-    let line = format!("421 {} {said}\r\n", ctx.config.site.primary_hostname);
-    let _ = net::send(socket.as_fd(), line.as_bytes(), false);
 }

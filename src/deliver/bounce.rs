@@ -116,7 +116,7 @@ fn build(ctx: &mut Context, d: &Delivery<'_>, to: &Text, batch: VecDeque<Address
     r.put("To: ");
     r.put(to);
     r.put("\n");
-    r.put(generated::references(ctx));
+    r.put(generated::from_original(ctx));
     r.mime();
     let mut items = Items::open(ctx, &main.bounce_message_file, "bounce_message_file", "error");
     if let Some(bcc) = errors_copy(ctx, to) {

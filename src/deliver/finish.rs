@@ -5,7 +5,7 @@ use bstr::{BString, ByteSlice};
 use super::state::Delivery;
 use super::{DeliverOutcome, bounce, event, post, success, tell, warning};
 use crate::context::{Context, Recipient};
-use crate::log::{self, Which, line};
+use crate::log::{self, Which, outcome};
 use crate::route::Address;
 use crate::spool::{DataFile, SpoolError};
 
@@ -175,7 +175,7 @@ fn complete(ctx: &mut Context, mut d: Delivery<'_>) {
             }
         }
     }
-    let text = line::completed(ctx, post::queue_time(ctx));
+    let text = outcome::completed(ctx, post::queue_time(ctx));
     log::write(ctx, None, Which::MAIN, &text);
     ctx.message.frozen = false;
     event::of_message(ctx, "msg:complete");

@@ -6,6 +6,7 @@ use crate::context::Context;
 use crate::expand;
 use crate::log::{self, Which};
 use crate::receive::submit::{Generated, submit};
+use crate::smtp_out::requiretls::{self, Wish};
 use crate::text::Text;
 
 /// Most ids in `References:`, without that of the message itself.
@@ -63,9 +64,19 @@ fn default_from(ctx: &Context) -> Text {
     Text::clean(format!("Mail Delivery System <Mailer-Daemon@{}>", ctx.config.site.qualify_domain))
 }
 
-/// A `References:` line for an answer to the message: the ids that it refers to itself (the first and the last ones if
-/// there are many), and its own. Empty if there are none.
-pub fn references(ctx: &Context) -> BString {
+/// The header lines of an answer that come from the message that it is about: `References:`, and the wish not to let TLS
+/// hinder it, which goes for answers, too (RFC 8689, section 6).
+pub fn from_original(ctx: &Context) -> BString {
+    let mut lines = references(ctx);
+    if requiretls::wish(ctx) == Wish::Relaxed {
+        lines.extend_from_slice(requiretls::RELAXED_LINE);
+    }
+    lines
+}
+
+/// A `References:` line: the ids that the message refers to itself (the first and the last ones if there are many), and its
+/// own. Empty if there are none.
+fn references(ctx: &Context) -> BString {
     let value = |name: &[u8]| {
         ctx.message.headers.iter().find_map(|h| {
             let rest = h.text.get(name.len()..)?;
@@ -81,7 +92,8 @@ pub fn references(ctx: &Context) -> BString {
             ids.push(id);
         }
     }
-    ids.extend(value(b"Message-ID:").and_then(|t| message_ids(t).next()));
+    // The id of a message that was sent again is the newer one.
+    ids.extend(value(b"Resent-Message-ID:").or_else(|| value(b"Message-ID:")).and_then(|t| message_ids(t).next()));
     let length = |ids: &[&[u8]]| "References:".len() + ids.iter().map(|id| id.len() + 1).sum::<usize>();
     while ids.len() > 2 && length(&ids) > MAX_LINE {
         ids.remove(1);

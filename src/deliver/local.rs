@@ -2,14 +2,17 @@
 //!
 //! The delivery code (`local_run`) forks, becomes the user and calls the transport there; nothing else calls it.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::fs::File;
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
 
 use bstr::BString;
 
 use crate::context::Context;
 use crate::route::Address;
+use crate::sys::file::{Dir, fsync};
 use crate::text::Text;
 use crate::transports::TransportInstance;
 
@@ -50,12 +53,50 @@ pub struct LocalJob<'a> {
     pub output: Option<&'a File>,
     /// What `setup` gave.
     pub prepared: Prepared,
+    /// What `begin` gave.
+    pub begun: Begun,
+    /// Where directories are noted that have to be made durable.
+    pub directories: &'a Directories,
     /// Bytes that went out, for the log (`S=`).
     pub sent: &'a Cell<u64>,
 }
 
 /// What [`LocalTransport::setup`] hands to `deliver`; the transport's own type.
 pub type Prepared = Option<Box<dyn std::any::Any>>;
+
+/// What [`LocalTransport::begin`] hands to `deliver`; the transport's own type.
+pub type Begun = Option<Box<dyn std::any::Any>>;
+
+/// Directories whose new entries have to be durable before a delivery counts.
+///
+/// With a single delivery that is done at once; of several that one process makes, after the last.
+#[derive(Debug, Default)]
+pub struct Directories {
+    waiting: Option<RefCell<Vec<(BString, OwnedFd)>>>,
+}
+
+impl Directories {
+    /// For several deliveries: [`Directories::sync_all`] has to follow.
+    pub fn collected() -> Self {
+        Directories { waiting: Some(RefCell::default()) }
+    }
+
+    /// Makes a directory durable, now or with the others.
+    pub fn sync(&self, path: &[u8], dir: &Dir) -> io::Result<()> {
+        let Some(waiting) = &self.waiting else { return dir.sync() };
+        let mut waiting = waiting.borrow_mut();
+        if !waiting.iter().any(|(p, _)| p == path) {
+            waiting.push((path.into(), dir.as_fd().try_clone_to_owned()?));
+        }
+        Ok(())
+    }
+
+    /// Makes all of them durable; an error says which is not.
+    pub fn sync_all(&self) -> Result<(), (BString, io::Error)> {
+        let Some(waiting) = &self.waiting else { return Ok(()) };
+        waiting.take().into_iter().try_for_each(|(path, dir)| fsync(dir.as_fd()).map_err(|e| (path, e)))
+    }
+}
 
 /// What is done with the output of a command (options of `pipe`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -87,6 +128,13 @@ pub trait LocalTransport: fmt::Debug {
         let _ = (ctx, transport, batch);
         Ok(None)
     }
+    /// Does what can be done before anything is durable or can be seen by others, for `deliver` to end: with the deliveries of
+    /// several messages that one process makes, all begin before the first ends, so that the disk is waited for once. `None`:
+    /// `deliver` does it all.
+    fn begin(&self, ctx: &mut Context, job: &mut LocalJob<'_>) -> Begun {
+        let _ = (ctx, job);
+        None
+    }
     /// Delivers to the batch; sets `failure` and the log fields of each address. The result has one status for each
     /// address, in their order.
     fn deliver(&self, ctx: &mut Context, job: &mut LocalJob<'_>) -> Vec<DeliveryStatus>;
@@ -105,5 +153,29 @@ pub trait LocalTransport: fmt::Debug {
     /// What is done with the output of a command; if anything, the delivery code opens [`LocalJob::output`].
     fn output_options(&self) -> OutputOptions {
         OutputOptions::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn directories_wait_once_each_or_not_at_all() {
+        let dir = Dir::open(b"/tmp").unwrap();
+        let at_once = Directories::default();
+        at_once.sync(b"/tmp", &dir).unwrap();
+        at_once.sync_all().unwrap();
+        let collected = Directories::collected();
+        for _ in 0..3 {
+            collected.sync(b"/tmp", &dir).unwrap();
+        }
+        assert_eq!(collected.waiting.as_ref().unwrap().borrow().len(), 1);
+        collected.sync_all().unwrap();
+        assert!(collected.waiting.as_ref().unwrap().borrow().is_empty());
+        // A descriptor that cannot be synced: the error names the directory.
+        let (pipe, _other) = crate::sys::fd::pipe().unwrap();
+        collected.waiting.as_ref().unwrap().borrow_mut().push(("/a/new".into(), pipe));
+        assert_eq!(collected.sync_all().unwrap_err().0, "/a/new");
     }
 }

@@ -1,9 +1,8 @@
 //! The process that becomes the recipient and runs a local transport: as the user for good, then gone.
 //!
 //! It takes a batch of one message, or of several messages whose deliveries are for the same user by the same transport and are
-//! due at the same moment: a fork and all that it costs is then paid once. It is forked while this process has no other
-//! thread, from one that is still root, and never used for a second user. Each result is written as soon as it is there, so
-//! that a process that dies leaves only the delivery that it was at in doubt.
+//! due at the same moment: a fork and all that it costs is then paid once, and so are the waits for the disk. It is forked while
+//! this process has no other thread, from one that is still root, and never used for a second user.
 
 use std::cell::Cell;
 use std::fs::File;
@@ -14,7 +13,7 @@ use std::time::Instant;
 
 use bstr::{BString, ByteSlice};
 
-use super::local::{DeliveryStatus, LocalJob, Prepared};
+use super::local::{Begun, DeliveryStatus, Directories, LocalJob, LocalTransport, Prepared};
 use super::state::Delivery;
 use super::users::{self, Identity};
 use super::wire;
@@ -28,6 +27,8 @@ use crate::transports::TransportInstance;
 
 /// Most bytes of one result.
 const MAX_RESULT: u64 = 64 << 20;
+/// Instead of how long a result took: none has come yet, and from here on nobody knows of any delivery whether it was made.
+const IN_DOUBT: u64 = u64::MAX;
 
 /// What is to be run for a batch, as whom, and where.
 pub(super) struct What {
@@ -68,6 +69,8 @@ pub(super) struct Working {
     process: Option<(File, process::Pid)>,
     /// It has ended before its time.
     lost: bool,
+    /// Had it begun with all of them then?
+    in_doubt: bool,
 }
 
 /// `debug_print`
@@ -79,7 +82,7 @@ pub(super) fn show(ctx: &mut Context, transport: &TransportInstance) {
 
 /// Starts the process for these batches, all for one user.
 pub(super) fn start(parts: &mut [Part<'_, '_>]) -> Working {
-    Working { process: fork(parts), lost: false }
+    Working { process: fork(parts), lost: false, in_doubt: false }
 }
 
 fn fork(parts: &mut [Part<'_, '_>]) -> Option<(File, process::Pid)> {
@@ -122,10 +125,15 @@ impl Working {
         let Some((results, _)) = &mut self.process else {
             return Some(Report::at_once(vec![DeliveryStatus::Panic; p.batch.len()]));
         };
-        if self.lost {
+        if self.lost && !self.in_doubt {
             return None;
         }
-        let report = take(results)
+        let mut result = take(results).filter(|_| !self.lost);
+        if result.as_ref().is_some_and(|(usec, _)| *usec == IN_DOUBT) {
+            self.in_doubt = true;
+            result = take(results);
+        }
+        let report = result
             .and_then(|(usec, bytes)| wire::decode(&p.ctx.config, &bytes, p.batch).map(|statuses| Report { statuses, usec }));
         if report.is_some() {
             return report;
@@ -188,22 +196,52 @@ fn serve(parts: &mut [Part<'_, '_>], report: OwnedFd) -> ! {
     if let Some(first) = parts.first_mut() {
         become_recipient(first);
     }
-    for (p, prepared) in parts.iter_mut().zip(prepared) {
-        let begin = Instant::now();
-        let statuses = match prepared {
-            Ok(prepared) => p.deliver(prepared),
-            Err(statuses) => statuses,
-        };
-        let usec = u64::try_from(begin.elapsed().as_micros()).unwrap_or(u64::MAX);
-        if put(&mut report, usec, &wire::encode(p.batch, &statuses)).is_err() {
-            process::exit_now(1);
+    let directories = Directories::collected();
+    let several = parts.len() > 1;
+    let started: Vec<Started> = parts
+        .iter_mut()
+        .zip(prepared)
+        .map(|(p, prepared)| if several { p.begin(prepared, &directories) } else { Started::not_yet(prepared) })
+        .collect();
+    if started.iter().any(|s| s.begun.is_some()) {
+        end_together(parts, started, &directories, &mut report);
+    } else {
+        for (p, s) in parts.iter_mut().zip(started) {
+            let since = s.since;
+            let statuses = p.deliver(s, &Directories::default());
+            tell(&mut report, p, since, &statuses);
         }
     }
     process::exit_now(0)
 }
 
+/// Ends deliveries that have been begun: the disk is waited for twice, not twice for each. Then all results are told.
+fn end_together(parts: &mut [Part<'_, '_>], started: Vec<Started>, directories: &Directories, report: &mut File) {
+    // From here on each of them may be in its mailbox, whether its result comes through or not.
+    if put(report, IN_DOUBT, &[]).is_err() {
+        process::exit_now(1);
+    }
+    let done: Vec<(Instant, Vec<DeliveryStatus>)> =
+        parts.iter_mut().zip(started).map(|(p, s)| (s.since, p.deliver(s, directories))).collect();
+    let failed = directories.sync_all().err();
+    for (p, (since, mut statuses)) in parts.iter_mut().zip(done) {
+        if let Some((path, e)) = &failed {
+            p.not_durable(&mut statuses, path, e);
+        }
+        tell(report, p, since, &statuses);
+    }
+}
+
+/// Tells the result of a batch, or ends.
+fn tell(report: &mut File, p: &Part<'_, '_>, since: Instant, statuses: &[DeliveryStatus]) {
+    let usec = u64::try_from(since.elapsed().as_micros()).unwrap_or(IN_DOUBT - 1);
+    if put(report, usec, &wire::encode(p.batch, statuses)).is_err() {
+        process::exit_now(1);
+    }
+}
+
 /// What comes before privilege is given up; the result of a batch that fails there.
-fn privileged(parts: &mut [Part<'_, '_>]) -> Vec<Result<Prepared, Vec<DeliveryStatus>>> {
+fn privileged(parts: &mut [Part<'_, '_>]) -> Vec<Setup> {
     for s in [libc::SIGINT, libc::SIGTERM, libc::SIGUSR1] {
         let _ = crate::sys::signal::ignore(s);
     }
@@ -238,6 +276,22 @@ fn become_recipient(p: &mut Part<'_, '_>) {
     }
 }
 
+/// What `setup` gave, or why there is nothing to be done any more.
+type Setup = Result<Prepared, Vec<DeliveryStatus>>;
+
+/// A batch that has been begun.
+struct Started {
+    since: Instant,
+    prepared: Setup,
+    begun: Begun,
+}
+
+impl Started {
+    fn not_yet(prepared: Setup) -> Self {
+        Started { since: Instant::now(), prepared, begun: None }
+    }
+}
+
 impl Part<'_, '_> {
     fn set_up(&mut self) -> Result<Prepared, Vec<DeliveryStatus>> {
         let runs = u32::try_from(self.d.runs.saturating_sub(1)).unwrap_or(0);
@@ -256,19 +310,45 @@ impl Part<'_, '_> {
         })
     }
 
-    fn deliver(&mut self, prepared: Prepared) -> Vec<DeliveryStatus> {
+    /// Begins with the delivery, if the transport can do that.
+    fn begin(&mut self, prepared: Setup, directories: &Directories) -> Started {
+        let mut started = Started::not_yet(prepared);
+        if let Ok(prepared) = &mut started.prepared {
+            let begun = self.with_job(prepared, None, directories, |local, ctx, job| local.begin(ctx, job));
+            started.begun = begun.flatten();
+        }
+        started
+    }
+
+    /// Makes the delivery, or ends one that has been begun.
+    fn deliver(&mut self, started: Started, directories: &Directories) -> Vec<DeliveryStatus> {
+        let mut prepared = match started.prepared {
+            Ok(prepared) => prepared,
+            Err(statuses) => return statuses,
+        };
+        show(self.ctx, &self.what.transport);
+        self.with_job(&mut prepared, started.begun, directories, |local, ctx, job| local.deliver(ctx, job))
+            .unwrap_or_else(|| vec![DeliveryStatus::Defer; self.batch.len()])
+    }
+
+    /// Calls the transport, in its directory. `None`: it cannot be called, and the addresses say why.
+    fn with_job<R>(
+        &mut self,
+        prepared: &mut Prepared,
+        begun: Begun,
+        directories: &Directories,
+        call: impl FnOnce(&dyn LocalTransport, &mut Context, &mut LocalJob<'_>) -> R,
+    ) -> Option<R> {
         let what = self.what;
-        let all = vec![DeliveryStatus::Defer; self.batch.len()];
         if let Err(e) = std::env::set_current_dir(what.directory.to_path_lossy()) {
             for a in self.batch.iter_mut() {
                 a.failure.basic_errno = e.raw_os_error().unwrap_or(errors::UNKNOWN);
                 a.failure.message = Some(Text::clean(format!("failed to chdir to {}", what.directory)));
             }
-            return all;
+            return None;
         }
-        let Some(local) = what.transport.local() else { return all };
+        let local = what.transport.local()?;
         self.ctx.address.home = what.home.clone();
-        show(self.ctx, &what.transport);
         let sent = Cell::new(0);
         let mut job = LocalJob {
             transport: &what.transport,
@@ -279,15 +359,27 @@ impl Part<'_, '_> {
             home: what.home.clone(),
             directory: what.directory.clone(),
             output: what.output.as_ref(),
-            prepared,
+            prepared: prepared.take(),
+            begun,
+            directories,
             sent: &sent,
         };
         let ctx = &mut *self.ctx;
-        let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| local.deliver(ctx, &mut job)));
-        let statuses = result.unwrap_or_else(|_| process::exit_now(101));
+        let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| call(local, ctx, &mut job)));
+        let result = result.unwrap_or_else(|_| process::exit_now(101));
+        *prepared = job.prepared;
         for a in self.batch.iter_mut().filter(|a| a.bytes_sent == 0) {
             a.bytes_sent = sent.get();
         }
-        statuses
+        Some(result)
+    }
+
+    /// What was delivered may be gone if the machine fails now: it has to be delivered again.
+    fn not_durable(&mut self, statuses: &mut [DeliveryStatus], path: &BString, e: &std::io::Error) {
+        for (a, status) in self.batch.iter_mut().zip(statuses).filter(|(_, s)| **s == DeliveryStatus::Ok) {
+            *status = DeliveryStatus::Defer;
+            a.failure.basic_errno = e.raw_os_error().unwrap_or(errors::UNKNOWN);
+            a.failure.message = Some(Text::clean(format!("failed to sync {path}")));
+        }
     }
 }

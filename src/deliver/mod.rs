@@ -38,7 +38,7 @@ mod write_filter;
 mod write_headers;
 
 pub use event::{delivery_event, raise_event};
-pub use generated::{references, write_from};
+pub use generated::{from_original, write_from};
 pub use tell::tell_someone;
 pub use together::{Wanted, deliver_several};
 pub use users::become_deliverer;
@@ -263,6 +263,8 @@ pub fn quota_of(
         directory,
         output: None,
         prepared,
+        begun: None,
+        directories: &local::Directories::default(),
         sent: &std::cell::Cell::new(0),
     };
     driver.quota(ctx, &mut job)

@@ -5,7 +5,7 @@ use bstr::{BString, ByteSlice};
 use super::event;
 use super::state::Delivery;
 use crate::context::Context;
-use crate::log::{self, Selector, Which, line};
+use crate::log::{self, Selector, Which, outcome};
 use crate::retry::errors;
 use crate::route::{Address, AddressKind};
 use crate::text::Text;
@@ -103,7 +103,7 @@ fn succeeded(ctx: &mut Context, d: &mut Delivery<'_>, addr: Address, quiet: bool
             (false, false) => "=>",
         };
         let shadow = addr.shadow.clone();
-        let details = line::Delivered {
+        let details = outcome::Delivered {
             return_path: addr.return_path.as_ref().map(|t| t.as_bytes()),
             size: addr.bytes_sent,
             shadow: shadow.as_ref().map(|(n, e)| (n.as_slice(), e.as_ref().map(|e| e.as_slice()))),
@@ -111,7 +111,7 @@ fn succeeded(ctx: &mut Context, d: &mut Delivery<'_>, addr: Address, quiet: bool
             deliver_time: addr.delivery_usec,
             instead: None,
         };
-        let text = line::delivery(ctx, flag, &addr, &details);
+        let text = outcome::delivery(ctx, flag, &addr, &details);
         log::write(ctx, None, Which::MAIN, &text);
     }
     let data = addr.remote_log.as_ref().and_then(|l| l.confirmation.clone()).unwrap_or_default();
@@ -126,7 +126,7 @@ fn deferral(ctx: &mut Context, d: &Delivery<'_>, addr: &Address, stage: Stage, p
     let without = (stage == Stage::Router && addr.kind == AddressKind::Mail && addr.transport.is_some())
         .then(|| Address { transport: None, ..addr.clone() });
     let shown = without.as_ref().unwrap_or(addr);
-    let text = line::deferral(ctx, shown, word, Some(addr.delivery_usec));
+    let text = outcome::deferral(ctx, shown, word, Some(addr.delivery_usec));
     if ctx.message.first_delivery || !waiting {
         d.msglog(ctx, &text);
     }
@@ -143,7 +143,7 @@ fn deferral(ctx: &mut Context, d: &Delivery<'_>, addr: &Address, stage: Stage, p
 
 fn failure(ctx: &mut Context, d: &Delivery<'_>, addr: &Address, stage: Stage, quiet: bool) {
     let return_path = addr.return_path.clone();
-    let text = line::failure(ctx, addr, return_path.as_ref().map(|t| t.as_bytes()), Some(addr.delivery_usec));
+    let text = outcome::failure(ctx, addr, return_path.as_ref().map(|t| t.as_bytes()), Some(addr.delivery_usec));
     let routing = stage == Stage::Router && addr.router.is_none();
     let noted = if routing { [b"routing failed for ", text.as_slice()].concat() } else { text.to_vec() };
     d.msglog(ctx, &noted);

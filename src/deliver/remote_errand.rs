@@ -109,7 +109,7 @@ pub(super) fn pretend(ctx: &mut Context, group: &mut Group) -> Vec<DeliveryStatu
     for a in &mut group.batch {
         a.host_used = a.hosts.first().cloned().map(Box::new);
         let confirmation = Some("delivery bypassed by -N option".into());
-        a.remote_log = Some(Box::new(crate::log::line::RemoteLog { confirmation, ..Default::default() }));
+        a.remote_log = Some(Box::new(crate::log::outcome::RemoteLog { confirmation, ..Default::default() }));
     }
     vec![DeliveryStatus::Ok; group.batch.len()]
 }

@@ -7,7 +7,7 @@ use super::transport_write::{WriteSpec, write_message};
 use crate::build_options::EXPERIMENTAL_DSN_INFO;
 use crate::context::Context;
 use crate::log::escape::{printing, printing_with_tabs};
-use crate::log::line::RemoteLog;
+use crate::log::outcome::RemoteLog;
 use crate::route::{Address, AddressKind, HostItem};
 use crate::sys::time::unix_time;
 

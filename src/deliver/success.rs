@@ -28,7 +28,7 @@ pub(super) fn send_if_wanted(ctx: &mut Context, d: &Delivery<'_>) {
     r.put("Auto-Submitted: auto-generated\nTo: ");
     r.put(&sender);
     r.put("\nSubject: Delivery Status Notification\n");
-    r.put(generated::references(ctx));
+    r.put(generated::from_original(ctx));
     r.mime();
     r.put("\n");
     r.text_part();

@@ -13,7 +13,7 @@ pub fn tell_someone(ctx: &mut Context, who: &[u8], subject: &str, text: &[u8], a
     out.extend_from_slice(b"To: ");
     out.extend_from_slice(who);
     out.push(b'\n');
-    out.extend_from_slice(&generated::references(ctx));
+    out.extend_from_slice(&generated::from_original(ctx));
     out.extend_from_slice(format!("Subject: {subject}\n\n").as_bytes());
     out.extend_from_slice(text);
     if !addresses.is_empty() {

@@ -99,7 +99,7 @@ fn send(ctx: &mut Context, d: &Delivery<'_>, recipients: &Text, sender: &Text, s
     r.put("To: ");
     r.put(recipients);
     r.put("\n");
-    r.put(generated::references(ctx));
+    r.put(generated::from_original(ctx));
     r.mime();
     match items.next(ctx, "header") {
         Some(text) => {

@@ -4,7 +4,7 @@
 
 use super::local::DeliveryStatus;
 use crate::config::Config;
-use crate::log::line::RemoteLog;
+use crate::log::outcome::RemoteLog;
 use crate::pipe_fields::{In, Out};
 use crate::retry::errors;
 use crate::route::address::{Failure, RetryItem};

@@ -3,11 +3,13 @@
 //! Everybody may write; where lines go is decided here alone, from [`Settings`] and the kind of run: files and
 //! syslog, or only stderr in the testing modes.
 
+pub mod arrival;
 pub mod debuglog;
 pub mod escape;
 mod files;
 pub mod line;
 pub mod msglog;
+pub mod outcome;
 pub mod selectors;
 pub mod settings;
 pub mod stamp;
@@ -170,7 +172,7 @@ impl Logger {
                 state.syslog_line(settings, run, message, syslog::INFO, text);
             }
             if let Err(e) = state.files.write(Kind::Main, settings, &entry, now) {
-                self.cannot_log(&mut state, settings, run, Kind::Main, &entry, &e);
+                self.cannot_log(&mut state, settings, run, Kind::Main, (&line, &entry), &e);
             }
         }
         if which.has(Which::REJECT) && settings.write_rejectlog {
@@ -184,7 +186,7 @@ impl Logger {
                 state.syslog_line(settings, run, message, syslog::NOTICE, &with_headers);
             }
             if let Err(e) = state.files.write(Kind::Reject, settings, &line.entry(&with_headers), now) {
-                self.cannot_log(&mut state, settings, run, Kind::Reject, &entry, &e);
+                self.cannot_log(&mut state, settings, run, Kind::Reject, (&line, &entry), &e);
             }
         }
         if which.has(Which::PANIC) {
@@ -210,7 +212,7 @@ impl Logger {
         settings: &Settings,
         run: &Run,
         kind: Kind,
-        lost: &[u8],
+        (line, lost): (&Line, &[u8]),
         (name, e): &(BString, std::io::Error),
     ) {
         let text = format!(
@@ -220,7 +222,6 @@ impl Logger {
             crate::sys::ids::geteuid(),
             settings.gid
         );
-        let line = Line::new(settings, None, true, true);
         let entry = line.entry(text.as_bytes());
         if run.debug != 0 || run.verbose {
             show(run, None, Which::MAIN.and(Which::PANIC_DIE), text.as_bytes());

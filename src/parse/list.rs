@@ -33,6 +33,11 @@ impl Items<'_> {
     pub fn separator(&self) -> u8 {
         self.sep
     }
+
+    /// What no item has been made of yet, as it stands; `None`: the list is at its end.
+    pub fn rest(&self) -> Option<&[u8]> {
+        self.rest
+    }
 }
 
 impl Iterator for Items<'_> {

@@ -49,7 +49,7 @@ pub(super) fn commit(
     no_success_reports_if_refused(ctx);
     let kept = !ctx.run.host_checking && verdict.blackholed_by.is_none();
     let size = if kept {
-        match crate::spool::write_header(ctx, data.place()) {
+        match crate::spool::commit(ctx, &data) {
             Ok(n) => n,
             Err(e) => {
                 log::write(ctx, None, Which::MAIN, format!("Message abandoned: {e}").as_bytes());
@@ -145,7 +145,7 @@ fn arrival(ctx: &mut Context, logged: &Logged, kept: bool, held_by: &str) {
         })
         .flatten();
     let mail_auth = crate::mail_auth::arrival_fields(ctx);
-    let facts = log::line::Arrival {
+    let facts = log::arrival::Arrival {
         message_id: id.as_ref().map(|i| i.as_slice()),
         id_created: logged.found.id_created,
         subject: subject.as_ref().map(|t| t.as_slice()),
@@ -153,7 +153,7 @@ fn arrival(ctx: &mut Context, logged: &Logged, kept: bool, held_by: &str) {
         recipients: &logged.raw_recipients,
         raw_sender: Some(&logged.raw_sender),
     };
-    let text = log::line::arrival(ctx, &facts);
+    let text = log::arrival::arrival(ctx, &facts);
     let refused = ctx.message.fake_response == FakeResponse::Fail;
     let flag: &[u8] = if refused { b"(= " } else { b"<= " };
     log::write(ctx, None, Which::MAIN, &[flag, text.as_slice()].concat());
@@ -170,7 +170,7 @@ fn arrival(ctx: &mut Context, logged: &Logged, kept: bool, held_by: &str) {
     }
     if kept && ctx.config.main.message_logs {
         // The message log does without the envelope.
-        let text = log::line::arrival(ctx, &log::line::Arrival { recipients: &[], raw_sender: None, ..facts });
+        let text = log::arrival::arrival(ctx, &log::arrival::Arrival { recipients: &[], raw_sender: None, ..facts });
         log::msglog::append(ctx, &[b"Received from ", text.as_slice()].concat());
         if frozen {
             log::msglog::append(ctx, format!("frozen by {held_by}").as_bytes());

@@ -20,9 +20,18 @@ pub struct Bad {
 #[derive(Debug, PartialEq, Eq)]
 pub struct TooMany;
 
+/// What `-t` found besides recipients.
+#[derive(Debug, Default)]
+pub struct Extracted {
+    /// What are no addresses.
+    pub bad: Vec<Bad>,
+    /// Some were on the command line, and so are none.
+    pub removed: bool,
+}
+
 /// Takes the recipients from To:, Cc: and Bcc: (or their Resent- forms, if there are any). Addresses of the command line
 /// are removed from them or added to them, as extract_addresses_remove_arguments says.
-pub fn recipients(ctx: &mut Context, resent: bool, max: i64) -> Result<Vec<Bad>, TooMany> {
+pub fn recipients(ctx: &mut Context, resent: bool, max: i64) -> Result<Extracted, TooMany> {
     let config = ctx.config.clone();
     if config.main.extract_addresses_remove_arguments {
         for r in std::mem::take(&mut ctx.message.recipients) {
@@ -30,7 +39,7 @@ pub fn recipients(ctx: &mut Context, resent: bool, max: i64) -> Result<Vec<Bad>,
             ctx.message.nonrecipients.insert(&a);
         }
     }
-    let mut bad = Vec::new();
+    let mut out = Extracted::default();
     let mut count = 0i64;
     for i in 1..ctx.message.headers.len() {
         let Some(h) = ctx.message.headers.get_mut(i) else { break };
@@ -57,7 +66,9 @@ pub fn recipients(ctx: &mut Context, resent: bool, max: i64) -> Result<Vec<Bad>,
                     if !found.is_qualified() {
                         a = super::rewriting::qualify(ctx, &a, true);
                     }
-                    if !ctx.message.nonrecipients.contains(&a) && !found.address.is_empty() {
+                    if ctx.message.nonrecipients.contains(&a) {
+                        out.removed = true;
+                    } else if !found.address.is_empty() {
                         ctx.message.smtputf8 |= !found.address.is_ascii();
                         ctx.message.recipients.push(Recipient::new(Text::tainted(found.address)));
                     }
@@ -65,11 +76,11 @@ pub fn recipients(ctx: &mut Context, resent: bool, max: i64) -> Result<Vec<Bad>,
                 Err(why) if why == "empty address" => {}
                 Err(why) => {
                     let shown = crate::log::escape::printing(rest.trim_ascii_end(), config.site.log.topbit);
-                    bad.push(Bad { text: shown, why });
+                    out.bad.push(Bad { text: shown, why });
                 }
             }
             rest = rest.get(end + 1..).unwrap_or_default().trim_ascii_start();
         }
     }
-    Ok(bad)
+    Ok(out)
 }

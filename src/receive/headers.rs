@@ -118,6 +118,18 @@ pub fn read(
 }
 
 impl Section {
+    /// The lines that lie within the first `limit` bytes (0: all): a message that is too big is told of with these.
+    pub fn within(&self, limit: u64) -> &[BString] {
+        let mut size = 0;
+        let mut fits = |line: &BString| {
+            size += line.len() as u64;
+            size <= limit
+        };
+        let all = limit == 0 || self.size <= limit;
+        let n = if all { self.lines.len() } else { self.lines.iter().take_while(|line| fits(line)).count() };
+        self.lines.get(..n).unwrap_or_default()
+    }
+
     /// How the rest of the message is to be read, after `trouble` or after the whole section.
     pub fn rest(&self, trouble: Option<&Trouble>) -> Rest {
         let line_start = !self.space && matches!(trouble, None | Some(Trouble::LineTooLong | Trouble::NotCrlf));

@@ -120,9 +120,9 @@ pub(super) fn read_body(
         let _ = tee.finish();
     }
     ctx.message.auth.arriving = arriving;
-    let cut = data.cut();
+    let written = data.written();
     let result = match result {
-        Ok(()) => cut.and_then(|()| data.sync()).map_err(|e| Pump::Stop(Stop::Io(false, e.to_string(), None))),
+        Ok(()) => written.map_err(|e| Pump::Stop(Stop::Io(false, e.to_string(), None))),
         other => other,
     };
     match result {
@@ -194,7 +194,8 @@ fn body_trouble(ctx: &mut Context, options: &Options, data: DataFile, pump: Pump
             Stop::TooBig(Box::new(data))
         }
         Pump::Stop(Stop::Io(reading, text, _)) => {
-            let from = log::line::sender_fullhost(ctx).or_else(|| ctx.session.ident.as_ref().map(|i| i.to_vec().into()));
+            let from =
+                crate::context::names::sender_fullhost(ctx).or_else(|| ctx.session.ident.as_ref().map(|i| i.to_vec().into()));
             let what = if reading { "Input read" } else { "Spool write" };
             let text = format!("{what} error ({text}) while receiving message from {}", from.unwrap_or_default());
             log::write(ctx, None, Which::MAIN, format!("Message abandoned: {text}").as_bytes());

@@ -3,7 +3,9 @@
 use std::os::fd::OwnedFd;
 use std::time::Duration;
 
-use super::extract::Bad;
+use bstr::ByteSlice;
+
+use super::extract::{Bad, Extracted};
 use super::input::{FileInput, Input};
 use super::moan::{self, Fault, Rest};
 use super::pipeline::{self, Done, Options, Stop};
@@ -14,6 +16,9 @@ use crate::log::{self, Selector, Which};
 use crate::parse;
 use crate::spool::DataFile;
 use crate::text::Text;
+
+/// A "From " line is looked for in so many bytes.
+const FROM_LINE: usize = 4096;
 
 /// How errors are told (`-oee`, `-oem`, `-oep`, `-oeq`, `-oew`).
 #[derive(Clone, Copy, Debug)]
@@ -132,6 +137,7 @@ fn take_arguments(ctx: &mut Context, submission: &Submission, input: &mut Input<
                 }
                 Err(why) => {
                     let bad = Bad { text: piece.into(), why };
+                    from_line(ctx, input);
                     let rest = Rest::Input(input, submission.dot_ends);
                     return Err(moan::give(ctx, &submission.errors, &Fault::BadArgument(&bad), &[], rest));
                 }
@@ -140,6 +146,17 @@ fn take_arguments(ctx: &mut Context, submission: &Submission, input: &mut Input<
         }
     }
     Ok(())
+}
+
+/// Takes the "From " line off a message that is not going to be read otherwise: the sender is who is told.
+fn from_line(ctx: &mut Context, input: &mut Input<'_>) {
+    while !input.unread(ctx).contains(&b'\n') && input.unread(ctx).len() < FROM_LINE && input.fill(ctx).is_ok() {}
+    let unread = input.unread(ctx);
+    let Some(end) = unread.find_byte(b'\n') else { return };
+    let line = unread.get(..=end).unwrap_or_default().to_vec();
+    if super::from_line::take(ctx, &line, false) {
+        input.consume(ctx, line.len());
+    }
 }
 
 /// Some of the addresses that `-t` found were bad: the message goes on to the others.
@@ -175,10 +192,10 @@ fn stopped(ctx: &mut Context, submission: &Submission, input: &mut Input<'_>, op
             let fault = Fault::TooMany(options.recipients_max);
             moan::give(ctx, errors, &fault, &[], Rest::Input(input, options.dot_ends))
         }
-        Stop::BadRecipients(bad, mut data) => {
+        Stop::BadRecipients(Extracted { bad, removed }, mut data) => {
             let fault = if !bad.is_empty() {
                 Fault::BadAddresses(&bad, false)
-            } else if ctx.config.main.extract_addresses_remove_arguments && !ctx.message.nonrecipients.is_empty() {
+            } else if removed {
                 Fault::OnlyRemoved
             } else {
                 Fault::NoRecipients

@@ -197,7 +197,7 @@ fn mail(ctx: &mut Context, to: &Text, fault: &Fault<'_>, headers: &[Header], res
     out.extend_from_slice(b"To: ");
     out.extend_from_slice(to);
     out.push(b'\n');
-    out.extend_from_slice(&crate::deliver::generated::references(ctx));
+    out.extend_from_slice(&crate::deliver::generated::from_original(ctx));
     out.extend_from_slice(explanation(ctx, fault).as_bytes());
     copy(ctx, &mut out, fault, headers, rest);
     let status = super::submit::generated(ctx, out);

@@ -6,7 +6,7 @@
 use bstr::BString;
 
 use super::commit::{Logged, commit};
-use super::extract::{self, Bad};
+use super::extract::{self, Extracted};
 use super::fixup::{self, Found};
 use super::headers::{self, Ended, Limits, Rest, Section, Trouble};
 use super::input::{End, Input};
@@ -70,7 +70,7 @@ pub enum Stop {
     /// `-t` found too many.
     TooManyRecipients,
     /// `-t` found bad ones or none; good ones may be among the recipients.
-    BadRecipients(Vec<Bad>, Box<DataFile>),
+    BadRecipients(Extracted, Box<DataFile>),
     /// message_size_limit.
     TooBig(Box<DataFile>),
     /// Reading (`true`) or writing failed.
@@ -116,7 +116,7 @@ pub fn take(ctx: &mut Context, input: &mut Input<'_>, options: &Options) -> Resu
     let began = std::time::Instant::now();
     begin(ctx, input, options);
     let (section, result) = read_header(ctx, input, options);
-    for line in &section.lines {
+    for line in section.within(u64::try_from(options.size_limit).unwrap_or(0)) {
         ctx.message.headers.push(Header { kind: HeaderKind::Other, text: line.clone() });
     }
     ctx.message.size = section.size;
@@ -135,9 +135,9 @@ pub fn take(ctx: &mut Context, input: &mut Input<'_>, options: &Options) -> Resu
         crate::mail_auth::begin_message(ctx, &section.lines);
     }
     let mut found = fixup::scan(ctx, options.smtp);
-    let mut bad = Vec::new();
+    let mut extracted = Extracted::default();
     if options.extract {
-        bad = extract::recipients(ctx, found.resent, options.recipients_max).map_err(|_| Stop::TooManyRecipients)?;
+        extracted = extract::recipients(ctx, found.resent, options.recipients_max).map_err(|_| Stop::TooManyRecipients)?;
     }
     let (id, time) = crate::spool::new_message_id(&ctx.config);
     ctx.message.id = id;
@@ -165,12 +165,12 @@ pub fn take(ctx: &mut Context, input: &mut Input<'_>, options: &Options) -> Resu
     if let Some(p) = passing {
         p.body_done(ctx);
     }
-    if options.extract && (!bad.is_empty() || ctx.message.recipients.is_empty()) {
-        let what = if bad.is_empty() { "no recipients" } else { "bad addresses" };
+    if options.extract && (!extracted.bad.is_empty() || ctx.message.recipients.is_empty()) {
+        let what = if extracted.bad.is_empty() { "no recipients" } else { "bad addresses" };
         log::write(ctx, None, Which::MAIN.and(Which::PANIC), format!("{what} found in headers").as_bytes());
         if ctx.message.recipients.is_empty() {
             data.unlink();
-            return Err(Stop::BadRecipients(bad, Box::new(data)));
+            return Err(Stop::BadRecipients(extracted, Box::new(data)));
         }
     }
     if !early {
@@ -192,8 +192,8 @@ pub fn take(ctx: &mut Context, input: &mut Input<'_>, options: &Options) -> Resu
         }
     };
     let total = ctx.message.size + ctx.message.message_linecount;
-    if !bad.is_empty() {
-        super::local::tell_of_bad(ctx, &bad, &mut data);
+    if !extracted.bad.is_empty() {
+        super::local::tell_of_bad(ctx, &extracted.bad, &mut data);
     }
     ctx.message.received_duration_usec = u64::try_from(began.elapsed().as_micros()).unwrap_or(0);
     if !early {
@@ -210,7 +210,7 @@ fn begin(ctx: &mut Context, input: &Input<'_>, options: &Options) {
     // The first place is for our own Received:.
     m.headers.push(Header { kind: HeaderKind::Old, text: BString::default() });
     m.chunked = input.is_chunked();
-    m.local = ctx.session.caller.sender_local && ctx.session.host_address.is_none();
+    m.local = ctx.session.caller.sender_local;
     if m.originator_login.is_empty() {
         m.originator_login = ctx.run.login.clone();
         m.originator_uid = ctx.run.real_uid;
@@ -269,7 +269,7 @@ pub fn swallow(ctx: &mut Context, input: &mut Input<'_>, rest: Rest) {
 /// ` H=... U=...` as lines about rejected sizes have it.
 pub fn host_fields(ctx: &Context) -> BString {
     let mut out = BString::default();
-    if let Some(h) = log::line::sender_fullhost(ctx) {
+    if let Some(h) = crate::context::names::sender_fullhost(ctx) {
         out.extend_from_slice(b" H=");
         out.extend_from_slice(&h);
     }

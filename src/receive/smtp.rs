@@ -147,7 +147,7 @@ fn stopped(ctx: &mut Context, input: &mut Input<'_>, stop: Stop, batched: bool) 
             Received::Close(SessionEnd::Failed)
         }
         Stop::TimedOut => {
-            let who = log::line::sender_fullhost(ctx).unwrap_or_else(|| "local process".into());
+            let who = crate::context::names::sender_fullhost(ctx).unwrap_or_else(|| "local process".into());
             let line = format!(
                 "SMTP data timeout (message abandoned) on connection from {who} F=<{}> D={}",
                 ctx.message.sender.clone().unwrap_or_default(),
@@ -276,8 +276,9 @@ fn header_trouble(ctx: &mut Context, input: &mut Input<'_>, trouble: &Trouble, r
 
 /// The log line about a header that is too long.
 pub fn log_long_header(ctx: &Context, whole: bool) {
-    let who =
-        log::line::sender_fullhost(ctx).or_else(|| ctx.session.ident.as_ref().map(|i| i.to_vec().into())).unwrap_or_default();
+    let who = crate::context::names::sender_fullhost(ctx)
+        .or_else(|| ctx.session.ident.as_ref().map(|i| i.to_vec().into()))
+        .unwrap_or_default();
     let line = if whole {
         format!(
             "ridiculously long message header received from {who} (more than {} characters): message abandoned",

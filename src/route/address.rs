@@ -187,7 +187,7 @@ pub struct Address {
     /// Retry records to be written or removed after delivery; filled by routers and transports.
     pub retries: Vec<RetryItem>,
     /// What the remote transport leaves for the log lines.
-    pub remote_log: Option<Box<crate::log::line::RemoteLog>>,
+    pub remote_log: Option<Box<crate::log::outcome::RemoteLog>>,
     /// Further log fields after delivery, already built (normally none: `remote_log` has them).
     pub log_fields: BString,
     /// TLS of the delivery.

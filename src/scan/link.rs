@@ -12,7 +12,6 @@ use bstr::{BString, ByteSlice};
 
 use crate::context::Context;
 use crate::dns::dial::{DialError, dial};
-use crate::log::{self, Which};
 use crate::sys::{error_text, fd, net, unix};
 use crate::text::Text;
 
@@ -105,11 +104,7 @@ impl Link {
                     peer = Some(named(&to));
                     Ok(fd)
                 }
-                Err(DialError::NoAddress) => {
-                    let text = format!("no IP address found for host {host}");
-                    log::write(ctx, None, Which::MAIN, text.as_bytes());
-                    Err(text)
-                }
+                Err(DialError::NoAddress) => Err(format!("no IP address found for host {host}")),
                 Err(DialError::Failed(to, e)) => {
                     peer = Some(named(&to));
                     Err(format!("failed to connect to any address for {host}: {}", error_text(&e)))

@@ -6,6 +6,7 @@
 use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::os::fd::AsFd;
+use std::sync::Arc;
 
 use bstr::{BString, ByteSlice};
 
@@ -48,7 +49,9 @@ pub fn of_file(ctx: &mut Context, content: File) -> Result<Mbox, String> {
 }
 
 fn make(ctx: &mut Context, content: Option<File>) -> Result<Mbox, String> {
+    ctx.message.scan.directory = None;
     let directory = directory(ctx)?;
+    ctx.message.scan.directory = Some(directory.clone());
     let name = file_name(ctx);
     let spool = ctx.config.main.spool_directory.raw().unwrap_or_default();
     let path = bstr::join("/", [spool, b"scan", &ctx.message.id]);
@@ -97,6 +100,7 @@ pub fn make_anew(ctx: &mut Context) {
 
 /// Removes the directory and all files in it, unless they are to be kept.
 pub fn remove(ctx: &mut Context) {
+    ctx.message.scan.directory = None;
     if ctx.message.scan.mbox.take().is_none() || ctx.message.scan.keep {
         return;
     }
@@ -117,11 +121,15 @@ pub fn remove(ctx: &mut Context) {
 }
 
 /// The message's own directory below `scan`.
-pub fn directory(ctx: &Context) -> Result<Dir, String> {
+pub fn directory(ctx: &Context) -> Result<Arc<Dir>, String> {
+    if let Some(open) = &ctx.message.scan.directory {
+        return Ok(open.clone());
+    }
     let spool = ctx.config.main.spool_directory.raw().unwrap_or_default();
     Dir::open(spool)
         .and_then(|d| d.open_or_make_dir(b"scan", DIRECTORY_MODE))
         .and_then(|d| d.open_or_make_dir(&ctx.message.id, DIRECTORY_MODE))
+        .map(Arc::new)
         .map_err(|e| {
             format!("scan directory creation error: {}/scan/{}: {}", spool.as_bstr(), ctx.message.id, crate::sys::error_text(&e))
         })

@@ -16,16 +16,21 @@ pub mod mime;
 pub mod regex;
 pub mod spam;
 
+use std::sync::Arc;
+
 use bstr::BString;
 
 use crate::context::Context;
 use crate::log::{self, Which};
+use crate::sys::file::Dir;
 
 /// What is known of the message in hand.
 #[derive(Clone, Debug, Default)]
 pub struct State {
     /// The message in scan form, if it has been made.
     mbox: Option<mbox::Mbox>,
+    /// Its directory, kept open: each part of the message is read and written there.
+    directory: Option<Arc<Dir>>,
     /// `control = no_mbox_unspool`: it is kept.
     pub keep: bool,
     /// What the last malware scan found.
@@ -60,7 +65,6 @@ fn option_value(ctx: &mut Context, name: &str, value: &crate::config::options::S
     }
     match crate::expand::expand(ctx, &template) {
         Ok(text) => Ok(text.into_bytes().into()),
-        Err(crate::expand::ExpandError::Forced(_)) => Ok(BString::default()),
         Err(e) => Err(format!("{name} starts with $, but expansion failed: {e}")),
     }
 }

@@ -5,7 +5,7 @@
 
 use super::server::Server;
 use super::{Next, report};
-use crate::acl::{self, AclResult, Verdict, Where};
+use crate::acl::{self, Verdict, Where};
 use crate::context::Context;
 use crate::context::names::host_and_ident;
 use crate::expand::{self, ExpandError};
@@ -47,7 +47,7 @@ impl Server {
         ctx.acl.atrn = None;
         let result = match ctx.config.main.acl_smtp_atrn.get().cloned() {
             Some(list) => acl::check(ctx, Where::Atrn, None, &list),
-            None => AclResult { verdict: Verdict::Fail, user_message: None, log_message: None },
+            None => acl::missing(ctx),
         };
         let wanted = ctx.acl.atrn.take();
         if result.verdict != Verdict::Ok {

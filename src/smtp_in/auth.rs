@@ -6,7 +6,7 @@ use super::server::Server;
 use super::wire::InputEnd;
 use super::{Next, command, helo};
 use crate::acl::{self, Verdict, Where};
-use crate::auths::{AuthInstance, AuthResult, ServerDialogue};
+use crate::auths::{AuthInstance, AuthResult, ServerDialogue, check};
 use crate::context::Context;
 use crate::context::names::host_and_ident;
 use crate::expand;
@@ -30,14 +30,9 @@ impl ServerDialogue for Dialogue {
             }
             Ok(line) if line.too_long || line.had_nul => Err(AuthResult::Bad64),
             Ok(line) if line.text == "*" => Err(AuthResult::Cancelled),
-            Ok(line) => decode(&line.text).ok_or(AuthResult::Bad64),
+            Ok(line) => check::decode(&line.text).ok_or(AuthResult::Bad64),
         }
     }
-}
-
-/// Base64 as peers write it: padding may be missing at the end only if nothing is lost.
-pub fn decode(text: &[u8]) -> Option<Vec<u8>> {
-    data_encoding::BASE64.decode(text).ok()
 }
 
 impl Server {
@@ -75,6 +70,7 @@ impl Server {
         let config = ctx.config.clone();
         let found = config.auths.iter().enumerate().find(|(i, a)| {
             a.server
+                && a.driver.is_mechanism()
                 && a.generic.public_name.raw().is_some_and(|n| n.eq_ignore_ascii_case(name))
                 && (unadvertised || self.auth_advertised.as_ref().is_some_and(|s| s.get(*i) == Some(&true)))
         });
@@ -156,7 +152,7 @@ pub fn run(ctx: &mut Context, auth: &AuthInstance, initial: &[u8], dialogue: &mu
         b"" => Ok(None),
         _ if !auth.driver.takes_initial() => Err(AuthResult::Unexpected),
         b"=" => Ok(Some(Vec::new())),
-        text => decode(text).map(Some).ok_or(AuthResult::Bad64),
+        text => check::decode(text).map(Some).ok_or(AuthResult::Bad64),
     };
     let result = match initial {
         Ok(data) => auth.serve(ctx, data, dialogue),
@@ -192,6 +188,7 @@ fn conclude(
         Some(i) if !i.is_empty() => format!(" (set_id={i})"),
         _ => String::new(),
     };
+    let data_refused = matches!(result, AuthResult::Bad64 | AuthResult::Cancelled | AuthResult::Unexpected);
     let outcome = |answer: String, logged: String| Outcome { ok: false, answer: answer.into(), logged: logged.into() };
     let out = match (result, failed_id) {
         (AuthResult::Ok, None) => {
@@ -229,7 +226,7 @@ fn conclude(
             outcome("435 Internal error".into(), format!("435 Internal error{shown}: {why}"))
         }
     };
-    if let Some(i) = set_id {
+    if let Some(i) = set_id.filter(|_| !data_refused) {
         ctx.session.authenticated_fail_id = Some(i);
     }
     out

@@ -26,7 +26,7 @@ pub struct BatchError {
 
 /// Runs a batch; `after` is called for each accepted message.
 pub fn serve(ctx: &mut Context, after: &mut dyn FnMut(&mut Context, &Accepted)) -> Status {
-    let Some(mut server) = start::begin(ctx) else { return 1 };
+    let Ok(mut server) = start::begin(ctx) else { return 1 };
     let mut accepted = 0u32;
     let mut began;
     let error = loop {

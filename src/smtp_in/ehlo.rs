@@ -110,12 +110,16 @@ impl Server {
     /// `AUTH` and the names of the mechanisms that this peer may use.
     fn auth_line(&mut self, ctx: &mut Context) -> Option<String> {
         let config = ctx.config.clone();
-        if config.auths.is_empty() || !host_is_in(ctx, "auth_advertise_hosts", &config.main.auth_advertise_hosts) {
+        // Who has authenticated needs no mechanisms any more.
+        if config.auths.is_empty()
+            || ctx.session.authenticated_by.is_some()
+            || !host_is_in(ctx, "auth_advertise_hosts", &config.main.auth_advertise_hosts)
+        {
             return None;
         }
         let mut text = String::from("AUTH");
         let mut shown = vec![false; config.auths.len()];
-        for (auth, shown) in config.auths.iter().zip(&mut shown).filter(|(a, _)| a.server) {
+        for (auth, shown) in config.auths.iter().zip(&mut shown).filter(|(a, _)| a.server && a.driver.is_mechanism()) {
             let wanted = match auth.generic.server_advertise_condition.get() {
                 None => true,
                 Some(t) => condition(ctx, t, &auth.name),

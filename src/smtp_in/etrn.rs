@@ -7,7 +7,7 @@ use bstr::{BString, ByteSlice};
 
 use super::Next;
 use super::server::Server;
-use crate::acl::{self, AclResult, Verdict, Where};
+use crate::acl::{self, Verdict, Where};
 use crate::context::Context;
 use crate::context::names::host_and_ident;
 use crate::expand::{self, Template};
@@ -28,7 +28,7 @@ impl Server {
         log::write(ctx, Some(Selector::Etrn), Which::MAIN, line.as_bytes());
         let result = match ctx.config.main.acl_smtp_etrn.get().cloned() {
             Some(list) => acl::check(ctx, Where::Etrn, None, &list),
-            None => AclResult { verdict: Verdict::Fail, user_message: None, log_message: None },
+            None => acl::missing(ctx),
         };
         if result.verdict != Verdict::Ok {
             return self.refuse(ctx, Where::Etrn, result);

@@ -113,7 +113,8 @@ impl Server {
     fn take_name(&mut self, ctx: &mut Context) -> bool {
         let name = self.line.argument.trim();
         let allowed = ctx.config.main.helo_allow_chars.raw().unwrap_or_default();
-        let good = !name.is_empty() && (self.helo_accept_junk || valid_name(name, allowed));
+        // No name at all is junk, too.
+        let good = self.helo_accept_junk || !name.is_empty() && valid_name(name, allowed);
         if good {
             ctx.session.helo_name = Some(Text::tainted(name));
         }
@@ -189,7 +190,8 @@ pub fn valid_name(name: &[u8], allowed: &[u8]) -> bool {
 pub fn set_protocol(ctx: &mut Context) {
     let s = &mut ctx.session;
     let mut name = String::new();
-    if s.host_address.is_none() {
+    // A batch comes from a file here, whatever host `-oMa` names.
+    if s.host_address.is_none() || s.input == Input::BatchedSmtp {
         name.push_str("local-");
     }
     // With the selector tls_on_connect such sessions are told apart: `essmtp`.
@@ -211,7 +213,8 @@ pub fn set_protocol(ctx: &mut Context) {
             name.replace_range(at..=at, "S");
         }
     }
-    if s.authenticated_by.is_some() {
+    // The manual has no `smtpa`.
+    if s.authenticated_by.is_some() && s.esmtp {
         name.push('a');
     }
     s.received_protocol = Some(name.into());

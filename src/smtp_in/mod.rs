@@ -57,7 +57,7 @@ pub enum SessionEnd {
     Done,
     /// The peer went away, or was sent away for its mistakes.
     Failed,
-    /// A time-out or a signal.
+    /// A time-out, a signal, or a mistake in the configuration.
     Broken,
 }
 
@@ -65,8 +65,8 @@ pub enum SessionEnd {
 /// accepted (the caller starts its delivery there).
 pub fn serve(ctx: &mut Context, after: &mut dyn FnMut(&mut Context, &crate::receive::Accepted)) -> SessionEnd {
     let end = match start::begin(ctx) {
-        Some(mut server) => server.run(ctx, after),
-        None => SessionEnd::Done,
+        Ok(mut server) => server.run(ctx, after),
+        Err(end) => end,
     };
     if let Some(wire) = ctx.session.wire.as_mut() {
         wire.close();

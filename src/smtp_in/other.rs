@@ -99,7 +99,7 @@ impl Server {
         }
         let result = match ctx.config.main.acl_smtp_wellknown.get().cloned() {
             Some(list) => acl::check(ctx, Where::Wellknown, None, &list),
-            None => acl::AclResult { verdict: Verdict::Fail, user_message: None, log_message: None },
+            None => acl::missing(ctx),
         };
         if result.verdict != Verdict::Ok {
             return self.refuse(ctx, Where::Wellknown, result);

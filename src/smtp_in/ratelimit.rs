@@ -17,19 +17,20 @@ pub struct Rate {
 }
 
 impl Rate {
-    /// Reads an option. The error text follows the option's name.
-    pub fn parse(name: &str, value: &[u8]) -> Result<Rate, String> {
-        let bad = || format!("\"{}\" is not a valid value for the \"{name}\" option", value.as_bstr());
-        let parts: Vec<&str> = value.to_str().map_err(|_| bad())?.split(',').map(str::trim).collect();
-        let [threshold, first, factor, maximum] = parts.as_slice() else { return Err(bad()) };
-        let first = seconds(first).ok_or_else(bad)?;
-        Ok(Rate {
-            threshold: threshold.parse().map_err(|_| bad())?,
-            first,
-            factor: factor.parse().map_err(|_| bad())?,
-            maximum: seconds(maximum).ok_or_else(bad)?,
-            next: first,
-        })
+    /// Reads an option.
+    pub fn parse(value: &[u8]) -> Result<Rate, String> {
+        Self::read(value).ok_or_else(|| format!("malformed ratelimit data: {}", value.as_bstr()))
+    }
+
+    fn read(value: &[u8]) -> Option<Rate> {
+        let mut parts = value.to_str().ok()?.trim_end().split(',');
+        // Blanks may come after a comma, not before it.
+        let mut part = || parts.next().map(str::trim_start);
+        let threshold = part()?.parse().ok()?;
+        let first = seconds(part()?)?;
+        let factor = decimal(part()?)?;
+        let maximum = seconds(part()?)?;
+        part().is_none().then_some(Rate { threshold, first, factor, maximum, next: first })
     }
 
     /// Has this count passed the threshold?
@@ -50,22 +51,32 @@ impl Rate {
     }
 }
 
-/// `1.5s`, `4m`
+/// Digits, perhaps with a point among them.
+fn decimal(s: &str) -> Option<f64> {
+    s.bytes().all(|c| c.is_ascii_digit() || c == b'.').then(|| s.parse().ok()).flatten()
+}
+
+/// `1.5s`, `4m`, `1m30s`: each number has its unit.
 fn seconds(s: &str) -> Option<f64> {
-    let (number, unit) = match s.char_indices().last()? {
-        (at, c) if c.is_ascii_alphabetic() => (s.get(..at)?, c),
-        _ => (s, 's'),
-    };
-    let scale = match unit {
-        'w' => 604_800.0,
-        'd' => 86_400.0,
-        'h' => 3600.0,
-        'm' => 60.0,
-        's' => 1.0,
-        _ => return None,
-    };
-    let n: f64 = number.parse().ok()?;
-    (n.is_finite() && n >= 0.0).then_some(n * scale)
+    let mut total = 0.0;
+    let mut rest = s;
+    while !rest.is_empty() {
+        let (number, after) = rest.split_at(rest.find(|c: char| c.is_ascii_alphabetic())?);
+        let scale = match after.as_bytes().first()? {
+            b'w' => 604_800.0,
+            b'd' => 86_400.0,
+            b'h' => 3600.0,
+            b'm' => 60.0,
+            b's' => 1.0,
+            _ => return None,
+        };
+        if !number.starts_with(|c: char| c.is_ascii_digit()) {
+            return None;
+        }
+        total += decimal(number)? * scale;
+        rest = after.get(1..)?;
+    }
+    (!s.is_empty() && total.is_finite()).then_some(total)
 }
 
 /// Applies the delay when the count is past the threshold and the host is a limited one.
@@ -89,9 +100,27 @@ mod tests {
 
     #[test]
     fn delays_grow() {
-        let mut r = Rate::parse("x", b"2, 0.5s, 2, 1.5s").unwrap();
+        let mut r = Rate::parse(b"2, 0.5s, 2, 1.5s").unwrap();
         assert!(!r.passed(2) && r.passed(3));
         assert_eq!([r.take(), r.take(), r.take(), r.take()], [0.5, 1.0, 1.5, 1.5]);
-        assert!(Rate::parse("x", b"1,2").is_err());
+        assert_eq!(Rate::parse(b"1,1m5s,1.05,1d ").unwrap().take(), 65.0);
+        for bad in [
+            &b""[..],
+            b"1,2",
+            b"1 ,1s,1,1m",
+            b"1,1,1,1m",
+            b"1,.5s,1,1m",
+            b"1,5q,1,1m",
+            b"1.5,1s,1,1m",
+            b"-1,1s,1,1m",
+            b"1,1s,1,1m,",
+            b"1,s,1,1m",
+            b"1,1s,nan,1m",
+            b"1,1e9s,1,1m",
+            b"1,1s,inf,1m",
+            b"\xff",
+        ] {
+            assert!(Rate::parse(bad).is_err(), "{}", bad.as_bstr());
+        }
     }
 }

@@ -92,10 +92,7 @@ impl Server {
                     ctx.message.scan.bmi.optin = None;
                     acl::check(ctx, Where::Rcpt, Some(&address), &list)
                 }
-                None => {
-                    ctx.acl.log_reject_target = None;
-                    AclResult { verdict: Verdict::Fail, user_message: None, log_message: None }
-                }
+                None => acl::missing(ctx),
             }
         };
         match result.verdict {

@@ -79,7 +79,7 @@ pub fn incomplete_transaction(ctx: &Context, what: &str) {
             line.extend_from_slice(&r.address);
         }
     }
-    log::write(ctx, Some(Selector::SmtpIncompleteTransaction), Which::MAIN.and(Which::REJECT), &line);
+    log::write(ctx, Some(Selector::SmtpIncompleteTransaction), Which::MAIN, &line);
 }
 
 /// The line of a session that brought no MAIL command.

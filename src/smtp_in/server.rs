@@ -446,7 +446,7 @@ impl Server {
                     let line =
                         format!("unexpected {what} while reading SMTP command from {}{why} D={took}", host_and_ident(ctx, false));
                     log::write(ctx, Some(Selector::LostIncomingConnection), Which::MAIN, line.as_bytes());
-                } else {
+                } else if !ctx.session.connection_nolog {
                     let line = format!("{} lost{why} D={took}", connection_info(ctx));
                     log::write(ctx, Some(Selector::SmtpConnection), Which::MAIN, line.as_bytes());
                 }

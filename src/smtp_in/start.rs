@@ -7,7 +7,7 @@ use bstr::{BString, ByteSlice};
 use super::ratelimit::Rate;
 use super::server::{Server, VerifyHelo};
 use super::wire::InputEnd;
-use super::{answer, host_in, host_is_in, proxy, report};
+use super::{SessionEnd, answer, host_in, host_is_in, proxy, report};
 use crate::acl::{self, Verdict, Where};
 use crate::config::options::Str;
 use crate::context::Context;
@@ -17,17 +17,13 @@ use crate::expand::{self, ExpandError};
 use crate::log::{self, Selector, Which};
 use crate::matching::Match;
 
-/// Does everything up to the banner. `None`: the session is over; all has been said.
-pub fn begin(ctx: &mut Context) -> Option<Server> {
-    session(ctx).ok()
-}
-
-fn session(ctx: &mut Context) -> Result<Server, ()> {
+/// Does everything up to the banner; or how the session ended, when all has been said.
+pub fn begin(ctx: &mut Context) -> Result<Server, SessionEnd> {
     let mut server = Server::new();
     prepare(ctx, &mut server)?;
     connection_line(ctx);
     if !host_checks(ctx, &mut server) {
-        return Err(());
+        return Err(SessionEnd::Done);
     }
     limits(ctx, &mut server)?;
     if ctx.session.input == Input::BatchedSmtp {
@@ -46,18 +42,18 @@ fn session(ctx: &mut Context) -> Result<Server, ()> {
                 let _ = server.refuse(ctx, Where::Connect, result);
                 super::flush(ctx);
             }
-            return Err(());
+            return Err(SessionEnd::Done);
         }
         message = result.user_message;
     }
     if ctx.session.tls_in.on_connect {
         // If there is no banner, there is no handshake either. With tls_early_banner_hosts the banner is sent in the
         // handshake, where it costs no round trip.
-        let out = banner(ctx, message)?;
+        let out = banner(ctx, &mut server, message)?;
         let option = ctx.config.main.tls_early_banner_hosts.clone();
         let early = option.is_set() && host_is_in(ctx, "tls_early_banner_hosts", &option);
         if !server.tls_on_connect(ctx, early.then_some(out.as_slice())) {
-            return Err(());
+            return Err(SessionEnd::Done);
         }
         if server.banner_sent {
             seen(ctx);
@@ -66,7 +62,7 @@ fn session(ctx: &mut Context) -> Result<Server, ()> {
         greet(ctx, &mut server, &out)?;
         return Ok(server);
     }
-    let out = banner(ctx, message)?;
+    let out = banner(ctx, &mut server, message)?;
     greet(ctx, &mut server, &out)?;
     Ok(server)
 }
@@ -103,7 +99,7 @@ fn seen(ctx: &mut Context) {
 }
 
 /// The facts that a session starts with.
-fn prepare(ctx: &mut Context, server: &mut Server) -> Result<(), ()> {
+fn prepare(ctx: &mut Context, server: &mut Server) -> Result<(), SessionEnd> {
     let config = ctx.config.clone();
     let s = &mut ctx.session;
     if s.start_usec == 0 {
@@ -137,22 +133,34 @@ fn prepare(ctx: &mut Context, server: &mut Server) -> Result<(), ()> {
     if let Some(w) = ctx.session.wire.as_mut() {
         w.timeout = (timeout > 0).then(|| Duration::from_secs(timeout.unsigned_abs()));
     }
-    rates(ctx, server);
-    Ok(())
+    rates(ctx, server)
 }
 
-fn rates(ctx: &mut Context, server: &mut Server) {
+/// smtp_ratelimit_mail and smtp_ratelimit_rcpt, if there are hosts that they are for.
+fn rates(ctx: &mut Context, server: &mut Server) -> Result<(), SessionEnd> {
     let m = &ctx.config.main;
     if !m.smtp_ratelimit_hosts.is_set() {
-        return;
+        return Ok(());
     }
-    let read = |name: &str, o: &Str| o.raw().map(|v| Rate::parse(name, v)).transpose();
-    let both = (read("smtp_ratelimit_mail", &m.smtp_ratelimit_mail), read("smtp_ratelimit_rcpt", &m.smtp_ratelimit_rcpt));
-    for e in [both.0.as_ref().err(), both.1.as_ref().err()].into_iter().flatten() {
-        log::write(ctx, None, Which::MAIN.and(Which::PANIC), e.as_bytes());
+    let read = |o: &Str| o.raw().map(Rate::parse).transpose();
+    match (read(&m.smtp_ratelimit_mail), read(&m.smtp_ratelimit_rcpt)) {
+        (Ok(mail), Ok(rcpt)) => {
+            (server.mail_rate, server.rcpt_rate) = (mail, rcpt);
+            Ok(())
+        }
+        (Err(e), _) | (_, Err(e)) => {
+            log::write(ctx, None, Which::MAIN.and(Which::PANIC), e.as_bytes());
+            Err(failed(ctx, server))
+        }
     }
-    server.mail_rate = both.0.ok().flatten();
-    server.rcpt_rate = both.1.ok().flatten();
+}
+
+/// A mistake in the configuration that nothing can be done without: the peer is to come again when it is repaired.
+fn failed(ctx: &mut Context, server: &mut Server) -> SessionEnd {
+    if !ctx.run.host_checking {
+        server.close_down(ctx, "Unexpected failure, please try later");
+    }
+    SessionEnd::Broken
 }
 
 /// smtp_active_hostname.
@@ -265,14 +273,14 @@ fn reserve(ctx: &mut Context, server: &mut Server) -> bool {
 }
 
 /// message_size_limit and recipients_max, for this session.
-fn limits(ctx: &mut Context, server: &mut Server) -> Result<(), ()> {
+fn limits(ctx: &mut Context, server: &mut Server) -> Result<(), SessionEnd> {
     let config = ctx.config.clone();
     match crate::receive::size_limit(ctx) {
         Ok(n) => server.size_limit = n,
         Err(text) => {
             log::write(ctx, None, Which::MAIN.and(Which::PANIC), text.as_bytes());
             server.close_down(ctx, "Temporary local problem - please try later");
-            return Err(());
+            return Err(SessionEnd::Done);
         }
     }
     server.recipients_max = match config.main.recipients_max.get().map(|t| expand::expand_int(ctx, t, true)) {
@@ -282,7 +290,7 @@ fn limits(ctx: &mut Context, server: &mut Server) -> Result<(), ()> {
             let line = format!("unable to expand recipients_max: {e}");
             log::write(ctx, None, Which::MAIN.and(Which::PANIC), line.as_bytes());
             server.close_down(ctx, "Temporary local problem - please try later");
-            return Err(());
+            return Err(SessionEnd::Done);
         }
     };
     Ok(())
@@ -297,7 +305,7 @@ fn tls_drop(ctx: &mut Context, log_message: Option<&[u8]>) {
 }
 
 /// The lines of the banner.
-fn banner(ctx: &mut Context, message: Option<crate::text::Text>) -> Result<Vec<u8>, ()> {
+fn banner(ctx: &mut Context, server: &mut Server, message: Option<crate::text::Text>) -> Result<Vec<u8>, SessionEnd> {
     let mut code = BString::from("220");
     let text = match message {
         Some(mut m) => {
@@ -311,7 +319,7 @@ fn banner(ctx: &mut Context, message: Option<crate::text::Text>) -> Result<Vec<u
                 let line = format!("Expansion of \"{}\" (smtp_banner) failed: {e}", t.raw().as_bstr());
                 let which = if matches!(e, ExpandError::Forced(_)) { Which::MAIN } else { Which::MAIN.and(Which::PANIC) };
                 log::write(ctx, None, which, line.as_bytes());
-                return Err(());
+                return Err(failed(ctx, server));
             }
         },
     };
@@ -330,7 +338,7 @@ fn banner(ctx: &mut Context, message: Option<crate::text::Text>) -> Result<Vec<u
 }
 
 /// Puts the banner on the line, if nothing has come before its time.
-fn greet(ctx: &mut Context, server: &mut Server, out: &[u8]) -> Result<(), ()> {
+fn greet(ctx: &mut Context, server: &mut Server, out: &[u8]) -> Result<(), SessionEnd> {
     let option = ctx.config.main.pipelining_connect_advertise_hosts.clone();
     server.pipe_connect_acceptable =
         ctx.session.host_address.is_some() && host_is_in(ctx, "pipelining_connect_advertise_hosts", &option);
@@ -348,7 +356,7 @@ fn greet(ctx: &mut Context, server: &mut Server, out: &[u8]) -> Result<(), ()> {
             );
             log::write(ctx, None, Which::MAIN.and(Which::REJECT), line.as_bytes());
             server.reply(ctx, "554 SMTP synchronization error");
-            return Err(());
+            return Err(SessionEnd::Done);
         }
     }
     answer::put(ctx, out);

@@ -2,7 +2,7 @@
 
 use super::Next;
 use super::server::Server;
-use crate::acl::{self, AclResult, Verdict, Where};
+use crate::acl::{self, Verdict, Where};
 use crate::context::Context;
 use crate::context::names::host_and_ident;
 use crate::log::{self, Which};
@@ -19,7 +19,7 @@ impl Server {
     ) -> Option<Next> {
         let result = match option.get() {
             Some(list) => acl::check(ctx, place, address, list),
-            None => AclResult { verdict: Verdict::Fail, user_message: None, log_message: None },
+            None => acl::missing(ctx),
         };
         (result.verdict != Verdict::Ok).then(|| self.refuse(ctx, place, result))
     }

@@ -40,9 +40,7 @@ pub fn authenticate(
                 if !offered.iter().any(|m| m.eq_ignore_ascii_case(name)) {
                     continue;
                 }
-                if let Some(t) = inst.generic.client_condition.get()
-                    && !matches!(expand::expand_condition(ctx, t), Ok(true))
-                {
+                if !condition(ctx, inst) {
                     continue;
                 }
                 reason = "authentication attempt(s) failed";
@@ -56,6 +54,21 @@ pub fn authenticate(
         return Err(Trouble::local(errors::AUTH_FAIL, format!("authentication required but {reason}")));
     }
     Ok(None)
+}
+
+/// `client_condition`; one that cannot be expanded is as good as false, and logged.
+fn condition(ctx: &mut Context, inst: &AuthInstance) -> bool {
+    let Some(t) = inst.generic.client_condition.get() else { return true };
+    match expand::expand_condition(ctx, t) {
+        Ok(wanted) => wanted,
+        Err(expand::ExpandError::Forced(_)) => false,
+        Err(e) => {
+            let text =
+                format!("failed to expand condition \"{}\" for {} client authenticator: {e}", t.raw().as_bstr(), inst.name);
+            log::write(ctx, None, Which::MAIN.and(Which::PANIC), text.as_bytes());
+            false
+        }
+    }
 }
 
 /// One authenticator. `Ok(None)`: try the next one.

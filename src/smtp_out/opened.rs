@@ -10,7 +10,7 @@ use super::connect::{FastOpened, ProxyEnds};
 use super::pipe_connect::Early;
 use super::tls;
 use crate::context::{Context, TlsFacts};
-use crate::log::line::RemoteLog;
+use crate::log::outcome::RemoteLog;
 use crate::text::Text;
 
 /// A server that is ready.

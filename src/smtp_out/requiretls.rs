@@ -1,7 +1,7 @@
 //! REQUIRETLS (RFC 8689) as a client: what a message asks of the connection that it goes over, and whether a server gives
 //! that.
 //!
-//! Called when a connection is set up, and before a kept one is used for another message. Failures end up in the addresses
+//! Called when a connection is set up, before a kept one is used for another message, and for what answers a message. Failures end up in the addresses
 //! as permanent ones when no further host is left.
 
 use bstr::ByteSlice;
@@ -10,6 +10,9 @@ use super::features::Features;
 use crate::context::{Context, HeaderKind, TlsFacts};
 use crate::retry::errors;
 use crate::route::HostItem;
+
+/// The header line that asks for less.
+pub const RELAXED_LINE: &[u8] = b"TLS-Required: No\n";
 
 /// What a message asks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -42,6 +42,12 @@ fn event(ctx: &mut Context, plan: &Plan<'_>, name: &str, data: &[u8]) -> Result<
     }
 }
 
+/// The event `dane:fail`, whose answer nobody asks for.
+pub(super) fn dane_failed(ctx: &mut Context, plan: &Plan<'_>, why: &str) {
+    let action = plan.transport.generic.event_action.get().cloned();
+    raise_event(ctx, action.as_ref(), "dane:fail", why.as_bytes(), 0);
+}
+
 fn refused_by_event(name: &str, text: &Text) -> Box<SetupError> {
     let message = format!("deferred by {name} event expansion: {text}");
     SetupError::new(Trouble::local(errors::EXPAND_FAIL, message), Kind::Before)
@@ -136,10 +142,12 @@ fn starttls(ctx: &mut Context, plan: &Plan<'_>, opened: &mut Opened, name: &[u8]
                     return Err(SetupError::new(trouble, Kind::Tls));
                 }
                 start_tls(ctx, plan, opened, dane)?;
-                second_ehlo(ctx, opened, name)?;
+                second_ehlo(ctx, plan, opened, name)?;
                 offered = true;
             }
-            Ok(r) if r.class() == b'4' && !o.tls_tempfail_tryclear => return Err(server(c, Fault::Refused(r))),
+            Ok(r) if r.class() == b'4' && (dane.is_used() || !o.tls_tempfail_tryclear) => {
+                return Err(server(c, Fault::Refused(r)));
+            }
             // Refused: in clear, then, unless TLS is required.
             Ok(_) => {}
             Err(f) => return Err(server(c, f)),
@@ -151,6 +159,9 @@ fn starttls(ctx: &mut Context, plan: &Plan<'_>, opened: &mut Opened, name: &[u8]
         return Err(refusal(lack));
     }
     if opened.tls.is_none() {
+        if dane.is_used() {
+            dane_failed(ctx, plan, if offered { "validation-failure" } else { "starttls-not-supported" });
+        }
         let required = dane.is_used() || in_hosts(ctx, "hosts_require_tls", &o.hosts_require_tls, plan.host);
         if required {
             let why = if offered { "an attempt to start TLS failed" } else { "the server did not offer TLS support" };
@@ -201,7 +212,7 @@ fn greet(ctx: &mut Context, plan: &Plan<'_>, opened: &mut Opened, name: &[u8]) -
 }
 
 /// The second EHLO, over TLS.
-fn second_ehlo(ctx: &mut Context, opened: &mut Opened, name: &[u8]) -> Result<(), Box<SetupError>> {
+fn second_ehlo(ctx: &mut Context, plan: &Plan<'_>, opened: &mut Opened, name: &[u8]) -> Result<(), Box<SetupError>> {
     let believed = opened.early.as_ref().filter(|e| e.active && e.believed_after_tls()).map(|e| e.believed(ctx, true));
     let c = &mut opened.client;
     let server = |c: &Client, f: Fault| SetupError::new(c.trouble(f), Kind::Server);
@@ -212,7 +223,8 @@ fn second_ehlo(ctx: &mut Context, opened: &mut Opened, name: &[u8]) -> Result<()
     if let Some(e) = &mut opened.early {
         e.learn(ctx, &opened.client.features, true);
     }
-    Ok(())
+    let said = opened.client.helo_response.clone();
+    event(ctx, plan, "smtp:ehlo", &said)
 }
 
 fn start_tls(ctx: &mut Context, plan: &Plan<'_>, opened: &mut Opened, dane: &Dane) -> Result<(), Box<SetupError>> {
@@ -235,8 +247,7 @@ fn start_tls(ctx: &mut Context, plan: &Plan<'_>, opened: &mut Opened, dane: &Dan
                     format!("DANE attempt failed; TLS connection to {} [{}]: {message}", plan.host.name, plan.host.address_text);
                 log::write(ctx, None, Which::MAIN, line.as_bytes());
                 ctx.session.tls_out = (*facts).clone();
-                let action = plan.transport.generic.event_action.get().cloned();
-                raise_event(ctx, action.as_ref(), "dane:fail", b"validation-failure", 0);
+                dane_failed(ctx, plan, "validation-failure");
             }
             let mut trouble =
                 Trouble { can_quit: false, ..Trouble::local(errors::TLS_FAILURE, format!("TLS session: {message}")) };

@@ -132,8 +132,7 @@ pub fn open(ctx: &mut Context, plan: &Plan<'_>) -> Result<Opened, Box<SetupError
     }
     let dane = if plan.no_tls { Dane::No } else { dane::wanted(ctx, plan.smtp, plan.host, plan.port) };
     if let Dane::Broken { message, definite, result } = &dane {
-        let action = plan.transport.generic.event_action.get().cloned();
-        raise_event(ctx, action.as_ref(), "dane:fail", result.as_bytes(), 0);
+        session_start::dane_failed(ctx, plan, result);
         let trouble = Trouble::local(errors::DNS_DEFER, message.as_str());
         return Err(SetupError::new(trouble, if *definite { Kind::Definite } else { Kind::Before }));
     }
@@ -213,7 +212,7 @@ fn greet_server(
             let c = &mut opened.client;
             e.greeting = c.greeting.clone();
             e.helo_response = c.helo_response.clone();
-            e.no_clear = dane.is_used() || requiretls;
+            e.no_clear = dane.is_used() || requiretls || on_connect;
             if e.tls.is_none() {
                 e.tls = opened.tls.map(Box::new);
             }

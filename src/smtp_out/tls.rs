@@ -54,7 +54,11 @@ fn option(ctx: &mut Context, name: &str, value: &Str) -> Result<Option<Text>, St
         Ok(v) if v.is_empty() => Ok(None),
         Ok(v) => Ok(Some(v)),
         Err(ExpandError::Forced(_)) => Ok(None),
-        Err(e) => Err(format!("failed to expand \"{}\" ({name}): {e}", t.raw().as_bstr())),
+        Err(e) => {
+            let line = format!("expansion of {name} failed: {e}");
+            log::write(ctx, None, Which::MAIN.and(Which::PANIC), line.as_bytes());
+            Err(line)
+        }
     }
 }
 
@@ -116,7 +120,12 @@ pub fn start(
         dane: uses_dane,
         resumption,
     };
-    let context = smtp.contexts.client(&setup).map_err(|e| plain(e.to_string()))?;
+    let context = smtp.contexts.client(&setup).map_err(|e| {
+        if e.for_paniclog() {
+            log::write(ctx, None, Which::MAIN.and(Which::PANIC), e.to_string().as_bytes());
+        }
+        plain(e.to_string())
+    })?;
     let sni = text(option(ctx, "tls_sni", &o.tls_sni).map_err(plain)?);
     let alpn = option(ctx, "tls_alpn", &o.tls_alpn).map_err(plain)?;
     let alpn_required = in_hosts(ctx, "hosts_require_alpn", &o.hosts_require_alpn, host);

@@ -122,16 +122,16 @@ impl DataFile {
         Ok(len.saturating_sub(self.body_start()))
     }
 
-    /// The body has been written: the file ends here, whatever it held before.
-    pub fn cut(&mut self) -> Result<(), SpoolError> {
-        if self.before == 0 {
-            return Ok(());
+    /// The body has been written: the file ends here, whatever it held before, and can begin its way to the disk.
+    pub fn written(&mut self) -> Result<(), SpoolError> {
+        if self.before > 0 {
+            let failed = || SpoolError::io("cut off spool data file");
+            let end = i64::try_from(self.file.stream_position().map_err(failed())?).unwrap_or(i64::MAX);
+            if std::mem::take(&mut self.before) > end {
+                crate::sys::file::ftruncate(self.file.as_fd(), end).map_err(failed())?;
+            }
         }
-        let end = self.file.stream_position().map_err(SpoolError::io("cut off spool data file"))?;
-        let end = i64::try_from(end).unwrap_or(i64::MAX);
-        if std::mem::take(&mut self.before) > end {
-            crate::sys::file::ftruncate(self.file.as_fd(), end).map_err(SpoolError::io("cut off spool data file"))?;
-        }
+        crate::sys::file::start_writing(self.file.as_fd());
         Ok(())
     }
 

@@ -7,6 +7,7 @@
 pub mod base62;
 mod data;
 mod error;
+mod header_file;
 mod header_line;
 pub mod id;
 mod journal;
@@ -24,6 +25,7 @@ mod tests;
 
 pub use data::DataFile;
 pub use error::SpoolError;
+pub use header_file::{commit, replace_header, write_header};
 pub use header_line::{kind as header_kind, letter as header_letter};
 pub use id::{is_message_id, new_message_id};
 pub use journal::Journal;
@@ -32,4 +34,4 @@ pub use read::{parse_header_file, read_header};
 pub use scan::{Found, message_exists, scan};
 pub use spare::Given;
 pub use sweep::sweep;
-pub use write::{format_header_file, replace_header, write_header};
+pub use write::format_header_file;

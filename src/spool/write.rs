@@ -1,71 +1,14 @@
-//! Writing of -H: the one place that turns a message into its spool file.
-
-use std::fs::File;
-use std::io::{self, Write};
-use std::os::fd::AsFd;
+//! What is in -H: the one place that turns a message into the bytes of its spool file.
+//!
+//! The file itself is the business of `header_file`.
 
 use super::header_line::letter;
-use super::queue::{FILE_MODE, Place};
-use super::{SpoolError, tree};
+use super::tree;
 use crate::context::message::DsnRet;
 use crate::context::session::HostName;
 use crate::context::{Context, HeaderKind, Recipient};
 use crate::log::debuglog;
-use crate::sys::file::{Flags, fchmod, fchown, fdatasync, fsync};
 use crate::text::{Taint, Text};
-
-/// Writes -H to `place`: a new file, synced, renamed into place, directory synced. Gives the size of the message's
-/// header, in bytes, deleted lines not counted.
-pub fn write_header(ctx: &Context, place: &Place) -> Result<u64, SpoolError> {
-    let size = replace_header(ctx, place)?;
-    place.dir.sync().map_err(SpoolError::io("sync the spool directory"))?;
-    Ok(size)
-}
-
-/// The same, but if the machine fails soon the -H of before may be there again: for what may as well be lost.
-pub fn replace_header(ctx: &Context, place: &Place) -> Result<u64, SpoolError> {
-    let id = &ctx.message.id;
-    let (bytes, size) = format_header_file(ctx);
-    if write_to_spare(place, id, &bytes)? {
-        return Ok(size);
-    }
-    let temporary = [b"hdr.", id.as_slice()].concat();
-    let open = || place.dir.open_at(&temporary, Flags::WRITE | Flags::CREATE | Flags::EXCLUSIVE, FILE_MODE);
-    let fd = match open() {
-        Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {
-            place.dir.unlink(&temporary).map_err(SpoolError::io("remove an old temporary header file"))?;
-            open()
-        }
-        other => other,
-    }
-    .map_err(SpoolError::io("create spool header file"))?;
-    if crate::sys::ids::geteuid() == 0 {
-        fchown(fd.as_fd(), Some(place.owner.0), Some(place.owner.1)).map_err(SpoolError::io("set owner of spool header file"))?;
-    }
-    let finish = || -> Result<(), SpoolError> {
-        fchmod(fd.as_fd(), FILE_MODE).map_err(SpoolError::io("set mode of spool header file"))?;
-        let mut file = File::from(fd);
-        file.write_all(&bytes).map_err(SpoolError::io("write spool header file"))?;
-        fsync(file.as_fd()).map_err(SpoolError::io("sync spool header file"))?;
-        place.dir.rename(&temporary, &place.dir, &[id, &b"-H"[..]].concat()).map_err(SpoolError::io("rename spool header file"))
-    };
-    if let Err(e) = finish() {
-        let _ = place.dir.unlink(&temporary);
-        return Err(e);
-    }
-    Ok(size)
-}
-
-/// The same with a file that another message has left; false: there is none.
-fn write_to_spare(place: &Place, id: &[u8], bytes: &[u8]) -> Result<bool, SpoolError> {
-    let Some(mut spare) = place.spare(bytes.len()) else { return Ok(false) };
-    let written = spare.file().and_then(|f| f.write_all(bytes)).and_then(|()| spare.cut(bytes.len() as i64));
-    written.map_err(SpoolError::io("write spool header file"))?;
-    // Owner and mode were made durable with its first message.
-    spare.file().and_then(|f| fdatasync(f.as_fd())).map_err(SpoolError::io("sync spool header file"))?;
-    spare.place(&place.dir, &[id, b"-H"].concat(), false).map_err(SpoolError::io("rename spool header file"))?;
-    Ok(true)
-}
 
 /// The bytes of -H, and the size of the message's header in it.
 pub fn format_header_file(ctx: &Context) -> (Vec<u8>, u64) {

@@ -184,6 +184,13 @@ pub fn fdatasync(fd: BorrowedFd<'_>) -> io::Result<()> {
     retry(|| check(unsafe { libc::fdatasync(fd.as_raw_fd()) })).map(drop)
 }
 
+/// Starts writing what the file has in memory to the disk, and does not wait for it (sync_file_range(2)): a hint, so that it cannot
+/// fail. Nothing is durable before a sync.
+pub fn start_writing(fd: BorrowedFd<'_>) {
+    // SAFETY: integers only.
+    let _ = unsafe { libc::sync_file_range(fd.as_raw_fd(), 0, 0, libc::SYNC_FILE_RANGE_WRITE) };
+}
+
 /// ftruncate(2).
 pub fn ftruncate(fd: BorrowedFd<'_>, size: i64) -> io::Result<()> {
     // SAFETY: integers only.

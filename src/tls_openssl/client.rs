@@ -128,7 +128,7 @@ pub fn connect(fd: OwnedFd, context: &ClientContext, params: ClientParams<'_>) -
         offer(&mut ssl, &conn, &params);
     }
     ssl.set_connect_state();
-    let io = FdIo::new(fd).map_err(|e| fail(TlsError::Library { step: STEP.to_string(), detail: e.to_string() }))?;
+    let io = FdIo::new(fd).map_err(|e| fail(TlsError::Library { step: STEP.to_string(), detail: crate::sys::error_text(&e) }))?;
     let mut stream = SslStream::new(ssl, io).map_err(|e| lib("SSL_set_bio", &e))?;
     stream.get_mut().set_deadline(params.timeout);
 

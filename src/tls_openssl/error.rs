@@ -100,7 +100,7 @@ impl fmt::Display for StreamError {
             StreamError::Closed => f.write_str("TLS connection closed"),
             StreamError::Truncated => f.write_str("TCP connection closed by peer"),
             StreamError::Tls { step, detail } => write!(f, "({step}): {detail}"),
-            StreamError::Io(e) => write!(f, "{e}"),
+            StreamError::Io(e) => f.write_str(&crate::sys::error_text(e)),
         }
     }
 }

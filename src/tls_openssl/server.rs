@@ -220,7 +220,7 @@ pub fn accept(fd: OwnedFd, context: &ServerContext, options: AcceptOptions<'_>) 
     verify::apply(&mut ssl, &conn, VerifyPlan { mode: context.params.verify, ..VerifyPlan::default() }, true);
     ssl.set_accept_state();
     let io = FdIo::new(fd).map_err(|e| ServerFailure {
-        error: TlsError::Library { step: STEP.to_string(), detail: e.to_string() },
+        error: TlsError::Library { step: STEP.to_string(), detail: crate::sys::error_text(&e) },
         facts: Box::default(),
     })?;
     let mut stream = SslStream::new(ssl, io).map_err(|e| setup("SSL_set_bio", &e))?;

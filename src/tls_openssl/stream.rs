@@ -16,6 +16,7 @@ use super::error::{StreamError, TlsError, stack_text};
 use super::facts::TlsFacts;
 use super::fdio::FdIo;
 use super::session::SavedSession;
+use crate::sys::error_text;
 
 /// An encrypted connection that owns its socket.
 pub struct TlsStream {
@@ -202,7 +203,7 @@ fn stream_error(step: &'static str, e: &SslError) -> StreamError {
         return StreamError::Tls { step, detail: stack_text(stack) };
     }
     match e.io_error() {
-        Some(io) => StreamError::Io(io::Error::new(io.kind(), io.to_string())),
+        Some(io) => StreamError::Io(io::Error::new(io.kind(), error_text(io))),
         None if e.code() == ErrorCode::SYSCALL => StreamError::Truncated,
         None => StreamError::Tls { step, detail: e.to_string() },
     }
@@ -226,7 +227,7 @@ pub(super) fn handshake_error(step: &'static str, conn: &Connection, e: &SslErro
     }
     match e.io_error() {
         Some(io) if io.kind() != io::ErrorKind::UnexpectedEof => {
-            TlsError::Library { step: step.to_string(), detail: io.to_string() }
+            TlsError::Library { step: step.to_string(), detail: error_text(io) }
         }
         _ => TlsError::ClosedByPeer { step },
     }

@@ -33,6 +33,8 @@ pub(super) fn apply(ssl: &mut SslRef, conn: &Arc<Connection>, plan: VerifyPlan, 
 fn element(conn: &Connection, ok: bool, store: &mut X509StoreContextRef) -> bool {
     let plan = conn.learned().plan.clone();
     let optional = plan.mode != VerifyMode::Require;
+    // What ends the handshake is what variables tell of; else they tell of the peer's own certificate.
+    let blamed = |cert: Cert| Some(cert).filter(|_| !optional);
     let depth = store.error_depth();
     let Some(cert) = store.current_cert().map(|c| Cert::from(ffi::own_cert(c))) else {
         // Failures without a certificate (e.g. no TLSA match at all).
@@ -51,7 +53,7 @@ fn element(conn: &Connection, ok: bool, store: &mut X509StoreContextRef) -> bool
         if !plan.dane {
             conn.log(&format!("[{}] SSL verify error: depth={depth} error={why} cert={dn}", conn.address));
         }
-        note_failure(conn, why, Some(cert));
+        note_failure(conn, why, blamed(cert));
         return optional;
     }
     if depth == 0 && !plan.dane && !plan.names.is_empty() && !plan.names.iter().any(|n| ffi::check_host(cert.x509(), n)) {
@@ -61,13 +63,13 @@ fn element(conn: &Connection, ok: bool, store: &mut X509StoreContextRef) -> bool
             plan.names.first().map_or("", String::as_str),
         ));
         store.set_error(ffi::hostname_mismatch());
-        note_failure(conn, "certificate name mismatch", Some(cert));
+        note_failure(conn, "certificate name mismatch", blamed(cert));
         return optional;
     }
     if let Some(why) = event(conn, depth, &cert) {
         conn.log(&format!("[{}] SSL verify denied by event-action: depth={depth} cert={dn}: {why}", conn.address));
         store.set_error(ffi::application_verification());
-        note_failure(conn, "denied by event-action", Some(cert));
+        note_failure(conn, "denied by event-action", blamed(cert));
         return optional;
     }
     if depth == 0 {

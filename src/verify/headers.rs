@@ -73,12 +73,12 @@ pub fn check_syntax(ctx: &Context) -> Result<(), String> {
 }
 
 /// `verify = header_names_ascii`
-pub fn check_names_ascii(ctx: &Context) -> Result<(), String> {
+pub fn check_names_ascii(ctx: &Context) -> Result<(), BString> {
     for header in &ctx.message.headers {
         let end = header.text.find_byte(b':').unwrap_or(header.text.len());
         let name = header.text.get(..end).unwrap_or_default();
         if name.iter().any(|c| !(33..=126).contains(c)) {
-            return Err(format!("Invalid character in header \"{}\" found", name.as_bstr()));
+            return Err([b"Invalid character in header \"", name, b"\" found"].concat().into());
         }
     }
     Ok(())

@@ -192,6 +192,14 @@ PLAIN = [
     (r"\(tod\) \d+|\b1[67]\d{8}\b", "TIME"),
     (r"[0-9a-f]{32}", "HASH"),
     (r'(?m)^(>>> .*)ACL "(.*)"', r"\1ACL \2"),
+    # Debian's user of the reference, and what it says of -C when it submits a bounce as that user. Header lines with an id in them
+    # (4.99's are longer) or a user's name have other lengths.
+    (r"(?m)^DATE exim user lost privilege for using -C option\n", ""),
+    (r"(?m)^\[paniclog\]\n(?=\[|\Z)", ""),
+    (r"\bDebian-exim\b", "exim"),
+    (r"(?m)^exim \d+ \d+$", "exim n n"),
+    (r"(?m)^DATE ID ID no recipients", "DATE ID no recipients"),
+    (r"(?m)^\d{3}([A-Z* ] )", r"nnn\1"),
     # 4.99 tells more of lists, and indents more.
     (r"(?m)^250-LIMITS .*\n", ""),
     (r"(?m)^>>> (\xe2\x95\x8e| )+", ">>> "),
@@ -218,7 +226,6 @@ PLAIN = [
     (r"(?m)^--(host_address|interface_address|active_hostname|received_protocol)", r"-\1"),
     (r"(?m)^-received_time_(usec|complete) .*\n", ""),
     (r"(?m)^-tls_resumption .*\n", ""),
-    (r"(?m)^\d{3}([A-Z* ] )", r"nnn\1"),
     (r"(?m)^>>> ACL is NULL: implicit DENY\n", ""),
     (r"ATRN command used when not advertised", "unrecognized command"),
 ]

@@ -66,7 +66,7 @@ fn message(r: &Runner<'_>, n: &Notify, m: &Mailto, owner: &Text, from: &BString)
     line("MIME-Version", b"1.0");
     line("Content-Type", b"text/plain; charset=\"utf-8\"");
     line("Content-Transfer-Encoding", b"8bit");
-    out.extend_from_slice(&crate::deliver::references(r.ctx));
+    out.extend_from_slice(&crate::deliver::from_original(r.ctx));
     out.push(b'\n');
     if let Some(body) = &m.body {
         out.extend_from_slice(body);

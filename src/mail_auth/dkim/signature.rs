@@ -270,6 +270,41 @@ mod tests {
         assert!(!key.verify(s.algorithm.hash, &[&data[..], b"x"].concat(), &s.signature));
     }
 
+    /// The example of RFC 6376, appendix A.2, with the key of appendix C.
+    #[test]
+    fn rfc_6376() {
+        let mine = "DKIM-Signature: v=1; a=rsa-sha256; s=brisbane; d=example.com;\n      c=simple/simple; q=dns/txt; i=joe@football.example.com;\n      \
+                    h=Received : From : To : Subject : Date : Message-ID;\n      \
+                    bh=2jUSOH9NhtVGCQWNr9BrIAPreKQjO6Sn7XIkfJVOzv8=;\n      \
+                    b=AuUoFEfDxTDkHlLXSZEpZj79LICEps6eda7W3deTVFOk4yAUoqOB\n      4nujc7YopdG5dWLSdNg6xNAZpOPr+kHxt1IrE+NahM6L/LbvaHut\n      \
+                    KVdkLLkpVaVVQPzeRDI009SO2Il5Lu7rDNH6mZckBdrIx0orEtZV\n      4bmp/YzhwvcubU4=;\n";
+        let lines: Vec<BString> = [
+            mine,
+            "Received: from client1.football.example.com  [192.0.2.1]\n      by submitserver.example.com with SUBMISSION;\n      \
+             Fri, 11 Jul 2003 21:01:54 -0700 (PDT)\n",
+            "From: Joe SixPack <joe@football.example.com>\n",
+            "To: Suzie Q <suzie@shopping.example.net>\n",
+            "Subject: Is dinner ready?\n",
+            "Date: Fri, 11 Jul 2003 21:00:37 -0700 (PDT)\n",
+            "Message-ID: <20030712040037.46341.5F8J@football.example.com>\n",
+        ]
+        .map(BString::from)
+        .to_vec();
+        let s = Signature::parse(mine.as_bytes()).unwrap();
+        let mut body = crate::mail_auth::BodyWatch::default();
+        body.want(s.canon_body, s.algorithm.hash, None);
+        body.feed(b"Hi.\n\nWe lost the game. Are you hungry yet?\n\nJoe.\n");
+        assert_eq!(body.finish().unwrap()[0].as_ref().unwrap().0, s.body_hash);
+        let record = b"v=DKIM1; p=MIGfMA0GCSqGSIb3DQEBAQUAA4GNADCBiQKBgQ\
+                       DwIRP/UC3SBsEmGqZ9ZJW3/DkMoGeLnQg1fWn7/zYt\
+                       IxN2SnFCjxOCKG9v3b4jYfcTNh5ijSsq631uBItLa7\
+                       od+v/RtdC2UzJ1lWT947qR+Rcac2gbto/NMqJ0fzfV\
+                       jH4OuKhitdY9tf6mcwGjaNBcWToIMmPSPDdQPNUYckcQ2QIDAQAB";
+        let key = crate::mail_auth::key::KeyRecord::parse(record).unwrap().public_key(s.algorithm.key).unwrap();
+        let data = signed_data(s.canon_header, &covered(&s.headers, &lines), &s.without_b);
+        assert!(key.verify(s.algorithm.hash, &data, &s.signature));
+    }
+
     #[test]
     fn the_last_line_first() {
         let lines = [BString::from("A: 1\n"), "B: 2\n".into(), "a : 3\n".into()];

@@ -24,7 +24,7 @@ pub fn mail_syntax_errors(ctx: &mut Context, router: &RouterInstance, o: &Redire
     let mut text = b"Auto-Submitted: auto-replied\n".to_vec();
     crate::deliver::generated::write_from(ctx, &mut text);
     text.extend_from_slice(format!("To: {to}\nSubject: error(s) in forwarding or filtering\n\n").as_bytes());
-    text.extend_from_slice(&crate::deliver::generated::references(ctx));
+    text.extend_from_slice(&crate::deliver::generated::from_original(ctx));
     if let Some(t) = o.syntax_errors_text.get() {
         match expand::expand(ctx, t) {
             Ok(extra) => {

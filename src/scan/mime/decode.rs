@@ -2,7 +2,8 @@
 
 use std::fs::File;
 use std::io::{BufWriter, Read, Write};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::Arc;
 
 use bstr::{BString, ByteSlice};
 
@@ -40,7 +41,7 @@ pub fn test(ctx: &mut Context, arg: &Text) -> Verdict {
 }
 
 /// The directory, the name in it (empty: the next free number), and the directory's path with a slash at its end.
-fn place(ctx: &Context, arg: &Text, name: &[u8]) -> Result<(Dir, BString, BString), String> {
+fn place(ctx: &Context, arg: &Text, name: &[u8]) -> Result<(Arc<Dir>, BString, BString), String> {
     let default = |name: &[u8]| {
         let directory = mbox::directory(ctx)?;
         let path = [&ctx.message.scan.mbox.as_ref().map(|m| m.directory.clone()).unwrap_or_default()[..], b"/"].concat();
@@ -63,21 +64,27 @@ fn place(ctx: &Context, arg: &Text, name: &[u8]) -> Result<(Dir, BString, BStrin
         return Err(format!("Tainted filename '{arg}'"));
     }
     if let Ok(directory) = Dir::open(name) {
-        return Ok((directory, BString::default(), [name.trim_end_with(|c| c == '/'), b"/"].concat().into()));
+        return Ok((Arc::new(directory), BString::default(), [name.trim_end_with(|c| c == '/'), b"/"].concat().into()));
     }
     let (path, name) = name.rsplit_once_str("/").unwrap_or((b"", name));
     let path: BString = [path, b"/"].concat().into();
     let directory = Dir::open(&path).map_err(|e| format!("failed to open {path}: {}", error_text(&e)))?;
-    Ok((directory, name.into(), path))
+    Ok((Arc::new(directory), name.into(), path))
 }
 
-/// Makes a file with the next free number.
-fn numbered(ctx: &Context, directory: &Dir) -> std::io::Result<(BString, std::os::fd::OwnedFd)> {
-    for n in 0..MAX_NUMBER {
+/// Makes a file with the next free number. Those of earlier parts are not tried again: that would take the time of all parts
+/// squared.
+fn numbered(ctx: &mut Context, directory: &Dir, path: &BString) -> std::io::Result<(BString, OwnedFd)> {
+    let (last, next) = &ctx.message.scan.mime.numbered;
+    let first = if last == path { *next } else { 0 };
+    for n in first..MAX_NUMBER {
         let name = BString::from(format!("{}-{n:05}", ctx.message.id));
         match directory.open_at(&name, Flags::WRITE | Flags::CREATE | Flags::EXCLUSIVE, FILE_MODE) {
             Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => continue,
-            result => return result.map(|fd| (name, fd)),
+            result => {
+                ctx.message.scan.mime.numbered = (path.clone(), n + 1);
+                return result.map(|fd| (name, fd));
+            }
         }
     }
     Err(std::io::ErrorKind::AlreadyExists.into())
@@ -87,7 +94,7 @@ fn write(ctx: &mut Context, part: &Part, directory: &Dir, name: &[u8], path: BSt
     let shown = BString::from([&path[..], name].concat());
     let failed = |e: std::io::Error| format!("failed to write {shown}: {}", error_text(&e));
     let (name, fd) = if name.is_empty() {
-        numbered(ctx, directory).map_err(failed)?
+        numbered(ctx, directory, &path).map_err(failed)?
     } else {
         let flags = Flags::WRITE | Flags::CREATE | Flags::TRUNCATE;
         (BString::from(name), directory.open_at(name, flags, FILE_MODE).map_err(failed)?)

@@ -36,6 +36,8 @@ pub struct State {
     pub part: Option<Part>,
     /// `$mime_part_count`; none before the first part.
     pub count: Option<u32>,
+    /// The directory of the last file that got a number for a name, and the number after that.
+    numbered: (BString, u32),
 }
 
 /// One part.

@@ -13,6 +13,7 @@ use crate::acl::Verdict;
 use crate::context::Context;
 use crate::expand::{Template, expand};
 use crate::log::{self, Which, hdebug};
+use crate::parse::list;
 use crate::text::Text;
 use protocol::{Facts, Report};
 use servers::{Server, Variant};
@@ -20,8 +21,15 @@ use servers::{Server, Variant};
 /// What is remembered of the message's scan.
 #[derive(Clone, Debug, Default)]
 pub struct State {
-    /// For whom it was done, by servers that are the same each time, and whether it is spam.
-    done: Option<(BString, bool)>,
+    /// The scan that was done, and whether it found spam.
+    done: Option<(Scan, bool)>,
+}
+
+/// For whom, and by which servers (`spamd_address` as it was then).
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Scan {
+    user: BString,
+    servers: BString,
 }
 
 /// Longest `$spam_bar`.
@@ -30,34 +38,33 @@ const MAX_BAR: usize = 50;
 /// The condition. An error in the argument is for the log.
 pub fn test(ctx: &mut Context, arg: &Text) -> Result<Verdict, String> {
     let Some(argument) = Argument::read("spam", arg, false)? else { return Ok(Verdict::Fail) };
-    let (user, always) = match argument.value.split_at_checked(argument.value.len().saturating_sub(5)) {
-        Some((user, end)) if end.eq_ignore_ascii_case(b":true") => (user, true),
-        _ => (argument.value.as_slice(), false),
-    };
-    if user.is_empty() || user == b"0" || user.eq_ignore_ascii_case(b"false") {
+    let mut words = list::items(&argument.value);
+    let user = words.next().unwrap_or_default();
+    let always = words.next().is_some_and(|w| w.eq_ignore_ascii_case(b"true"));
+    if user == "0" || user.eq_ignore_ascii_case(b"false") {
         return Ok(Verdict::Fail);
     }
-    let earlier = ctx.message.scan.spam.done.as_ref().filter(|(u, _)| u == user).map(|(_, spam)| *spam);
-    let spam = match earlier {
-        Some(spam) => spam,
-        None => {
-            ctx.message.scan.spam.done = None;
-            match scan(ctx, user) {
-                Ok(spam) => spam,
-                Err(text) => {
-                    panic_log(ctx, format!("spam acl condition: {text}").as_bytes());
-                    return Ok(argument.deferred());
-                }
-            }
+    let option = ctx.config.main.spamd_address.clone();
+    let result = super::option_value(ctx, "spamd_address", &option).and_then(|servers| {
+        let wanted = Scan { user, servers };
+        match &ctx.message.scan.spam.done {
+            Some((done, spam)) if *done == wanted => Ok(*spam),
+            _ => scan(ctx, wanted),
         }
-    };
-    Ok(if spam || always { Verdict::Ok } else { Verdict::Fail })
+    });
+    Ok(match result {
+        Ok(spam) if spam || always => Verdict::Ok,
+        Ok(_) => Verdict::Fail,
+        Err(text) => {
+            panic_log(ctx, format!("spam acl condition: {text}").as_bytes());
+            argument.deferred()
+        }
+    })
 }
 
-fn scan(ctx: &mut Context, user: &[u8]) -> Result<bool, String> {
-    let option = ctx.config.main.spamd_address.clone();
-    let value = super::option_value(ctx, "spamd_address", &option)?;
-    let servers = servers::read(&value, |warning| {
+fn scan(ctx: &mut Context, wanted: Scan) -> Result<bool, String> {
+    ctx.message.scan.spam.done = None;
+    let servers = servers::read(&wanted.servers, |warning| {
         log::write(ctx, None, Which::MAIN, format!("spam acl condition: {warning}").as_bytes());
     });
     if servers.is_empty() {
@@ -68,7 +75,7 @@ fn scan(ctx: &mut Context, user: &[u8]) -> Result<bool, String> {
     hdebug!(ctx, ACL, "spam: scanning with {}", link.peer);
     let mut file = mbox::open(ctx)?;
     let head = match server.variant {
-        Variant::SpamAssassin => protocol::spamd_request(user, mbox.size),
+        Variant::SpamAssassin => protocol::spamd_request(&wanted.user, mbox.size),
         Variant::Rspamd => protocol::rspamd_request(&facts(ctx), mbox.size),
     };
     link.send(&head)
@@ -86,15 +93,8 @@ fn scan(ctx: &mut Context, user: &[u8]) -> Result<bool, String> {
         Variant::Rspamd => protocol::rspamd_answer(&answer).ok_or_else(|| format!("cannot parse rspamd {} output", link.peer)),
     }?;
     let spam = keep(ctx, &report);
-    if !value_is_chosen(ctx) {
-        ctx.message.scan.spam.done = Some((user.into(), spam));
-    }
+    ctx.message.scan.spam.done = Some((wanted, spam));
     Ok(spam)
-}
-
-/// Does `spamd_address` begin with `$`? Then it may be another one the next time.
-fn value_is_chosen(ctx: &Context) -> bool {
-    ctx.config.main.spamd_address.raw().is_some_and(|r| r.starts_with(b"$"))
 }
 
 /// The first server, in the order in which they are to be tried, that can be connected to.

@@ -84,7 +84,6 @@ fn option(server: &mut Server, word: &BString) -> Result<(), String> {
         (b"retry", _) => server.retry = Some(interval()?),
         (b"tmo", _) => server.time = interval()?,
         (b"variant", b"rspamd") => server.variant = Variant::Rspamd,
-        (b"variant", b"spamassassin") => server.variant = Variant::SpamAssassin,
         _ => return Err(bad()),
     }
     Ok(())

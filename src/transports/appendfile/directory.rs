@@ -79,9 +79,19 @@ pub(super) fn size_of(file: &File) -> u64 {
 }
 
 /// Writes and syncs a new file.
-pub(super) fn fill(t: &Appendfile, ctx: &mut Context, job: &LocalJob<'_>, file: &File, path: &[u8]) -> Result<(), Failure> {
+fn fill(t: &Appendfile, ctx: &mut Context, job: &LocalJob<'_>, file: &File, path: &[u8]) -> Result<(), Failure> {
+    write(t, ctx, job, file)?;
+    sync(file, path)
+}
+
+/// Writes a new file.
+pub(super) fn write(t: &Appendfile, ctx: &mut Context, job: &LocalJob<'_>, file: &File) -> Result<(), Failure> {
     let _ = fchmod(file.as_fd(), t.mode(job).0);
-    t.write_all(ctx, job, file)?;
+    t.write_all(ctx, job, file)
+}
+
+/// Makes a file in the directory at `path` durable.
+pub(super) fn sync(file: &File, path: &[u8]) -> Result<(), Failure> {
     fsync(file.as_fd()).map_err(|e| Failure::io(&e, format!("failed to fsync file in {}", path.as_bstr())))
 }
 

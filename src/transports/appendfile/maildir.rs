@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::ErrorKind;
+use std::os::fd::AsFd;
 use std::time::Duration;
 
 use bstr::{BString, ByteSlice};
@@ -12,10 +13,29 @@ use crate::context::Context;
 use crate::deliver::local::{DeliveryStatus, LocalJob};
 use crate::expand::{self, ExpandError};
 use crate::retry::errors;
-use crate::sys::file::{Dir, Flags};
+use crate::sys::file::{Dir, Flags, start_writing};
 use crate::sys::time;
 
-/// Delivers into the maildir at `path`, making it if that is wanted.
+/// A message in `tmp`, which goes if it does not get to `new`.
+pub(super) struct Begun {
+    path: BString,
+    tmp: Dir,
+    new: Dir,
+    /// In `tmp`.
+    name: BString,
+    file: File,
+    renamed: bool,
+}
+
+impl Drop for Begun {
+    fn drop(&mut self) {
+        if !self.renamed {
+            let _ = self.tmp.unlink(&self.name);
+        }
+    }
+}
+
+/// Delivers into the maildir at `path`, making it if that is wanted. True: a warning is due.
 pub(super) fn deliver(
     t: &Appendfile,
     ctx: &mut Context,
@@ -23,6 +43,58 @@ pub(super) fn deliver(
     path: &[u8],
     quota: &Limits,
 ) -> Result<bool, Failure> {
+    let begun = open(t, ctx, job, path)?;
+    let leaf = begun.leaf();
+    let newest = [path, b"/new"].concat();
+    let result = quota.of_directory(path, Format::Maildir).and_then(|mut account| {
+        account.check(&leaf, LastRead::ModificationOf(&newest))?;
+        directory::write(t, ctx, job, &begun.file)?;
+        finish(t, ctx, job, begun).map(|size| account.add(size))
+    });
+    result.map_err(|f| quota.explain(f, &leaf))
+}
+
+/// Writes the message into `tmp`, where there are no limits.
+pub(super) fn begin(
+    t: &Appendfile,
+    ctx: &mut Context,
+    job: &LocalJob<'_>,
+    path: &[u8],
+    quota: &Limits,
+) -> Result<Begun, Failure> {
+    let begun = open(t, ctx, job, path)?;
+    directory::write(t, ctx, job, &begun.file).map_err(|f| quota.explain(f, &begun.leaf()))?;
+    start_writing(begun.file.as_fd());
+    Ok(begun)
+}
+
+/// Makes what has been written durable and gives it its name in `new`. Gives its size.
+pub(super) fn finish(t: &Appendfile, ctx: &mut Context, job: &LocalJob<'_>, mut begun: Begun) -> Result<u64, Failure> {
+    let shown = begun.path.clone();
+    directory::sync(&begun.file, &shown)?;
+    let size = directory::size_of(&begun.file);
+    let tag = tag(t, ctx, job, size)?;
+    let Begun { tmp, new, name, .. } = &begun;
+    let last = BString::from([name.as_slice(), &tag].concat());
+    // A name that gets too long with its tag goes without.
+    let too_long = new.stat_at(&last).is_err_and(|e| e.raw_os_error() == Some(libc::ENAMETOOLONG));
+    let last = if too_long { name.clone() } else { last };
+    tmp.rename(name, new, &last).map_err(|e| Failure::io(&e, format!("while renaming {} as new/{last}", begun.leaf())))?;
+    begun.renamed = true;
+    let new = BString::from(format!("{shown}/new"));
+    job.directories.sync(&new, &begun.new).map_err(|e| Failure::io(&e, format!("failed to sync {new}")))?;
+    Ok(size)
+}
+
+impl Begun {
+    /// Its present name, as messages show it.
+    pub(super) fn leaf(&self) -> BString {
+        format!("tmp/{}", self.name).into()
+    }
+}
+
+/// An empty file in `tmp`.
+fn open(t: &Appendfile, ctx: &mut Context, job: &LocalJob<'_>, path: &[u8]) -> Result<Begun, Failure> {
     let dir = directory::open(t, job, path)?;
     let shown = path.as_bstr();
     let sub = |name: &str| {
@@ -34,25 +106,7 @@ pub(super) fn deliver(
     mark_folder(t, job, &dir, path)?;
     let retries = u64::try_from(t.options.maildir_retries.0).unwrap_or(10).max(1);
     let (name, file) = create(t, ctx, job, &tmp, retries)?;
-    let leaf = BString::from(format!("tmp/{name}"));
-    let newest = [path, b"/new"].concat();
-    let result = quota.of_directory(path, Format::Maildir).and_then(|mut account| {
-        account.check(&leaf, LastRead::ModificationOf(&newest))?;
-        directory::fill(t, ctx, job, &file, path)?;
-        let size = directory::size_of(&file);
-        let tag = tag(t, ctx, job, size)?;
-        let last = BString::from([name.as_slice(), &tag].concat());
-        // A name that gets too long with its tag goes without.
-        let too_long = new.stat_at(&last).is_err_and(|e| e.raw_os_error() == Some(libc::ENAMETOOLONG));
-        let last = if too_long { name.clone() } else { last };
-        tmp.rename(&name, &new, &last).map_err(|e| Failure::io(&e, format!("while renaming {leaf} as new/{last}")))?;
-        new.sync().map_err(|e| Failure::io(&e, format!("failed to sync {shown}/new")))?;
-        Ok(account.add(size))
-    });
-    if result.is_err() {
-        let _ = tmp.unlink(&name);
-    }
-    result.map_err(|f| quota.explain(f, &leaf))
+    Ok(Begun { path: path.into(), tmp, new, name, file, renamed: false })
 }
 
 /// `maildirfolder_create_regex`: an empty file tells a folder from the maildir that it belongs to.

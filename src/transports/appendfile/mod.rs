@@ -24,7 +24,7 @@ use super::{Kind, Transport, TransportInstance};
 use crate::config::Config;
 use crate::config::options::{OptionSet, Str};
 use crate::context::Context;
-use crate::deliver::local::{DeliveryStatus, LocalJob, LocalTransport, Prepared};
+use crate::deliver::local::{Begun, DeliveryStatus, LocalJob, LocalTransport, Prepared};
 use crate::deliver::transport_write::{Counted, FileOutput, Output, WriteError, WriteSpec, write_message};
 use crate::expand::{self, Template};
 use crate::retry::errors;
@@ -189,8 +189,30 @@ impl LocalTransport for Appendfile {
         Ok(Some(Box::new(limits)))
     }
 
+    /// Only a maildir, where nothing is measured.
+    fn begin(&self, ctx: &mut Context, job: &mut LocalJob<'_>) -> Begun {
+        if self.format != Format::Maildir {
+            return None;
+        }
+        let limits = job.prepared.as_ref().and_then(|p| p.downcast_ref::<quota::Limits>()).filter(|l| l.none())?;
+        let begun = match place::find(ctx, job, self) {
+            Ok((path, Format::Maildir)) if path != "/dev/null" => {
+                let begun = maildir::begin(self, ctx, job, &path, limits);
+                name_file(job, &path);
+                begun
+            }
+            // What is wrong shows again.
+            _ => return None,
+        };
+        Some(Box::new(begun))
+    }
+
     fn deliver(&self, ctx: &mut Context, job: &mut LocalJob<'_>) -> Vec<DeliveryStatus> {
-        let result = self.run(ctx, job);
+        let begun = job.begun.take().and_then(|b| b.downcast::<Result<maildir::Begun, Failure>>().ok());
+        let result = match begun {
+            Some(begun) => begun.and_then(|b| self.finish(ctx, job, b)),
+            None => self.run(ctx, job),
+        };
         let status = match &result {
             Ok(()) => DeliveryStatus::Ok,
             Err(f) => f.status,
@@ -266,6 +288,8 @@ impl Appendfile {
                 directory: job.directory.clone(),
                 output: job.output,
                 prepared: None,
+                begun: None,
+                directories: job.directories,
                 sent: job.sent,
             };
             let quota = quota::Limits::of(ctx, &driver.options, &other)?;
@@ -273,6 +297,12 @@ impl Appendfile {
         }
         let quota = self.limits(ctx, job)?;
         self.write_into(ctx, job, &path, format, &quota)
+    }
+
+    /// Ends what `begin` has begun.
+    fn finish(&self, ctx: &mut Context, job: &mut LocalJob<'_>, begun: maildir::Begun) -> Result<(), Failure> {
+        let (limits, leaf) = (self.limits(ctx, job)?, begun.leaf());
+        maildir::finish(self, ctx, job, begun).map(drop).map_err(|f| limits.explain(f, &leaf))
     }
 
     /// `file_format`: the transport for what the file holds already; `None`: this one.
@@ -310,10 +340,7 @@ impl Appendfile {
         format: Format,
         quota: &quota::Limits,
     ) -> Result<(), Failure> {
-        for a in job.batch.iter_mut().filter(|a| a.kind == AddressKind::File && !a.local_part.starts_with(b"/")) {
-            // The log shows where it really is.
-            a.local_part = a.local_part.piece(path.as_slice());
-        }
+        name_file(job, path);
         let past_threshold = match format {
             Format::Mbox => mbox::deliver(self, ctx, job, path, quota),
             Format::Directory => directory::deliver(self, ctx, job, path, quota),
@@ -405,6 +432,13 @@ impl Appendfile {
         text.extend_from_slice(b"DATA\n");
         let result = if self.options.use_crlf { out.put(&text.replace("\n", "\r\n")) } else { out.put(&text) };
         result.map_err(|e| write_failure(&WriteError::Output(e)))
+    }
+}
+
+/// The log shows where the file of a `.forward` really is.
+fn name_file(job: &mut LocalJob<'_>, path: &BString) {
+    for a in job.batch.iter_mut().filter(|a| a.kind == AddressKind::File && !a.local_part.starts_with(b"/")) {
+        a.local_part = a.local_part.piece(path.as_slice());
     }
 }
 

@@ -192,6 +192,11 @@ impl Limits {
         Usage { bytes: self.given_size.unwrap_or(usage.bytes), files: self.given_count.unwrap_or(usage.files), ..usage }
     }
 
+    /// There are none, and nobody is to count either.
+    pub(super) fn none(&self) -> bool {
+        !self.measures() && self.size_file.is_none()
+    }
+
     /// A mailbox file of `size` bytes.
     pub(super) fn of_file(&self, size: u64) -> Account<'_> {
         Account { limits: self, usage: self.given(Usage { bytes: size, files: 0, newest: 0 }), size_file: None, exempt: false }

@@ -160,7 +160,7 @@ impl Autoreply {
             out.extend_from_slice(value);
             out.push(b'\n');
         }
-        out.extend_from_slice(&crate::deliver::references(ctx));
+        out.extend_from_slice(&crate::deliver::from_original(ctx));
         out.extend_from_slice(b"Auto-Submitted: auto-replied\n");
         if let Some(h) = &f.headers {
             out.extend_from_slice(h);

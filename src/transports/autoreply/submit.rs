@@ -34,6 +34,9 @@ pub(crate) fn hand_in(ctx: &Context, text: &[u8]) -> Result<(), i32> {
     if let Some(a) = ctx.config.main.bounce_sender_authentication.raw() {
         argv.extend(["-oMas".into(), BString::from(a)]);
     }
+    if ctx.message.requiretls {
+        argv.push("-MS".into());
+    }
     argv.push([b"-E", ctx.message.id.as_slice()].concat().into());
     let argv: Vec<Vec<u8>> = argv.into_iter().map(Into::into).collect();
     let envp = crate::sys::exec::current_environment();

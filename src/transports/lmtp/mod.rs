@@ -15,7 +15,7 @@ use crate::context::Context;
 use crate::deliver::local::{DeliveryStatus, LocalJob, LocalTransport};
 use crate::deliver::transport_write::{Output, WriteError, WriteSpec, write_message};
 use crate::expand::{self, Template};
-use crate::log::line::RemoteLog;
+use crate::log::outcome::RemoteLog;
 use crate::retry::errors;
 use crate::smtp_out::client::write_fault;
 use crate::smtp_out::wire::{Wire, WireError};

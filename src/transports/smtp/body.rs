@@ -10,7 +10,7 @@ use super::result::{Blame, State};
 use super::transaction::{Abort, Awaited, Transaction, host_with_port};
 use crate::context::Context;
 use crate::deliver::transport_write::{Output, WriteError, WriteSpec, prepare};
-use crate::log::line::RemoteLog;
+use crate::log::outcome::RemoteLog;
 use crate::retry::{self, errors};
 use crate::route::Address;
 use crate::smtp_out::client::write_fault;

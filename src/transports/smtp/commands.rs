@@ -61,7 +61,7 @@ impl Transaction<'_, '_, '_, '_> {
             pipelining: self.opened.client.pipelined,
             ..Uses::default()
         };
-        uses.auth_sender = envelope::auth_sender(ctx, self.run.smtp, self.run.job.transport, &self.opened)?;
+        uses.auth_sender = envelope::auth_sender(ctx, self.run.smtp, &self.opened)?;
         let sender_plain = ctx.message.sender.as_ref().is_none_or(|s| s.is_ascii());
         let plain = sender_plain && self.run.job.batch.iter().all(|a| a.address.is_ascii());
         let international = envelope::international(ctx, self.run.smtp, plain, self.opened.client.features.smtputf8)?;

@@ -40,8 +40,9 @@ impl Transaction<'_, '_, '_, '_> {
         }
         // The host does not do for this message: another may, but the address has failed.
         let state = if t.errno == errors::UTF8_FORWARD { State::Failed } else { State::Deferred };
-        Blame::of(t, state, Some(&host)).apply(self.run.job.batch, &mut self.run.states);
-        let ours = matches!(t.errno, errors::HEADER_FAIL | errors::FILTER_FAIL);
+        let host = Some(&host).filter(|_| t.errno != errors::EXPAND_FAIL);
+        Blame::of(t, state, host).apply(self.run.job.batch, &mut self.run.states);
+        let ours = matches!(t.errno, errors::HEADER_FAIL | errors::FILTER_FAIL | errors::EXPAND_FAIL);
         (if ours { HostResult::Error } else { HostResult::Defer }, alive)
     }
 

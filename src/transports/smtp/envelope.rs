@@ -30,12 +30,7 @@ pub(super) struct Uses {
 }
 
 /// Works out `authenticated_sender`.
-pub(super) fn auth_sender(
-    ctx: &mut Context,
-    smtp: &Smtp,
-    transport: &TransportInstance,
-    opened: &Opened,
-) -> Result<Option<Text>, Trouble> {
+pub(super) fn auth_sender(ctx: &mut Context, smtp: &Smtp, opened: &Opened) -> Result<Option<Text>, Trouble> {
     let o = &smtp.options;
     let mut sender = ctx.message.authenticated_sender.clone();
     if let Some(t) = o.authenticated_sender.get() {
@@ -44,7 +39,7 @@ pub(super) fn auth_sender(
             Ok(s) => sender = Some(s),
             Err(ExpandError::Forced(_)) => {}
             Err(e) => {
-                let text = format!("failed to expand authenticated_sender in {} transport: {e}", transport.name);
+                let text = format!("failed to expand authenticated_sender: {e}");
                 return Err(Trouble::local(errors::EXPAND_FAIL, text));
             }
         }

@@ -12,7 +12,7 @@ use super::hosts::Run;
 use super::result::{Blame, State};
 use crate::context::Context;
 use crate::deliver::{Continued, Purpose};
-use crate::log::line::RemoteLog;
+use crate::log::outcome::RemoteLog;
 use crate::retry::errors;
 use crate::route::HostItem;
 use crate::smtp_out::client::write_fault;
@@ -199,7 +199,12 @@ fn setup_failed(run: &mut Run<'_, '_>, attempt: &Attempt<'_>, e: &setup::SetupEr
         blame.more = errors::CONNECT_BIT;
     }
     blame.apply(run.job.batch, &mut run.states);
-    if e.kind == Kind::Definite { HostResult::Ok } else { HostResult::Defer }
+    match e.kind {
+        Kind::Definite => HostResult::Ok,
+        // Our own options are wrong: no other host would do better.
+        _ if t.errno == errors::AUTH_PROBLEM => HostResult::Error,
+        _ => HostResult::Defer,
+    }
 }
 
 pub(super) fn host_with_port(attempt: &Attempt<'_>) -> HostItem {

@@ -137,8 +137,6 @@ impl Collected {
         }
         if let Some(user) = field(l.text, "U=").filter(|_| from.is_none()) {
             add(self.local_from.entry(user.to_string()).or_default(), one);
-        } else if self.remote_users && from.is_some() {
-            add(self.local_from.entry(sender.clone()).or_default(), one);
         }
         let from = from.map(|(name, ip)| (if name.starts_with('[') { name } else { format!("{name}[{ip}]") }, sender));
         let protocol = field(l.text, "P=").unwrap_or_default().to_string();
@@ -179,7 +177,7 @@ impl Collected {
         }
         if let Some(took) = field(rest, "DT=").and_then(seconds).filter(|_| first && !self.delivery_limits.is_empty()) {
             count(&mut self.delivery_times, &self.delivery_limits, took);
-            if to.is_some() {
+            if self.open.get(l.id).map_or(to.is_some(), |o| o.remote) {
                 count(&mut self.delivery_times_remote, &self.delivery_limits, took);
             }
         }
@@ -192,7 +190,8 @@ impl Collected {
             // A pipe or file is its owner's.
             let user = if address.starts_with(['/', '|']) { original } else { address };
             let user = user.split('@').next().unwrap_or(user);
-            add(self.local_to.entry(user.to_string()).or_default(), one);
+            let user = if self.original && original != address { format!("{user} <{original}>") } else { user.to_string() };
+            add(self.local_to.entry(user).or_default(), one);
         } else if self.remote_users {
             add(self.local_to.entry(shown.to_string()).or_default(), one);
         }
@@ -213,11 +212,11 @@ impl Collected {
         if open.remote {
             count(&mut self.on_queue_remote, &self.times, took);
         }
-        // How long it was on its way before it was on the queue.
+        // QT= begins when reception began, which was so much before the message was on the queue.
         if let Some(queued) = field(l.text, "QT=").and_then(seconds).filter(|_| !self.receipt_limits.is_empty()) {
             for name in ["all", open.protocol.as_str()] {
                 let counts = self.receipt_times.entry(name.to_string()).or_insert_with(|| vec![0; self.receipt_limits.len() + 1]);
-                count(counts, &self.receipt_limits, (took - queued).max(0));
+                count(counts, &self.receipt_limits, (queued - took).max(0));
             }
         }
         true
@@ -285,7 +284,8 @@ fn group(by: By, host: Option<&str>, address: &str) -> String {
             let short = parts.len() > 2 && parts[parts.len() - 2].len() < 4;
             parts[parts.len().saturating_sub(if short { 3 } else { 2 })..].join(".")
         }
-        (By::Email, _) => address.to_string(),
+        // The case of a local part may matter.
+        (By::Email, _) => return address.to_string(),
         (By::EmailDomain, _) => address.rsplit_once('@').map_or(address, |(_, d)| d).to_string(),
     };
     key.to_ascii_lowercase()

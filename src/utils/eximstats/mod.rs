@@ -30,7 +30,7 @@ Options:
   -q<list>        times in seconds for the time spent on the queue, with commas; -q0: none
   -show_dt<list>  times of deliveries (DT= in the log), as -q
   -show_rt<list>  times of receptions (QT= of Completed in the log)
-  -t_remote_users   users at other hosts among the sources and destinations
+  -t_remote_users   users at other hosts among the destinations
   -include_original_destination
                   destinations as the mail was addressed
   -byhost -bydomain -byemail -byedomain (-byemaildomain)
@@ -62,7 +62,7 @@ pub struct Options {
     receipt_times: Vec<i64>,
     /// Destinations are what mail was addressed to.
     original: bool,
-    /// Senders and recipients at other hosts are listed, too.
+    /// Recipients at other hosts are listed with the local ones.
     remote_users: bool,
     by: Vec<By>,
     patterns: Vec<(String, Regex)>,

@@ -151,7 +151,11 @@ impl Builder<'_> {
             return;
         }
         let step = 60 / self.o.divisions;
-        let span = if step == 60 { "hour".to_string() } else { format!("{step} minute{}", if step == 1 { "" } else { "s" }) };
+        let span = match step {
+            60 => "hour".to_string(),
+            1 => "minute".to_string(),
+            n => format!("{n} minutes"),
+        };
         for (what, one, counts) in
             [("Messages received", "message", &self.c.received_at), ("Deliveries", "delivery", &self.c.delivered_at)]
         {

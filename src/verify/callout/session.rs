@@ -155,6 +155,8 @@ fn ask(ctx: &mut Context, plan: &Plan<'_>, host: &HostItem, no_tls: bool, asked:
         cutthrough::end(ctx, "not usable for cutthrough");
     }
     cutthrough::hang_up(ctx, opened);
+    let action = plan.transport.generic.event_action.get().cloned();
+    crate::deliver::raise_event(ctx, action.as_ref(), "tcp:close", b"", 0);
     Ok(step)
 }
 

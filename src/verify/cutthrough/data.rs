@@ -7,7 +7,7 @@ use bstr::BString;
 use super::{DATA_TIMEOUT, Held, end};
 use crate::context::Context;
 use crate::deliver::transport_write::{Output, Stuffed, WriteSpec, header_section};
-use crate::log::{self, Which, line};
+use crate::log::{self, Which, outcome};
 use crate::smtp_out::wire::WireError;
 use crate::smtp_out::{Client, Send};
 use crate::text::Text;
@@ -183,20 +183,25 @@ pub fn finish(ctx: &mut Context) -> Answer {
 
 /// One line for each recipient, the last one first.
 fn log_answer(ctx: &mut Context, held: &mut Held, class: u8, said: &BString) {
-    let facts = line::RemoteLog { confirmation: Some(said.clone()), auth: held.opened.log_auth(None), ..held.opened.log_facts() };
+    let facts =
+        outcome::RemoteLog { confirmation: Some(said.clone()), auth: held.opened.log_auth(None), ..held.opened.log_facts() };
     for mut a in held.addresses.drain(..).rev() {
         a.host_used = Some(Box::new(held.host.clone()));
         a.tls = held.opened.tls.clone().unwrap_or_default();
         a.remote_log = Some(Box::new(facts.clone()));
         a.return_path = Some(held.sender.clone());
         a.bytes_sent = held.opened.client.written;
-        let details =
-            line::Delivered { return_path: Some(&held.sender), size: a.bytes_sent, queue_time: 0, ..line::Delivered::default() };
+        let details = outcome::Delivered {
+            return_path: Some(&held.sender),
+            size: a.bytes_sent,
+            queue_time: 0,
+            ..outcome::Delivered::default()
+        };
         let which = if class == b'5' { Which::MAIN.and(Which::REJECT) } else { Which::MAIN };
         let text = match class {
-            b'2' => line::delivery(ctx, ">>", &a, &details),
-            b'4' => line::refused_onward(ctx, &a, "tmp-reject from cutthrough after DATA:", &details),
-            b'5' => line::refused_onward(ctx, &a, "rejected after DATA:", &details),
+            b'2' => outcome::delivery(ctx, ">>", &a, &details),
+            b'4' => outcome::refused_onward(ctx, &a, "tmp-reject from cutthrough after DATA:", &details),
+            b'5' => outcome::refused_onward(ctx, &a, "rejected after DATA:", &details),
             _ => continue,
         };
         log::write(ctx, None, which, &text);
