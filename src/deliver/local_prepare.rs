@@ -42,7 +42,8 @@ pub(super) fn prepare(
     let (path, who, home, directory) = match prepared {
         Ok(p) => p,
         Err(problem) => {
-            let defer = problem.0 != errors::EXPAND_FAIL;
+            // What has its line in the panic log already needs no second one.
+            let defer = problem.2 || problem.0 != errors::EXPAND_FAIL;
             users::note_problem(ctx, batch, problem);
             return all(if defer { DeliveryStatus::Defer } else { DeliveryStatus::Panic }, batch.len());
         }

@@ -80,17 +80,22 @@ pub(super) fn directories(
     transport: &TransportInstance,
     addr: &Address,
 ) -> Result<(Option<Text>, BString), Problem> {
+    let config = ctx.config.clone();
+    let router = addr.router.as_ref().and_then(|name| config.router(name)).map(|(_, r)| &r.generic);
     let g = &transport.generic;
-    let home = match g.home_directory.get() {
-        Some(t) => Some(directory(ctx, "home", t, &transport.name)?),
-        None => addr.home_dir.clone().filter(|h| !h.is_empty()),
+    let home = if let Some(t) = g.home_directory.get() {
+        Some(directory(ctx, "home", t, &transport.name)?)
+    } else if let Some(t) = router.and_then(|r| r.transport_home_directory.get()) {
+        // This is where $home comes from.
+        ctx.address.home = None;
+        Some(directory(ctx, "home", t, &transport.name)?)
+    } else {
+        addr.home_dir.clone().filter(|h| !h.is_empty())
     };
     check_absolute("home", home.as_ref(), &transport.name)?;
     ctx.address.home = home.clone();
-    let current = match g.current_directory.get() {
-        Some(t) => Some(directory(ctx, "current", t, &transport.name)?),
-        None => addr.current_dir.clone().filter(|h| !h.is_empty()),
-    };
+    let option = g.current_directory.get().or_else(|| router.and_then(|r| r.transport_current_directory.get()));
+    let current = option.map(|t| directory(ctx, "current", t, &transport.name)).transpose()?;
     check_absolute("current", current.as_ref(), &transport.name)?;
     let working = current.or_else(|| home.clone()).map_or(BString::from("/"), |t| t.into_bytes().into());
     Ok((home, working))

@@ -166,8 +166,6 @@ pub struct Address {
     pub initgroups: bool,
     /// home and current directory from the router.
     pub home_dir: Option<Text>,
-    /// See above.
-    pub current_dir: Option<Text>,
     /// `self_hostname`.
     pub self_hostname: Option<Text>,
     /// The result of the last router or delivery.

@@ -78,7 +78,7 @@ pub fn set_transport(ctx: &mut Context, router: &RouterInstance, addr: &mut Addr
     Ok(())
 }
 
-/// `user`, `group`, `initgroups`, and the directories for local deliveries. The error is for a defer.
+/// `user`, `group` and `initgroups`. The error is for a defer.
 pub fn set_user(ctx: &mut Context, router: &RouterInstance, addr: &mut Address) -> Result<(), String> {
     let g = &router.generic;
     if let Some(t) = g.user.get() {
@@ -94,22 +94,7 @@ pub fn set_user(ctx: &mut Context, router: &RouterInstance, addr: &mut Address) 
         return Err(format!("user set without group for {} router", router.name));
     }
     addr.initgroups = g.initgroups;
-    if let Some(t) = g.transport_home_directory.get() {
-        addr.home_dir = optional(ctx, router, "transport_home_directory", t)?.or(addr.home_dir.take());
-    }
-    if let Some(t) = g.transport_current_directory.get() {
-        addr.current_dir = optional(ctx, router, "transport_current_directory", t)?;
-    }
     Ok(())
-}
-
-fn optional(ctx: &mut Context, router: &RouterInstance, option: &str, t: &Template) -> Result<Option<Text>, String> {
-    match expand::expand(ctx, t) {
-        Ok(v) if v.is_empty() => Ok(None),
-        Ok(v) => Ok(Some(v)),
-        Err(ExpandError::Forced(_)) => Ok(None),
-        Err(e) => Err(format!("failed to expand \"{}\" for {option} in {} router: {e}", t.raw().as_bstr(), router.name)),
-    }
 }
 
 /// `errors_to`: where bounces of the address go. An address that does not verify is ignored.

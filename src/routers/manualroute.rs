@@ -88,7 +88,7 @@ impl Router for Manualroute {
 impl Manualroute {
     /// The rule for the address's domain, its hosts expanded.
     fn rule(&self, ctx: &mut Context, router: &RouterInstance, addr: &Address) -> Result<Option<Rule>, String> {
-        let failed = |t: &[u8], e: ExpandError| format!("failed to expand \"{}\" in {} router: {e}", t.as_bstr(), router.name);
+        let failed = |t: &[u8], e: ExpandError| format!("failed to expand \"{}\": {e}", t.as_bstr());
         if let Some(data) = self.options.route_data.get() {
             return match expand::expand(ctx, data) {
                 Ok(text) if text.trim().is_empty() => Ok(None),
@@ -116,7 +116,7 @@ impl Manualroute {
             match expand::expand(ctx, &hosts) {
                 Ok(text) => rule.hosts = text.into_bytes().into(),
                 Err(ExpandError::Forced(_)) => return Ok(None),
-                Err(e) => return Err(failed(&rule.hosts, e)),
+                Err(e) => return Err(format!("{} router: {}", router.name, failed(&rule.hosts, e))),
             }
             return Ok(Some(rule));
         }

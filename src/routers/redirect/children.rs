@@ -28,7 +28,7 @@ pub fn make(
     {
         return Err(common::defer(addr, message));
     }
-    let qualify = match qualify_domain(ctx, router, o, addr) {
+    let qualify = match qualify_domain(ctx, o, addr) {
         Ok(d) => d,
         Err(message) => return Err(common::defer(addr, message)),
     };
@@ -81,7 +81,7 @@ pub fn of_list(items: &[ForwardItem], taint: Taint) -> Vec<Generated> {
 }
 
 /// The domain for addresses without one.
-fn qualify_domain(ctx: &mut Context, router: &RouterInstance, o: &RedirectOptions, addr: &Address) -> Result<Vec<u8>, String> {
+fn qualify_domain(ctx: &mut Context, o: &RedirectOptions, addr: &Address) -> Result<Vec<u8>, String> {
     if o.qualify_preserve_domain {
         return Ok(addr.domain.to_vec());
     }
@@ -90,7 +90,7 @@ fn qualify_domain(ctx: &mut Context, router: &RouterInstance, o: &RedirectOption
         Some(t) => match expand::expand(ctx, t) {
             Ok(d) => Ok(d.into_bytes()),
             Err(ExpandError::Forced(_)) => Ok(ctx.config.site.qualify_recipient.to_vec()),
-            Err(e) => Err(format!("{} router failed to expand \"{}\": {e}", router.name, t.raw().as_bstr())),
+            Err(e) => Err(format!("failed to expand \"{}\": {e}", t.raw().as_bstr())),
         },
     }
 }

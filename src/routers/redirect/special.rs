@@ -30,7 +30,6 @@ pub(super) fn child(
     child.gid = carrier.gid;
     child.initgroups = carrier.initgroups;
     child.home_dir = carrier.home_dir.clone();
-    child.current_dir = carrier.current_dir.clone();
     child.router = Some(router.name.clone());
     child.prefix = carrier.prefix.clone();
     child.suffix = carrier.suffix.clone();
