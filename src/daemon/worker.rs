@@ -58,8 +58,8 @@ pub fn run(ctx: &mut Context, listeners: Vec<Listener>, ends: &Ends, counters: &
                         monitor(&own, waiting);
                     }
                     start(ctx, own, socket, counters.enter(peer.ip().to_canonical()), &threads);
-                    if ctx.run.test_harness && !ctx.run.no_test_delays {
-                        // The connection's lines in the log come before those of the next one.
+                    if ctx.run.test_harness && !ctx.run.no_test_delays && ctx.config.main.smtp_accept_max_per_host.is_set() {
+                        // The connection's lines in the log come before those that the next one's expansion writes.
                         pause(life);
                     }
                 }

@@ -355,6 +355,13 @@ mod tests {
     }
 
     #[test]
+    fn lines_within_a_limit() {
+        let (s, _) = section(b"A: b\n c\nX: y\n\nbody");
+        let lines = |limit| s.within(limit).len();
+        assert_eq!([lines(0), lines(1), lines(7), lines(8), lines(12), lines(13), lines(999)], [2, 0, 0, 1, 1, 2, 2]);
+    }
+
+    #[test]
     fn sections() {
         let (s, r) = section(b"From me\nA: b\n c\nX:\ry\nnot a header\nmore");
         assert_eq!(r, Ok(()));

@@ -157,9 +157,8 @@ fn rates(ctx: &mut Context, server: &mut Server) -> Result<(), SessionEnd> {
 
 /// A mistake in the configuration that nothing can be done without: the peer is to come again when it is repaired.
 fn failed(ctx: &mut Context, server: &mut Server) -> SessionEnd {
-    // A client that begins with a handshake would take an answer in clear for a broken one.
-    let before_tls = ctx.session.tls_in.on_connect && ctx.session.tls_in.cipher.is_none();
-    if !ctx.run.host_checking && !before_tls {
+    // Where TLS is to begin first, nothing can be said.
+    if !ctx.run.host_checking && !ctx.session.tls_in.on_connect {
         server.close_down(ctx, "Unexpected failure, please try later");
     }
     SessionEnd::Broken
