@@ -55,6 +55,11 @@ pub(crate) fn of_address(ctx: &mut Context, addr: &Address, name: &str, data: &[
         ctx.address.host_address = Some(Text::tainted(h.address_text.to_vec()));
         ctx.address.host_port = h.port.unwrap_or(0);
         ctx.address.lookup_dnssec = h.dnssec;
+    } else if name.starts_with("msg:fail:") {
+        // No host is to blame.
+        (ctx.address.host, ctx.address.host_address) = (None, None);
+    } else if let (Some(h), Some(smtp)) = (addr.hosts.first(), addr.transport.as_ref().and_then(|t| t.driver.as_smtp())) {
+        ctx.address.host_port = smtp.port_of(ctx, h).unwrap_or(0);
     }
     let tls = std::mem::replace(&mut ctx.session.tls_out, addr.tls.clone());
     raise_event(ctx, action, name, data, errno);

@@ -85,15 +85,13 @@ impl Smtp {
         if host.dnssec != Some(true) {
             return false;
         }
-        let port = match host.port {
-            Some(p) => p,
-            // If that is wrong, the attempt will say so.
-            None => match crate::smtp_out::options::port(ctx, &self.options.port, self.default_port(), "smtp transport") {
-                Ok(p) => p,
-                Err(_) => return false,
-            },
-        };
-        dane::is_wanted(ctx, self, host, port)
+        self.port_of(ctx, host).is_some_and(|port| dane::is_wanted(ctx, self, host, port))
+    }
+
+    /// The port at which a host of a router is called; `None`: the option is wrong, and an attempt says so.
+    pub fn port_of(&self, ctx: &mut Context, host: &HostItem) -> Option<u16> {
+        let default = self.default_port();
+        host.port.or_else(|| crate::smtp_out::options::port(ctx, &self.options.port, default, "smtp transport").ok())
     }
 }
 
