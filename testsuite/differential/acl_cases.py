@@ -83,6 +83,7 @@ REPLACED = [
     (None, r"(?m)^(LOG:|DATE) ID qualify/rewrite: .*\n( may not follow .*\n)?", "", "4.99 logs bad addresses in header lines without rewriting rules, too (corpus 0026)"),
     (r"-oMaa", r"(?m)^-host_auth(_pubname)? plain\n", "", "-bs with -oMaa is an authenticated session, as the manual has it"),
     (r"-oMaa", r"local-esmtpa( A=plain:u)?", "local-esmtp", "-bs with -oMaa is an authenticated session, as the manual has it"),
+    (r"-oMaa", r"(?m)^250-AUTH PLAIN LOGIN CRAM-MD5\n", "", "and who is authenticated is not offered AUTH"),
     (r"^-b\w+ verify = sender/callout=(full)?postmaster", r"(?m)^550-Sent:     RCPT TO:<(sender|postmaster)@one\.test>\n550-Response: .*\n", "550-what was refused\n",
      "what is told is the refusal of the address, not the other answer"),
     (None, r'verifying EHLO/HELO argument "NULL"', "verifying EHLO/HELO argument <NULL>", "4.99 (corpus 0070)"),
