@@ -1,8 +1,8 @@
 //! REQUIRETLS (RFC 8689) as a client: what a message asks of the connection that it goes over, and whether a server gives
 //! that.
 //!
-//! Called when a connection is set up, before a kept one is used for another message, and for what answers a message. Failures end up in the addresses
-//! as permanent ones when no further host is left.
+//! Called when a connection is set up, before a kept one is used for another message, and for what answers a message. Failures
+//! end up in the addresses as permanent ones when no further host is left.
 
 use bstr::ByteSlice;
 
