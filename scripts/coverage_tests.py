@@ -2,12 +2,10 @@
 
 A row is looked for as what it stands for: an option of a driver together with that driver, an operator with its colon, a variable
 with its `$`. Comments do not count. Scripted tests and the programs of testsuite/ (interop, differential, faults, load) are kept
-apart, since a program is not run with the others. What the program does only to itself (-MC...) has its line in INTERNAL."""
+apart, since a program is not run with the others."""
 import glob, os, re
 
 NAME = r'(?![A-Za-z0-9_])'
-# Options that only the program gives itself, and the words of a scripted test's expected output or script that show it in use.
-INTERNAL = {}
 
 
 def word(name):
