@@ -6,6 +6,18 @@ apart, since a program is not run with the others."""
 import glob, os, re
 
 NAME = r'(?![A-Za-z0-9_])'
+# Rows that no test uses, and why: a pattern of kind and name, and the reason.
+REASONS = [
+    (r'main_options ldap_(ca_cert_dir|cert_file|cert_key|cipher_suite|version)$', 'handed to libldap as it is; interop/lookups tries TLS with ldap_ca_cert_file, ldap_require_cert and ldap_start_tls'),
+    (r'main_options perl_at_start$', 'only says when the Perl process starts; 4390 tries the Perl process'),
+    (r'authenticator_options \S+ server_(hostname|mech|realm|service)$', 'handed to the library as it is; interop/authenticators tries its mechanisms with the defaults'),
+    (r'authenticator_options dovecot server_tls$', 'interop/authenticators tries dovecot without it'),
+    (r'authenticator_options tls server_param3?$', 'as server_param1 and server_param2, which differential/tls tries'),
+    (r'cmdline_options -d selector ', 'a debug selector to which our program says little or nothing'),
+    (r'cmdline_options -d[dptS]$', 'for debugging the reference itself; taken, and without an effect'),
+    (r'cmdline_options -O$', 'taken for Sendmail and ignored, as the manual says'),
+    (r'transport_driver_options pipe use_classresources$', 'BSD login classes: Linux has none'),
+]
 
 
 def word(name):
@@ -48,6 +60,8 @@ def option(name, label):
 def patterns(kind, row):
     label = row[0]
     name = label.split()[0]
+    if row[1:2] == ['(none)']:
+        return [re.escape(name)]
     if kind.endswith('driver_options') or kind == 'authenticator_options':
         return word(row[1].split()[0])
     if kind == 'expansion_variables':
@@ -70,6 +84,10 @@ def patterns(kind, row):
     return word(name)
 
 
+def reason(kind, label):
+    return next((why for pattern, why in REASONS if re.match(pattern, f'{kind} {label}')), None)
+
+
 class Tests:
     """The texts: of scripted tests the script and the configuration together, of programs their source."""
 
@@ -85,8 +103,10 @@ class Tests:
     @staticmethod
     def read(top, mark):
         texts = {}
-        for path in sorted(glob.glob(top + '/confs/*') + glob.glob(top + '/scripts/*/*')):
+        for path in sorted(glob.glob(top + '/confs/*') + glob.glob(top + '/scripts/*/*') + glob.glob(top + '/aux-fixed/*')):
             number = os.path.basename(path)
+            if '/aux-fixed/' in path:
+                number = number[:4]
             if re.fullmatch(r'\d{4}', number) and os.path.isfile(path):
                 with open(path, encoding='latin-1') as f:
                     texts[number] = texts.get(number, '') + '\n' + uncommented(f.read())

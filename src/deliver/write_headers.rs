@@ -45,7 +45,7 @@ pub(super) fn assemble(ctx: &mut Context, spec: &WriteSpec<'_>) -> Result<Vec<u8
     }
     for value in spec.transport.map(|t| t.generic.headers_add.values.as_slice()).unwrap_or_default() {
         let lines = expand::list::each(ctx, value.raw(), b'\n');
-        for text in lines.map_err(|(_, e)| WriteError::Header(format!("failed to expand header to be added: {e}")))? {
+        for text in lines.map_err(|(_, e)| WriteError::Header(e.to_string()))? {
             add_line(&mut out, &text);
         }
     }
