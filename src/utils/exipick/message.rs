@@ -9,7 +9,7 @@ use super::criteria::Value;
 use super::stored::Stored;
 use crate::config::Config;
 use crate::context::{Context, Message, Run, Session};
-use crate::expand::{Template, expand};
+use crate::expand::expand_once;
 use crate::queue::list::{show_age, show_size};
 
 /// Bytes of a body that are looked at.
@@ -241,7 +241,7 @@ impl Reader {
         let header =
             ["h_", "rh_", "bh_", "lh_", "header_", "rheader_", "bheader_", "lheader_"].iter().any(|p| name.starts_with(p));
         let text = if header { format!("${name}:") } else { format!("${{{name}}}") };
-        expand(&mut self.ctx, &Template::new(text.as_bytes())).map(|t| BString::from(&*t)).unwrap_or_default()
+        expand_once(&mut self.ctx, text.as_bytes()).map(|t| BString::from(&*t)).unwrap_or_default()
     }
 }
 
