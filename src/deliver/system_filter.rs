@@ -1,6 +1,7 @@
 //! The system filter (manual chapter 47): run once at the start of each delivery, before any routing.
 //!
-//! It runs as `system_filter_user`, in a process of that user; what it asks for comes back through a pipe.
+//! It runs as `system_filter_user`, in a process of that user; what it asks for comes back through a pipe. Without that option it
+//! runs as the delivery process does, which is root unless `deliver_drop_privilege` is set.
 
 use std::sync::Arc;
 
@@ -18,6 +19,7 @@ use crate::pipe_fields::{In, Out};
 use crate::retry::errors;
 use crate::route::{Address, AddressKind};
 use crate::routers::redirect::{self, special};
+use crate::sys::ids;
 use crate::text::Text;
 
 /// The address that stands for the filter in logs, as the parent of what it makes.
@@ -30,7 +32,11 @@ pub(super) fn run(ctx: &mut Context, d: &mut Delivery<'_>) -> Option<Mode> {
         Ok(None) => Some(Mode::Deliver),
         Ok(Some((found, user))) => Some(act_on(ctx, d, found, user)),
         Err(message) => {
-            log::write(ctx, None, Which::MAIN.and(Which::PANIC), format!("Error in system filter: {message}").as_bytes());
+            let message = escape::printing_with_tabs(
+                format!("Error in system filter: {message}").as_bytes(),
+                ctx.config.main.print_topbitchars,
+            );
+            log::write(ctx, None, Which::MAIN.and(Which::PANIC), &message);
             None
         }
     }
@@ -66,11 +72,12 @@ fn find_and_obey(ctx: &mut Context) -> Result<Option<(Filtered, User)>, String> 
     }
 }
 
-/// `system_filter_user` and `system_filter_group`.
+/// `system_filter_user` and `system_filter_group`, or who the delivery process is. It is also who the deliveries that the filter asks
+/// for are made as, so root's are refused unless their transports have a user (`never_users`).
 fn user(ctx: &Context) -> Result<User, String> {
     use crate::config::ids::{need_group, need_user};
     let m = &ctx.config.main;
-    let Some(name) = m.system_filter_user.raw() else { return Ok((ctx.config.site.exim_uid, ctx.config.site.exim_gid)) };
+    let Some(name) = m.system_filter_user.raw() else { return Ok((ids::geteuid(), ids::getegid())) };
     let found = need_user(name)?;
     let gid = match m.system_filter_group.raw() {
         Some(group) => Some(need_group(group)?),

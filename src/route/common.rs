@@ -26,7 +26,7 @@ pub fn debug_print(ctx: &mut Context, what: &str, name: &BString, template: &Tem
         }
         return;
     }
-    if !ctx.run.verbose {
+    if ctx.run.debug == 0 && !ctx.run.verbose {
         return;
     }
     match expand::expand(ctx, template) {

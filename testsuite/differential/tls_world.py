@@ -240,8 +240,26 @@ class Daemon:
             time.sleep(0.02)
         return self
 
+    def quiet(self):
+        """Waits for what is logged last: until the daemon has no connection open, and nothing has been logged for a while."""
+        size, still = None, 0
+        for _ in range(200):
+            time.sleep(0.05)
+            log = len(self.side.log())
+            still = still + 1 if log == size and not self.connections() else 0
+            size = log
+            if still >= 8:
+                return
+
+    @staticmethod
+    def connections():
+        """Are there sockets of the daemon that are established, or that only the client has closed?"""
+        with open("/proc/net/tcp") as f:
+            rows = [line.split() for line in f][1:]
+        return any(row[1].endswith(f":{DAEMON_PORT:04X}") and row[3] in ("01", "08") for row in rows)
+
     def __exit__(self, *_):
-        time.sleep(0.4)  # what its children log last
+        self.quiet()
         self.p.send_signal(signal.SIGTERM)
         self.p.wait()
         for _ in range(200):

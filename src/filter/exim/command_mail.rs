@@ -3,7 +3,7 @@
 use bstr::ByteSlice;
 
 use super::ast::{MAIL_ARGUMENTS, Mail, Step};
-use super::run::{Flow, Runner, mistake, noerror, shown};
+use super::run::{Flow, Runner, mistake, noerror, not_expanded, shown};
 use crate::config::values::parse_interval;
 use crate::expand::headers::reply_address;
 use crate::filter::asked::{Generated, What};
@@ -33,8 +33,7 @@ pub(super) fn obey(r: &mut Runner<'_>, step: &Step, mail: &Mail) -> Flow {
     for (name, value) in MAIL_ARGUMENTS.iter().zip(&mail.values) {
         let value = match value {
             Some(t) => {
-                let text = crate::expand::expand(r.ctx, t)
-                    .map_err(|e| mistake(format!("failed to expand \"{}\" in {command} command: {e}", t.raw().as_bstr())))?;
+                let text = crate::expand::expand(r.ctx, t).map_err(|e| not_expanded(t, &format!("{command} command"), &e))?;
                 check(r, name, &text, command)?;
                 Some(text)
             }

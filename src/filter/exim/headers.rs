@@ -3,7 +3,7 @@
 use bstr::{BString, ByteSlice};
 
 use super::ast::HeadersOp;
-use super::run::{Flow, Runner, mistake, shown};
+use super::run::{Flow, Runner, not_expanded, shown};
 use crate::context::{Context, Header, HeaderKind};
 use crate::expand::{self, ExpandError, Template};
 use crate::parse::list;
@@ -15,7 +15,7 @@ pub(super) fn obey(r: &mut Runner<'_>, op: HeadersOp, value: &Template) -> Flow 
         Ok(text) => text,
         // Nothing is added then.
         Err(ExpandError::Forced(_)) => return Ok(()),
-        Err(e) => return Err(mistake(format!("failed to expand \"{}\" in headers command: {e}", value.raw().as_bstr()))),
+        Err(e) => return Err(not_expanded(value, "headers command", &e)),
     };
     if r.job.testing {
         let word = match op {

@@ -138,7 +138,7 @@ fn command(words: &mut Words<'_>, allowed: Allowed, word: &[u8], depth: usize) -
         b"pipe" => Command::Pipe(argument(words, word)?.raw().to_vec()),
         b"mail" | b"vacation" => Command::Mail(Box::new(mail(words, word == b"vacation")?)),
         b"logfile" => Command::LogFile(argument(words, word)?, mode(words)?),
-        b"logwrite" => Command::LogWrite(argument(words, word)?),
+        b"logwrite" => Command::LogWrite(whole_line(argument(words, word)?)),
         b"testprint" => Command::TestPrint(argument(words, word)?),
         b"headers" => headers(words, allowed)?,
         b"fail" if !allowed.fail => return disabled(words.line),
@@ -160,6 +160,11 @@ fn argument(words: &mut Words<'_>, command: &[u8]) -> Result<Template, String> {
         return Err(format!("\"{}\" requires an argument near line {} of filter file", command.as_bstr(), words.line));
     }
     Ok(Template::new(&value))
+}
+
+/// What `logwrite` writes: it ends with a newline, given or not.
+fn whole_line(value: Template) -> Template {
+    if value.raw().ends_with(b"\n") { value } else { Template::new(&[value.raw(), b"\n"].concat()) }
 }
 
 /// A mode, if the next word begins with a digit. It is octal, as far as it is one.

@@ -16,7 +16,6 @@ use crate::filter::asked::{End, Filtered, Generated, What};
 use crate::log::{escape, trace};
 use crate::parse::{Rules, extract_address};
 use crate::sys::file::{self, Flags};
-use crate::sys::ids;
 use crate::text::Text;
 
 /// The longest text of `fail`, `freeze` and `defer`, bytes.
@@ -66,6 +65,11 @@ const ERRORS_TO: &str = "errors_to must point to the caller's address";
 /// The end with a mistake.
 pub(super) fn mistake(message: impl Into<String>) -> Over {
     Over::Because(End::Error(message.into()))
+}
+
+/// The end because a value could not be expanded. A value may have several lines; what is told of it has one.
+pub(super) fn not_expanded(value: &Template, place: &str, e: &ExpandError) -> Over {
+    mistake(format!("failed to expand {} in {place}: {e}", escape::quoted(value.raw())))
 }
 
 /// Reads and obeys a filter.
@@ -122,8 +126,7 @@ impl Runner<'_> {
     }
 
     fn expanded(&mut self, value: &Template, command: &str) -> Result<Text, Over> {
-        expand::expand(self.ctx, value)
-            .map_err(|e| mistake(format!("failed to expand \"{}\" in {command} command: {e}", value.raw().as_bstr())))
+        expand::expand(self.ctx, value).map_err(|e| not_expanded(value, &format!("{command} command"), &e))
     }
 
     fn step(&mut self, step: &Step) -> Flow {
@@ -297,20 +300,13 @@ impl Runner<'_> {
         if !self.job.allowed.log {
             return Err(mistake("logwrite command forbidden"));
         }
-        let mut line = self.expanded(text, "logwrite")?;
-        if !line.ends_with(b"\n") {
-            line.push_bytes(b"\n");
-        }
+        let line = self.expanded(text, "logwrite")?;
         if self.job.testing {
             let line = shown(self.ctx, &line);
             self.say(format!("Logwrite \"{line}\""));
             return Ok(());
         }
         if !self.job.writes_log {
-            return Ok(());
-        }
-        if ids::geteuid() == 0 {
-            crate::debug!(self.ctx, FILTER, "filter log command aborted: euid=0");
             return Ok(());
         }
         let Some((name, mode)) = &self.log_name else {
@@ -363,8 +359,7 @@ impl Runner<'_> {
 
     /// Expands a value for a condition.
     pub(super) fn condition_value(&mut self, value: &Template) -> Result<Text, Over> {
-        expand::expand(self.ctx, value)
-            .map_err(|e: ExpandError| mistake(format!("failed to expand \"{}\" in filter file: {e}", value.raw().as_bstr())))
+        expand::expand(self.ctx, value).map_err(|e| not_expanded(value, "filter file", &e))
     }
 }
 

@@ -5,7 +5,8 @@
 //! process 1 in them, reaps what is left behind, and takes everything along when it ends; its
 //! child does the work (`exec` or `probe`).
 
-use std::net::UdpSocket;
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, TcpListener, TcpStream, UdpSocket};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
@@ -50,6 +51,18 @@ pub fn world(args: &[String]) -> ExitCode {
     }
 }
 
+/// The kernel then knows how talking to 127.0.0.1 goes (`ip tcp_metrics`), as on any machine in use.
+fn talk_to_oneself() -> io::Result<()> {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+    let mut client = TcpStream::connect(listener.local_addr()?)?;
+    let (mut server, _) = listener.accept()?;
+    let mut byte = [0];
+    client.write_all(b"x")?;
+    server.read_exact(&mut byte)?;
+    server.write_all(&byte)?;
+    client.read_exact(&mut byte)
+}
+
 fn make_world(root: &Path, dir: &Path, work: &str) -> Result<ExitCode, String> {
     sys::umask(0o022);
     named("descriptors", sys::close_inherited_on_exec())?;
@@ -57,16 +70,19 @@ fn make_world(root: &Path, dir: &Path, work: &str) -> Result<ExitCode, String> {
     named("namespaces", sys::unshare_world())?;
     named("host name", sys::set_host_name(&facts::fqdn()))?;
     named("loopback interface", sys::loopback_up())?;
+    named("loopback connection", talk_to_oneself())?;
     named("IPv4 address", sys::add_ipv4(facts::IPV4.parse().expect("a constant")))?;
     // A kernel without IPv6 must do; the tests that need it will say so.
     if let Err(e) = sys::add_ipv6(facts::IPV6.parse().expect("a constant")) {
         eprintln!("runtest: no IPv6 address: {e}");
     }
     named("mounting the test's directory", sys::bind_mount(dir, root))?;
-    // Process ids are the test's own, and so must be what programs name by them (libfaketime's semaphores).
-    let shared = Path::new("/dev/shm");
-    if shared.is_dir() {
-        named("mounting /dev/shm", sys::mount_tmpfs(shared, "1777"))?;
+    // Process ids are the test's own, and so must be what programs name by them (libfaketime's semaphores). A configuration
+    // without a spool directory has the build's, which an installation would have made.
+    for shared in ["/dev/shm", "/var/spool"].map(Path::new) {
+        if shared.is_dir() {
+            named("mounting a directory of the world's own", sys::mount_tmpfs(shared, "1777"))?;
+        }
     }
     // A bare machine may lack some of the files.
     if accounts::FILES.iter().any(|n| !Path::new("/etc").join(n).exists()) {
