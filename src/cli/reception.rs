@@ -65,10 +65,10 @@ pub fn run(ctx: &mut Context, o: &Options) -> Result<i32, Refusal> {
             let stdin = fd::duplicate(fd::stdin()).map_err(|e| refuse(crate::sys::error_text(&e)))?;
             match receive::local::receive(ctx, &submission(o), From::File(stdin)) {
                 Ok(accepted) => {
+                    let complaint = std::mem::take(&mut ctx.session.complaint);
+                    accepted.iter().chain(&complaint.waiting).for_each(|a| deliver(ctx, a));
                     // A message that an ACL threw away was not received.
-                    let Some(a) = accepted else { return Ok(1) };
-                    deliver(ctx, &a);
-                    Ok(0)
+                    Ok(if accepted.is_some() { complaint.status } else { 1 })
                 }
                 Err(status) => Ok(status),
             }

@@ -228,6 +228,8 @@ pub struct Session {
     pub queue_mode: crate::receive::queueing::Mode,
     /// How errors of a local submission are told.
     pub errors: crate::receive::local::Errors,
+    /// What was said of a message that was received all the same.
+    pub complaint: crate::receive::local::Complaint,
     /// The rest of this session's messages wait for a queue run (queue_only_load_latch): what the log says of it.
     pub queue_only: Option<String>,
     /// What DNS lists have answered.

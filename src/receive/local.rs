@@ -29,6 +29,15 @@ pub struct Errors {
     pub sender_status: i32,
 }
 
+/// What was said of a message that was received all the same.
+#[derive(Clone, Debug, Default)]
+pub struct Complaint {
+    /// The exit status.
+    pub status: i32,
+    /// The mail with it, to be delivered after the message.
+    pub waiting: Option<Accepted>,
+}
+
 impl Default for Errors {
     fn default() -> Self {
         Errors { to_sender: true, sender_status: 1 }
@@ -163,7 +172,9 @@ fn from_line(ctx: &mut Context, input: &mut Input<'_>) {
 pub fn tell_of_bad(ctx: &mut Context, bad: &[Bad], data: &mut DataFile) {
     let errors = ctx.session.errors;
     let headers = ctx.message.headers.clone();
-    let _ = moan::give(ctx, &errors, &Fault::BadAddresses(bad, true), &headers, Rest::Spool(data));
+    // That the sender has been told of it by mail is no failure.
+    let errors = Errors { sender_status: 0, ..errors };
+    ctx.session.complaint.status = moan::give(ctx, &errors, &Fault::BadAddresses(bad, true), &headers, Rest::Spool(data));
 }
 
 /// The log line of a refusal by the non-SMTP ACL.

@@ -6,7 +6,9 @@ use bstr::BString;
 use super::extract::Bad;
 use super::input::{End, Input};
 use super::local::Errors;
+use super::submit::Generated;
 use crate::context::{Context, Header};
+use crate::daemon::handoff::When;
 use crate::log::{self, Which};
 use crate::spool::DataFile;
 use crate::text::Text;
@@ -200,7 +202,15 @@ fn mail(ctx: &mut Context, to: &Text, fault: &Fault<'_>, headers: &[Header], res
     out.extend_from_slice(&crate::deliver::generated::from_original(ctx));
     out.extend_from_slice(explanation(ctx, fault).as_bytes());
     copy(ctx, &mut out, fault, headers, rest);
-    let status = super::submit::generated(ctx, out);
+    let reference = (!ctx.message.id.is_empty()).then(|| ctx.message.id.clone());
+    let held = matches!(fault, Fault::BadAddresses(_, true));
+    let status = match super::submit::submit(ctx, Generated { text: out, reference, held, ..Generated::default() }) {
+        Ok(accepted) => {
+            ctx.session.complaint.waiting = accepted.filter(|a| held && a.delivery == Some(When::Background));
+            0
+        }
+        Err(status) => status,
+    };
     if status != 0 {
         log::write(ctx, None, Which::MAIN, format!("Child mail process returned status {status}").as_bytes());
     }

@@ -21,6 +21,9 @@ pub struct Generated {
     pub as_process: bool,
     /// It has to go as the message that it is about: over verified TLS.
     pub requiretls: bool,
+    /// Its delivery in the background is left to who gets the result: a process made now would keep the message that is being
+    /// received locked.
+    pub held: bool,
     /// The message that it is about (`R=` in the log).
     pub reference: Option<bstr::BString>,
 }
@@ -64,17 +67,9 @@ pub fn submit(parent: &Context, message: Generated) -> Result<Option<Accepted>, 
     let accepted = receive(&mut ctx, &submission, From::Bytes(message.text))?;
     if let Some(a) = &accepted
         && let Some(when) = a.delivery
+        && !(message.held && when == crate::daemon::handoff::When::Background)
     {
         crate::daemon::handoff::queue_delivery(&mut ctx, &a.id, when);
     }
     Ok(accepted)
-}
-
-/// The same for a text whose header names the recipients and that has no sender: gives the exit status.
-pub fn generated(ctx: &mut Context, text: Vec<u8>) -> i32 {
-    let reference = (!ctx.message.id.is_empty()).then(|| ctx.message.id.clone());
-    match submit(ctx, Generated { text, reference, ..Generated::default() }) {
-        Ok(_) => 0,
-        Err(status) => status,
-    }
 }

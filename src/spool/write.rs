@@ -119,7 +119,10 @@ fn session_lines(w: &mut Writer, ctx: &Context) {
     w.raw(format!("-received_time_complete {}.{:06}\n", end / 1_000_000, end % 1_000_000).as_bytes());
     w.text("helo_name", s.helo_name.as_ref());
     w.address_and_port("host_address", s.host_address.as_ref(), s.host_port);
-    if let HostName::Found(name) = &s.host_name {
+    // A name without an address (-oMs alone) is forgotten.
+    if let HostName::Found(name) = &s.host_name
+        && s.host_address.is_some()
+    {
         w.text("host_name", Some(name));
     }
     w.bytes("host_auth", s.authenticated_by.as_deref().map(Vec::as_slice));
