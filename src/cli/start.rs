@@ -172,6 +172,7 @@ fn facts(o: &Options, argv: Vec<BString>) -> Result<Run, Refusal> {
         argv,
         initial_cwd: cwd,
         debug: o.debug,
+        debug_daemon: o.debug_daemon,
         verbose: o.verbose,
         dont_deliver: o.dont_deliver,
         fudged_queue_times: o.fudged_queue_times.clone(),

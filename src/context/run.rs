@@ -41,6 +41,8 @@ pub struct Run {
     pub unprivileged: bool,
     /// Debug categories switched on (`-d`, `-v`), see `log::trace`.
     pub debug: u32,
+    /// `-dd`: not in the processes that a daemon starts.
+    pub debug_daemon: bool,
     /// `control = debug`: debug output goes there, not to stderr.
     pub debug_log: Option<Arc<crate::log::debuglog::DebugLog>>,
     /// `-od...`: when messages that this process receives are delivered.

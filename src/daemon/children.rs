@@ -2,6 +2,7 @@
 
 use std::io;
 use std::os::fd::AsFd;
+use std::sync::Arc;
 
 use bstr::BString;
 
@@ -20,6 +21,9 @@ pub fn start(ctx: &mut Context, what: &str, work: impl FnOnce(&mut Context) -> i
             for s in [signal::SIGHUP, signal::SIGTERM, signal::SIGINT, signal::SIGCHLD] {
                 let _ = signal::default(s);
                 signal::taken(s);
+            }
+            if ctx.run.debug_daemon {
+                Arc::make_mut(&mut ctx.run).debug = 0;
             }
             exit_now(work(ctx));
         }
