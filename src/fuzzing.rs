@@ -80,7 +80,7 @@ pub(crate) fn configured(text: &[u8]) -> Config {
 /// The parser of expansions, and the evaluator.
 pub fn expansion(data: &[u8]) {
     let ctx = &mut context();
-    if let Ok(text) = expand::expand(ctx, &Template::new(data)) {
+    if let Ok(text) = expand::expand_once(ctx, data) {
         assert!(text.len() <= MAX_RESULT);
     }
 }

@@ -9,6 +9,7 @@ use std::fmt;
 use std::ops::Deref;
 
 use bstr::{BStr, BString, ByteSlice};
+use smallvec::SmallVec;
 
 /// Where the bytes of a string came from.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -34,11 +35,26 @@ impl Taint {
     }
 }
 
+/// Bytes that need no memory of their own while they are few, as most values are.
+pub type Bytes = SmallVec<[u8; 24]>;
+
+/// What the bytes of a [`Text`] are made from.
+pub trait IntoBytes {
+    /// The bytes; those of a long vector are not copied.
+    fn into_bytes(self) -> Bytes;
+}
+
 /// A byte string and its taint.
-#[derive(Clone, Default)]
+#[derive(Default)]
 pub struct Text {
-    bytes: BString,
+    bytes: Bytes,
     taint: Taint,
+}
+
+impl Clone for Text {
+    fn clone(&self) -> Text {
+        Text { bytes: Bytes::from_slice(&self.bytes), taint: self.taint }
+    }
 }
 
 // Two strings with the same bytes are equal, and the same key, whatever their taint.
@@ -71,22 +87,22 @@ impl std::hash::Hash for Text {
 impl Text {
     /// An empty, untainted string.
     pub const fn new() -> Self {
-        Text { bytes: BString::new(Vec::new()), taint: Taint::Clean }
+        Text { bytes: Bytes::new_const(), taint: Taint::Clean }
     }
 
     /// A string of our own.
-    pub fn clean(bytes: impl Into<Vec<u8>>) -> Self {
-        Text { bytes: BString::new(bytes.into()), taint: Taint::Clean }
+    pub fn clean(bytes: impl IntoBytes) -> Self {
+        Text { bytes: bytes.into_bytes(), taint: Taint::Clean }
     }
 
     /// A string from outside.
-    pub fn tainted(bytes: impl Into<Vec<u8>>) -> Self {
-        Text { bytes: BString::new(bytes.into()), taint: Taint::Tainted }
+    pub fn tainted(bytes: impl IntoBytes) -> Self {
+        Text { bytes: bytes.into_bytes(), taint: Taint::Tainted }
     }
 
     /// A string with a given taint.
-    pub fn with_taint(bytes: impl Into<Vec<u8>>, taint: Taint) -> Self {
-        Text { bytes: BString::new(bytes.into()), taint }
+    pub fn with_taint(bytes: impl IntoBytes, taint: Taint) -> Self {
+        Text { bytes: bytes.into_bytes(), taint }
     }
 
     /// True unless the string is clean; a quoted one counts as tainted everywhere but in its own lookup.
@@ -105,6 +121,7 @@ impl Text {
     }
 
     /// The bytes.
+    #[inline]
     pub fn as_bytes(&self) -> &[u8] {
         &self.bytes
     }
@@ -116,28 +133,46 @@ impl Text {
 
     /// Gives up the taint; for values that are only stored or sent.
     pub fn into_bytes(self) -> Vec<u8> {
-        self.bytes.into()
+        self.bytes.into_vec()
     }
 
     /// A piece of this string, with its taint.
-    pub fn piece(&self, bytes: impl Into<Vec<u8>>) -> Text {
+    pub fn piece(&self, bytes: impl IntoBytes) -> Text {
         Text::with_taint(bytes, self.taint)
     }
 
     /// Appends bytes of our own.
+    #[inline]
     pub fn push_bytes(&mut self, bytes: &[u8]) {
-        self.bytes.extend_from_slice(bytes);
+        match bytes {
+            [] => {}
+            [one] => self.bytes.push(*one),
+            _ if self.bytes.is_empty() && !self.bytes.spilled() => self.bytes = Bytes::from_slice(bytes),
+            _ => self.bytes.extend_from_slice(bytes),
+        }
     }
 
     /// Appends a string; the whole takes its taint too.
+    #[inline]
     pub fn push(&mut self, other: &Text) {
-        self.bytes.extend_from_slice(&other.bytes);
+        self.push_bytes(&other.bytes);
         self.taint = self.taint.join(other.taint);
+    }
+
+    /// Appends a string that is not needed any more: it is not copied when it comes first.
+    pub fn take(&mut self, other: Text) {
+        if self.bytes.is_empty() {
+            let taint = self.taint.join(other.taint);
+            *self = other;
+            self.taint = taint;
+        } else {
+            self.push(&other);
+        }
     }
 
     /// Appends bytes with a taint.
     pub fn push_with(&mut self, bytes: &[u8], taint: Taint) {
-        self.bytes.extend_from_slice(bytes);
+        self.push_bytes(bytes);
         self.taint = self.taint.join(taint);
     }
 
@@ -149,7 +184,17 @@ impl Text {
     /// The string in ASCII lower case, as Exim lowers domains and local parts.
     #[must_use]
     pub fn to_lower(&self) -> Text {
-        Text::with_taint(self.bytes.to_ascii_lowercase(), self.taint)
+        let mut lower = self.clone();
+        lower.bytes.make_ascii_lowercase();
+        lower
+    }
+
+    /// The string in ASCII upper case.
+    #[must_use]
+    pub fn to_upper(&self) -> Text {
+        let mut upper = self.clone();
+        upper.bytes.make_ascii_uppercase();
+        upper
     }
 
     /// For messages to people: invalid UTF-8 is replaced.
@@ -160,6 +205,7 @@ impl Text {
 
 impl Deref for Text {
     type Target = [u8];
+    #[inline]
     fn deref(&self) -> &[u8] {
         &self.bytes
     }
@@ -173,7 +219,7 @@ impl AsRef<[u8]> for Text {
 
 impl fmt::Debug for Text {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:?}/{:?}", self.bytes, self.taint)
+        write!(f, "{:?}/{:?}", self.as_bstr(), self.taint)
     }
 }
 
@@ -192,13 +238,50 @@ impl From<&'static str> for Text {
 
 impl PartialEq<[u8]> for Text {
     fn eq(&self, other: &[u8]) -> bool {
-        self.bytes == other
+        self.as_bytes() == other
     }
 }
 
 impl PartialEq<&str> for Text {
     fn eq(&self, other: &&str) -> bool {
-        self.bytes == other.as_bytes()
+        self.as_bytes() == other.as_bytes()
+    }
+}
+
+macro_rules! copied {
+    ($($t:ty),*) => { $(impl IntoBytes for $t {
+        fn into_bytes(self) -> Bytes {
+            Bytes::from_slice(self.as_ref())
+        }
+    })* };
+}
+
+macro_rules! taken {
+    ($($t:ty),*) => { $(impl IntoBytes for $t {
+        fn into_bytes(self) -> Bytes {
+            Bytes::from_vec(self.into())
+        }
+    })* };
+}
+
+copied!(&[u8], &str, &String, &Vec<u8>, &BStr, &BString, &Text);
+taken!(Vec<u8>, String, BString, Cow<'_, [u8]>);
+
+impl<const N: usize> IntoBytes for &[u8; N] {
+    fn into_bytes(self) -> Bytes {
+        Bytes::from_slice(self)
+    }
+}
+
+impl<const N: usize> IntoBytes for [u8; N] {
+    fn into_bytes(self) -> Bytes {
+        Bytes::from_slice(&self)
+    }
+}
+
+impl IntoBytes for Bytes {
+    fn into_bytes(self) -> Bytes {
+        self
     }
 }
 

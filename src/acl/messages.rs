@@ -24,7 +24,7 @@ pub struct Messages {
 
 impl Messages {
     /// Only for the log.
-    pub fn log_only(text: impl Into<Vec<u8>>) -> Self {
+    pub fn log_only(text: impl crate::text::IntoBytes) -> Self {
         Messages { log: Some(Text::clean(text)), ..Messages::default() }
     }
 

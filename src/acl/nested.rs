@@ -7,7 +7,7 @@ use super::ast::{Item, Verb};
 use super::messages::Messages;
 use super::run::{self, Run};
 use crate::context::Context;
-use crate::expand::{self, ExpandError, Template};
+use crate::expand::{self, ExpandError};
 use crate::text::Text;
 
 /// Most arguments.
@@ -18,7 +18,7 @@ pub fn test(ctx: &mut Context, run: &mut Run, verb: Verb, item: &Item, m: &mut M
     let mut words = words(item.arg.raw()).into_iter().take(MAX_ARGS + 1);
     let mut expanded = Vec::new();
     for word in &mut words {
-        match expand::expand(ctx, &Template::new(&word)) {
+        match expand::expand_once(ctx, &word) {
             Ok(t) => expanded.push(t),
             Err(ExpandError::Forced(_)) => return Verdict::Error,
             Err(e) => {

@@ -68,7 +68,7 @@ impl Authenticator for PlaintextOptions {
         let mut line = [b"AUTH ", check::mechanism(inst).as_slice()].concat();
         let mut any = false;
         for (i, item) in items.iter().enumerate() {
-            let text = match expand::expand(ctx, &expand::Template::new(item)) {
+            let text = match expand::expand_once(ctx, item) {
                 Ok(t) => t,
                 Err(e) => {
                     let forced = matches!(e, ExpandError::Forced(_));

@@ -34,7 +34,7 @@ pub fn run<R: Read>(ctx: &mut Context, args: &[Vec<u8>], input: &mut BufReader<R
     let mut line = BString::default();
     loop {
         output.write_all(b"> ")?;
-        if !input.buffer().contains(&b'\n') {
+        if input.buffer().find_byte(b'\n').is_none() {
             output.flush()?;
         }
         if !read_line(input, &mut line)? {

@@ -335,6 +335,7 @@ pub fn services(config: &Config, run: &Run) -> Services {
         dns: Arc::new(crate::dns::Resolver::new(settings)),
         hints: Arc::new(crate::hints::SqliteStore::new(&spool, config.site.exim_uid, config.site.exim_gid)),
         handoff: crate::daemon::Handoff::default(),
+        threads: None,
         work: crate::daemon::Work::default(),
         tls: Arc::default(),
         spool: Arc::new(crate::spool::Spool::new(config)),

@@ -48,8 +48,13 @@ impl Macros {
     /// replaces it is not searched again for the same one.
     pub fn expand(&mut self, line: &mut BString, from: usize) -> Result<bool, String> {
         let mut found = false;
-        // All built-in names begin with an underscore and an upper case letter.
-        let may_have_builtin = line.get(from..).unwrap_or_default().windows(2).any(|w| w[0] == b'_' && w[1].is_ascii_uppercase());
+        // All names begin with an upper case letter, those of built-in ones with an underscore before it.
+        let rest = line.get(from..).unwrap_or_default();
+        // Without a way out of the loop it takes many bytes at a time.
+        if !rest.iter().fold(false, |found, c| found | c.is_ascii_uppercase()) {
+            return Ok(false);
+        }
+        let may_have_builtin = rest.windows(2).any(|w| w[0] == b'_' && w[1].is_ascii_uppercase());
         let start = if may_have_builtin { 0 } else { self.builtin };
         for m in self.list.get(start..).unwrap_or_default() {
             let mut at = from;

@@ -68,6 +68,7 @@ impl Context {
             tls: Default::default(),
             spool: Arc::new(crate::spool::Spool::new(&config)),
             handoff: Default::default(),
+            threads: None,
             work: Default::default(),
             interfaces: Default::default(),
             lookups: Default::default(),

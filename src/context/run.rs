@@ -87,6 +87,8 @@ pub struct Services {
     pub hints: Arc<dyn crate::hints::HintsStore>,
     /// Who delivers messages that this process receives.
     pub handoff: crate::daemon::Handoff,
+    /// Who does what may be done at the same time; `None`: this process has one thread, since it forks.
+    pub threads: Option<crate::daemon::Threads>,
     /// What this process must finish before it ends.
     pub work: crate::daemon::Work,
     /// TLS contexts, kept for all connections of the process.

@@ -39,6 +39,7 @@ use crate::tls_openssl::{ContextCache, TicketKeys};
 pub use children::{own_command, run_detached, start as start_child};
 pub use handoff::{Handoff, queue_delivery};
 pub use pid_file::remove_given as remove_pid_file;
+pub use threads::Threads;
 pub use ticker::Schedule;
 pub use work::Work;
 

@@ -1,7 +1,7 @@
 //! Threads that outlive their work: the next connection takes one that waits, or gets a new one if none does. A new thread
 //! costs as much as a short session: its stack, its part of the heap, and OpenSSL's random generators.
 //!
-//! For the reception workers. A thread that has waited for [`PATIENCE`] ends, and so does one too many.
+//! For the reception workers: their sessions, and what a session does at the same time as something else. A thread that has waited for [`PATIENCE`] ends, and so does one too many.
 
 use std::collections::VecDeque;
 use std::io;
@@ -18,8 +18,10 @@ const MOST_WAITING: usize = 32;
 type Work = Box<dyn FnOnce() + Send>;
 
 /// See the module.
+#[derive(Clone, Debug)]
 pub struct Threads(Arc<Shared>);
 
+#[derive(Debug)]
 struct Shared {
     most_waiting: usize,
     state: Mutex<State>,
@@ -31,6 +33,12 @@ struct Shared {
 struct State {
     work: VecDeque<Work>,
     waiting: usize,
+}
+
+impl std::fmt::Debug for State {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} waiting", self.waiting)
+    }
 }
 
 impl Threads {

@@ -37,6 +37,7 @@ pub fn run(ctx: &mut Context, listeners: Vec<Listener>, ends: &Ends, counters: &
     crate::sys::procinfo::set(b"reception worker, waiting for connections");
     ctx.services.handoff = Handoff::Manager(ends.ask.clone());
     let threads = Threads::new(!ctx.run.test_harness);
+    ctx.services.threads = Some(threads.clone());
     loop {
         let ready = {
             let mut watches = vec![poll::Watch::read(life.watched())];

@@ -285,7 +285,7 @@ pub(super) fn errors_copy(ctx: &mut Context, recipient: &Text) -> Option<Text> {
             ctx.address.local_part = Some(recipient.piece(&recipient[..at]));
             ctx.address.domain = Some(recipient.piece(&recipient[at + 1..]));
         }
-        let expanded = expand::expand(ctx, &Template::new(copy));
+        let expanded = expand::expand_once(ctx, copy);
         ctx.address = saved;
         return match expanded {
             Ok(t) => Some(t),

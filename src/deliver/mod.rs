@@ -26,6 +26,7 @@ mod start;
 mod state;
 mod success;
 mod system_filter;
+mod tally;
 mod tell;
 mod template;
 mod together;
@@ -39,6 +40,7 @@ mod write_headers;
 
 pub use event::{delivery_event, raise_event};
 pub use generated::{from_original, write_from};
+pub use tally::Tally;
 pub use tell::tell_someone;
 pub use together::{Wanted, deliver_several};
 pub use users::become_deliverer;
@@ -67,7 +69,7 @@ pub struct DeliverOptions {
     pub queue_running: bool,
     /// The first phase of a two-phase queue run: everything is routed, nothing is delivered over the network.
     pub first_phase: bool,
-    /// In that phase: how many messages have been routed to each host by now.
+    /// A two-phase run: how many messages have been routed to each host by now, and which hosts other processes are trying.
     pub tally: Option<Tally>,
     /// `-ql`, `-odqs`: remote deliveries are suppressed.
     pub local_only: bool,
@@ -77,38 +79,6 @@ pub struct DeliverOptions {
     pub continued: Option<Continued>,
     /// ATRN: only recipients in these domains; the others stay as they are.
     pub domains: Option<Text>,
-}
-
-/// Messages routed to each host, counted over a queue run.
-#[derive(Clone, Debug, Default)]
-pub struct Tally(std::sync::Arc<std::sync::Mutex<TallyCounts>>);
-
-#[derive(Debug, Default)]
-struct TallyCounts {
-    messages: std::collections::HashMap<(BString, BString), u32>,
-    most: u32,
-}
-
-impl Tally {
-    /// Counts a message for a host, by the names of transport and host.
-    fn count(&self, transport: &BString, host: BString) {
-        let mut counts = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        let n = counts.messages.entry((transport.clone(), host)).or_default();
-        *n += 1;
-        let n = *n;
-        counts.most = counts.most.max(n);
-    }
-
-    /// Has a host got so many? Then its count begins anew.
-    pub fn take_full(&self, limit: u32) -> bool {
-        let mut counts = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        if counts.most < limit {
-            return false;
-        }
-        counts.messages.retain(|_, n| *n < limit);
-        counts.most = counts.messages.values().copied().max().unwrap_or(0);
-        true
-    }
 }
 
 /// The connection that a further message for a host goes down.
@@ -197,10 +167,16 @@ pub enum DeliverOutcome {
     MuaFailed,
 }
 
-/// Delivers one message, as far as is possible now.
+/// Delivers one message, as far as is possible now, and those that can follow it down a connection.
 pub fn deliver_message(ctx: &mut Context, id: &[u8], options: &DeliverOptions) -> DeliverOutcome {
+    deliver_message_then(ctx, id, options, || ())
+}
+
+/// The same; `then` is called between the two, when the hints say what became of the first.
+pub fn deliver_message_then(ctx: &mut Context, id: &[u8], options: &DeliverOptions, then: impl FnOnce()) -> DeliverOutcome {
     let mut kept = Vec::new();
     let outcome = deliver_one(ctx, id, options, &mut kept);
+    then();
     follow(ctx, options, kept);
     // A queue run goes on with the next message; else nothing of ours may keep others, or other users, from the hints.
     if !options.queue_running {

@@ -130,11 +130,6 @@ fn deferral(ctx: &mut Context, d: &Delivery<'_>, addr: &Address, stage: Stage, p
     if ctx.message.first_delivery || !waiting {
         d.msglog(ctx, &text);
     }
-    // The transport has told of recipients that a server refused; where nothing was tried there is nothing to tell.
-    let tried = !waiting || addr.failure.basic_errno == errors::EVENT;
-    if tried && addr.failure.basic_errno != errors::RCPT_4XX {
-        event::of_address(ctx, addr, "msg:defer", &event::deferral_text(addr), addr.failure.basic_errno);
-    }
     if !quiet {
         let full = [b"== ", text.as_slice()].concat();
         let which = if panic { Which::MAIN.and(Which::PANIC) } else { Which::MAIN };

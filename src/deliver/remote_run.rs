@@ -86,6 +86,9 @@ pub(super) fn deliver_all(ctx: &mut Context, d: &mut Delivery<'_>, fallback: boo
             let same = |a: &&Address| a.transport.as_ref().is_some_and(|t| Arc::ptr_eq(t, &group.transport));
             let further = if limit == 1 { Further::of(d.remote.iter().filter(same)) } else { Further::default() };
             let queued = group.explicitly_queued;
+            if let Some(tally) = d.options.tally.as_ref().filter(|_| !queued) {
+                tally.wait(&group.transport.name, first_host(&group));
+            }
             let errand = Errand {
                 parts: Parts::of(ctx),
                 group,
@@ -197,11 +200,15 @@ fn in_process(
     Done { group, statuses, usec: u64::try_from(start.elapsed().as_micros()).unwrap_or(u64::MAX), kept: None }
 }
 
+/// What a tally knows the group by.
+fn first_host(group: &Group) -> BString {
+    group.batch.first().and_then(|a| a.hosts.first()).map(|h| h.name.as_bytes().into()).unwrap_or_default()
+}
+
 /// Journal, verdicts, fallback hosts.
 fn finish_group(ctx: &mut Context, d: &mut Delivery<'_>, done: Done, fallback: bool) {
     if let Some(tally) = d.options.tally.as_ref().filter(|_| done.group.explicitly_queued) {
-        let host = done.group.batch.first().and_then(|a| a.hosts.first()).map(|h| BString::from(h.name.as_bytes()));
-        tally.count(&done.group.transport.name, host.unwrap_or_default());
+        tally.count(&done.group.transport.name, first_host(&done.group));
     }
     let Done { group, statuses, usec, kept } = done;
     match kept {

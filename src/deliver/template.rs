@@ -6,7 +6,7 @@ use bstr::{BString, ByteSlice};
 
 use crate::config::options::Str;
 use crate::context::Context;
-use crate::expand::{self, Template};
+use crate::expand;
 use crate::log::{self, Which};
 
 /// Largest template, bytes.
@@ -63,7 +63,7 @@ impl Items {
     /// The next item, expanded; `None` if it is missing, empty, or does not expand (which is logged).
     pub(super) fn next(&mut self, ctx: &mut Context, which: &str) -> Option<BString> {
         let raw = self.left.pop_front().filter(|t| !t.is_empty())?;
-        match expand::expand(ctx, &Template::new(&raw)) {
+        match expand::expand_once(ctx, &raw) {
             Ok(text) => Some(text.into_bytes().into()),
             Err(e) => {
                 let text = format!("Failed to expand string from bounce_message_file or warn_message_file ({which}): {e}");

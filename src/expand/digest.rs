@@ -6,8 +6,13 @@ use std::sync::OnceLock;
 use openssl::error::ErrorStack;
 use openssl::md::Md;
 use openssl::md_ctx::MdCtx;
+use openssl::sha::{Sha1, Sha256};
+use smallvec::SmallVec;
 
 use super::{ExpandError, failed};
+
+/// The bytes of a digest.
+pub type Digest = SmallVec<[u8; 32]>;
 
 /// The algorithms that expansions know.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,17 +36,31 @@ static FOUND: [OnceLock<Option<Md>>; NAMES.len()] = [const { OnceLock::new() }; 
 const BLOCK: usize = 64;
 
 /// The digest of the pieces, one after the other.
-fn digest_of(algorithm: Algorithm, pieces: &[&[u8]]) -> Result<Vec<u8>, String> {
+fn digest_of(algorithm: Algorithm, pieces: &[&[u8]]) -> Result<Digest, String> {
+    // For these the library has a way without contexts, which for short strings are most of the work.
+    match algorithm {
+        Algorithm::Sha1 => {
+            let mut sha = Sha1::new();
+            pieces.iter().for_each(|p| sha.update(p));
+            return Ok(Digest::from_slice(&sha.finish()));
+        }
+        Algorithm::Sha256 => {
+            let mut sha = Sha256::new();
+            pieces.iter().for_each(|p| sha.update(p));
+            return Ok(Digest::from_slice(&sha.finish()));
+        }
+        _ => {}
+    }
     let n = algorithm as usize;
     let found = FOUND[n].get_or_init(|| Md::fetch(None, NAMES[n], None).ok());
     let Some(md) = found else { return Err(format!("the TLS library refuses {}", NAMES[n])) };
-    let run = || -> Result<Vec<u8>, ErrorStack> {
+    let run = || -> Result<Digest, ErrorStack> {
         let mut ctx = MdCtx::new()?;
         ctx.digest_init(md)?;
         for piece in pieces {
             ctx.digest_update(piece)?;
         }
-        let mut out = vec![0; md.size()];
+        let mut out = Digest::from_elem(0, md.size());
         let len = ctx.digest_final(&mut out)?;
         out.truncate(len);
         Ok(out)
@@ -50,12 +69,12 @@ fn digest_of(algorithm: Algorithm, pieces: &[&[u8]]) -> Result<Vec<u8>, String> 
 }
 
 /// The digest of a string.
-pub fn digest(algorithm: Algorithm, data: &[u8]) -> Result<Vec<u8>, ExpandError> {
+pub fn digest(algorithm: Algorithm, data: &[u8]) -> Result<Digest, ExpandError> {
     digest_of(algorithm, &[data]).or_else(|e| failed(format!("hashing failed: {e}")))
 }
 
 /// A keyed digest (HMAC, RFC 2104) with MD5, SHA-1 or SHA-256. An empty key is allowed.
-pub fn keyed_digest(algorithm: Algorithm, key: &[u8], data: &[u8]) -> Result<Vec<u8>, ExpandError> {
+pub fn keyed_digest(algorithm: Algorithm, key: &[u8], data: &[u8]) -> Result<Digest, ExpandError> {
     debug_assert!(matches!(algorithm, Algorithm::Md5 | Algorithm::Sha1 | Algorithm::Sha256));
     let run = || {
         let mut block = [0u8; BLOCK];
@@ -75,7 +94,7 @@ pub fn keyed_digest(algorithm: Algorithm, key: &[u8], data: &[u8]) -> Result<Vec
 mod tests {
     use super::*;
 
-    fn hex(bytes: Result<Vec<u8>, ExpandError>) -> String {
+    fn hex(bytes: Result<Digest, ExpandError>) -> String {
         data_encoding::HEXLOWER.encode(&bytes.unwrap())
     }
 

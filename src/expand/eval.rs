@@ -1,5 +1,7 @@
 //! Evaluation of parsed strings. Strings that are not wanted are never touched: their syntax was checked by the parser.
 
+use smallvec::SmallVec;
+
 use super::tree::{Body, Broken, CondArg, Condition, ConditionKind, ItemArgs, ListForm, Node, Otherwise, Step};
 use super::{ExpandError, conditions, failed, headers, list};
 use crate::context::Context;
@@ -24,6 +26,10 @@ pub fn text(ctx: &mut Context, body: &Body) -> Result<Text, ExpandError> {
 
 /// Appends the value of a string.
 pub fn append(ctx: &mut Context, body: &Body, out: &mut Text) -> Result<(), ExpandError> {
+    if let [Node::Literal(t)] = body.nodes.as_slice() {
+        out.push_bytes(t);
+        return Ok(());
+    }
     if ctx.scratch.expansion_depth >= MAX_DEPTH {
         return failed("expansion nested too deeply");
     }
@@ -48,26 +54,25 @@ fn node(ctx: &mut Context, node: &Node, out: &mut Text) -> Result<(), ExpandErro
         Node::Literal(t) => out.push_bytes(t),
         Node::Variable(v) => {
             if let Some(t) = v.value(ctx)? {
-                out.push(&t);
+                out.take(t);
             }
         }
         Node::Header(form, name) => {
             if let Some(t) = headers::find(ctx, *form, name)? {
-                out.push(&t);
+                out.take(t);
             }
         }
         Node::Item(def, args) => (def.run)(ctx, args, out)?,
         Node::Operator(def, arg, body) => {
             let subject = text(ctx, body)?;
-            let value = (def.run)(ctx, def.name, arg.as_deref().map(|a| &**a), subject)?;
-            out.push(&value);
+            out.take((def.run)(ctx, def.name, arg.as_deref().map(|a| &**a), subject)?);
         }
         Node::CertOperator(def, arg, slot) => {
             let value = match (slot.pem(ctx), def.cert) {
                 (Some(pem), Some(run)) => run(&pem, arg.as_deref().map(|a| &**a))?,
                 _ => (def.run)(ctx, def.name, arg.as_deref().map(|a| &**a), Text::new())?,
             };
-            out.push(&value);
+            out.take(value);
         }
         Node::Broken(b) => return broken(ctx, b),
     }
@@ -100,9 +105,12 @@ fn before(ctx: &mut Context, b: &Broken) -> Result<(), ExpandError> {
     Ok(())
 }
 
+/// The values of the strings of an item or a condition.
+pub type Texts = SmallVec<[Text; 3]>;
+
 /// All strings of an item that are always expanded.
-pub fn subs(ctx: &mut Context, args: &ItemArgs) -> Result<Vec<Text>, ExpandError> {
-    let mut texts = Vec::with_capacity(args.subs.len());
+pub fn subs(ctx: &mut Context, args: &ItemArgs) -> Result<Texts, ExpandError> {
+    let mut texts = Texts::new();
     for b in &args.subs {
         texts.push(text(ctx, b)?);
     }
@@ -113,7 +121,7 @@ pub fn subs(ctx: &mut Context, args: &ItemArgs) -> Result<Vec<Text>, ExpandError
 /// Without strings, the result is the value itself.
 pub fn yes_no(ctx: &mut Context, args: &ItemArgs, name: &str, value: Option<Text>, out: &mut Text) -> Result<(), ExpandError> {
     match (value, &args.yes) {
-        (Some(v), None) => out.push(&v),
+        (Some(v), None) => out.take(v),
         (Some(v), Some(yes)) => {
             let saved = ctx.scratch.value.replace(v);
             let result = append(ctx, yes, out);
@@ -150,7 +158,7 @@ fn condition_kind(ctx: &mut Context, kind: &ConditionKind) -> Result<bool, Expan
         ConditionKind::Def(v) => v.defined(ctx),
         ConditionKind::DefHeader(name) => Ok(headers::exists(ctx, name)),
         ConditionKind::Test(def, args, regex) => {
-            let mut texts = Vec::with_capacity(args.len());
+            let mut texts = Texts::new();
             let mut list = None;
             for a in args {
                 match a {
@@ -190,13 +198,25 @@ fn for_each(
     subject: &Text,
     each: &Condition,
 ) -> Result<bool, ExpandError> {
-    let items = match form {
-        ListForm::Exim => list::split_text(subject),
-        ListForm::Json | ListForm::Jsons => super::items::json::array(subject, form == ListForm::Jsons)?,
-    };
+    match form {
+        ListForm::Exim => for_items(ctx, name, any, list::split_text(subject), each),
+        ListForm::Json | ListForm::Jsons => {
+            let items = super::items::json::array(subject, form == ListForm::Jsons)?;
+            for_items(ctx, name, any, items.into_iter(), each)
+        }
+    }
+}
+
+fn for_items(
+    ctx: &mut Context,
+    name: &str,
+    any: bool,
+    items: impl Iterator<Item = Text>,
+    each: &Condition,
+) -> Result<bool, ExpandError> {
     let saved = ctx.scratch.item.take();
     // An empty list is false for `forall` too, as it is with the reference.
-    let mut result = Ok(!any && !items.is_empty());
+    let mut result = Ok(false);
     for item in items {
         ctx.scratch.item = Some(item);
         match condition(ctx, each) {
@@ -204,7 +224,7 @@ fn for_each(
                 result = Ok(any);
                 break;
             }
-            Ok(_) => (),
+            Ok(yes) => result = Ok(yes),
             Err(e) => {
                 result = Err(e.map(|m| format!("{m} inside \"{name}\" condition")));
                 break;

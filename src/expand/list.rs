@@ -23,8 +23,9 @@ pub fn each(ctx: &mut Context, list: &[u8], separator: u8) -> Result<Vec<Text>, 
 }
 
 /// The items, with the list's taint.
-pub fn split_text(list: &Text) -> Vec<Text> {
-    items(list).map(|i| list.piece(i)).collect()
+pub fn split_text(list: &Text) -> impl Iterator<Item = Text> {
+    let mut items = items(list);
+    std::iter::from_fn(move || items.next_piece().map(|i| list.piece(i)))
 }
 
 /// The separator that a list uses.
@@ -35,20 +36,19 @@ pub fn separator(list: &[u8]) -> u8 {
 /// Appends an item to a list that is being made: separators within it are doubled, and it is kept apart from a
 /// separator before it if it begins with one. `first` says that nothing stands before it.
 pub fn append(out: &mut Text, separator: u8, item: &Text, first: &mut bool) {
-    let mut bytes = Vec::with_capacity(item.as_bytes().len() + 2);
     if !*first {
-        bytes.push(separator);
+        out.push_bytes(&[separator]);
         // Also an empty item: two separators would be one character of an item.
         if item.is_empty() || item.first() == Some(&separator) {
-            bytes.push(b' ');
+            out.push_bytes(b" ");
         }
     }
     *first = false;
-    for c in item.iter() {
-        bytes.push(*c);
-        if *c == separator {
-            bytes.push(*c);
+    for piece in item.split_inclusive(|c| *c == separator) {
+        out.push_bytes(piece);
+        if piece.last() == Some(&separator) {
+            out.push_bytes(&[separator]);
         }
     }
-    out.push_with(&bytes, item.taint());
+    out.add_taint(item.taint());
 }

@@ -14,11 +14,13 @@ pub mod hooks;
 pub mod ids;
 pub mod items;
 pub mod list;
+mod names;
 pub mod operators;
 mod parse_cond;
 mod parse_item;
 pub mod parser;
 pub mod perl;
+mod recent;
 pub mod split;
 mod tree;
 pub mod variables;
@@ -61,7 +63,7 @@ impl Template {
     }
     /// The syntax error in the string, if there is one.
     pub fn syntax_error(&self) -> Option<&str> {
-        self.tree().error.as_deref()
+        self.tree().error()
     }
     fn tree(&self) -> &tree::Body {
         self.0.tree.get_or_init(|| parser::parse(&self.0.raw))
@@ -110,12 +112,6 @@ impl fmt::Display for ExpandError {
     }
 }
 
-/// The row of that name in a table that is sorted by name.
-fn by_name<'t, T>(table: &'t [T], name: &[u8], of: impl Fn(&T) -> &'static str) -> Option<&'t T> {
-    let i = table.binary_search_by(|row| of(row).as_bytes().cmp(name)).ok()?;
-    table.get(i)
-}
-
 /// An ordinary failure.
 pub(crate) fn failed<T>(message: impl Into<String>) -> Result<T, ExpandError> {
     Err(ExpandError::Failed(message.into()))
@@ -126,9 +122,9 @@ pub fn expand(ctx: &mut Context, template: &Template) -> Result<Text, ExpandErro
     eval::whole(ctx, template.tree())
 }
 
-/// Expands a string that is used only once: nothing of it is kept.
+/// Expands a string that its owner does not keep: its tree may still be known from before.
 pub fn expand_once(ctx: &mut Context, string: &[u8]) -> Result<Text, ExpandError> {
-    eval::whole(ctx, &parser::parse(string))
+    expand(ctx, &recent::template(string))
 }
 
 /// Expands a string that was just made. A tainted one is refused, as the reference does, unless there is nothing in it to expand.

@@ -1,10 +1,11 @@
 //! The syntax of conditions (manual 11.7 and 11.8). Part of the parser.
 
 use bstr::{BStr, ByteSlice};
+use smallvec::smallvec;
 
 use super::conditions::{self, CondShape};
 use super::parser::{MAX_NESTING, Parser};
-use super::tree::{Body, CondArg, Condition, ConditionKind, ListForm, RegexSlot};
+use super::tree::{Body, CondArg, CondArgs, Condition, ConditionKind, ListForm, RegexSlot, Subs};
 use super::{Template, variables};
 
 impl Parser<'_> {
@@ -36,11 +37,11 @@ impl Parser<'_> {
         };
         let kind = match def.shape {
             CondShape::Def => self.def()?,
-            CondShape::None => ConditionKind::Test(def, Vec::new(), RegexSlot::new()),
+            CondShape::None => ConditionKind::Test(def, CondArgs::new(), RegexSlot::new()),
             CondShape::One => {
                 self.cond_opening(def.name)?;
                 let body = self.cond_string()?;
-                ConditionKind::Test(def, vec![CondArg::Body(body)], RegexSlot::new())
+                ConditionKind::Test(def, smallvec![CondArg::Body(body)], RegexSlot::new())
             }
             CondShape::Two => {
                 let args = self.two(def.name, false)?;
@@ -83,8 +84,8 @@ impl Parser<'_> {
 
     fn cond_string(&mut self) -> Result<Body, String> {
         let body = self.body(true);
-        match &body.error {
-            Some(e) => Err(e.clone()),
+        match body.error() {
+            Some(e) => Err(e.to_owned()),
             None => {
                 self.pos += 1;
                 Ok(body)
@@ -109,7 +110,7 @@ impl Parser<'_> {
         }
     }
 
-    fn two(&mut self, name: &str, list: bool) -> Result<Vec<CondArg>, String> {
+    fn two(&mut self, name: &str, list: bool) -> Result<CondArgs, String> {
         self.cond_opening(name)?;
         let first = self.cond_string()?;
         self.skip_space();
@@ -127,11 +128,11 @@ impl Parser<'_> {
             Some(text) if list => CondArg::List(Template::literal(text)),
             _ => CondArg::Body(second),
         };
-        Ok(vec![CondArg::Body(first), second])
+        Ok(smallvec![CondArg::Body(first), second])
     }
 
-    fn some_strings(&mut self, name: &str, min: usize, max: usize, close: bool) -> Result<Vec<CondArg>, String> {
-        let mut subs = Vec::new();
+    fn some_strings(&mut self, name: &str, min: usize, max: usize, close: bool) -> Result<CondArgs, String> {
+        let mut subs = Subs::new();
         self.skip_space();
         if !close && self.peek() != b'{' && name.starts_with("bool") {
             return Err(format!("missing {{ after \"{name}\""));

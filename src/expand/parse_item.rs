@@ -5,7 +5,7 @@ use bstr::ByteSlice;
 
 use super::items::{ItemDef, Shape};
 use super::parser::Parser;
-use super::tree::{Body, Broken, ItemArgs, Node, Otherwise, Step};
+use super::tree::{Body, Broken, ItemArgs, Node, Otherwise, Step, Subs};
 
 impl Parser<'_> {
     /// After `${name` of an item.
@@ -66,9 +66,9 @@ impl Parser<'_> {
     }
 
     /// After an opening brace: a string and its closing brace.
-    pub(super) fn sub(&mut self, subs: &mut Vec<Body>) -> Result<(), String> {
+    pub(super) fn sub(&mut self, subs: &mut Subs) -> Result<(), String> {
         let body = self.body(true);
-        let error = body.error.clone();
+        let error = body.error().map(str::to_owned);
         subs.push(body);
         match error {
             Some(e) => Err(e),
@@ -82,8 +82,8 @@ impl Parser<'_> {
     /// As `sub`, but the string is not evaluated before a later error is found.
     fn lazy(&mut self) -> Result<Body, String> {
         let body = self.body(true);
-        match &body.error {
-            Some(e) => Err(e.clone()),
+        match body.error() {
+            Some(e) => Err(e.to_owned()),
             None => {
                 self.pos += 1;
                 Ok(body)
@@ -92,7 +92,7 @@ impl Parser<'_> {
     }
 
     /// From `min` to `max` strings in braces, then the closing brace if `close`.
-    pub(super) fn subs(&mut self, subs: &mut Vec<Body>, min: usize, max: usize, close: bool, name: &str) -> Result<(), String> {
+    pub(super) fn subs(&mut self, subs: &mut Subs, min: usize, max: usize, close: bool, name: &str) -> Result<(), String> {
         self.skip_space();
         for n in 0..max {
             if !self.take(b'{') {
@@ -265,7 +265,7 @@ impl Parser<'_> {
         let outer = std::mem::replace(&mut self.skipping, true);
         if name == "filter" {
             let condition = self.condition().map_err(|e| format!("{e} inside \"{name}\" item"))?;
-            args.each_condition = Some(condition);
+            args.each_condition = Some(Box::new(condition));
             self.skip_space();
             if !self.take(b'}') {
                 return Err(self.curly(format!(
@@ -274,7 +274,7 @@ impl Parser<'_> {
             }
         } else {
             let body = self.body(true);
-            match &body.error {
+            match body.error() {
                 // The reference takes the end of the string for the end of the item here.
                 Some(e) => return Err(format!("{e} inside \"{name}\" item")),
                 None => self.pos += 1,
@@ -319,11 +319,11 @@ impl Parser<'_> {
         } else {
             let start = self.pos;
             let body = self.body(true);
-            if let Some(e) = body.error {
+            if let Some(e) = body.error() {
                 return Err(if e == "missing } at end of string" {
                     self.curly("missing '}' closing command arg of run")
                 } else {
-                    e
+                    e.to_owned()
                 });
             }
             args.raw = self.src.get(start..self.pos).unwrap_or_default().into();

@@ -8,6 +8,7 @@ use bstr::{BString, ByteSlice};
 use super::tree::{Body, Broken, HeaderForm, Node, Step};
 use super::variables::VarRef;
 use super::{items, operators, variables};
+use crate::text::Bytes;
 
 /// How deep braces may be nested.
 pub(super) const MAX_NESTING: u32 = 200;
@@ -33,6 +34,15 @@ pub fn parse(src: &[u8]) -> Body {
     let mut p = Parser { src, pos: 0, malformed_header: false, honour_dollar: true, skipping: false, depth: 0 };
     p.body(false)
 }
+
+/// Bytes that may be something else than text.
+static SPECIAL: [bool; 256] = {
+    let mut table = [false; 256];
+    table[b'\\' as usize] = true;
+    table[b'}' as usize] = true;
+    table[b'$' as usize] = true;
+    table
+};
 
 fn is_name_char(c: u8) -> bool {
     c.is_ascii_alphanumeric() || c == b'_'
@@ -97,10 +107,9 @@ impl<'a> Parser<'a> {
         };
         self.depth -= 1;
         if !text.is_empty() {
-            body.nodes.push(Node::Literal(text.into()));
+            body.nodes.push(Node::Literal(Bytes::from_vec(text)));
         }
         if let Err(broken) = result {
-            body.error = Some(broken.error.clone());
             body.nodes.push(Node::Broken(Box::new(broken)));
         }
         body
@@ -137,27 +146,28 @@ impl<'a> Parser<'a> {
                 b'$' if self.honour_dollar => {
                     self.pos += 1;
                     if !text.is_empty() {
-                        body.nodes.push(Node::Literal(std::mem::take(text).into()));
+                        body.nodes.push(Node::Literal(Bytes::from_vec(std::mem::take(text))));
                     }
                     let node = self.dollar()?;
                     body.nodes.push(node);
                 }
                 _ => {
-                    // What is special may be ordinary here; what follows it is taken up to the next that may be special.
                     let rest = self.rest();
-                    let more = rest.iter().skip(1).position(|c| matches!(c, b'\\' | b'}' | b'$'));
-                    let len = more.map_or(rest.len(), |n| n + 1);
+                    let (mut len, mut next) = (1, None);
+                    while let Some(c) = rest.get(len) {
+                        if SPECIAL[usize::from(*c)]
+                            && (*c == b'\\' || (*c == b'}' && braced) || (*c == b'$' && self.honour_dollar))
+                        {
+                            next = Some(*c);
+                            break;
+                        }
+                        len += 1;
+                    }
                     let plain = rest.get(..len).unwrap_or_default();
                     self.pos += len;
-                    let ends = self.pos >= self.src.len()
-                        || match self.peek() {
-                            b'}' => braced,
-                            b'$' => self.honour_dollar,
-                            _ => false,
-                        };
-                    if ends && text.is_empty() {
+                    if next != Some(b'\\') && text.is_empty() {
                         // The usual case: a text without escapes.
-                        body.nodes.push(Node::Literal(plain.into()));
+                        body.nodes.push(Node::Literal(Bytes::from_slice(plain)));
                     } else {
                         text.extend_from_slice(plain);
                     }
@@ -251,7 +261,7 @@ impl<'a> Parser<'a> {
             return Ok(Node::CertOperator(def, arg.map(Into::into), slot));
         }
         let body = self.body(true);
-        if let Some(error) = body.error.clone() {
+        if let Some(error) = body.error().map(str::to_owned) {
             return Err(Broken { before: vec![Step::Body(body)], error });
         }
         self.pos += 1;

@@ -13,7 +13,7 @@ fn context() -> Context {
 }
 
 fn shown(ctx: &mut Context, s: &str) -> String {
-    match expand(ctx, &Template::new(s.as_bytes())) {
+    match expand_once(ctx, s.as_bytes()) {
         Ok(t) => t.to_string(),
         Err(e) => format!("{}: {e}", if matches!(e, ExpandError::Forced(_)) { "forced" } else { "failed" }),
     }

@@ -4,29 +4,41 @@
 //! that what stands before it is still evaluated (and may fail first, or be forced to fail).
 
 use bstr::BString;
+use smallvec::SmallVec;
 
 use super::{Template, conditions, items, operators, variables};
+use crate::text::Bytes;
 
 /// A sequence of nodes: a whole string, or what stands between two braces.
+///
+/// Most are a text or a single node, and need no memory of their own.
 #[derive(Default)]
 pub struct Body {
     /// In order. The last one is [`Node::Broken`] if there is a syntax error.
-    pub nodes: Vec<Node>,
-    /// The syntax error, if there is one.
-    pub error: Option<String>,
+    pub nodes: SmallVec<[Node; 1]>,
 }
 
 impl Body {
     /// A body that is the given text and nothing else.
     pub fn literal(text: &[u8]) -> Self {
-        let nodes = if text.is_empty() { Vec::new() } else { vec![Node::Literal(text.into())] };
-        Body { nodes, error: None }
+        let mut body = Body::default();
+        if !text.is_empty() {
+            body.nodes.push(Node::Literal(Bytes::from_slice(text)));
+        }
+        body
+    }
+
+    /// The syntax error, if there is one.
+    pub fn error(&self) -> Option<&str> {
+        match self.nodes.last() {
+            Some(Node::Broken(b)) => Some(&b.error),
+            _ => None,
+        }
     }
 
     /// The text, if nothing in it needs evaluation.
     pub fn as_literal(&self) -> Option<&[u8]> {
         match self.nodes.as_slice() {
-            _ if self.error.is_some() => None,
             [] => Some(b""),
             [Node::Literal(t)] => Some(t),
             _ => None,
@@ -37,7 +49,7 @@ impl Body {
 /// One part of a string.
 pub enum Node {
     /// Text as it is.
-    Literal(Box<[u8]>),
+    Literal(Bytes),
     /// `$name`, `${name}`.
     Variable(variables::VarRef),
     /// `$h_name:` and friends.
@@ -65,17 +77,20 @@ pub enum HeaderForm {
     Raw,
 }
 
+/// The strings of an item.
+pub type Subs = SmallVec<[Body; 2]>;
+
 /// Arguments of an item, as far as its syntax has them.
 #[derive(Default)]
 pub struct ItemArgs {
     /// Strings that are always expanded, in their order.
-    pub subs: Vec<Body>,
+    pub subs: Subs,
     /// The condition of `if`.
     pub condition: Option<Condition>,
     /// What is evaluated for every item of a list (`map`, `reduce`, `sort`).
     pub each: Option<Body>,
     /// The condition of `filter`.
-    pub each_condition: Option<Condition>,
+    pub each_condition: Option<Box<Condition>>,
     /// The source of `each`, for messages.
     pub each_source: BString,
     /// The success string.
@@ -142,7 +157,7 @@ pub enum ConditionKind {
     /// `def:h_name:`
     DefHeader(BString),
     /// Those that are a name and strings.
-    Test(&'static conditions::CondDef, Vec<CondArg>, RegexSlot),
+    Test(&'static conditions::CondDef, CondArgs, RegexSlot),
     /// `and` (`or` when `any`).
     Group {
         /// `or`
@@ -164,6 +179,9 @@ pub enum ConditionKind {
         condition: Box<Condition>,
     },
 }
+
+/// The strings of a condition.
+pub type CondArgs = SmallVec<[CondArg; 2]>;
 
 /// A string of a condition.
 pub enum CondArg {

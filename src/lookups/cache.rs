@@ -5,6 +5,7 @@ use std::fmt;
 
 use super::TYPES;
 use super::driver::{Handle, Style};
+use crate::sys::process;
 use crate::text::Text;
 
 /// What a handle is known by: the type's index and the file.
@@ -60,7 +61,7 @@ impl Cache {
 
     // Handles that a parent opened are not ours to use.
     fn own(&mut self) {
-        let me = std::process::id();
+        let me = process::generation();
         if self.process != me {
             self.entries.clear();
             self.process = me;

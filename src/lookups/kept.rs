@@ -3,7 +3,7 @@
 //!
 //! None is ever used by another process than the one that made it: a child forgets what it has inherited.
 
-use std::process;
+use crate::sys::process;
 
 /// Connections `C`, each with its place `P`.
 pub struct Kept<P, C> {
@@ -14,14 +14,14 @@ pub struct Kept<P, C> {
 impl<P: PartialEq, C> Kept<P, C> {
     /// None yet.
     pub fn new() -> Self {
-        Kept { process: process::id(), connections: Vec::new() }
+        Kept { process: process::generation(), connections: Vec::new() }
     }
 
     /// Takes out the one to that place: whoever finds it good puts it back.
     pub fn take(&mut self, place: &P) -> Option<C> {
-        if self.process != process::id() {
+        if self.process != process::generation() {
             self.connections.clear();
-            self.process = process::id();
+            self.process = process::generation();
         }
         let at = self.connections.iter().position(|(p, _)| p == place)?;
         Some(self.connections.swap_remove(at).1)
@@ -43,7 +43,7 @@ mod tests {
         kept.put("a", 1);
         kept.put("b", 2);
         assert_eq!((kept.take(&"a"), kept.take(&"a"), kept.take(&"c")), (Some(1), None, None));
-        kept.process = 0;
+        kept.process += 1;
         assert_eq!(kept.take(&"b"), None);
         kept.put("b", 3);
         assert_eq!(kept.take(&"b"), Some(3));

@@ -2,9 +2,9 @@
 
 use bstr::ByteSlice;
 
-use super::Match;
-use super::scan::{Answer, Scan, Tester};
+use super::scan::{Answer, Quoted, Scan, Tester};
 use super::string::{self, StringTest, Wanted};
+use super::{Match, Subject};
 use crate::config::ListKind;
 use crate::context::Context;
 use crate::log::{self, Which};
@@ -172,9 +172,9 @@ impl<'a> AddressTest<'a> {
             log::hdebug!(ctx, LISTS, "{domain} in \"\"? no (end of list)");
             return Answer::No;
         }
-        let mut scan = Scan::new(Some(ListKind::Domain), Tester::String(test), domain.display().into_owned());
+        let mut scan = Scan::new(Some(ListKind::Domain), Tester::String(test), Subject::Domain(domain));
         let mut found = None;
-        match scan.text(ctx, &pattern, &format!("\"{pattern}\""), true, &mut found, &mut true) {
+        match scan.text(ctx, &pattern, &Quoted(&pattern), true, &mut found, &mut true) {
             Match::Yes => {
                 let mut data = value.unwrap_or_default();
                 data.push_bytes(b"@");

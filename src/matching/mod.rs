@@ -139,12 +139,12 @@ pub fn match_router_list(
 
 /// For the trace: the option has no value, so nothing is in its list.
 pub fn trace_unset(ctx: &Context, option: &str, subject: Subject<'_>) {
-    log::hdebug!(ctx, LISTS, "{} in {option}? no (option unset)", scan::shown(&subject));
+    log::hdebug!(ctx, LISTS, "{} in {option}? no (option unset)", subject);
 }
 
 /// For the trace: an empty list that is no option's value. The reference cannot tell it from one.
 pub fn trace_empty(ctx: &Context, subject: Subject<'_>) {
-    log::hdebug!(ctx, LISTS, "{} not in empty list (option unset? cannot trace name)", scan::shown(&subject));
+    log::hdebug!(ctx, LISTS, "{} not in empty list (option unset? cannot trace name)", subject);
 }
 
 /// Is the subject in a list that is ready (the conditions `match_domain` and so on, after expansion)?
@@ -214,7 +214,7 @@ pub fn match_string(ctx: &mut Context, text: &Text, list: &Template, data: Optio
 /// unless a regular expression says so: the string is compared as it is.
 pub fn match_pattern_string(ctx: &mut Context, text: &Text, pattern: &[u8], expand: bool) -> Match {
     let pattern = match expand {
-        true => match crate::expand::expand(ctx, &Template::new(pattern)) {
+        true => match crate::expand::expand_once(ctx, pattern) {
             Ok(p) => p,
             Err(ExpandError::Forced(_)) => return Match::No,
             Err(e) => {

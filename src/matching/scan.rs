@@ -1,5 +1,7 @@
 //! Going through a list: separators, negation, files, named lists and their caches, what to do with unknown and deferred.
 
+use std::fmt;
+
 use bstr::ByteSlice;
 
 use super::address::AddressTest;
@@ -8,10 +10,10 @@ use super::string::{StringTest, Wanted};
 use super::{List, Match, Request, Subject};
 use crate::config::ListKind;
 use crate::context::Context;
+use crate::expand::list::split_text;
 use crate::expand::{self, ExpandError};
 use crate::log::{self, Selector, Which};
 use crate::parse::Space as _;
-use crate::parse::list::items;
 use crate::text::Text;
 
 /// How one item answered.
@@ -68,20 +70,31 @@ pub(super) struct Scan<'a> {
     pub tester: Tester<'a>,
     depth: u32,
     /// What is looked for, in traces.
-    name: String,
+    name: Subject<'a>,
 }
 
-/// What is looked for, as traces have it.
-pub(super) fn shown(subject: &Subject<'_>) -> String {
-    match subject {
-        Subject::String { text, .. } | Subject::Domain(text) | Subject::LocalPart(text) | Subject::CasefulLocalPart(text) => {
-            text.display().into_owned()
+/// As traces have it.
+impl fmt::Display for Subject<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Subject::String { text, .. } | Subject::Domain(text) | Subject::LocalPart(text) | Subject::CasefulLocalPart(text) => {
+                text.fmt(f)
+            }
+            Subject::Address { address, .. } => address.fmt(f),
+            Subject::SessionHost => f.write_str("host"),
+            Subject::Host { address: Some(ip), .. } => ip.fmt(f),
+            Subject::Host { name, address: None } => name.fmt(f),
+            Subject::Ip(text) => text.as_bstr().fmt(f),
         }
-        Subject::Address { address, .. } => address.display().into_owned(),
-        Subject::SessionHost => "host".into(),
-        Subject::Host { address: Some(ip), .. } => ip.to_string(),
-        Subject::Host { name, address: None } => name.display().into_owned(),
-        Subject::Ip(text) => text.as_bstr().to_string(),
+    }
+}
+
+/// A list in messages and traces: by what it says.
+pub(super) struct Quoted<'a>(pub &'a [u8]);
+
+impl fmt::Display for Quoted<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "\"{}\"", self.0.as_bstr())
     }
 }
 
@@ -119,13 +132,12 @@ pub(super) fn run(ctx: &mut Context, request: &Request<'_>, data: &mut Option<Te
         Subject::Host { name, address } => (Some(ListKind::Host), Tester::Host(HostTest::named(name, address))),
         Subject::Ip(text) => (Some(ListKind::Host), Tester::Host(HostTest::address_only(text))),
     };
-    let name = shown(&request.subject);
     // `$host_address` is the host that is looked for.
     let saved = match request.subject {
         Subject::Host { address: Some(ip), .. } => Some(ctx.address.host_address.replace(Text::tainted(ip.to_string()))),
         _ => None,
     };
-    let mut scan = Scan { kind, tester, depth: 0, name };
+    let mut scan = Scan { kind, tester, depth: 0, name: request.subject };
     let result = scan.whole(ctx, request, data);
     if let Some(before) = saved {
         ctx.address.host_address = before;
@@ -133,9 +145,9 @@ pub(super) fn run(ctx: &mut Context, request: &Request<'_>, data: &mut Option<Te
     result
 }
 
-impl Scan<'_> {
+impl<'a> Scan<'a> {
     /// A scan of domains by an address item.
-    pub fn new(kind: Option<ListKind>, tester: Tester<'_>, name: String) -> Scan<'_> {
+    pub fn new(kind: Option<ListKind>, tester: Tester<'a>, name: Subject<'a>) -> Scan<'a> {
         Scan { kind, tester, depth: 1, name }
     }
 
@@ -154,15 +166,16 @@ impl Scan<'_> {
                 }
             }
         };
-        let heading = match request.label {
-            Some(name) => name.to_string(),
-            // As the reference has it: a separator at the beginning is not shown.
-            None => match text.trim_ascii_start() {
-                [b'<', c, rest @ ..] if c.is_ascii_punctuation() || c.is_ascii_control() => format!("\"{}\"", rest.as_bstr()),
-                _ => format!("\"{text}\""),
-            },
+        // As the reference has it: a separator at the beginning is not shown.
+        let quoted = Quoted(match text.trim_ascii_start() {
+            [b'<', c, rest @ ..] if c.is_ascii_punctuation() || c.is_ascii_control() => rest,
+            _ => &text,
+        });
+        let heading: &dyn fmt::Display = match &request.label {
+            Some(name) => name,
+            None => &quoted,
         };
-        self.text(ctx, &text, &heading, request.single, data, &mut true)
+        self.text(ctx, &text, heading, request.single, data, &mut true)
     }
 
     /// Goes through a list that is ready. `heading` is how messages name it; `cacheable` becomes false if a list in it may
@@ -171,7 +184,7 @@ impl Scan<'_> {
         &mut self,
         ctx: &mut Context,
         list: &Text,
-        heading: &str,
+        heading: &dyn fmt::Display,
         single: bool,
         data: &mut Option<Text>,
         cacheable: &mut bool,
@@ -182,11 +195,9 @@ impl Scan<'_> {
         let mut scanning = Scanning { heading, unknown: Unknown::default(), positive: true };
         // What items that did not match have set is forgotten again.
         let numeric = ctx.scratch.numeric.clone();
-        let all: Vec<Text> = match single {
-            true => vec![list.clone()],
-            false => items(list).map(|i| list.piece(Vec::from(i))).collect(),
-        };
-        for item in all {
+        let mut whole = single.then(|| list.clone());
+        let mut parts = split_text(list);
+        while let Some(item) = whole.take().or_else(|| if single { None } else { parts.next() }) {
             log::hdebug!(ctx, LISTS, "list element: {}", item.display().replace(' ', "\u{2591}"));
             if &item[..] == b"+caseful" && matches!(self.kind, Some(ListKind::Address | ListKind::LocalPart)) {
                 self.tester.caseful();
@@ -221,7 +232,7 @@ impl Scan<'_> {
     }
 
     // The indentation goes back, but not after an unknown host: the reference forgets it there, and its traces show it.
-    fn ended(&self, ctx: &mut Context, level: u32, heading: &str, item: &Text, result: Match) -> Match {
+    fn ended(&self, ctx: &mut Context, level: u32, heading: &dyn fmt::Display, item: &Text, result: Match) -> Match {
         if !std::mem::take(&mut ctx.scratch.keep_debug_level) {
             ctx.scratch.debug_level = level;
         }
@@ -400,7 +411,7 @@ impl Scan<'_> {
             Ok(Some(text)) => {
                 self.depth += 1;
                 ctx.scratch.debug_level += 2;
-                let result = self.text(ctx, &text, &format!("\"{text}\""), false, &mut found, &mut inner);
+                let result = self.text(ctx, &text, &Quoted(&text), false, &mut found, &mut inner);
                 self.depth -= 1;
                 result
             }
@@ -472,7 +483,7 @@ struct Known(bool);
 
 /// One list while it is gone through.
 struct Scanning<'s> {
-    heading: &'s str,
+    heading: &'s dyn fmt::Display,
     unknown: Unknown,
     /// What the last item would have said: at the end of the list the answer is the opposite.
     positive: bool,

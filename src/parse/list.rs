@@ -3,6 +3,8 @@
 //! Everything that reads a configured or expanded list splits it here.
 
 use crate::parse::Space as _;
+use std::borrow::Cow;
+
 use bstr::BString;
 
 /// The items of a list, without surrounding white space; a doubled separator within an item stands for itself.
@@ -44,6 +46,13 @@ impl Iterator for Items<'_> {
     type Item = BString;
 
     fn next(&mut self) -> Option<BString> {
+        self.next_piece().map(|piece| piece.into_owned().into())
+    }
+}
+
+impl<'a> Items<'a> {
+    /// The next item, copied only if it has a doubled separator.
+    pub fn next_piece(&mut self) -> Option<Cow<'a, [u8]>> {
         let mut rest = self.rest?;
         while let [c, tail @ ..] = rest
             && super::is_space(*c)
@@ -55,40 +64,49 @@ impl Iterator for Items<'_> {
             self.rest = None;
             return None;
         }
-        let mut out = Vec::new();
-        let mut i = 0;
+        let mut out: Cow<'a, [u8]> = Cow::Borrowed(&[]);
         loop {
-            match rest.get(i) {
-                None => {
-                    self.rest = None;
-                    break;
-                }
-                // A control character as separator cannot be doubled.
-                Some(c) if *c == self.sep => {
-                    if rest.get(i + 1) == Some(&self.sep) && !self.sep.is_ascii_control() {
-                        out.push(self.sep);
-                        i += 2;
-                        continue;
-                    }
-                    self.rest = Some(&rest[i + 1..]);
-                    break;
-                }
-                Some(_) => {
-                    let plain = rest.iter().skip(i).take_while(|c| **c != self.sep).count();
-                    out.extend_from_slice(&rest[i..i + plain]);
-                    i += plain;
-                }
-            }
-        }
-        // White space at the end goes, unless a backslash stands before it.
-        while let [before @ .., c] = out.as_slice() {
-            if !super::is_space(*c) || before.last() == Some(&b'\\') {
+            let Some(end) = rest.iter().position(|c| *c == self.sep) else {
+                add(&mut out, rest);
+                self.rest = None;
                 break;
+            };
+            // A control character as separator cannot be doubled.
+            if rest.get(end + 1) == Some(&self.sep) && !self.sep.is_ascii_control() {
+                add(&mut out, &rest[..=end]);
+                rest = &rest[end + 2..];
+                continue;
             }
-            out.pop();
+            add(&mut out, &rest[..end]);
+            self.rest = Some(&rest[end + 1..]);
+            break;
         }
-        Some(out.into())
+        let len = trimmed(&out).len();
+        match &mut out {
+            Cow::Borrowed(piece) => *piece = &piece[..len],
+            Cow::Owned(piece) => piece.truncate(len),
+        }
+        Some(out)
     }
+}
+
+fn add<'a>(out: &mut Cow<'a, [u8]>, piece: &'a [u8]) {
+    if out.is_empty() {
+        *out = Cow::Borrowed(piece);
+    } else {
+        out.to_mut().extend_from_slice(piece);
+    }
+}
+
+/// White space at the end goes, unless a backslash stands before it.
+fn trimmed(mut item: &[u8]) -> &[u8] {
+    while let [before @ .., c] = item {
+        if !super::is_space(*c) || before.last() == Some(&b'\\') {
+            break;
+        }
+        item = before;
+    }
+    item
 }
 
 #[cfg(test)]

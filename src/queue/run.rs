@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use bstr::{BString, ByteSlice};
 
 use crate::context::Context;
-use crate::deliver::{Continued, DeliverOptions, Tally, deliver_message};
+use crate::deliver::{Continued, DeliverOptions, Tally, deliver_message_then};
 use crate::log::{self, Selector, Which};
 use crate::spool;
 use crate::sys::pcre::{Options, Regex};
@@ -148,8 +148,8 @@ pub fn run(ctx: &mut Context, options: &RunOptions) -> i32 {
             if !wanted(ctx, options, id, recipient.as_ref(), sender.as_ref()) {
                 continue;
             }
-            let tally = ramp.as_ref().map(|r| r.tally.clone()).filter(|_| *first_phase);
-            attempt(ctx, options, id, tally, *first_phase, std::mem::take(&mut force_next));
+            let tally = ramp.as_ref().map(|r| r.tally.clone());
+            attempt(ctx, options, id, tally, *first_phase, std::mem::take(&mut force_next), || ());
             if let Some(ramp) = ramp.as_mut().filter(|_| *first_phase) {
                 ramp.deliver_if_full(ctx, options, id);
             }
@@ -181,9 +181,6 @@ fn sweep(ctx: &Context, options: &RunOptions) {
     }
 }
 
-/// Messages routed to a host before its delivery begins.
-const RAMP_LIMIT: u32 = 80;
-
 /// `queue_fast_ramp`: while the first phase of a run goes on, other processes begin to deliver to hosts that many
 /// messages have been routed to. Such a process takes one message; the rest follows it down the connection.
 #[derive(Default)]
@@ -197,11 +194,9 @@ impl Ramp {
     fn deliver_if_full(&mut self, ctx: &mut Context, options: &RunOptions, id: &[u8]) {
         self.children.retain(|pid| matches!(crate::sys::process::waitpid(*pid, false), Ok(None)));
         let most = usize::try_from(ctx.config.main.remote_max_parallel.0).unwrap_or(1).max(1);
-        if !self.tally.take_full(RAMP_LIMIT) || self.children.len() >= most {
-            return;
-        }
+        let Some(trying) = self.tally.begin().filter(|_| self.children.len() < most) else { return };
         let child = crate::daemon::start_child(ctx, "delivery of a queue run", |ctx| {
-            attempt(ctx, options, id, None, false, false);
+            attempt(ctx, options, id, None, false, false, || drop(trying));
             0
         });
         self.children.extend(child);
@@ -264,7 +259,16 @@ fn wanted(ctx: &mut Context, options: &RunOptions, id: &[u8], recipient: Option<
 }
 
 /// One delivery, with a context of its own. A fault in it ends this attempt, not the run.
-fn attempt(ctx: &mut Context, options: &RunOptions, id: &[u8], tally: Option<Tally>, first_phase: bool, forced: bool) {
+/// `then` is called when the message is over, before others follow it down a connection.
+fn attempt(
+    ctx: &mut Context,
+    options: &RunOptions,
+    id: &[u8],
+    tally: Option<Tally>,
+    first_phase: bool,
+    forced: bool,
+    then: impl FnOnce(),
+) {
     let run = crate::context::Run { queue_running: true, ..(*ctx.run).clone() };
     let mut own = Context::new(ctx.config.clone(), std::sync::Arc::new(run), ctx.services.clone());
     let deliver = DeliverOptions {
@@ -279,7 +283,7 @@ fn attempt(ctx: &mut Context, options: &RunOptions, id: &[u8], tally: Option<Tal
         continued: options.connection.clone(),
         ..DeliverOptions::default()
     };
-    let result = catch_unwind(AssertUnwindSafe(|| deliver_message(&mut own, id, &deliver)));
+    let result = catch_unwind(AssertUnwindSafe(|| deliver_message_then(&mut own, id, &deliver, then)));
     if result.is_err() {
         log::write(
             ctx,

@@ -10,7 +10,6 @@ use bstr::{BString, ByteSlice};
 use super::find::find_rule;
 use super::{RetryRule, RetryStep};
 use crate::context::Context;
-use crate::deliver::event;
 use crate::hints::records::Retry;
 use crate::hints::{self, HintsDb, Mode};
 use crate::log::{self, Which};
@@ -80,9 +79,6 @@ fn time_out(ctx: &mut Context, a: &mut Address) {
     line.extend_from_slice(&with_parent(a));
     line.extend_from_slice(b": retry timeout exceeded");
     log::write(ctx, None, Which::MAIN, &line);
-    if event::failure_is_bounced(a) {
-        event::of_failure(ctx, a);
-    }
 }
 
 /// `address <parent>`, as the lines about timeouts and ignored errors show it.

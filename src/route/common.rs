@@ -26,7 +26,7 @@ pub fn debug_print(ctx: &mut Context, what: &str, name: &BString, template: &Tem
         }
         return;
     }
-    if !ctx.run.verbose {
+    if ctx.run.debug == 0 && !ctx.run.verbose {
         return;
     }
     match expand::expand(ctx, template) {
@@ -177,7 +177,7 @@ pub fn accept(ctx: &mut Context, router: &RouterInstance, addr: &mut Address, pu
 }
 
 /// A defer with a message, in the address.
-pub fn defer(addr: &mut Address, message: impl Into<Vec<u8>>) -> super::Routed {
+pub fn defer(addr: &mut Address, message: impl crate::text::IntoBytes) -> super::Routed {
     addr.failure.message = Some(Text::clean(message));
     super::Routed::Defer
 }

@@ -199,7 +199,7 @@ fn set_data(ctx: &mut Context, router: &RouterInstance, addr: &mut Address) -> R
             Some(i) => (item.raw()[..i].trim(), item.raw()[i + 1..].trim_start()),
             None => (item.raw().trim(), &b""[..]),
         };
-        match expand::expand(ctx, &crate::expand::Template::new(value)) {
+        match expand::expand_once(ctx, value) {
             Ok(v) => {
                 let key = BString::from(name.strip_prefix(b"r_").unwrap_or(name));
                 addr.router_vars.insert(key.clone(), v.clone());

@@ -12,8 +12,8 @@ use bstr::{BString, ByteSlice};
 
 use crate::context::{Context, HeaderKind};
 use crate::deliver::copy_plain;
+use crate::expand::expand_once;
 use crate::expand::variables::body::Body;
-use crate::expand::{Template, expand};
 use crate::log::hdebug;
 use crate::sys::file::{self, Dir, FileType, Flags};
 
@@ -141,7 +141,7 @@ fn file_name(ctx: &Context) -> BString {
 
 /// What stands before the header: the `From ` line and the envelope.
 fn envelope(ctx: &mut Context) -> Result<Vec<u8>, String> {
-    let mut out = expand(ctx, &Template::new(FROM_LINE.as_bytes())).map_err(|e| e.to_string())?.into_bytes();
+    let mut out = expand_once(ctx, FROM_LINE.as_bytes()).map_err(|e| e.to_string())?.into_bytes();
     out.extend_from_slice(b"\nX-Envelope-From: <");
     out.extend_from_slice(ctx.message.sender.as_deref().unwrap_or_default());
     out.extend_from_slice(b">\n");

@@ -147,7 +147,7 @@ fn set_up(ctx: &mut Context, command: &Template) -> Result<Vec<BString>, String>
             }
         };
         rest = rest.trim_start();
-        let expanded = expand::expand(ctx, &Template::new(&word)).map_err(|e| e.to_string())?;
+        let expanded = expand::expand_once(ctx, &word).map_err(|e| e.to_string())?;
         argv.push(expanded.into_bytes().into());
     }
     match argv.first() {

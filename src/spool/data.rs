@@ -8,6 +8,7 @@ use std::sync::Arc;
 use bstr::BString;
 
 use super::queue::{FILE_MODE, Place, Queue};
+use super::spare::Part;
 use super::{SpoolError, id};
 use crate::sys::file::{Flags, fchmod, fchown, fdatasync};
 use crate::sys::lock::{self, Kind, Region, Wait};
@@ -32,7 +33,7 @@ impl DataFile {
         let place = queue.place_new(id)?;
         let name = [id, b"-D"].concat();
         let first = [&name, &b"\n"[..]].concat();
-        if let Some(mut spare) = place.spare(first.len()) {
+        if let Some(mut spare) = place.spare(Part::Data, first.len()) {
             let before = spare.size();
             let failed = SpoolError::io("write spool data file");
             spare.file().and_then(|f| f.write_all(&first)).map_err(failed)?;

@@ -5,9 +5,10 @@
 use std::fs::File;
 use std::io::{self, Write};
 use std::os::fd::AsFd;
+use std::sync::mpsc;
 
 use super::queue::{FILE_MODE, Place};
-use super::spare::Spare;
+use super::spare::{Part, Spare};
 use super::write::format_header_file;
 use super::{DataFile, SpoolError};
 use crate::context::Context;
@@ -16,16 +17,39 @@ use crate::sys::file::{Flags, fchmod, fchown, fdatasync, fsync, start_writing};
 /// A new message becomes ours: -D and -H are durable, and after them the names of both, when this comes back. Gives the size of
 /// the message's header, in bytes, deleted lines not counted.
 ///
-/// Both files are on their way to the disk before the first is waited for: a file system with a journal then needs one entry
-/// for both.
+/// Both files are on their way to the disk before the first is waited for, and where this process has threads they are waited for
+/// at the same time: a file system with a journal then needs one entry for both, and a disk one order to empty its cache.
 pub fn commit(ctx: &Context, data: &DataFile) -> Result<u64, SpoolError> {
     let (mut file, size) = Unplaced::write(ctx, data.place())?;
     file.start_writing();
-    file.sync()?;
-    data.sync()?;
+    sync_both(ctx, &mut file, data)?;
     file.place(&ctx.message.id)?;
     sync_directory(data.place())?;
     Ok(size)
+}
+
+fn sync_both(ctx: &Context, file: &mut Unplaced<'_>, data: &DataFile) -> Result<(), SpoolError> {
+    let (tell, told) = mpsc::sync_channel(1);
+    if let Some(threads) = &ctx.services.threads
+        && let Ok(copy) = data.file().try_clone()
+    {
+        let work = move || {
+            let result = fdatasync(copy.as_fd());
+            // The lock lasts as long as any descriptor: whoever is told may have the message delivered.
+            drop(copy);
+            let _ = tell.send(result);
+        };
+        let _ = threads.run(Box::new(work));
+    } else {
+        drop(tell);
+    }
+    let result = file.sync();
+    // Nothing comes where no thread could do it.
+    match told.recv() {
+        Ok(synced) => synced.map_err(SpoolError::io("sync spool data file"))?,
+        Err(_) => data.sync()?,
+    }
+    result
 }
 
 /// Writes -H to `place` once more: a new file, synced, renamed into place, directory synced. Gives the same size.
@@ -59,7 +83,7 @@ impl<'p> Unplaced<'p> {
     fn write(ctx: &Context, place: &'p Place) -> Result<(Self, u64), SpoolError> {
         let (bytes, size) = format_header_file(ctx);
         let failed = SpoolError::io("write spool header file");
-        if let Some(mut spare) = place.spare(bytes.len()) {
+        if let Some(mut spare) = place.spare(Part::Header, bytes.len()) {
             spare.file().and_then(|f| f.write_all(&bytes)).and_then(|()| spare.cut(bytes.len() as i64)).map_err(failed)?;
             return Ok((Unplaced::Spare(spare, place), size));
         }

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use bstr::BString;
 
 use super::SpoolError;
-use super::spare::{Given, Spare, Spares};
+use super::spare::{Given, Part, Spare, Spares};
 use crate::config::Config;
 use crate::sys::file::Dir;
 
@@ -161,8 +161,8 @@ pub(super) fn open_dir(parent: &Dir, name: &[u8], owner: (u32, u32)) -> io::Resu
 
 impl Place {
     /// A spare file, locked over that many bytes, if there is one.
-    pub(super) fn spare(&self, locked: usize) -> Option<Spare> {
-        self.spares.as_ref()?.take(i64::try_from(locked).ok()?)
+    pub(super) fn spare(&self, part: Part, locked: usize) -> Option<Spare> {
+        self.spares.as_ref()?.take(part, i64::try_from(locked).ok()?)
     }
 
     /// Removes a file of a message that is done with, or keeps it for another message: that, once the value that comes back is

@@ -21,8 +21,8 @@ use crate::sys::file::{Dir, Flags, fstat, ftruncate};
 use crate::sys::lock::{self, Kind, Region, Wait};
 use crate::sys::shm::SharedWords;
 
-/// How many are kept.
-const SLOTS: usize = 128;
+/// How many are kept of each part.
+const SLOTS: usize = 64;
 /// Larger files are removed: they would only keep disk space.
 const MAX_SIZE: i64 = 64 << 10;
 
@@ -34,10 +34,36 @@ const EMPTY: u64 = 0;
 const BUSY: u64 = 1;
 const FULL: u64 = 2;
 
-/// The words before the slots: where to look first for a file, and for room.
+/// What the words of a part begin with: where to look first for a file, and for room; then come its slots.
 const TAKE: usize = 0;
 const GIVE: usize = 1;
 const FIRST: usize = 2;
+
+/// What a file has been, and becomes again. Its new contents are then about as long as the old: a sync that finds the length
+/// unchanged needs no entry in the file system's journal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// -D
+    Data,
+    /// -H
+    Header,
+}
+
+impl Part {
+    /// Of the file with this name; `None`: it is neither.
+    fn of(name: &[u8]) -> Option<Self> {
+        match name {
+            [.., b'-', b'D'] => Some(Part::Data),
+            [.., b'-', b'H'] => Some(Part::Header),
+            _ => None,
+        }
+    }
+
+    /// Where its words begin.
+    fn base(self) -> usize {
+        self as usize * (FIRST + SLOTS)
+    }
+}
 
 /// The spare files of a daemon.
 #[derive(Debug)]
@@ -57,7 +83,7 @@ impl Spares {
         remove(&root);
         let now = crate::sys::time::now();
         let prefix = format!("{}.{}.{}", std::process::id(), now.sec, now.usec);
-        Ok(Spares { root, dir: OnceLock::new(), prefix, owner, words: SharedWords::new(FIRST + SLOTS)? })
+        Ok(Spares { root, dir: OnceLock::new(), prefix, owner, words: SharedWords::new(2 * (FIRST + SLOTS))? })
     }
 
     /// The directory; made when it is not there.
@@ -79,23 +105,23 @@ impl Spares {
     }
 
     fn set(&self, slot: usize, state: u64) {
-        self.words[FIRST + slot].store(state, SeqCst);
+        self.words[slot].store(state, SeqCst);
     }
 
-    /// Claims the next slot in that state, in the order in which they were used.
-    fn claim(&self, state: u64, cursor: usize) -> Option<usize> {
-        let start = self.words[cursor].load(SeqCst) as usize % SLOTS;
-        let slot = (0..SLOTS)
-            .map(|n| (start + n) % SLOTS)
-            .find(|s| self.words[FIRST + s].compare_exchange(state, BUSY, SeqCst, SeqCst).is_ok())?;
-        self.words[cursor].store((slot + 1) as u64, SeqCst);
-        Some(slot)
+    /// Claims the next slot in that state, in the order in which they were used: the place of its word.
+    fn claim(&self, part: Part, state: u64, cursor: usize) -> Option<usize> {
+        let cursor = &self.words[part.base() + cursor];
+        let start = cursor.load(SeqCst) as usize;
+        let slot = |n| part.base() + FIRST + (start + n) % SLOTS;
+        let n = (0..SLOTS).find(|n| self.words[slot(*n)].compare_exchange(state, BUSY, SeqCst, SeqCst).is_ok())?;
+        cursor.store(((start + n + 1) % SLOTS) as u64, SeqCst);
+        Some(slot(n))
     }
 
     /// A spare file, open and locked over `locked` bytes; `None`: there is none.
-    pub fn take(self: &Arc<Self>, locked: i64) -> Option<Spare> {
+    pub fn take(self: &Arc<Self>, part: Part, locked: i64) -> Option<Spare> {
         // A delivery process that is about to end may still have one or the other; then the next will do.
-        (0..3).find_map(|_| self.try_take(self.claim(FULL, TAKE)?, locked))
+        (0..3).find_map(|_| self.try_take(self.claim(part, FULL, TAKE)?, locked))
     }
 
     fn try_take(self: &Arc<Self>, slot: usize, locked: i64) -> Option<Spare> {
@@ -126,11 +152,12 @@ impl Spares {
     /// Takes a file of the queue that is to go: it loses its name there. Nobody is given it before the value that comes back is
     /// dropped, which must be after the last descriptor of it. `None`: it is to be removed, there is no room for it.
     pub fn give(self: &Arc<Self>, from: &Dir, name: &[u8]) -> Option<Given> {
+        let part = Part::of(name)?;
         let s = from.stat_at(name).ok()?;
         if !s.is_file() || s.nlink != 1 || s.size > MAX_SIZE {
             return None;
         }
-        let slot = self.claim(EMPTY, GIVE)?;
+        let slot = self.claim(part, EMPTY, GIVE)?;
         if self.dir().and_then(|dir| from.rename(name, dir, &self.name(slot))).is_err() {
             self.set(slot, EMPTY);
             return None;
@@ -234,35 +261,35 @@ mod tests {
     #[test]
     fn a_file_lives_twice() {
         let (dir, spares) = scratch("twice");
-        make(&dir, b"a", b"long contents");
-        drop(spares.give(&dir, b"a"));
-        assert!(dir.stat_at(b"a").is_err());
-        let mut s = spares.take(4).unwrap();
+        make(&dir, b"a-D", b"long contents");
+        drop(spares.give(&dir, b"a-D"));
+        assert!(dir.stat_at(b"a-D").is_err());
+        let mut s = spares.take(Part::Data, 4).unwrap();
         s.file().unwrap().write_all(b"short").unwrap();
         s.cut(5).unwrap();
-        drop(s.place(&dir, b"b", true).unwrap());
-        assert_eq!(dir.stat_at(b"b").unwrap().size, 5);
-        assert!(spares.take(4).is_none());
+        drop(s.place(&dir, b"b-D", true).unwrap());
+        assert_eq!(dir.stat_at(b"b-D").unwrap().size, 5);
+        assert!(spares.take(Part::Data, 4).is_none());
     }
 
     #[test]
     fn what_somebody_else_has_is_not_given() {
         let (dir, spares) = scratch("else");
-        make(&dir, b"a", b"x");
-        dir.link(b"a", &dir, b"other").unwrap();
-        assert!(spares.give(&dir, b"a").is_none(), "it has another name");
-        make(&dir, b"b", b"x");
-        let held = dir.open_at(b"b", Flags::READ_WRITE, 0).unwrap();
+        make(&dir, b"a-D", b"x");
+        dir.link(b"a-D", &dir, b"other").unwrap();
+        assert!(spares.give(&dir, b"a-D").is_none(), "it has another name");
+        make(&dir, b"b-D", b"x");
+        let held = dir.open_at(b"b-D", Flags::READ_WRITE, 0).unwrap();
         lock::ofd(held.as_fd(), Kind::Exclusive, Region { start: 0, len: 4 }, Wait::No).unwrap();
-        let given = spares.give(&dir, b"b").unwrap();
-        assert!(spares.take(4).is_none(), "its owner has not done with it");
+        let given = spares.give(&dir, b"b-D").unwrap();
+        assert!(spares.take(Part::Data, 4).is_none(), "its owner has not done with it");
         drop(given);
-        assert!(spares.take(4).is_none(), "it is locked");
+        assert!(spares.take(Part::Data, 4).is_none(), "it is locked");
         drop(held);
-        assert!(spares.take(4).is_some(), "it was kept all the same");
-        make(&dir, b"c", b"x");
+        assert!(spares.take(Part::Data, 4).is_some(), "it was kept all the same");
+        make(&dir, b"c-D", b"x");
         make(&dir, b"taken", b"y");
-        drop(spares.give(&dir, b"c"));
-        assert!(spares.take(4).unwrap().place(&dir, b"taken", true).is_err(), "never over another message");
+        drop(spares.give(&dir, b"c-D"));
+        assert!(spares.take(Part::Data, 4).unwrap().place(&dir, b"taken", true).is_err(), "never over another message");
     }
 }

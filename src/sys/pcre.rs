@@ -4,7 +4,8 @@
 //! eating the processor. A [`Regex`] may be used by many threads at once. [`Regex::clone`] is cheap.
 
 use pcre2_sys as p;
-use std::sync::Arc;
+use smallvec::SmallVec;
+use std::sync::{Arc, Mutex};
 
 /// Options of the pattern; combine with `|`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -197,23 +198,22 @@ impl Regex {
         if start > subject.len() {
             return Ok(None);
         }
-        // SAFETY: code and context are alive; match data sized by the pattern, freed below; subject
+        let Some(data) = MatchData::of(self.0.captures + 1) else {
+            return Err(MatchError { code: p::PCRE2_ERROR_NOMEMORY, message: message(p::PCRE2_ERROR_NOMEMORY) });
+        };
+        // SAFETY: code and context are alive; the match data are only ours and have room for the pattern's groups; subject
         // with its length and an offset within it; the vector has `count` pairs.
-        unsafe {
-            let data = p::pcre2_match_data_create_from_pattern_8(self.0.code, std::ptr::null_mut());
-            if data.is_null() {
-                return Err(MatchError { code: p::PCRE2_ERROR_NOMEMORY, message: message(p::PCRE2_ERROR_NOMEMORY) });
-            }
+        let result = unsafe {
             let run = |extra: u32| {
-                p::pcre2_match_8(self.0.code, subject.as_ptr(), subject.len(), start, options.0 | extra, data, self.0.context)
+                p::pcre2_match_8(self.0.code, subject.as_ptr(), subject.len(), start, options.0 | extra, data.0, self.0.context)
             };
             let mut rc = run(0);
             if rc == p::PCRE2_ERROR_JIT_STACKLIMIT {
                 rc = run(p::PCRE2_NO_JIT); // machine code has a small stack, the interpreter has not
             }
-            let result = if rc > 0 {
-                let vector = p::pcre2_get_ovector_pointer_8(data);
-                let pairs = (rc as usize).min(p::pcre2_get_ovector_count_8(data) as usize);
+            if rc > 0 {
+                let vector = p::pcre2_get_ovector_pointer_8(data.0);
+                let pairs = (rc as usize).min(p::pcre2_get_ovector_count_8(data.0) as usize);
                 let groups = (0..pairs).map(|i| {
                     let (from, to) = (*vector.add(2 * i), *vector.add(2 * i + 1));
                     // \K can make the end come before the start; such a group is taken as unset
@@ -224,10 +224,58 @@ impl Regex {
                 Ok(None)
             } else {
                 Err(MatchError { code: rc, message: message(rc) })
-            };
-            p::pcre2_match_data_free_8(data);
-            result
+            }
+        };
+        if subject.len() <= SHORT {
+            data.keep(self.0.captures + 1);
         }
+        result
+    }
+}
+
+/// What a match needs: its groups, and 20 KiB of the library's own that cost more to get than a short match takes.
+struct MatchData(*mut p::pcre2_match_data_8);
+
+// SAFETY: match data belong to no thread, only to one match at a time.
+unsafe impl Send for MatchData {}
+
+/// Groups that kept match data have room for.
+const KEPT_GROUPS: usize = 20;
+/// Match data are kept after a match on a subject of this length at most: a long one may have made them large.
+const SHORT: usize = 1024;
+/// Match data of earlier matches. Never waited for: a thread that another one is in the way of makes its own.
+static KEPT: Mutex<[Option<MatchData>; 2]> = Mutex::new([None, None]);
+
+impl MatchData {
+    /// For a pattern with this many groups, the whole match among them.
+    fn of(groups: usize) -> Option<Self> {
+        if groups <= KEPT_GROUPS
+            && let Ok(mut kept) = KEPT.try_lock()
+            && let Some(data) = kept.iter_mut().find_map(Option::take)
+        {
+            return Some(data);
+        }
+        let room = u32::try_from(groups.max(KEPT_GROUPS)).ok()?;
+        // SAFETY: no pointers go in; the result is checked.
+        let data = unsafe { p::pcre2_match_data_create_8(room, std::ptr::null_mut()) };
+        (!data.is_null()).then_some(MatchData(data))
+    }
+
+    /// Keeps them for a later match, if there is a place.
+    fn keep(self, groups: usize) {
+        if groups <= KEPT_GROUPS
+            && let Ok(mut kept) = KEPT.try_lock()
+            && let Some(place) = kept.iter_mut().find(|place| place.is_none())
+        {
+            *place = Some(self);
+        }
+    }
+}
+
+impl Drop for MatchData {
+    fn drop(&mut self) {
+        // SAFETY: ours, freed once.
+        unsafe { p::pcre2_match_data_free_8(self.0) }
     }
 }
 
@@ -258,7 +306,7 @@ unsafe fn names(code: *const p::pcre2_code_8) -> Vec<(Vec<u8>, usize)> {
 /// Where a match and its groups are. Group 0 is the whole match.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Captures {
-    groups: Vec<Option<(usize, usize)>>,
+    groups: SmallVec<[Option<(usize, usize)>; 4]>,
 }
 
 impl Captures {

@@ -6,6 +6,7 @@
 use super::{check, retry};
 use std::io;
 use std::os::fd::{AsFd, FromRawFd, OwnedFd};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 /// A process id as the kernel counts them.
@@ -73,10 +74,21 @@ pub fn fork() -> io::Result<Fork> {
     // SAFETY: the child of a single-threaded process is a full copy; the doc comment says what
     // callers with threads must keep to.
     match check(unsafe { libc::fork() })? {
-        0 => Ok(Fork::Child),
+        0 => {
+            GENERATION.fetch_add(1, Ordering::Relaxed);
+            Ok(Fork::Child)
+        }
         pid => Ok(Fork::Parent(pid)),
     }
 }
+
+/// How many forks lie between the program's start and this process: what has been opened under another number was opened by
+/// another process. Asked for each lookup, so without a system call.
+pub fn generation() -> u32 {
+    GENERATION.load(Ordering::Relaxed)
+}
+
+static GENERATION: AtomicU32 = AtomicU32::new(0);
 
 /// Ends this process at once, running neither destructors nor atexit handlers (for forked children).
 pub fn exit_now(code: i32) -> ! {

@@ -5,7 +5,7 @@
 use bstr::{BString, ByteSlice};
 
 use crate::context::Context;
-use crate::expand::{self, Template, split};
+use crate::expand::{self, split};
 use crate::log::escape;
 use crate::route::Address;
 use crate::text::Text;
@@ -62,7 +62,7 @@ pub fn arguments(ctx: &mut Context, command: &Text, batch: &[Address], rules: Ru
                 out.extend(split::arguments(&pipe).into_iter().map(BString::from));
             }
             _ => {
-                let expanded = expand::expand(ctx, &Template::new(&word)).map_err(|e| {
+                let expanded = expand::expand_once(ctx, &word).map_err(|e| {
                     CommandError::Expansion(format!(
                         "Expansion of \"{}\" from command \"{}\" in {} failed: {e}",
                         word.as_bstr(),

@@ -85,6 +85,12 @@ impl LogFiles {
         LogFiles { names: names.into_iter(), current, errors: Vec::new() }
     }
 
+    #[cfg(test)]
+    pub fn of_text(text: String) -> Self {
+        let current: Box<dyn BufRead> = Box::new(std::io::Cursor::new(text));
+        LogFiles { names: Vec::new().into_iter(), current: Some((current, None)), errors: Vec::new() }
+    }
+
     /// The next line, without its end, in `line`; false at the end of all.
     pub fn next(&mut self, line: &mut String) -> bool {
         let mut bytes = Vec::new();

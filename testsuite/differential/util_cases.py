@@ -17,12 +17,22 @@ add(["exigrep", "sender verify", LOG], ["exigrep", "^2026-03-01 0[0-4]", LOG])
 
 STATS = ["", "-txt", "-h0", "-h1", "-h2", "-h3", "-h4", "-h5", "-h10", "-h60", "-h7", "-ne", "-nr", "-nr/one/", "-nt", "-nt/mail/", "-nvr", "-q0", "-q", "-q60,600", "-q5*60,2*3600", "-t0", "-t3", "-t5", "-tnl", "-t_remote_users",
          "-include_original_destination", "-show_dt1,2,4", "-show_rt1,2,4", "-show_dt", "-show_rt", "-byhost", "-bydomain", "-byemail", "-byemaildomain", "-byedomain", "-byhost -bydomain", "-byhost -bydomain -byemail -byedomain",
-         "-emptyok", "-h0 -ne -nr -nt -q0 -t0", "-nvr -h0 -t2 -q0", "-merge", "-nosuch", "-html", "-html -h0 -t2", "-html -bydomain -nr -q0", "-txt=OUT.txt", "-html=OUT.html -txt=OUT.txt -t1 -h0"]
+         "-emptyok", "-h0 -ne -nr -nt -q0 -t0", "-nvr -h0 -t2 -q0", "-nosuch", "-html", "-html -h0 -t2", "-html -bydomain -nr -q0", "-txt=OUT.txt", "-html=OUT.html -txt=OUT.txt -t1 -h0"]
 # Rounded volumes give the reference averages that are wrong in the third digit: numbers are compared as they are.
 add(*(" ".join(["eximstats", "-nvr", *o.split(), "{in}/clean"]) for o in STATS))
 add(f"eximstats -t0 {LOG}", f"eximstats {LOG}")
 add("eximstats -nvr {in}/clean {in}/cleaner", "eximstats -nvr {in}/clean.gz", "eximstats {in}/empty", "eximstats -emptyok {in}/empty", "eximstats {in}/nosuch", "eximstats {in}/none")
 add(["eximstats", "-h0", "-t0", "-nr", "-ne", "-nvr", "-pattern", "Refused connections", "/refused/", "-pattern", "subjects", "/subject [0-9]+/", "{in}/clean"], ["eximstats", "-pattern", "one"])
+
+# Reports that the reference has made, `-merge`d.
+REPORTS = {"report": "{in}/clean", "later": "{in}/cleaner", "by": "-byemail -bydomain -h4 {in}/cleaner", "times": "-q60,900,7200 -show_dt1,2 -show_rt1,5 {in}/clean", "few": "-t2 -h0 -q0 -nr -nt -ne {in}/clean", "page": "-html {in}/clean",
+           "counted": "-h0 -t3 -pattern some /subject/ {in}/clean"}
+MERGED = ["report", "report later", "report page", "report later few", "-h2 report", "-h0 -q0 -nr -t2 report later", "-byemail by", "-bydomain -byemail -h4 by", "-h4 -t5 by by", "-q60,900,7200 -show_dt1,2 -show_rt1,5 times", "-q100,20000 -t3 report",
+          "page", "page later", "-ne -nt report", "-tnl report later", "counted", "-html report", "nosuch", "-emptyok nosuch"]
+add(*(" ".join(["eximstats -merge -nvr", *(f"{{in}}/{w}" if w.isalpha() else w for w in m.split())]) for m in MERGED))
+add("eximstats -merge {in}/clean", "eximstats -merge {in}/none", "eximstats -merge {in}/report {in}/none")
+CASES["eximstats -merge of standard input"] = ("eximstats -nvr -merge", "Exim statistics from 2026-03-01 00:16:30 to 2026-03-01 22:13:38\n\nGrand total summary\n-------------------\n  TOTAL               Volume   Messages Addresses     Hosts      Delayed       Failed\n"
+                                                  "  Received             285MB         60                   5       1  0.0%      2  0.0%\n  Delivered            444MB         86       118         3\n")
 
 add("exiqsumm -h", "exiqsumm -nosuch")
 BP = " 5m  1.2K 1xV1NN-0004j2-1y <a@b.ex>\n          x@y.ex\n        D z@y.ex\n          q@Other.ex\n\n25h   300 1xV1NN-0004j3-1y <> *** frozen ***\n          z@y.ex\n\n 4d   15M 1xV1NN-0004j4-1y <l@m.ex>\n          +a@third.ex\n\n12h  999K 1xV1NN-0004j5-1y <c@d.ex> (joe)\n          one@third.ex\n          two@y.ex\n\n"
@@ -58,6 +68,12 @@ add(["exipick", "--spool", "{spool}", "-i", "--or", "$message_size > 1K", "$deli
     ["exipick", "--spool", "{spool}", "-i", "--caseful", "$sender_address = box"], ["exipick", "--spool", "{spool}", "-i", "--or", "$each_recipients = x@far"], ["exipick", "--spool", "{spool}", "--show-rules", "-i", "$message_size > 1K"],
     ["exipick", "--spool", "{spool}", "--show-tests", "-i", "$message_size > 1K"], ["exipick", "-C", "{conf}", "-i"], ["exipick", "--nosuch"], ["exipick", "--spool", "/nonexistent", "-i"])
 
+add(*(["exipick", "--spool", "{spool}", "--freeze", "{out}/c", *o.split(), "--show-vars", "message_size,sender_address"] for o in ("-i", "-z -i", "-bp", "-c", "-f nosuch -i")))
+# What is thawed is what the same program has frozen: `thaw` is given to both after the other.
+add(*(["exipick", "--thaw", "{side}/frozen", *o.split()] for o in ("-i", "-bp", "-b", "--flatq", "-bpc", "-c --size", "-z -i", "-f box -i", "-i --show-vars message_size,recipients_del,received_protocol,rh_subject", "-R -i", "--sort message_size -i", "-bpa")))
+add("exipick --thaw {in}/nosuch", "exipick --thaw {in}/main", f"exipick {P} --freeze /nonexistent/x -i")
+add(*(f"exipick {P} --charset {c} -i --show-vars bh_subject" for c in ("UTF-8", "iso-8859-1", "nosuch")))
+
 for db in ("retry", "wait-smtp", "misc", "callout", "ratelimit", "tls", "seen", "nosuch"):
     add(*(f"exim_dumpdb {o}{{ownspool}} {db}" for o in ("", "-z ", "-k ")), f"exim_tidydb -t 30d {{ownspool}} {db}")
 add("exim_dumpdb", "exim_dumpdb -x a b", "exim_dumpdb /nonexistent retry", "exim_tidydb", "exim_tidydb -t x {ownspool} retry", "exim_tidydb -x", "exim_tidydb -f {ownspool} retry", "exim_fixdb", "exim_fixdb {ownspool} nosuch")
@@ -86,7 +102,14 @@ DIFFERENT = [
     ("eximstats.*(-nvr -q {|-emptyok|nosuch|-t0 {in}/clean|{in}/cleaner|-nvr -nt {)", "mistakes; what is between empty parts; volumes of ten digits; times on the queue do not go with transports"),
     ("eximstats.*-by(host -by|e?domain|emaildomain)", "hosts that give just a name of themselves are no domain; local deliveries have one"),
     ("eximstats (-t0 )?{in}/main", "volumes and averages; a message with a failed address is no rejected one"),
-    ("eximstats.*(-merge|-txt=|-charts)", "reports are not merged: the logs can be read again"),
+    ("eximstats -merge.*-q100,20000", "what took up to 3h is not under 100 s, nor over all: it goes to the next longer time"),
+    ("eximstats -merge.*(report|page) {in}/later|eximstats -merge.*{in}/by {in}/by", "volumes of ten digits"),
+    ("eximstats -merge.* {in}/by$", "the parts of an hour that a report has are added up; the reference takes the last"),
+    ("eximstats -merge.*(few|counted|standard)", "no tables of nothing; patterns that a report has are there without being asked for"),
+    ("eximstats -merge.*-html", "our page"), ("eximstats -merge.*(nosuch|none|clean$)", "other words for what is no report"),
+    ("eximstats.*(-txt=|-charts)", "files that both write are compared by the same words without"),
+    ("exipick --thaw.* -R", "the reference does not reverse what was frozen"),
+    ("exipick.*(-thaw {in}|--freeze /non)", "other words"), ("exipick.*freeze {out}/c", "the form of the file is each program's own"),
     ("eximstats.*-nt/", "what is not shown counts in the total"),
     ("eximstats -html|-html", "our page has its charts and no frames of tables"),
     ("-nosuch|-xyz|exigrep$|exigrep -lI|exigrep -t60|-restore_times|-retries x|exicyclog -k|exim_fixdb.*nosuch|-h7|exipick.*\\?\\?|size > x|--nosuch|exigrep \\(|exiqgrep.*-f \\(|exinext$|-y x|eximstats -q |-G nosuch|-pattern one", "mistakes in command lines: other words, and an error where the reference stumbles on"),

@@ -24,3 +24,9 @@ onlymx   MX 5 three
 
 ; widening: `short` is found as short.routing.ex
 short    A 10.1.0.4
+
+; addresses of both families, a bad MX, none at all
+both     A 10.1.0.5
+both     AAAA 2001:db8::5
+badmx    MX 10 nothere
+mxonly   MX 10 one

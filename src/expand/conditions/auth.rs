@@ -8,7 +8,7 @@ use crate::expand::{ExpandError, failed, hooks};
 
 /// `acl`: `$value` is the message of the ACL.
 pub fn acl(ctx: &mut Context, call: Call<'_>) -> Result<bool, ExpandError> {
-    let (yes, message) = hooks::run_acl(ctx, call.args)?;
+    let (yes, message) = hooks::run_acl(ctx, call.args.into_vec())?;
     ctx.scratch.value = message;
     Ok(yes)
 }

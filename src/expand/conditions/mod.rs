@@ -14,6 +14,10 @@ mod strings;
 pub use numbers::holds as holds_numbers;
 pub use strings::{captured, holds as holds_strings, regex};
 
+use std::sync::LazyLock;
+
+use super::eval::Texts;
+use super::names::Names;
 use super::tree::{ListForm, RegexSlot};
 use super::{ExpandError, Template};
 use crate::context::Context;
@@ -55,7 +59,7 @@ pub struct Call<'a> {
     /// Its name.
     pub name: &'static str,
     /// Its strings, expanded.
-    pub args: Vec<Text>,
+    pub args: Texts,
     /// The list of `TwoList`.
     pub list: Option<&'a Template>,
     /// Where a regular expression may be kept, if the second string is fixed.
@@ -150,5 +154,6 @@ pub static CONDITIONS: &[CondDef] = &[
 
 /// The condition of that name.
 pub fn find(name: &[u8]) -> Option<&'static CondDef> {
-    super::by_name(CONDITIONS, name, |c| c.name)
+    static NAMES: LazyLock<Names<CondDef>> = LazyLock::new(|| Names::new(CONDITIONS.iter(), |c| c.name));
+    NAMES.find(name)
 }

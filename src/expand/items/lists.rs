@@ -107,8 +107,7 @@ pub fn listextract(ctx: &mut Context, args: &ItemArgs, out: &mut Text) -> Result
     check_number(&number).map_err(ExpandError::Failed)?;
     let n = leading_number(&number).0;
     let subject = text(ctx, subject)?;
-    let items = list::split_text(&subject);
-    let found = nth(n, items.len()).and_then(|i| items.into_iter().nth(i));
+    let found = nth(n, list::split_text(&subject).count()).and_then(|i| list::split_text(&subject).nth(i));
     yes_no(ctx, args, "listextract", found, out)
 }
 

@@ -37,7 +37,7 @@ fn decide(ctx: &mut Context, args: &ItemArgs, out: &mut Text) -> Result<(), Expa
 /// `${acl}`
 pub fn acl(ctx: &mut Context, args: &ItemArgs, out: &mut Text) -> Result<(), ExpandError> {
     let args = subs(ctx, args)?;
-    let (_, message) = hooks::run_acl(ctx, args)?;
+    let (_, message) = hooks::run_acl(ctx, args.into_vec())?;
     if let Some(m) = message {
         out.push(&m);
     }

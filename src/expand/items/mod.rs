@@ -20,7 +20,10 @@ mod subst;
 pub use files::open_failed;
 pub use lists::check_number as check_list_number;
 
+use std::sync::LazyLock;
+
 use super::ExpandError;
+use super::names::Names;
 pub use super::tree::{ItemArgs, RegexSlot};
 use crate::context::Context;
 use crate::text::Text;
@@ -106,5 +109,6 @@ pub static ITEMS: &[ItemDef] = &[
 
 /// The item of that name.
 pub fn find(name: &[u8]) -> Option<&'static ItemDef> {
-    super::by_name(ITEMS, name, |i| i.name)
+    static NAMES: LazyLock<Names<ItemDef>> = LazyLock::new(|| Names::new(ITEMS.iter(), |i| i.name));
+    NAMES.find(name)
 }

@@ -7,15 +7,24 @@ use crate::expand::eval::{subs, text};
 use crate::expand::{ExpandError, arith, failed, list};
 use crate::text::Text;
 
-/// Does `a` come before `b`? Strings that are no numbers never do in a numeric order.
-fn before(name: &str, a: &[u8], b: &[u8]) -> bool {
-    if name.starts_with(['<', '>']) {
-        match (arith::integer(a, false), arith::integer(b, false)) {
-            (Ok(a), Ok(b)) => holds_numbers(name, a.cmp(&b)),
+/// What an item is sorted by.
+enum Key {
+    Text(Text),
+    /// `None`: the string is no number, and never comes before anything in a numeric order.
+    Number(Option<i64>),
+}
+
+impl Key {
+    fn new(comparison: &str, text: Text) -> Key {
+        if comparison.starts_with(['<', '>']) { Key::Number(arith::integer(&text, false).ok()) } else { Key::Text(text) }
+    }
+
+    fn before(&self, other: &Key, comparison: &str) -> bool {
+        match (self, other) {
+            (Key::Number(Some(a)), Key::Number(Some(b))) => holds_numbers(comparison, a.cmp(b)),
+            (Key::Text(a), Key::Text(b)) => holds_strings(comparison, a, b),
             _ => false,
         }
-    } else {
-        holds_strings(name, a, b)
     }
 }
 
@@ -41,18 +50,18 @@ pub fn sort(ctx: &mut Context, args: &ItemArgs, out: &mut Text) -> Result<(), Ex
         return failed("comparator not handled for sort");
     }
     let saved = ctx.scratch.item.take();
-    let mut sorted: Vec<(Text, Text)> = Vec::new();
+    let mut sorted: Vec<(Text, Key)> = Vec::new();
     let mut result = Ok(());
     for item in list::split_text(subject) {
         ctx.scratch.item = Some(item.clone());
         let key = match text(ctx, extract) {
-            Ok(key) => key,
+            Ok(key) => Key::new(def.name, key),
             Err(e) => {
                 result = Err(e.map(|_| format!("field-extract in sort: \"{}\"", args.each_source)));
                 break;
             }
         };
-        let place = sorted.iter().position(|(_, k)| before(def.name, &key, k)).unwrap_or(sorted.len());
+        let place = sorted.iter().position(|(_, k)| key.before(k, def.name)).unwrap_or(sorted.len());
         sorted.insert(place, (item, key));
     }
     ctx.scratch.item = saved;

@@ -6,11 +6,14 @@ use openssl::x509::X509;
 use crate::context::Context;
 use crate::expand::digest::{self, Algorithm};
 use crate::expand::{ExpandError, failed};
-use crate::text::Text;
+use crate::text::{Bytes, Text};
 
 fn digest(algorithm: Algorithm, data: &[u8], upper: bool) -> Result<Text, ExpandError> {
     let d = digest::digest(algorithm, data)?;
-    Ok(Text::clean(if upper { data_encoding::HEXUPPER.encode(&d) } else { data_encoding::HEXLOWER.encode(&d) }))
+    let mut hex = Bytes::from_elem(0, 2 * d.len());
+    let encoding = if upper { &data_encoding::HEXUPPER } else { &data_encoding::HEXLOWER };
+    encoding.encode_mut(&d, &mut hex);
+    Ok(Text::clean(hex))
 }
 
 /// The DER form of a certificate in PEM form.

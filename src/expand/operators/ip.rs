@@ -1,5 +1,6 @@
 //! Operators on IP addresses: `ipv6norm`, `ipv6denorm`, `mask`, `reverse_ip`. Results are made anew and clean.
 
+use std::fmt::{self, Write as _};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use bstr::ByteSlice;
@@ -36,17 +37,28 @@ pub fn compressed(v6: Ipv6Addr) -> String {
         }
         i += len.max(1);
     }
-    let join = |part: &[u16]| part.iter().map(|x| format!("{x:x}")).collect::<Vec<_>>().join(":");
     if best_len == 0 {
-        return join(&g);
+        return joined(&g, ":", |out, x| write!(out, "{x:x}"));
     }
-    let (head, tail) = (g.get(..best).unwrap_or_default(), g.get(best + best_len..).unwrap_or_default());
-    format!("{}::{}", join(head), join(tail))
+    let part = |part: Option<&[u16]>| joined(part.unwrap_or_default(), ":", |out, x| write!(out, "{x:x}"));
+    part(g.get(..best)) + "::" + &part(g.get(best + best_len..))
+}
+
+fn joined<T: Copy>(parts: &[T], separator: &str, mut one: impl FnMut(&mut String, T) -> fmt::Result) -> String {
+    let mut out = String::with_capacity(4 * parts.len());
+    for (n, part) in parts.iter().enumerate() {
+        if n > 0 {
+            out.push_str(separator);
+        }
+        // Writing to a string does not fail.
+        let _ = one(&mut out, *part);
+    }
+    out
 }
 
 /// Eight groups of four digits.
 fn full(v6: Ipv6Addr, separator: &str) -> String {
-    v6.segments().iter().map(|x| format!("{x:04x}")).collect::<Vec<_>>().join(separator)
+    joined(&v6.segments(), separator, |out, x| write!(out, "{x:04x}"))
 }
 
 /// `${ipv6norm:}`
@@ -100,12 +112,20 @@ pub fn mask(_: &mut Context, _: &str, arg: Option<&[u8]>, s: Text) -> Result<Tex
 pub fn reverse(_: &mut Context, _: &str, _: Option<&[u8]>, s: Text) -> Result<Text, ExpandError> {
     let (address, mask) = s.split_once_str("/").unwrap_or((&s, b""));
     let address = if mask.iter().all(u8::is_ascii_digit) { read(address) } else { None };
-    let parts: Vec<String> = match address {
-        Some(IpAddr::V4(v4)) => v4.octets().iter().rev().map(u8::to_string).collect(),
-        Some(IpAddr::V6(v6)) => v6.octets().iter().rev().flat_map(|b| [b & 15, b >> 4]).map(|n| format!("{n:x}")).collect(),
+    let reversed = match address {
+        Some(IpAddr::V4(v4)) => {
+            let mut octets = v4.octets();
+            octets.reverse();
+            joined(&octets, ".", |out, n| write!(out, "{n}"))
+        }
+        Some(IpAddr::V6(v6)) => {
+            let mut octets = v6.octets();
+            octets.reverse();
+            joined(&octets.map(|b| (b & 15, b >> 4)), ".", |out, (low, high)| write!(out, "{low:x}.{high:x}"))
+        }
         None => return failed(format!("reverse_ip() not given an IP address [{s}]")),
     };
-    Ok(Text::clean(parts.join(".")))
+    Ok(Text::clean(reversed))
 }
 
 #[cfg(test)]

@@ -13,6 +13,8 @@ mod quoting;
 mod text_ops;
 pub mod utf8;
 
+use std::sync::LazyLock;
+
 use bstr::ByteSlice;
 
 pub use encodings::decode_base64;
@@ -21,6 +23,7 @@ pub use quoting::{local_part as quote_local_part, printable};
 pub use utf8::{address_to_alabel, to_alabel};
 
 use super::ExpandError;
+use super::names::Names;
 use crate::context::Context;
 use crate::text::Text;
 
@@ -114,7 +117,8 @@ pub static OPERATORS: &[OpDef] = &[
 
 /// The operator of that name and the argument in it; the error is the message.
 pub fn find(name: &[u8]) -> Result<(&'static OpDef, Option<&[u8]>), String> {
-    let by_name = |n: &[u8]| super::by_name(OPERATORS, n, |o| o.name);
+    static NAMES: LazyLock<Names<OpDef>> = LazyLock::new(|| Names::new(OPERATORS.iter(), |o| o.name));
+    let by_name = |n: &[u8]| NAMES.find(n);
     if let Some(def) = by_name(name) {
         return Ok((def, None));
     }

@@ -11,7 +11,7 @@ pub fn lc(_: &mut Context, _: &str, _: Option<&[u8]>, s: Text) -> Result<Text, E
 
 /// `${uc:}`
 pub fn uc(_: &mut Context, _: &str, _: Option<&[u8]>, s: Text) -> Result<Text, ExpandError> {
-    Ok(s.piece(s.to_ascii_uppercase()))
+    Ok(s.to_upper())
 }
 
 /// `${strlen:}`

@@ -13,10 +13,11 @@ mod site;
 mod times;
 mod tls;
 
-use std::sync::OnceLock;
+use std::sync::LazyLock;
 
 use bstr::{BString, ByteSlice};
 
+use super::names::Names;
 use super::{ExpandError, failed};
 use crate::context::Context;
 use crate::text::Text;
@@ -154,6 +155,10 @@ const REGEX_VARS: usize = 9;
 
 /// The variable of that name.
 pub fn resolve(name: &[u8]) -> Option<VarRef> {
+    static NAMES: LazyLock<Names<VarDef>> = LazyLock::new(|| Names::new(groups(), |v| v.name));
+    if let Some(known) = NAMES.find(name) {
+        return Some(VarRef::Table(known));
+    }
     if let Some(rest) = name.strip_prefix(b"acl_c").or_else(|| name.strip_prefix(b"acl_m"))
         && !rest.first().is_some_and(u8::is_ascii_alphabetic)
     {
@@ -169,13 +174,7 @@ pub fn resolve(name: &[u8]) -> Option<VarRef> {
     if let Some(n) = numbered(name, "regex").filter(|n| (1..=REGEX_VARS).contains(n)) {
         return Some(VarRef::Regex(n));
     }
-    static SORTED: OnceLock<Vec<&'static VarDef>> = OnceLock::new();
-    let sorted = SORTED.get_or_init(|| {
-        let mut all: Vec<_> = groups().collect();
-        all.sort_by_key(|v| v.name);
-        all
-    });
-    super::by_name(sorted, name, |v| v.name).map(|v| VarRef::Table(v))
+    None
 }
 
 /// All named variables of this build, for documentation and tests.

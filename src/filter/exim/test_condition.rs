@@ -69,7 +69,8 @@ fn test_holds(r: &mut Runner<'_>, test: &Test) -> Result<bool, Over> {
         }
         Test::Delivered => r.delivered,
         Test::ErrorMessage => r.ctx.message.sender.as_deref().is_none_or(<[u8]>::is_empty),
-        Test::FirstDelivery => r.ctx.message.first_delivery,
+        // So it is where there is no message: addresses are tested (-bt).
+        Test::FirstDelivery => r.ctx.message.first_delivery || r.ctx.message.id.is_empty(),
         Test::ManuallyThawed => r.ctx.message.manual_thaw,
         Test::Personal(aliases) => personal(r, aliases)?,
         Test::AnyAddress(list, c) => any_address(r, list, c)?,

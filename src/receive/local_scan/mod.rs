@@ -19,7 +19,7 @@ use crate::context::session::HostName;
 use crate::context::{Context, Header, Recipient};
 use crate::daemon::own_command;
 use crate::expand::variables::body::Body;
-use crate::expand::{ExpandError, Template, expand};
+use crate::expand::{ExpandError, Template, expand_once};
 use crate::foreign::{Helper, Trouble};
 use crate::log::{self, Which};
 use crate::matching::{self, List, Match, Request, Subject};
@@ -240,7 +240,7 @@ fn answers(ctx: &mut Context, helper: &Helper) -> std::io::Result<Ended> {
         let strings = frames::unpack(&text);
         let part = |n: usize| strings.get(n).map_or(&b""[..], |s| s.as_slice());
         let answer = match kind {
-            b'X' => match expand(ctx, &Template::new(part(0))) {
+            b'X' => match expand_once(ctx, part(0)) {
                 Ok(value) => Ok(value.into_bytes()),
                 Err(ExpandError::Forced(m)) => Err(m.into_bytes()),
                 Err(e) => Err(e.to_string().into_bytes()),

@@ -53,9 +53,7 @@ pub(super) fn route(
     };
     let rest = match end {
         End::Delivered if generated.is_empty() => {
-            if purpose == RoutePurpose::Test {
-                println!("mail to {} is discarded", addr.address);
-            } else if deliver {
+            if deliver {
                 log_discarded(ctx, router, addr, "discarded");
             }
             return Routed::Discard;

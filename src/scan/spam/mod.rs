@@ -11,7 +11,7 @@ use super::link::{Link, why};
 use super::{mbox, panic_log};
 use crate::acl::Verdict;
 use crate::context::Context;
-use crate::expand::{Template, expand};
+use crate::expand::expand_once;
 use crate::log::{self, Which, hdebug};
 use crate::parse::list;
 use crate::text::Text;
@@ -117,7 +117,7 @@ fn connect(ctx: &mut Context, mut servers: Vec<Server>) -> Result<(Server, Link)
 /// What rspamd is told of the message.
 fn facts(ctx: &mut Context) -> Facts {
     // This looks the name up, if that has not been done.
-    let host_name = expand(ctx, &Template::new(b"$sender_host_name")).ok().filter(|n| !n.is_empty());
+    let host_name = expand_once(ctx, b"$sender_host_name").ok().filter(|n| !n.is_empty());
     let bytes = |t: &Option<Text>| t.as_ref().map(|t| BString::from(t.as_bytes()));
     let s = &ctx.session;
     Facts {

@@ -246,7 +246,9 @@ impl Limits {
                 failure.message = format!("mailbox is full (error while writing to {})", path.as_bstr());
                 failure.user_message = Some("mailbox is full".into());
             }
-            libc::ENOSPC => failure.message = format!("error while writing to {}", path.as_bstr()),
+            libc::ENOSPC | libc::EIO | libc::EFBIG | libc::ETIMEDOUT => {
+                failure.message = format!("error while writing to {}", path.as_bstr())
+            }
             errors::HEADER_FAIL => {
                 failure.status = DeliveryStatus::Panic;
                 let why = std::mem::take(&mut failure.message);

@@ -20,7 +20,7 @@ use crate::config::options::OptionSet;
 use crate::context::{Context, HeaderKind};
 use crate::deliver::local::{DeliveryStatus, LocalJob, LocalTransport};
 use crate::deliver::transport_write::{WriteSpec, write_message};
-use crate::expand::{self, Template};
+use crate::expand;
 use crate::log::stamp;
 use crate::sys::file::{self, Flags};
 use crate::text::Text;
@@ -205,7 +205,7 @@ impl Autoreply {
                 Ok(_) => {}
             }
             if f.file_expand {
-                match expand::expand(ctx, &Template::new(&line)) {
+                match expand::expand_once(ctx, &line) {
                     Ok(t) => out.extend_from_slice(&t),
                     Err(e) => {
                         crate::debug!(ctx, TRANSPORT, "error while expanding line from file: {e}");

@@ -126,7 +126,7 @@ fn shell(
             let quoted = joined.replace("\\", "\\\\").replace("$", "\\$");
             raw = [&raw[..at], &quoted, &raw[at + b"$pipe_addresses".len()..]].concat().into();
         }
-        line = expand::expand(ctx, &Template::new(&raw)).map_err(|e| {
+        line = expand::expand_once(ctx, &raw).map_err(|e| {
             Failure::new(
                 expand_status,
                 format!("Expansion of command \"{command}\" in {} transport failed: {e}", job.transport.name),

@@ -4,7 +4,7 @@ use bstr::{BString, ByteSlice};
 
 use super::Smtp;
 use super::one_host::Step;
-use super::result::{Blame, State};
+use super::result::{self, Blame, State};
 use crate::config::options::ExpBool;
 use crate::context::Context;
 use crate::deliver::local::DeliveryStatus;
@@ -38,6 +38,8 @@ pub(super) struct Run<'a, 'b> {
     pub(super) states: Vec<State>,
     /// The message is to be noted as waiting for the hosts.
     pub(super) update_waiting: bool,
+    /// The host that was tried last, and its port.
+    pub(super) tried: Option<(HostItem, u16)>,
 }
 
 /// Delivers to a batch.
@@ -47,12 +49,13 @@ pub(super) fn deliver(smtp: &Smtp, ctx: &mut Context, job: &mut RemoteJob<'_>) -
         a.failure.basic_errno = errors::UNKNOWN;
         a.failure.message = None;
     }
-    let mut run = Run { smtp, job, states: vec![State::Deferred; n], update_waiting: true };
+    let mut run = Run { smtp, job, states: vec![State::Deferred; n], update_waiting: true, tried: None };
     let mut list = Vec::new();
     match run.prepare(ctx) {
         Ok((hosts, port)) => {
             list = hosts;
             run.try_all(ctx, &mut list, port);
+            run.deferral_event(ctx);
         }
         Err(message) => {
             // Only the first address gets the words, but none can be delivered.
@@ -195,6 +198,17 @@ impl Run<'_, '_> {
             }
         }
         false
+    }
+
+    /// That the delivery has been put off is told once for all recipients, with the last host; what a server said of one of them
+    /// has been told of it.
+    fn deferral_event(&self, ctx: &mut Context) {
+        let Some((host, port)) = &self.tried else { return };
+        let mut all = self.job.batch.iter().zip(&self.states);
+        let first = all.find(|(a, s)| **s == State::Deferred && a.failure.basic_errno != errors::RCPT_4XX);
+        if let Some((a, _)) = first {
+            result::defer_event(ctx, self.job.transport, a, host, *port, "msg:defer");
+        }
     }
 
     /// Is there an open connection to this host?

@@ -208,6 +208,7 @@ impl Run<'_, '_> {
             }
         }
         let message_defer = attempt.message_defer;
+        self.tried = Some((attempt.host.clone(), port));
         // What one message demands and the host does not give is no reason to keep others from it.
         let defer = rc == HostResult::Defer && !attempt.of_message;
         self.note_retries(first, defer, found, message_defer);

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
+use super::merge::Groups;
 use super::{By, Options};
 use crate::sys::pcre::Regex;
 use crate::utils::log_line::{LogLine, field, host};
@@ -62,10 +63,12 @@ pub struct Collected {
     /// And of receptions: of all, and by protocol.
     pub receipt_times: BTreeMap<String, Vec<u64>>,
     pub patterns: Vec<(String, u64)>,
+    /// Of merged reports.
+    pub groups: Option<Groups>,
     regexes: Vec<Regex>,
-    times: Vec<i64>,
-    delivery_limits: Vec<i64>,
-    receipt_limits: Vec<i64>,
+    pub times: Vec<i64>,
+    pub delivery_limits: Vec<i64>,
+    pub receipt_limits: Vec<i64>,
     original: bool,
     remote_users: bool,
     open: HashMap<String, Open>,
@@ -187,10 +190,13 @@ impl Collected {
             add(self.to.entry(by).or_default().entry(key).or_default(), one);
         }
         if to.is_none() {
-            // A pipe or file is its owner's.
-            let user = if address.starts_with(['/', '|']) { original } else { address };
-            let user = user.split('@').next().unwrap_or(user);
-            let user = if self.original && original != address { format!("{user} <{original}>") } else { user.to_string() };
+            // A pipe or file has its owner with it.
+            let user = match address {
+                a if a.starts_with(['/', '|']) => a,
+                a => a.split('@').next().unwrap_or(a),
+            };
+            let whose = original != address && (self.original || user.starts_with(['/', '|']));
+            let user = if whose { format!("{user} <{original}>") } else { user.to_string() };
             add(self.local_to.entry(user).or_default(), one);
         } else if self.remote_users {
             add(self.local_to.entry(shown.to_string()).or_default(), one);

@@ -2,6 +2,9 @@
 
 use super::report::{Body, Report};
 
+/// What the title of a section begins with.
+pub const SECTION: &str = "<h2";
+
 const STYLE: &str = "body{font-family:sans-serif;margin:2em;color:#222;background:#fff}table{border-collapse:collapse}\
 td,th{border:1px solid #bbb;padding:.2em .6em;text-align:right}td:last-child,th:last-child,td:first-child{text-align:left}\
 th{background:#eee}svg{margin:1em 0}rect{fill:#3a6ea5}text{font:11px sans-serif;fill:#222}";
@@ -20,14 +23,14 @@ pub fn show(report: &Report) -> String {
     }
     out.push_str("</ul>\n");
     for (i, s) in report.sections.iter().enumerate() {
-        out.push_str(&format!("<hr>\n<h2 id=\"s{i}\">{}</h2>\n", escape(&s.title)));
+        out.push_str(&format!("<hr>\n{SECTION} id=\"s{i}\">{}</h2>\n", escape(&s.title)));
         match &s.body {
             Body::Table(columns, rows) => {
                 table(&mut out, columns, rows);
                 chart_of_table(&mut out, &s.title, columns, rows);
             }
             Body::Histogram(bars, _) => columns_chart(&mut out, &s.title, bars),
-            Body::Lines(lines, end) => {
+            Body::Lines(lines, end) | Body::Blocks(lines, end) => {
                 let text: String = lines.iter().map(|l| escape(l) + "\n").collect();
                 out.push_str(&format!("<pre>\n{text}\n{}\n</pre>\n", escape(end)));
             }

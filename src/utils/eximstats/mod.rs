@@ -1,9 +1,12 @@
 //! `eximstats`: statistics of the main log, as text or as an HTML page with charts (manual section 54.7).
 //!
-//! `collect` reads the log, `report` puts tables together, `text` and `html` show them.
+//! `collect` reads the log, `report` puts tables together, `text` and `html` show them. With `-merge`, `merge` reads reports
+//! instead, which `page` takes apart.
 
 mod collect;
 mod html;
+mod merge;
+mod page;
 mod report;
 mod text;
 
@@ -14,6 +17,7 @@ use crate::sys::pcre::{Options as RegexOptions, Regex};
 use collect::Collected;
 
 const USAGE: &str = "Usage: eximstats [output] [options] mainlog ...
+       eximstats -merge [output] [options] report ...
 
 Output:
   -txt[=<file>]   plain text (the default)
@@ -39,6 +43,7 @@ Options:
                   counts lines
   -charts         HTML has charts in any case; -chartdir and -chartrel <dir>
                   change nothing: they are within the page
+  -merge          adds up reports, text or HTML, that were made before
   -emptyok        no log lines are no error
 ";
 
@@ -67,6 +72,7 @@ pub struct Options {
     by: Vec<By>,
     patterns: Vec<(String, Regex)>,
     empty_ok: bool,
+    merge: bool,
     outputs: Vec<(Form, Option<String>)>,
     files: Vec<String>,
 }
@@ -90,7 +96,7 @@ impl Wanted {
 }
 
 /// What sources and destinations are grouped by.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum By {
     Host,
     Domain,
@@ -107,6 +113,16 @@ impl By {
             By::Domain => "domain",
             By::Email => "email",
             By::EmailDomain => "edomain",
+        }
+    }
+
+    /// A column of the total.
+    fn heading(self) -> &'static str {
+        match self {
+            By::Host => "Hosts",
+            By::Domain => "Domains",
+            By::Email => "Emails",
+            By::EmailDomain => "Edomains",
         }
     }
 }
@@ -132,12 +148,11 @@ pub fn run(args: &[String]) -> i32 {
     };
     let mut collected = Collected::new(&options);
     let mut files = LogFiles::new(options.files.clone());
-    let mut line = String::new();
-    while files.next(&mut line) {
-        collected.count_patterns(&line);
-        if let Some(parsed) = LogLine::parse(&line) {
-            collected.line(&parsed);
-        }
+    if options.merge {
+        let errors = merge::read(&mut files, &mut collected);
+        files.errors.extend(errors);
+    } else {
+        read_logs(&mut files, &mut collected);
     }
     for e in &files.errors {
         eprintln!("eximstats: {e}");
@@ -165,6 +180,16 @@ pub fn run(args: &[String]) -> i32 {
     status
 }
 
+fn read_logs(files: &mut LogFiles, collected: &mut Collected) {
+    let mut line = String::new();
+    while files.next(&mut line) {
+        collected.count_patterns(&line);
+        if let Some(parsed) = LogLine::parse(&line) {
+            collected.line(&parsed);
+        }
+    }
+}
+
 fn parse(args: &[String]) -> Result<Options, String> {
     let mut o = Options {
         divisions: 1,
@@ -182,6 +207,7 @@ fn parse(args: &[String]) -> Result<Options, String> {
         by: Vec::new(),
         patterns: Vec::new(),
         empty_ok: false,
+        merge: false,
         outputs: Vec::new(),
         files: Vec::new(),
     };
@@ -193,6 +219,7 @@ fn parse(args: &[String]) -> Result<Options, String> {
             "-nvr" => o.exact = true,
             "-tnl" => o.local = false,
             "-emptyok" | "-emptyOK" => o.empty_ok = true,
+            "-merge" => o.merge = true,
             "-charts" => {}
             // Charts are within the page.
             "-chartdir" | "-chartrel" => {
@@ -307,5 +334,18 @@ mod tests {
         assert!(text.contains("Under   1m        1 100.0%  100.0%"), "{text}");
         let html = html::show(&report);
         assert!(html.contains("<svg") && !html.contains("<script>"));
+        // Both forms can be read again, and come to the same.
+        for form in [&text, &html] {
+            let mut merged = Collected::new(&o);
+            let mut reports = LogFiles::of_text(form.repeat(2));
+            assert_eq!(merge::read(&mut reports, &mut merged), Vec::<String>::new());
+            assert_eq!((merged.received.messages, merged.received.bytes, merged.on_queue.first()), (2, 2468, Some(&2)));
+            assert_eq!(merged.relays.values().sum::<u64>(), 2, "{form}");
+            let again = text::show(&report::build(&o, &merged));
+            assert!(again.contains("Under   1m        2 100.0%  100.0%") && again.contains("1234   mx"), "{again}");
+        }
+        let mut merged = Collected::new(&o);
+        let bad = "Exim statistics from a to b\nGrand total summary\n-------------------\n  Received 1XB 2\n  Rejects 99999999999999999999\nTop\n---\n";
+        assert_eq!(merge::read(&mut LogFiles::of_text(bad.into()), &mut merged).len(), 3);
     }
 }

@@ -25,7 +25,10 @@ pub enum Body {
     /// Label and number; each dot in text stands for so many.
     Histogram(Vec<(String, u64)>, u64),
     /// Lines of text, and what is said of them in the end.
+    /// None of them: the title says all.
     Lines(Vec<String>, String),
+    /// The same with space between.
+    Blocks(Vec<String>, String),
 }
 
 /// Dots on a line of a histogram.
@@ -75,17 +78,17 @@ impl Builder<'_> {
         let mut columns: Vec<(String, usize)> =
             [("  TOTAL", 16), ("Volume", 12), ("Messages", 11), ("Addresses", 10)].map(|(n, w)| (n.to_string(), w)).into();
         for by in &o.by {
-            let name = match by {
-                By::Host => "Hosts",
-                By::Domain => "Domains",
-                By::Email => "Emails",
-                By::EmailDomain => "Edomains",
-            };
-            columns.push((name.into(), if columns.len() == 4 { 10 } else { 9 }));
+            columns.push((by.heading().into(), if columns.len() == 4 { 10 } else { 9 }));
         }
         columns.extend([("Delayed ".into(), 14), ("Failed".into(), 12)]);
-        let counts = |of: &std::collections::BTreeMap<By, Sums>| -> Vec<String> {
-            o.by.iter().map(|by| of.get(by).map_or(0, Sums::len).to_string()).collect()
+        // What merged reports say of numbers, if it is not a log.
+        let groups = c.groups.as_ref();
+        let counts = |of: &std::collections::BTreeMap<By, Sums>, merged: Option<&[(By, u64)]>| -> Vec<String> {
+            let count = |by: &By| match merged {
+                None => of.get(by).map_or(0, Sums::len) as u64,
+                Some(all) => all.iter().find(|g| g.0 == *by).map_or(0, |g| g.1),
+            };
+            o.by.iter().map(|by| count(by).to_string()).collect()
         };
         let percent = |n: u64| {
             if c.received.messages == 0 {
@@ -102,29 +105,37 @@ impl Builder<'_> {
         };
         let troubles =
             vec![format!("{} {:>5}", c.delayed, percent(c.delayed)), format!("{:7} {:>5}", c.failed, percent(c.failed))];
-        let refusals = |ips: &Sums| {
+        let refusals = |ips: &Sums, merged: Option<u64>| {
             let mut cells = vec![String::new(); o.by.len()];
             if let (Some(first), Some(By::Host)) = (cells.first_mut(), o.by.first()) {
-                *first = ips.len().to_string();
+                *first = merged.unwrap_or(ips.len() as u64).to_string();
             }
             cells
         };
         let mut rows = vec![
-            row("Received", self.volume(c.received.bytes), c.received.messages, String::new(), counts(&c.from), troubles),
+            row(
+                "Received",
+                self.volume(c.received.bytes),
+                c.received.messages,
+                String::new(),
+                counts(&c.from, groups.map(|g| g.from.as_slice())),
+                troubles,
+            ),
             row(
                 "Delivered",
                 self.volume(c.delivered.bytes),
                 c.delivered.messages,
                 c.delivered.addresses.to_string(),
-                counts(&c.to),
+                counts(&c.to, groups.map(|g| g.to.as_slice())),
                 Vec::new(),
             ),
         ];
         if c.rejected > 0 {
-            rows.push(row("Rejects", String::new(), c.rejected, String::new(), refusals(&c.rejected_ips), Vec::new()));
+            let cells = refusals(&c.rejected_ips, groups.map(|g| g.rejected));
+            rows.push(row("Rejects", String::new(), c.rejected, String::new(), cells, Vec::new()));
         }
         if c.rejected_for_now > 0 {
-            let cells = refusals(&c.rejected_ips_for_now);
+            let cells = refusals(&c.rejected_ips_for_now, groups.map(|g| g.rejected_for_now));
             rows.push(row("Temp Rejects", String::new(), c.rejected_for_now, String::new(), cells, Vec::new()));
         }
         self.table("Grand total summary", columns, rows);
@@ -207,7 +218,13 @@ impl Builder<'_> {
                 None => ("Over ", limits.last().copied().unwrap_or(0)),
             };
             let part = |n: u64| format!("{:.1}%", n as f64 * 100.0 / total as f64);
-            rows.push(vec![word.into(), crate::config::values::show_time(limit), n.to_string(), part(*n), part(so_far)]);
+            rows.push(vec![
+                word.into(),
+                format!(" {:>4}", crate::config::values::show_time(limit)),
+                n.to_string(),
+                part(*n),
+                part(so_far),
+            ]);
         }
         if !rows.is_empty() {
             let columns = vec![("".into(), 5), ("".into(), 5), ("".into(), 9), ("".into(), 7), ("".into(), 8)];
@@ -223,7 +240,7 @@ impl Builder<'_> {
         let total: u64 = shown.iter().map(|r| *r.1).sum();
         let hidden: u64 = self.c.relays.values().sum::<u64>() - total;
         if total + hidden == 0 {
-            return self.push("Relayed messages", Body::Lines(Vec::new(), "No relayed messages".into()));
+            return self.push("No relayed messages", Body::Lines(Vec::new(), String::new()));
         }
         let lines = shown.iter().take(MAX_LISTED).map(|(r, n)| format!("{n:7} {r}")).collect();
         self.push("Relayed messages", Body::Lines(lines, format!("Total: {total} (plus {hidden} unshown)")));
@@ -304,7 +321,7 @@ impl Builder<'_> {
         }
         let total: u64 = self.c.errors.values().sum();
         let lines = self.c.errors.iter().take(MAX_LISTED).map(|(text, n)| wrapped(*n, text)).collect();
-        self.push("List of errors", Body::Lines(lines, format!("Errors encountered: {total}")));
+        self.push("List of errors", Body::Blocks(lines, format!("Errors encountered: {total}")));
     }
 }
 

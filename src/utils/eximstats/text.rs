@@ -30,6 +30,7 @@ pub fn show(report: &Report) -> String {
                     out.push_str(&format!("{label} {n:6} {}\n", ".".repeat(dots)));
                 }
             }
+            Body::Lines(lines, _) if lines.is_empty() => {}
             Body::Lines(lines, end) => {
                 out.push('\n');
                 for l in lines {
@@ -37,6 +38,13 @@ pub fn show(report: &Report) -> String {
                     out.push('\n');
                 }
                 out.push_str(&format!("\n{end}\n"));
+            }
+            Body::Blocks(lines, end) => {
+                out.push('\n');
+                for l in lines {
+                    out.push_str(&format!("{l}\n\n"));
+                }
+                out.push_str(&format!("{end}\n{}\n", "-".repeat(end.len())));
             }
         }
     }

@@ -2,14 +2,16 @@
 
 use std::fmt;
 
+use bstr::{BString, ByteSlice};
+
 use super::options::pattern;
 use crate::sys::pcre::{Options as RegexOptions, Regex};
 
 /// What a variable is.
 pub(super) enum Value {
-    Text(String),
+    Text(BString),
     /// `$each_...`: looked at one by one.
-    Each(Vec<String>),
+    Each(Vec<BString>),
 }
 
 /// What an operator compares.
@@ -75,14 +77,14 @@ impl Criterion {
         Ok(Criterion { variable: variable.to_string(), negated, test, text: text.to_string() })
     }
 
-    pub(super) fn holds(&self, got: &str) -> bool {
+    pub(super) fn holds(&self, got: &[u8]) -> bool {
         let result = match &self.test {
-            Test::True => !matches!(got, "" | "0"),
-            Test::Equal(wanted) => got == wanted,
-            Test::Unequal(wanted) => got != wanted,
-            Test::Number(compare, wanted) => number(got).is_some_and(|n| compare(n, *wanted)),
-            Test::Pattern(r) => r.is_match(got.as_bytes()),
-            Test::NoPattern(r) => !r.is_match(got.as_bytes()),
+            Test::True => !matches!(got, b"" | b"0"),
+            Test::Equal(wanted) => got == wanted.as_bytes(),
+            Test::Unequal(wanted) => got != wanted.as_bytes(),
+            Test::Number(compare, wanted) => number(&got.to_str_lossy()).is_some_and(|n| compare(n, *wanted)),
+            Test::Pattern(r) => r.is_match(got),
+            Test::NoPattern(r) => !r.is_match(got),
         };
         result != self.negated
     }
@@ -122,7 +124,7 @@ mod tests {
 
     #[test]
     fn criteria() {
-        let holds = |c: &str, v: &str| Criterion::parse(c, false).map(|c| c.holds(v));
+        let holds = |c: &str, v: &str| Criterion::parse(c, false).map(|c| c.holds(v.as_bytes()));
         assert_eq!(holds("$message_size > 1K", "1025"), Ok(true));
         assert_eq!(holds("!$x = abc", "xABCx"), Ok(false));
         assert_eq!(holds("$x =~ /^a/", "ba"), Ok(false));

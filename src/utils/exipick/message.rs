@@ -1,14 +1,15 @@
 //! A message of the queue and its variables: those of Exim are expanded by Exim's own code, and there are some more.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
-use bstr::ByteSlice;
+use bstr::{BString, ByteSlice};
 
 use super::criteria::Value;
+use super::stored::Stored;
 use crate::config::Config;
 use crate::context::{Context, Message, Run, Session};
-use crate::expand::{Template, expand};
+use crate::expand::expand_once;
 use crate::queue::list::{show_age, show_size};
 
 /// Bytes of a body that are looked at.
@@ -87,8 +88,7 @@ const OWN: &[&str] = &[
 
 /// One that has been read.
 pub(super) struct Picked {
-    pub id: String,
-    directory: PathBuf,
+    pub stored: Stored,
     /// Seconds since 1970.
     pub received: i64,
     pub sender: String,
@@ -101,9 +101,9 @@ pub(super) struct Picked {
     /// All addresses that are done: recipients, and what was made of them.
     pub done: Vec<String>,
     /// Of `--show-vars`.
-    pub shown: Vec<(String, String)>,
+    pub shown: Vec<(String, BString)>,
     /// What it is sorted by.
-    pub keys: Vec<String>,
+    pub keys: Vec<BString>,
 }
 
 impl Picked {
@@ -115,8 +115,12 @@ impl Picked {
         show_size(self.size)
     }
 
+    pub(super) fn id(&self) -> &str {
+        &self.stored.id
+    }
+
     fn path(&self, suffix: &str) -> PathBuf {
-        self.directory.join(format!("{}{suffix}", self.id))
+        self.stored.directory.join(format!("{}{suffix}", self.id()))
     }
 
     fn left(&self, done: bool) -> Vec<String> {
@@ -130,33 +134,31 @@ pub(super) struct Reader {
 }
 
 impl Reader {
-    pub(super) fn new() -> Self {
+    /// `charset`: what header lines are shown in.
+    pub(super) fn new(charset: &str) -> Self {
         let mut config = Config::default();
-        config.main.headers_charset = crate::config::options::Str::fixed("UTF-8");
+        config.main.headers_charset = crate::config::options::Str::from_bytes(charset.as_bytes());
         let run = Run { log_testing: true, ..Run::default() };
         let services = crate::cli::services(&config, &run);
         Reader { ctx: Context::new(Arc::new(config), Arc::new(run), services) }
     }
 
-    /// `None`: there is none (any more), or it is no message.
-    pub(super) fn read(&mut self, directory: &Path, id: &str) -> Option<Picked> {
+    /// `None`: it is no message.
+    pub(super) fn read(&mut self, stored: Stored) -> Option<Picked> {
         let ctx = &mut self.ctx;
         (ctx.message, ctx.session, ctx.acl) = (Message::default(), Session::default(), Default::default());
-        let header = std::fs::read(directory.join(format!("{id}-H"))).ok()?;
-        crate::spool::parse_header_file(ctx, id.as_bytes(), &header).ok()?;
-        let data = std::fs::metadata(directory.join(format!("{id}-D"))).map_or(0, |m| m.len());
+        let id = stored.id.as_str();
+        crate::spool::parse_header_file(ctx, id.as_bytes(), &stored.header).ok()?;
         ctx.message.id = id.into();
-        ctx.message.measure(data.saturating_sub(id.len() as u64 + 3));
+        ctx.message.measure(stored.data.saturating_sub(id.len() as u64 + 3));
         let m = &ctx.message;
-        let journal = std::fs::read(directory.join(format!("{id}-J"))).unwrap_or_default();
         let mut done: Vec<String> = m.nonrecipients.preorder().into_iter().map(|(_, _, a)| a.to_string()).collect();
-        done.extend(journal.lines().map(|l| l.to_str_lossy().into_owned()));
+        done.extend(stored.journal.lines().map(|l| l.to_str_lossy().into_owned()));
         done.sort();
         done.dedup();
         let recipients = m.recipients.iter().map(|r| r.address.to_string());
         Some(Picked {
-            id: id.into(),
-            directory: directory.to_path_buf(),
+            stored,
             received: m.received_time.0,
             sender: m.sender.as_ref().map(ToString::to_string).unwrap_or_default(),
             untrusted: m.sender_set_untrusted.then(|| m.originator_login.to_string()),
@@ -182,18 +184,27 @@ impl Reader {
     /// A variable's value for comparisons.
     pub(super) fn value(&mut self, m: &mut Picked, name: &str) -> Value {
         match name {
-            "each_recipients" => Value::Each(m.recipients.iter().map(|r| r.0.clone()).collect()),
-            "each_recipients_del" => Value::Each(m.done.clone()),
-            "each_recipients_undel" => Value::Each(m.left(false)),
+            "each_recipients" => Value::Each(m.recipients.iter().map(|r| r.0.as_str().into()).collect()),
+            "each_recipients_del" => Value::Each(m.done.iter().map(|a| a.as_str().into()).collect()),
+            "each_recipients_undel" => Value::Each(m.left(false).into_iter().map(Into::into).collect()),
             _ => Value::Text(self.text(m, name)),
         }
     }
 
     /// A variable's value as text; empty if there is no such variable, as for one that is not set.
-    pub(super) fn text(&mut self, m: &mut Picked, name: &str) -> String {
+    pub(super) fn text(&mut self, m: &mut Picked, name: &str) -> BString {
+        match self.own(m, name) {
+            Some(text) => text.into(),
+            None if name.bytes().all(|c| c.is_ascii_alphanumeric() || c == b'_' || c == b'-') => self.expanded(name),
+            None => BString::default(),
+        }
+    }
+
+    /// One of those that exipick adds, or gives another value.
+    fn own(&self, m: &mut Picked, name: &str) -> Option<String> {
         let yes = |b: bool| if b { "1".to_string() } else { String::new() };
         let (message, session) = (&self.ctx.message, &self.ctx.session);
-        match name {
+        Some(match name {
             "data_path" => m.path("-D").display().to_string(),
             "header_path" => m.path("-H").display().to_string(),
             "deliver_freeze" => yes(m.frozen),
@@ -206,7 +217,7 @@ impl Reader {
             "local_error_message" => yes(message.local_error),
             "manually_thawed" => yes(message.manual_thaw),
             "message_age" => (crate::sys::time::unix_time() - m.received).to_string(),
-            "message_body" => body(&m.path("-D"), m.id.len() as u64 + 3).unwrap_or_default(),
+            "message_body" => body(&m.path("-D"), m.id().len() as u64 + 3).unwrap_or_default(),
             "message_body_missing" => yes(std::fs::File::open(m.path("-D")).is_err()),
             "originator_login" => message.originator_login.to_string(),
             "recipients" => m.recipients.iter().map(|r| r.0.as_str()).collect::<Vec<_>>().join(", "),
@@ -222,21 +233,20 @@ impl Reader {
             "warning_count" => message.warning_count.to_string(),
             // What came by no connection has no ports.
             "sender_host_port" | "received_port" | "interface_port" if session.host_address.is_none() => String::new(),
-            _ if name.bytes().all(|c| c.is_ascii_alphanumeric() || c == b'_' || c == b'-') => self.expanded(name),
-            _ => String::new(),
-        }
+            _ => return None,
+        })
     }
 
-    fn expanded(&mut self, name: &str) -> String {
+    fn expanded(&mut self, name: &str) -> BString {
         let header =
             ["h_", "rh_", "bh_", "lh_", "header_", "rheader_", "bheader_", "lheader_"].iter().any(|p| name.starts_with(p));
         let text = if header { format!("${name}:") } else { format!("${{{name}}}") };
-        expand(&mut self.ctx, &Template::new(text.as_bytes())).map(|t| t.to_string()).unwrap_or_default()
+        expand_once(&mut self.ctx, text.as_bytes()).map(|t| BString::from(&*t)).unwrap_or_default()
     }
 }
 
 /// All of the body, in one line; `start` is where it begins.
-fn body(path: &Path, start: u64) -> std::io::Result<String> {
+fn body(path: &std::path::Path, start: u64) -> std::io::Result<String> {
     use std::io::{Read, Seek, SeekFrom};
     let mut file = std::fs::File::open(path)?;
     file.seek(SeekFrom::Start(start))?;

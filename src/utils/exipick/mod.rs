@@ -1,21 +1,25 @@
 //! `exipick`: picks messages of the queue by conditions on Exim's variables (manual section 54.5, and `--help`).
 //!
-//! The spool is read directly: no program is run for a message. `message` reads one and knows its variables, `criteria` are
-//! the conditions, `show` prints.
+//! The spool is read directly: no program is run for a message. `stored` is what it has of one, `message` knows the variables,
+//! `criteria` are the conditions, `show` prints.
 
 mod criteria;
 mod message;
 mod options;
 mod show;
+mod stored;
 
 use std::cmp::Ordering;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
+use bstr::ByteSlice;
+
 use super::support::Exim;
 use criteria::{Criterion, Value};
 use message::{Picked, Reader};
 use options::Wanted;
+use stored::Stored;
 
 /// See the module.
 pub fn run(args: &[String]) -> i32 {
@@ -40,18 +44,22 @@ fn work(args: &[String]) -> Result<(), String> {
     if w.show_rules {
         criteria.iter().for_each(|c| println!("{c}"));
     }
-    let input = input_directory(&exim, &w)?;
-    let mut reader = Reader::new();
+    let mut reader = Reader::new(&w.charset);
     let mut all = 0;
     let mut picked = Vec::new();
-    for (directory, id) in messages(&input)? {
-        // One that is gone meanwhile, or cannot be read, is passed over.
-        let Some(mut m) = reader.read(&directory, &id) else { continue };
+    let stored: Box<dyn Iterator<Item = Stored>> = match &w.thaw {
+        Some(path) => Box::new(stored::thaw(path)?.into_iter()),
+        // One that is gone meanwhile is passed over.
+        None => Box::new(messages(&input_directory(&exim, &w)?)?.into_iter().filter_map(|(d, id)| Stored::read(&d, id))),
+    };
+    for stored in stored {
+        // So is one that cannot be read.
+        let Some(mut m) = reader.read(stored) else { continue };
         all += 1;
         let mut holds = |c: &Criterion| {
             let result = holds(c, &w, &mut reader, &mut m);
             if w.show_tests {
-                println!("{id} {c} => {}", u8::from(result));
+                println!("{} {c} => {}", m.id(), u8::from(result));
             }
             result != w.negated
         };
@@ -73,6 +81,9 @@ fn work(args: &[String]) -> Result<(), String> {
         }
     }
     order(&w, &mut picked);
+    if let Some(path) = &w.freeze {
+        stored::freeze(path, picked.iter().map(|p| &p.stored))?;
+    }
     show::all(&w, &picked, all);
     Ok(())
 }
@@ -90,11 +101,11 @@ fn order(w: &Wanted, picked: &mut [Picked]) {
     if w.random {
         // Any order will do that is another one next time.
         let seed = crate::sys::time::now().usec.unsigned_abs();
-        picked.sort_by_key(|p| p.id.bytes().fold(seed, |h, b| h.wrapping_mul(0x0100_0000_01b3) ^ u64::from(b)));
+        picked.sort_by_key(|p| p.id().bytes().fold(seed, |h, b| h.wrapping_mul(0x0100_0000_01b3) ^ u64::from(b)));
         return;
     }
     if !w.unsorted || !w.sort.is_empty() {
-        picked.sort_by(|a, b| a.id.cmp(&b.id));
+        picked.sort_by(|a, b| a.id().cmp(b.id()));
     }
     if !w.sort.is_empty() {
         picked.sort_by(|a, b| {
@@ -107,9 +118,10 @@ fn order(w: &Wanted, picked: &mut [Picked]) {
     }
 }
 
-fn compare(a: &str, b: &str) -> Ordering {
-    match (a.parse::<f64>(), b.parse::<f64>()) {
-        (Ok(a), Ok(b)) => a.total_cmp(&b),
+fn compare(a: &[u8], b: &[u8]) -> Ordering {
+    let number = |text: &[u8]| text.to_str().ok()?.parse::<f64>().ok();
+    match (number(a), number(b)) {
+        (Some(a), Some(b)) => a.total_cmp(&b),
         _ => a.cmp(b),
     }
 }

@@ -40,6 +40,9 @@ Options:
     --spool <directory>, --queue <name> -G <name>
     --input-dir <name>      instead of \"input\"; --finput: \"Finput\"
     -C --config <file>      whose spool directory it is
+    --freeze <file>         writes what is known of the messages that are shown
+    --thaw <file>           reads that file instead of a queue
+    --charset <name>        what header lines are shown in, if not UTF-8
 ";
 
 /// What is printed of a message.
@@ -62,7 +65,7 @@ pub(super) enum Show {
 
 impl Show {
     /// What a pattern finds is shown if it has a value, or may well be empty.
-    pub(super) fn shows(&self, name: &str, value: &str) -> bool {
+    pub(super) fn shows(&self, name: &str, value: &[u8]) -> bool {
         matches!(self, Show::One(_)) || !value.is_empty() || name.starts_with("sender_address")
     }
 
@@ -97,6 +100,9 @@ pub(super) struct Wanted {
     pub queue: Option<String>,
     pub input: String,
     pub criteria: Vec<String>,
+    pub freeze: Option<String>,
+    pub thaw: Option<String>,
+    pub charset: String,
 }
 
 /// `--name=value` as two words.
@@ -128,6 +134,9 @@ pub(super) fn parse(args: &[String]) -> Result<Wanted, String> {
         queue: None,
         input: "input".into(),
         criteria: Vec::new(),
+        freeze: None,
+        thaw: None,
+        charset: "UTF-8".into(),
     };
     let args = words(args);
     let mut it = args.iter();
@@ -175,7 +184,9 @@ pub(super) fn parse(args: &[String]) -> Result<Wanted, String> {
             "--queue" | "-G" => w.queue = Some(value()?).filter(|q| !q.is_empty()),
             "--input-dir" => w.input = value()?,
             "--finput" => w.input = "Finput".into(),
-            "--freeze" | "--thaw" | "--charset" => return Err(format!("{a} is not implemented")),
+            "--freeze" => w.freeze = Some(value()?),
+            "--thaw" => w.thaw = Some(value()?),
+            "--charset" => w.charset = value()?,
             other if other.starts_with('-') => return Err(format!("there is no option {other}")),
             other => w.criteria.push(other.to_string()),
         }
