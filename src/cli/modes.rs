@@ -342,8 +342,9 @@ pub fn check(o: &Options) -> Result<(), Refusal> {
     if !o.arguments.is_empty() && modes == 1 && !takes_arguments && !o.rebuild_aliases {
         return incompatible();
     }
-    // Over SMTP each message says for itself what it needs.
-    if matches!(o.input, InputMode::Smtp | InputMode::Batch) && (o.extract_recipients || o.requiretls) {
+    // Over SMTP each message says for itself who sent it, and what it needs.
+    let by_smtp = matches!(o.input, InputMode::Smtp | InputMode::Batch);
+    if (by_smtp || listening) && o.sender.is_some() || by_smtp && (o.extract_recipients || o.requiretls) {
         return incompatible();
     }
     Ok(())
@@ -393,6 +394,8 @@ mod tests {
         assert_eq!(message(&["-R"]), "exim: string expected after -R");
         assert_eq!(message(&["-d+foo"]), "exim: unknown debug_selector setting: +foo");
         assert_eq!(message(&["-bt", "-bv", "x@y"]), "exim: incompatible command-line options or arguments");
+        assert_eq!(message(&["-bs", "-f", "x@y"]), "exim: incompatible command-line options or arguments");
+        assert_eq!(message(&["-bd", "-f", "x@y"]), "exim: incompatible command-line options or arguments");
         assert_eq!(message(&["-bs", "-MS"]), "exim: incompatible command-line options or arguments");
         assert_eq!(message(&["-bd", "-bs"]), "exim: incompatible command-line options or arguments");
         assert_eq!(message(&["-D9="]), "exim: macro name set by -D must start with an upper case letter");

@@ -169,6 +169,7 @@ fn connection(ctx: &mut Context, peer: SocketAddr, own: Option<SocketAddr>) {
     s.host_address = Some(Text::tainted(ip.to_string()));
     s.host_ip = Some(ip);
     s.host_port = peer.port();
+    s.via_inetd = true;
     s.ident = None;
     if let Some(own) = own {
         s.interface_address = Some(Text::clean(own.ip().to_canonical().to_string()));

@@ -32,6 +32,18 @@ pub fn read(text: &[u8]) -> Result<(BString, &[u8]), String> {
     Ok((out.into(), lex.rest()))
 }
 
+/// The id of a `Message-ID:` line as a log line shows it, without brackets and comments. What is no address is shown as it is, if
+/// it is one word: more might look like other fields of the line.
+pub fn shown(value: &[u8]) -> Option<BString> {
+    let mut rules = Rules { allow_domain_literals: true, ..Rules::default() };
+    if let Ok(found) = super::extract_address(&mut rules, value) {
+        return Some(found.address);
+    }
+    let value = value.trim_ascii();
+    let word = value.strip_prefix(b"<").and_then(|v| v.strip_suffix(b">")).unwrap_or(value);
+    (!word.is_empty() && !word.iter().any(u8::is_ascii_whitespace)).then(|| word.into())
+}
+
 /// All the ids that can be read at the start of a list of them.
 pub fn read_all(mut text: &[u8]) -> Vec<BString> {
     let mut all = Vec::new();

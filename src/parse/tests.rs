@@ -144,5 +144,14 @@ fn dates_xtext_ids_folding() {
     assert_eq!(xtext::decode(b"a+2Bb").unwrap(), "a+b");
     assert!(xtext::decode(b"a+2").is_none() && xtext::decode(b"a=b").is_none());
     assert_eq!(message_id::read_all(b"<a@b.c> (x) <d@[1.2.3.4]> x"), ["<a@b.c>", "<d@[1.2.3.4]>"]);
+    for (value, id) in [
+        (&b" <a@[odd]>\n"[..], Some("a@[odd]")),
+        (b"(c) <a@b> ", Some("a@b")),
+        (b"<x S=1>", None),
+        (b"", None),
+        (b"<a@b> c", None),
+    ] {
+        assert_eq!(message_id::shown(value), id.map(Into::into));
+    }
     assert_eq!(unfold(b"a\r\n b\n\tc\nd"), "a b\tc\nd");
 }

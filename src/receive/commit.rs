@@ -9,6 +9,7 @@ use super::{Accepted, checks, queueing};
 use crate::context::message::{FakeResponse, notify};
 use crate::context::{Context, HeaderKind};
 use crate::log::{self, Selector, Which};
+use crate::parse;
 use crate::spool::DataFile;
 use crate::text::Text;
 use crate::verify::cutthrough::{self, Answer};
@@ -130,18 +131,14 @@ fn peer_gone(ctx: &mut Context, options: &Options) -> bool {
 /// The `<=` line, and the first lines of the message's own log.
 fn arrival(ctx: &mut Context, logged: &Logged, kept: bool, held_by: &str) {
     let find = |kind: HeaderKind| ctx.message.headers.iter().find(|h| h.kind == kind).map(|h| h.text.clone());
-    let id = find(HeaderKind::Id).map(|t| {
-        let value = t.get(t.find_byte(b':').map_or(0, |i| i + 1)..).unwrap_or_default().trim();
-        BString::from(value.strip_prefix(b"<").unwrap_or(value).strip_suffix(b">").unwrap_or(value))
-    });
+    let id = find(HeaderKind::Id)
+        .and_then(|t| parse::message_id::shown(t.get(t.find_byte(b':').map_or(0, |i| i + 1)..).unwrap_or_default()));
     let subject = log::selected(ctx, Selector::Subject)
         .then(|| {
             let h = ctx.message.headers.iter().find(|h| super::kinds::classify(&h.text) == super::kinds::Name::Subject)?;
             let value = h.text.get(h.text.find_byte(b':')? + 1..)?.trim();
             let charset = ctx.config.main.headers_charset.raw().unwrap_or(b"UTF-8").to_vec();
-            crate::parse::decode_2047(value, ctx.config.main.check_rfc2047_length, Some(&charset), None)
-                .ok()
-                .or(Some(value.into()))
+            parse::decode_2047(value, ctx.config.main.check_rfc2047_length, Some(&charset), None).ok().or(Some(value.into()))
         })
         .flatten();
     let mail_auth = crate::mail_auth::arrival_fields(ctx);

@@ -81,11 +81,12 @@ pub enum Trouble {
 }
 
 /// Does the line begin with a field name and a colon? There may be white space between them, a folded line's too. Bytes
-/// with the top bit set are let pass: `verify = header_names_ascii` is for those.
+/// with the top bit set are let pass: `verify = header_names_ascii` is for those. A name of no bytes is one, too: the lines
+/// after it would else be shown as text by us, and taken for the header's by others.
 pub fn is_header(line: &[u8]) -> bool {
     let name = line.iter().take_while(|c| **c > b' ' && !matches!(**c, 0x7f | b':')).count();
     let white = line.iter().skip(name).take_while(|c| c.is_ascii_whitespace() || **c == 0x0b).count();
-    name > 0 && line.get(name + white) == Some(&b':')
+    (name > 0 || white == 0) && line.get(name + white) == Some(&b':')
 }
 
 /// Reads the section. `from_line` says whether the first line is a "From " line.
@@ -387,10 +388,10 @@ mod tests {
 
     #[test]
     fn names() {
-        for name in [&b"A: b\n"[..], b"A\t : b\n", b"A\n : b\n", b"A\xfcB: c\n", b"!#: x\n"] {
+        for name in [&b"A: b\n"[..], b"A\t : b\n", b"A\n : b\n", b"A\xfcB: c\n", b"!#: x\n", b": b\n"] {
             assert!(is_header(name), "{}", name.as_bstr());
         }
-        for name in [&b": b\n"[..], b" A: b\n", b"A b: c\n", b"A\x7f: c\n", b"A\n", b""] {
+        for name in [&b" : b\n"[..], b" A: b\n", b"A b: c\n", b"A\x7f: c\n", b"A\n", b""] {
             assert!(!is_header(name), "{}", name.as_bstr());
         }
     }

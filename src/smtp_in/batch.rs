@@ -160,6 +160,9 @@ fn transaction(ctx: &mut Context, server: &mut Server, began: &mut u64) -> Resul
                 ctx.message.recipients.push(Recipient::new(address));
             }
             Some(Verb::Data) => {
+                if !server.line.argument.is_empty() {
+                    return Err(fault("501 Unexpected argument data".into()));
+                }
                 if ctx.message.recipients.is_empty() {
                     return Err(if ctx.message.sender.is_none() {
                         fault("503 MAIL FROM:<sender> command must precede DATA".into())
@@ -169,7 +172,8 @@ fn transaction(ctx: &mut Context, server: &mut Server, began: &mut u64) -> Resul
                 }
                 return Ok(Some(Envelope { chunk: None }));
             }
-            Some(Verb::Vrfy | Verb::Expn | Verb::Help | Verb::Noop | Verb::Etrn | Verb::Atrn | Verb::Wellknown) => {}
+            // Nothing is done for these, but what was wrong is looked for after them.
+            Some(Verb::Vrfy | Verb::Expn | Verb::Help | Verb::Noop | Verb::Etrn | Verb::Atrn | Verb::Wellknown) => *began = lines,
             Some(Verb::Quit) => return Ok(None),
             Some(Verb::Auth | Verb::StartTls | Verb::Bdat | Verb::Xclient) | None if server.line.had_nul => {
                 return Err(fault("501 Unexpected NULL in SMTP command".into()));

@@ -70,12 +70,16 @@ impl Server {
                 // A parameter without its value is dropped, and so are those before it.
                 (b"SIZE" | b"BODY" | b"AUTH" | b"RET" | b"ENVID", Some(v)) if v.is_empty() => return Ok(p.before),
                 (b"SIZE", Some(v)) if !self.size_parameter(ctx, v) => return Ok(p.before),
-                (b"BODY", Some(_)) if !ctx.config.main.accept_8bitmime => return Ok(p.before),
+                (b"BODY", _) if !ctx.config.main.accept_8bitmime => return Ok(p.before),
                 (b"SIZE", Some(_)) => true,
                 (b"BODY", Some(v)) => self.body_parameter(ctx, v)?,
                 (b"AUTH", Some(v)) => self.auth_parameter(ctx, v)?,
                 (b"RET", Some(v)) => self.ret_parameter(ctx, v)?,
                 (b"ENVID", Some(v)) => self.envid_parameter(ctx, v)?,
+                // A name alone says nothing, where nothing is possible.
+                (b"BODY", None) => self.body_parameter(ctx, b"")?,
+                (b"RET", None) => self.ret_parameter(ctx, b"")?,
+                (b"SIZE" | b"AUTH" | b"ENVID", None) => true,
                 (b"PRDR", _) => {
                     ctx.message.prdr |= ctx.config.main.prdr_enable;
                     true
@@ -119,10 +123,12 @@ impl Server {
     }
 
     fn size_parameter(&mut self, ctx: &mut Context, value: &[u8]) -> bool {
-        if !value.iter().all(u8::is_ascii_digit) {
+        // Less than nothing is more than anything that is allowed.
+        let (digits, least) = value.strip_prefix(b"-").map_or((value, 0), |rest| (rest, SIZE_MAX));
+        if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
             return false;
         }
-        let n = value.iter().fold(0u64, |n, c| n.saturating_mul(10).saturating_add(u64::from(c - b'0')));
+        let n = digits.iter().fold(least, |n, c| n.saturating_mul(10).saturating_add(u64::from(c - b'0')));
         ctx.message.declared_size = Some(n.min(SIZE_MAX));
         true
     }

@@ -174,9 +174,6 @@ impl Server {
         text.extend_from_slice(argument);
         text.extend_from_slice(b": recipient address must contain a domain");
         self.reply(ctx, text);
-        if tag == "verify" {
-            return None;
-        }
         let line = format!("unqualified {tag} rejected: <{address}> {}{}", host_and_ident(ctx, true), host_lookup_text(ctx));
         log::write(ctx, Some(Selector::SmtpSyntaxError), Which::MAIN.and(Which::REJECT), line.as_bytes());
         None

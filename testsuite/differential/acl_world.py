@@ -124,6 +124,47 @@ class Server(threading.Thread):
                     say("250 ok")
 
 
+def by_pipe(argv, text):
+    """Status, output and errors of a program that is told everything at once."""
+    done = subprocess.run(argv, input=text, capture_output=True, timeout=60, check=False)
+    return done.returncode, done.stdout, done.stderr
+
+
+def by_socket(argv, pieces):
+    """The same of one that has a client as inetd gives it: each piece is sent when it has answered the one before, and says no more."""
+    with socket.create_server(("127.0.0.1", 0)) as listener, socket.create_connection(listener.getsockname()) as client:
+        ours, _ = listener.accept()
+        with ours:
+            program = subprocess.Popen(argv, stdin=ours, stdout=ours, stderr=subprocess.PIPE)
+        said = answers(client)
+        try:
+            for piece in pieces:
+                client.sendall(piece)
+                said += answers(client)
+            client.shutdown(socket.SHUT_WR)
+            client.settimeout(30)
+            while more := client.recv(65536):
+                said += more
+        except OSError:
+            said += b"[connection broken]\n"
+        _, err = program.communicate(timeout=60)
+        return program.returncode, said, err
+
+
+def answers(client):
+    """What comes until a whole answer is there and nothing follows it."""
+    text = b""
+    while True:
+        client.settimeout(0.25 if re.search(rb"(?m)^\d{3}( .*)?\r?\n\Z", text) else 3)
+        try:
+            more = client.recv(65536)
+        except TimeoutError:
+            return text
+        if not more:
+            return text
+        text += more
+
+
 class World:
     """Set up once; `run` gives the output of one session."""
 
@@ -159,10 +200,10 @@ class World:
             f.write(case.config.replace("PLACE", place))
         argv = [binary, "-C", conf, *case.args]
         try:
-            done = subprocess.run(argv, input=case.input, capture_output=True, timeout=60, check=False)
+            status, out, err = by_socket(argv, case.said) if case.said else by_pipe(argv, case.input)
         except subprocess.TimeoutExpired:
             return "no end within a minute"
-        text = f"[status {done.returncode}]\n{done.stdout.decode('latin-1')}\n[stderr]\n{done.stderr.decode('latin-1')}"
+        text = f"[status {status}]\n{out.decode('latin-1')}\n[stderr]\n{err.decode('latin-1')}"
         if "-bh" not in case.args and "-bhc" not in case.args:
             for log in ("mainlog", "rejectlog", "paniclog"):
                 path = f"{place}/spool/log/{log}"
