@@ -249,9 +249,8 @@ fn read(
 
 /// Reads the rate, brings it up to now, writes it back if it is to be.
 fn compute(ctx: &mut Context, w: &Wanted) -> hints::Result<f64> {
-    let store = ctx.services.hints.clone();
     let mode = if w.update == Update::Readonly { Mode::Read } else { Mode::Write };
-    let mut db = store.open("ratelimit", mode)?;
+    let mut db = hints::open(ctx, "ratelimit", mode)?;
     if let Some(db) = db.as_mut().filter(|_| mode == Mode::Write) {
         db.begin()?;
     }

@@ -79,8 +79,7 @@ fn read(ctx: &Context, arg: &Text) -> Result<Wanted, String> {
 
 fn test_in_hints(ctx: &mut Context, w: &Wanted) -> hints::Result<Verdict> {
     let mode = if w.readonly { Mode::Read } else { Mode::Write };
-    let store = ctx.services.hints.clone();
-    let mut db = store.open("seen", mode)?;
+    let mut db = hints::open(ctx, "seen", mode)?;
     let now = unix_time();
     let before = match db.as_mut() {
         Some(db) => hints::get::<Seen>(db.as_mut(), &w.key)?.map(|s| s.time_stamp),

@@ -63,7 +63,7 @@ pub(super) fn enter(ctx: &mut Context, transport: &TransportInstance) -> Place {
         }
     };
     let key: BString = [b"tpt-serialize-", transport.name.as_slice()].concat().into();
-    let taken = match ctx.services.hints.open("misc", Mode::Write) {
+    let taken = match crate::hints::open(ctx, "misc", Mode::Write) {
         Ok(Some(mut db)) => serialize::start(db.as_mut(), &key, limit).unwrap_or(true),
         _ => true,
     };
@@ -73,7 +73,7 @@ pub(super) fn enter(ctx: &mut Context, transport: &TransportInstance) -> Place {
 /// Gives a place back.
 pub(super) fn leave(ctx: &Context, place: Option<&BString>) {
     let Some(key) = place else { return };
-    if let Ok(Some(mut db)) = ctx.services.hints.open("misc", Mode::Write) {
+    if let Ok(Some(mut db)) = crate::hints::open(ctx, "misc", Mode::Write) {
         let _ = serialize::end(db.as_mut(), key);
     }
 }

@@ -9,6 +9,7 @@ use super::post::{self, Outcome, Stage};
 use super::state::Delivery;
 use crate::config::options::OptionSet;
 use crate::context::Context;
+use crate::debug;
 use crate::expand;
 use crate::hints::Mode;
 use crate::log::{self, Which};
@@ -138,6 +139,7 @@ pub(super) fn drop_too_early(
             && now < r.next_try
             && !r.expired
             && !retry::check::ultimate_timeout(ctx, &key, Some(&domain), &r, now);
+        debug!(ctx, RETRY, "retry record exists for {key}: {}", if early { "retry time not reached" } else { "may be tried" });
         if early {
             a.failure.basic_errno = errors::RETRY_LOCAL;
             a.failure.message = Some(Text::clean("Retry time not yet reached"));

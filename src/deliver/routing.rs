@@ -8,6 +8,7 @@ use bstr::BString;
 use super::post::{self, Outcome, Stage};
 use super::state::{Delivery, identity, set_unique};
 use crate::context::Context;
+use crate::debug;
 use crate::expand::Template;
 use crate::hints::{HintsDb, Mode};
 use crate::matching::{self, Match};
@@ -21,6 +22,9 @@ pub(super) fn route_all(ctx: &mut Context, d: &mut Delivery<'_>) {
     while !d.new.is_empty() {
         let mut ready = VecDeque::new();
         let mut db = retry::open(ctx, Mode::Read);
+        if db.is_none() {
+            debug!(ctx, RETRY, "no retry data available");
+        }
         while let Some(a) = d.new.pop_front() {
             if let Some(a) = prepare(ctx, d, a, db.as_deref_mut()) {
                 ready.push_front(a);

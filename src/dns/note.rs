@@ -12,14 +12,14 @@ use crate::text::Text;
 
 /// Asks the resolver of the context, following CNAMEs.
 pub fn lookup(ctx: &mut Context, query: &Query<'_>) -> Answer {
-    let answer = ctx.services.dns.lookup(query);
+    let answer = ctx.services.dns.lookup(&query.of(&ctx.run));
     note(ctx, query.name, query.rtype, &answer);
     answer
 }
 
 /// The same without following CNAMEs.
 pub fn basic(ctx: &mut Context, query: &Query<'_>) -> Answer {
-    let answer = ctx.services.dns.basic(query);
+    let answer = ctx.services.dns.basic(&query.of(&ctx.run));
     note(ctx, query.name, query.rtype, &answer);
     answer
 }

@@ -8,6 +8,8 @@ use super::servers::Source;
 use super::types::{Answer, Outcome, RData, RecordType};
 use super::validate::Validator;
 use super::wire::{Asking, Failure, ask};
+use crate::context::Run;
+use crate::log::trace;
 use crate::sys::pcre::Regex;
 use bstr::{BString, ByteSlice};
 use std::net::{IpAddr, SocketAddr};
@@ -57,16 +59,22 @@ pub struct Query<'a> {
     pub search_parents: bool,
     /// Ask for DNSSEC (`dnssec_request_domains`).
     pub dnssec: bool,
+    /// Who asks: for debug output (`-d+resolver`).
+    pub run: Option<&'a Arc<Run>>,
 }
 
 impl<'a> Query<'a> {
     /// The name as it is, no search, no DNSSEC.
     pub fn new(name: &'a [u8], rtype: RecordType) -> Self {
-        Self { name, rtype, qualify_single: false, search_parents: false, dnssec: false }
+        Self { name, rtype, qualify_single: false, search_parents: false, dnssec: false, run: None }
     }
     /// With DNSSEC asked for or not.
     pub fn dnssec(self, on: bool) -> Self {
         Self { dnssec: on, ..self }
+    }
+    /// With debug output for this caller.
+    pub fn of(self, run: &'a Arc<Run>) -> Self {
+        Self { run: Some(run), ..self }
     }
 }
 
@@ -170,7 +178,13 @@ impl Resolver {
         }
         let mut answer = match &self.settings.test {
             Some(test) => match fakens::ask(&test.directory, &asked, query.rtype) {
-                Fake::Answered(outcome, reply) => answer_of(reply, outcome, &asked),
+                Fake::Answered(outcome, reply) => {
+                    if let Some(run) = query.run.filter(|r| r.debug & trace::RESOLVER != 0) {
+                        let (name, rtype, count) = (asked.as_bstr(), query.rtype.name(), reply.answers.len());
+                        trace::early(run, format_args!("fakens: {name} ({rtype}): {outcome:?}, {count} answers"));
+                    }
+                    answer_of(reply, outcome, &asked)
+                }
                 Fake::PassOn => self.search(&asked, query),
             },
             None => self.search(&asked, query),
@@ -249,6 +263,7 @@ impl Resolver {
             dnssec,
             unvalidated: false,
             tcp_only: conf.use_tcp,
+            run: query.run.cloned(),
             first: if conf.rotate { self.turn.fetch_add(1, Ordering::Relaxed) } else { 0 },
         };
         let asked = match s.validator.as_ref().filter(|_| dnssec) {

@@ -5,10 +5,13 @@
 
 use super::parse::{Reply, parse};
 use super::types::RecordType;
+use crate::context::Run;
+use crate::log::trace;
 use hickory_proto::op::{Edns, Message, MessageType, OpCode, Query};
 use hickory_proto::rr::{DNSClass, Name, RecordType as WireType};
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream, UdpSocket};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// The largest UDP reply we ask for (DNS flag day 2020).
@@ -28,6 +31,17 @@ pub(super) struct Asking<'a> {
     pub tcp_only: bool,
     /// Begin with this one of the servers.
     pub first: usize,
+    /// For debug output.
+    pub run: Option<Arc<Run>>,
+}
+
+impl Asking<'_> {
+    /// A line of `-d+resolver`.
+    fn show(&self, text: std::fmt::Arguments<'_>) {
+        if let Some(run) = self.run.as_ref().filter(|r| r.debug & trace::RESOLVER != 0) {
+            trace::early(run, text);
+        }
+    }
 }
 
 /// Why no server gave a usable reply.
@@ -58,7 +72,15 @@ pub(super) fn ask(name: &Name, rtype: RecordType, how: &Asking<'_>) -> Result<Re
             let Some(server) = how.servers.get((i + how.first) % how.servers.len()) else { continue };
             loop {
                 let (id, wire) = question(name, rtype, edns, how).ok_or(Failure::Fail)?;
-                let Ok(reply) = exchange(*server, &wire, id, name, rtype, wait, how) else { break };
+                how.show(format_args!("DNS query to {server}: {name} ({})", rtype.name()));
+                let reply = match exchange(*server, &wire, id, name, rtype, wait, how) {
+                    Ok(reply) => reply,
+                    Err(e) => {
+                        how.show(format_args!("no DNS answer from {server}: {}", crate::sys::error_text(&e)));
+                        break;
+                    }
+                };
+                how.show(format_args!("DNS answer from {server}: rcode {}, {} answers", reply.rcode, reply.answers.len()));
                 match reply.rcode {
                     0 | NXDOMAIN => return Ok(reply),
                     FORMERR | NOTIMP | BADVERS if edns => edns = false,
@@ -237,6 +259,7 @@ mod tests {
             unvalidated: false,
             tcp_only: false,
             first: 0,
+            run: None,
         };
         let reply = ask(&super::super::name::from_text(b"a.ex").unwrap(), RecordType::A, &how).unwrap();
         assert_eq!((reply.answers.len(), reply.ad), (1, true));
@@ -255,6 +278,7 @@ mod tests {
             unvalidated: false,
             tcp_only: false,
             first: 0,
+            run: None,
         };
         let name = super::super::name::from_text(b"a.ex").unwrap();
         let start = Instant::now();

@@ -11,10 +11,12 @@ mod codec;
 pub mod records;
 pub mod serialize;
 mod sqlite;
+mod traced;
 pub mod wait;
 
 pub use codec::{Hint, Stamped};
 pub use sqlite::SqliteStore;
+pub use traced::open_traced;
 
 use std::fmt;
 
@@ -78,6 +80,11 @@ pub trait HintsDb: Send {
     fn commit(&mut self) -> Result<()>;
     /// Undoes the transaction's changes. Without a transaction it does nothing.
     fn rollback(&mut self) -> Result<()>;
+}
+
+/// Opens a data base of the context, with its debug output.
+pub fn open(ctx: &crate::context::Context, name: &str, mode: Mode) -> Result<Option<Box<dyn HintsDb>>> {
+    open_traced(ctx.services.hints.as_ref(), &ctx.run, name, mode)
 }
 
 /// A typed record under a key, with the time of its last writing. One of another kind, or malformed, is

@@ -257,7 +257,7 @@ impl Question<'_> {
 
     fn ask(&self, ctx: &mut Context, resolver: &Resolver, domain: &[u8], rtype: RecordType) -> Step {
         let dnssec = self.dnssec != Mode::Never;
-        let query = Query::new(domain, rtype).dnssec(dnssec);
+        let query = Query::new(domain, rtype).dnssec(dnssec).of(&ctx.run);
         let mut found = domain.to_vec();
         let answer = match self.kind {
             Kind::Csa => {

@@ -5,6 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use bstr::{BString, ByteSlice};
 
 use crate::context::Context;
+use crate::debug;
 use crate::deliver::{Continued, DeliverOptions, Tally, deliver_message_then};
 use crate::log::{self, Selector, Which};
 use crate::spool;
@@ -215,7 +216,10 @@ fn load(ctx: &Context) -> f64 {
 }
 
 fn load_is_too_high(ctx: &Context) -> bool {
-    ctx.config.main.deliver_queue_load_max.0.is_some_and(|max| !ctx.run.test_harness && load(ctx) * 1000.0 > max as f64)
+    let Some(max) = ctx.config.main.deliver_queue_load_max.0.filter(|_| !ctx.run.test_harness) else { return false };
+    let (load, max) = (load(ctx), max as f64 / 1000.0);
+    debug!(ctx, LOAD, "load average {load:.2}, deliver_queue_load_max {max:.2}");
+    load > max
 }
 
 /// The ids in the order of the run, a line each. Deliveries fork: a long queue in one piece of memory costs them less than in many.

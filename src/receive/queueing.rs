@@ -2,6 +2,7 @@
 
 use crate::context::Context;
 use crate::daemon::handoff::When;
+use crate::debug;
 use crate::log::{self, Selector, Which};
 
 /// What the command line says (`-odi`, `-odb`, `-odf`, `-odq`, `-odqs`).
@@ -62,6 +63,7 @@ pub fn decide(ctx: &mut Context, mode: Mode, accepted: u64) -> Option<When> {
     }
     if let Some(limit) = m.queue_only_load.0 {
         let load = i64::from(crate::daemon::load_average(ctx));
+        debug!(ctx, LOAD, "load average {:.2}, queue_only_load {:.2}", load as f64 / 1000.0, limit as f64 / 1000.0);
         if load > limit {
             let why = format!("no immediate delivery: load average {:.2}", load as f64 / 1000.0);
             note(ctx, &why);

@@ -7,6 +7,7 @@ use bstr::BString;
 use super::find::find_rule;
 use super::record;
 use crate::context::Context;
+use crate::debug;
 use crate::hints::HintsDb;
 use crate::hints::records::Retry;
 use crate::route::{HostItem, HostStatus};
@@ -58,17 +59,22 @@ pub fn check_host(
     message_key.push(b':');
     message_key.extend_from_slice(&ctx.message.id);
     let mut found = HostCheck { host_key: key, message_key, ..HostCheck::default() };
-    let Some(db) = db else { return found };
+    let Some(db) = db else {
+        debug!(ctx, RETRY, "no retry data available: {} may be tried", found.host_key);
+        return found;
+    };
     let now = unix_time();
     if let Some(r) = record(ctx, db, &found.host_key) {
         found.host_record = true;
         host.last_try = r.last_try;
         if now < r.next_try && !force {
             if !r.expired && ultimate_timeout(ctx, &found.host_key, Some(domain), &r, now) {
+                debug!(ctx, RETRY, "{}: the message is too old to wait, the host is tried", found.host_key);
                 return found;
             }
             host.status = if r.expired { HostStatus::UnusableExpired } else { HostStatus::UnusableRetry };
             host.why = Some("retry time not reached".into());
+            debug!(ctx, RETRY, "{}: retry time not reached ({} seconds to go)", found.host_key, r.next_try - now);
             return found;
         }
         found.expired = r.expired;
@@ -79,8 +85,16 @@ pub fn check_host(
             host.status = HostStatus::UnusableRetry;
             host.why = Some("retry time not reached".into());
             found.expired = false;
+            debug!(ctx, RETRY, "{}: retry time not reached ({} seconds to go)", found.message_key, r.next_try - now);
+            return found;
         }
     }
+    let have = |is: bool| if is { "have" } else { "no" };
+    let (host_record, message_record) = (have(found.host_record), have(found.message_record));
+    debug!(
+        ctx,
+        RETRY, "{}: {host_record} host retry record, {message_record} message retry record: may be tried", found.host_key
+    );
     found
 }
 
@@ -105,6 +119,7 @@ pub fn check_routing(
     address_key: &[u8],
     domain: &[u8],
 ) -> RoutingCheck {
+    debug!(ctx, RETRY, "checking router retry status");
     let now = unix_time();
     let domain_record = record(ctx, db, domain_key);
     let mut address_record = record(ctx, db, address_key);
@@ -115,6 +130,9 @@ pub fn check_routing(
         with_sender.push(b'>');
         address_record = record(ctx, db, &with_sender);
     }
+    let have = |r: &Option<Retry>| if r.is_some() { "have" } else { "no  " };
+    debug!(ctx, RETRY, " {} domain  retry record", have(&domain_record));
+    debug!(ctx, RETRY, " {} address retry record", have(&address_record));
     let early = domain_record.as_ref().is_some_and(|r| now < r.next_try && !r.expired)
         || address_record.as_ref().is_some_and(|r| now < r.next_try);
     let too_early = early
@@ -122,6 +140,9 @@ pub fn check_routing(
             (None, Some(r)) => !ultimate_timeout(ctx, address_key, Some(domain), r, now),
             _ => true,
         };
+    if too_early {
+        debug!(ctx, RETRY, " retry time not reached");
+    }
     RoutingCheck {
         exists: domain_record.is_some() || address_record.is_some(),
         domain_exists: domain_record.is_some(),

@@ -6,6 +6,7 @@ use bstr::{BString, ByteSlice};
 
 use super::RetryRule;
 use crate::context::Context;
+use crate::debug;
 use crate::expand::Template;
 use crate::matching::{self, Match};
 use crate::text::Text;
@@ -23,7 +24,7 @@ pub fn find_rule<'a>(
 ) -> Option<&'a RetryRule> {
     let first = subject(key);
     let second = alternate.map(as_address);
-    rules.iter().find(|rule| {
+    let found = rules.iter().find(|rule| {
         // For quota errors the second number is how long the mailbox has not been read, in seconds.
         if !rule.error.matches(basic_errno, more_errno, Some(i64::from(more_errno))) {
             return false;
@@ -38,7 +39,12 @@ pub fn find_rule<'a>(
         // A pattern is one item of an address list: no separator splits it.
         let item = Template::new(&[b"<\x01 ", rule.pattern.raw()].concat());
         tried.any(|a| matching::match_address(ctx, &Text::tainted(a.to_vec()), &item, None) == Match::Yes)
-    })
+    });
+    match found {
+        Some(rule) => debug!(ctx, RETRY, "retry rule for {}: {}", key.as_bstr(), rule.line),
+        None => debug!(ctx, RETRY, "no retry rule for {}", key.as_bstr()),
+    }
+    found
 }
 
 /// What the pattern is compared with: the host's name alone, or the address that made a pipe or file.

@@ -52,7 +52,7 @@ pub struct RetryStep {
 
 /// Opens the retry hints; trouble is logged, and is as if there were none.
 pub fn open(ctx: &Context, mode: Mode) -> Option<Box<dyn HintsDb>> {
-    match ctx.services.hints.open("retry", mode) {
+    match crate::hints::open(ctx, "retry", mode) {
         Ok(db) => db,
         Err(e) => {
             crate::log::write(ctx, None, crate::log::Which::MAIN.and(crate::log::Which::PANIC), e.to_string().as_bytes());

@@ -10,6 +10,7 @@ use bstr::{BString, ByteSlice};
 use super::find::find_rule;
 use super::{RetryRule, RetryStep};
 use crate::context::Context;
+use crate::debug;
 use crate::hints::records::Retry;
 use crate::hints::{self, HintsDb, Mode};
 use crate::log::{self, Which};
@@ -34,13 +35,18 @@ pub fn update(
         .chain(failed.iter())
         .chain(deferred.iter())
         .any(|a| a.ancestors().chain([a]).any(|x| !x.retries.is_empty()));
-    if !any {
-        return;
-    }
-    let mut run = Update { db: super::open(ctx, Mode::Write), done: HashMap::new(), now: unix_time(), message_age };
-    for a in succeeded.iter().chain(failed.iter()) {
+    debug!(ctx, RETRY, "Processing retry items");
+    let db = if any { super::open(ctx, Mode::Write) } else { None };
+    let mut run = Update { db, done: HashMap::new(), now: unix_time(), message_age };
+    debug!(ctx, RETRY, " Succeeded addresses:");
+    for a in succeeded {
         run.address(ctx, a);
     }
+    debug!(ctx, RETRY, " Failed addresses:");
+    for a in failed.iter() {
+        run.address(ctx, a);
+    }
+    debug!(ctx, RETRY, " Deferred addresses:");
     // Those of one delivery to a host share its items; they stay together, and in their order.
     let mut together: Vec<Address> = Vec::new();
     for mut a in std::mem::take(deferred) {
@@ -56,6 +62,7 @@ pub fn update(
         }
     }
     together.into_iter().rev().for_each(|b| failed.push_front(b));
+    debug!(ctx, RETRY, "end of retry processing");
 }
 
 /// Both have the items of the same hosts.
@@ -110,8 +117,11 @@ impl Update {
             .chain(end.ancestors().map(|a| (false, a)))
             .flat_map(|(own, a)| a.retries.iter().map(move |i| (own, a, i)))
             .collect();
+        let count = if items.is_empty() { "no retry items".into() } else { format!("retry items: {}", items.len()) };
+        debug!(ctx, RETRY, "  {}: {count}", end.address.as_bytes().as_bstr());
         for (own, addr, item) in items {
             if item.delete {
+                debug!(ctx, RETRY, "  {}: record deleted", item.key);
                 if let Some(db) = &mut self.db {
                     let _ = db.delete(&item.key);
                 }
@@ -170,6 +180,8 @@ impl Update {
         record.basic_errno = f.basic_errno;
         record.more_errno = f.more_errno;
         record.text = text(f);
+        let (wait, expired) = (record.next_try - self.now, if record.expired { ", expired" } else { "" });
+        debug!(ctx, RETRY, "  {}: record written: {}, next try in {wait} seconds{expired}", item.key, record.text);
         if let Err(e) = hints::put(db, &item.key, &record) {
             log::write(ctx, None, Which::MAIN.and(Which::PANIC), e.to_string().as_bytes());
         }

@@ -4,6 +4,7 @@ use bstr::{BString, ByteSlice};
 
 use super::rule::{RewriteRule, Uses};
 use crate::context::Context;
+use crate::debug;
 use crate::expand::{self, ExpandError};
 use crate::log::{self, Selector, Which};
 use crate::matching::{self, List, Match, Request, Subject};
@@ -155,15 +156,22 @@ impl State {
             Subject::Address { address: &self.subject, caseless: false }
         };
         let request = Request { subject, list: List::Expand(&rule.pattern), single: true, captures: true, label: None };
+        let (shown, place) = (self.subject.as_bytes().as_bstr(), self.target.name());
         if matching::test(ctx, &request, None) != Match::Yes {
+            debug!(ctx, REWRITE, "rewrite rule {number} does not match \"{shown}\" from {place}");
             return Step::Next;
         }
+        debug!(ctx, REWRITE, "rewrite rule {number} matches \"{shown}\" from {place}");
         if rule.replacement.raw() == b"*" {
+            debug!(ctx, REWRITE, "rewrite rule {number} leaves it as it is and ends rewriting");
             return Step::Stop;
         }
         let mut new = match self.replacement(ctx, rule) {
             Ok(new) => new,
-            Err(ExpandError::Forced(_)) => return if rule.quit { Step::Stop } else { Step::Next },
+            Err(ExpandError::Forced(_)) => {
+                debug!(ctx, REWRITE, "rewrite rule {number} gave way by forced failure");
+                return if rule.quit { Step::Stop } else { Step::Next };
+            }
             Err(e) => {
                 let raw = rule.replacement.raw().as_bstr();
                 return panic(ctx, &[format!("Expansion of {raw} failed while rewriting: {e}").as_bytes()]);
@@ -187,6 +195,7 @@ impl State {
             let (before, after) = (new.get(..parsed.start), new.get(parsed.end..));
             new = new.piece([before.unwrap_or_default(), &address, after.unwrap_or_default()].concat());
         }
+        debug!(ctx, REWRITE, "rewrite rule {number} made \"{}\" of it", new.as_bytes().as_bstr());
         self.note(ctx, &new, number);
         old.push(BString::from(self.subject.to_vec()));
         self.take(ctx, rule, &new, &address, (parsed.start, parsed.start + address.len()));

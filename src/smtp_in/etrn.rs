@@ -101,7 +101,7 @@ impl Server {
 
     /// smtp_etrn_serialize: false when such a run is going on.
     fn take_place(&self, ctx: &Context, key: &[u8]) -> bool {
-        match ctx.services.hints.open("misc", Mode::Write) {
+        match crate::hints::open(ctx, "misc", Mode::Write) {
             // Without hints there is no serialization.
             Ok(Some(mut db)) => crate::hints::serialize::start(&mut *db, key, 1).unwrap_or(true),
             _ => true,

@@ -13,6 +13,7 @@ use crate::config::options::Str;
 use crate::context::Context;
 use crate::context::names::host_and_ident;
 use crate::context::session::{HostName, Input};
+use crate::debug;
 use crate::expand::{self, ExpandError};
 use crate::log::{self, Selector, Which};
 use crate::matching::Match;
@@ -260,6 +261,7 @@ fn reserve(ctx: &mut Context, server: &mut Server) -> bool {
         && !is_reserved
     {
         let load = i64::from(crate::daemon::load_average(ctx));
+        debug!(ctx, LOAD, "load average {:.2}, smtp_load_reserve {:.2}", load as f64 / 1000.0, limit as f64 / 1000.0);
         if load > limit && !host_is_in(ctx, "smtp_reserve_hosts", &m.smtp_reserve_hosts) {
             let line = format!(
                 "temporarily refused connection from {}: not in reserve list and load average = {:.2}",

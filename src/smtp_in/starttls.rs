@@ -17,6 +17,7 @@ use crate::acl::{self, Verdict, Where};
 use crate::config::options::Str;
 use crate::context::names::host_and_ident;
 use crate::context::{Context, TlsFacts};
+use crate::debug;
 use crate::expand::{self, ExpandError};
 use crate::log::{self, Selector, Which};
 use crate::text::Text;
@@ -151,11 +152,16 @@ impl Server {
         // Only to wait for the peer's end if the handshake fails: nothing that comes in clear is obeyed any more.
         let copy = crate::sys::fd::duplicate(socket.as_fd()).ok();
         let peer_address = ctx.session.host_address.as_ref().map_or(String::new(), |a| a.display().into_owned());
+        for file in &params.certificates {
+            debug!(ctx, TLS, "TLS certificate file: {}", file.display());
+        }
+        debug!(ctx, TLS, "TLS handshake as server with {peer_address}");
         let mut hooks = Hooks { ctx, cache: &cache };
         let early_banner = banner.map(<[u8]>::to_vec);
         let options = AcceptOptions { peer_address, timeout, early_banner, hooks: &mut hooks };
         match tls_openssl::accept(socket, &context, options) {
             Ok(stream) => {
+                stream.facts().lines().iter().for_each(|line| debug!(ctx, TLS, "{line}"));
                 ctx.session.tls_in = TlsFacts { on_connect, ..TlsFacts::of(stream.facts()) };
                 // `CV=` is for certificates that came.
                 ctx.session.tls_in.verification_configured =
@@ -168,6 +174,7 @@ impl Server {
                 Ok(())
             }
             Err(failure) => {
+                debug!(ctx, TLS, "TLS handshake failed: {}", failure.error);
                 ctx.session.tls_in = TlsFacts { on_connect, cipher: None, ..TlsFacts::of(&failure.facts) };
                 Err(Trouble::Handshake(failure.error, copy))
             }

@@ -105,7 +105,7 @@ impl Early {
 
     /// A record that is not too old; an old one is removed.
     fn read(&self, ctx: &mut Context) -> Option<EhloResponse> {
-        let mut db = ctx.services.hints.open("misc", Mode::Read).ok()??;
+        let mut db = crate::hints::open(ctx, "misc", Mode::Read).ok()??;
         let found = hints::get::<EhloResponse>(db.as_mut(), &self.key).ok()??;
         drop(db);
         if unix_time().saturating_sub(found.time_stamp) > ctx.config.main.retry_data_expire.0 {
@@ -127,7 +127,7 @@ impl Early {
             r.crypted_features,
             r.crypted_auths
         );
-        if let Ok(Some(mut db)) = ctx.services.hints.open("misc", Mode::Write) {
+        if let Ok(Some(mut db)) = crate::hints::open(ctx, "misc", Mode::Write) {
             // Losing it costs round trips.
             let _ = hints::put(db.as_mut(), &self.key, &self.record);
         }
@@ -136,7 +136,7 @@ impl Early {
     /// What is believed of the server turned out wrong.
     pub fn remove(&self, ctx: &Context) {
         debug!(ctx, TRANSPORT, "removing EHLO cache record for {}", self.key);
-        if let Ok(Some(mut db)) = ctx.services.hints.open("misc", Mode::Write) {
+        if let Ok(Some(mut db)) = crate::hints::open(ctx, "misc", Mode::Write) {
             let _ = db.delete(&self.key);
         }
     }

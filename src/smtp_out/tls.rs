@@ -4,6 +4,7 @@
 
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bstr::{BString, ByteSlice};
@@ -13,7 +14,8 @@ use super::in_hosts;
 use super::requiretls::Wish;
 use super::setup::Plan;
 use crate::config::options::Str;
-use crate::context::{Context, TlsFacts};
+use crate::context::{Context, Run, TlsFacts};
+use crate::debug;
 use crate::expand::{self, ExpandError};
 use crate::hints::records::TlsSession;
 use crate::hints::{self, Mode};
@@ -147,7 +149,11 @@ pub fn start(
     let extra = text(option(ctx, "host_name_extract", &o.host_name_extract).unwrap_or(None)).unwrap_or_default();
     let action = transport.generic.event_action.get().cloned();
     let peer = host.address_text.to_str_lossy().into_owned();
-    let store = ctx.services.hints.clone();
+    if let Some(file) = &setup.certificate {
+        debug!(ctx, TLS, "TLS certificate file: {}", file.display());
+    }
+    debug!(ctx, TLS, "TLS handshake as client with {name} [{peer}], {verify:?} verification, {ocsp:?} OCSP");
+    let (store, run) = (ctx.services.hints.clone(), ctx.run.clone());
     let mut hooks = Hooks { ctx, action };
     let mut params = ClientParams::new(peer, &mut hooks);
     params.timeout = timeout;
@@ -166,14 +172,16 @@ pub fn start(
     }
     let session_key = resumption.then(|| setup.session_key(&host.name.display(), port, &params, &extra));
     if let Some(key) = &session_key {
-        params.session = kept_session(&store, key);
+        params.session = kept_session(store.as_ref(), &run, key);
     }
     match tls::connect(socket, &context, params) {
         Ok(stream) => {
+            stream.facts().lines().iter().for_each(|line| debug!(ctx, TLS, "{line}"));
             let facts = TlsFacts { verification_configured: true, ..TlsFacts::of(stream.facts()) };
             Ok(Started { stream, facts, session_key })
         }
         Err(f) => {
+            debug!(ctx, TLS, "TLS handshake failed: {}", f.error);
             let facts = TlsFacts { verification_configured: true, cipher: None, ..TlsFacts::of(&f.facts) };
             Err(NotStarted { message: f.error.to_string(), facts: Box::new(facts), judged: f.error.is_judgement() })
         }
@@ -199,8 +207,8 @@ fn verify_mode(ctx: &mut Context, smtp: &Smtp, host: &HostItem, anchors: bool) -
     }
 }
 
-fn kept_session(hints: &std::sync::Arc<dyn hints::HintsStore>, key: &str) -> Option<SavedSession> {
-    let mut db = hints.open("tls", Mode::Read).ok()??;
+fn kept_session(store: &dyn hints::HintsStore, run: &Arc<Run>, key: &str) -> Option<SavedSession> {
+    let mut db = hints::open_traced(store, run, "tls", Mode::Read).ok()??;
     let found = hints::get::<TlsSession>(db.as_mut(), key.as_bytes()).ok()??;
     SavedSession::from_bytes(&found.record.session)
 }
@@ -209,7 +217,7 @@ fn kept_session(hints: &std::sync::Arc<dyn hints::HintsStore>, key: &str) -> Opt
 pub fn keep_session(ctx: &Context, stream: &TlsStream, key: &str) {
     let Some(saved) = stream.session_out() else { return };
     let record = TlsSession { verify_override: false, ocsp: stream.facts().ocsp.number(), session: saved.to_bytes() };
-    if let Ok(Some(mut db)) = ctx.services.hints.open("tls", Mode::Write) {
+    if let Ok(Some(mut db)) = crate::hints::open(ctx, "tls", Mode::Write) {
         // Losing it costs a full handshake.
         let _ = hints::put(db.as_mut(), key.as_bytes(), &record);
     }

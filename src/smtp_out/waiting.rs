@@ -14,7 +14,7 @@ fn complain(ctx: &Context, e: &HintsError) {
 
 /// Notes that the message in hand waits for all these hosts.
 pub fn note(ctx: &Context, transport: &BStr, hosts: &[HostItem]) {
-    let mut db = match ctx.services.hints.open(&format!("wait-{transport}"), Mode::Write) {
+    let mut db = match crate::hints::open(ctx, &format!("wait-{transport}"), Mode::Write) {
         Ok(Some(db)) => db,
         Ok(None) => return,
         Err(e) => return complain(ctx, &e),
@@ -45,7 +45,7 @@ pub fn next(
     if max > 0 && sent >= max {
         return None;
     }
-    let mut db = match ctx.services.hints.open(&format!("wait-{transport}"), Mode::Read) {
+    let mut db = match crate::hints::open(ctx, &format!("wait-{transport}"), Mode::Read) {
         Ok(db) => db?,
         Err(e) => {
             complain(ctx, &e);
@@ -75,7 +75,7 @@ pub fn next(
 
 /// The message that [`next`] gave was not sent after all: it goes on waiting.
 pub fn put_back(ctx: &Context, transport: &BStr, host: &HostItem, id: &BStr) {
-    match ctx.services.hints.open(&format!("wait-{transport}"), Mode::Write) {
+    match crate::hints::open(ctx, &format!("wait-{transport}"), Mode::Write) {
         Ok(Some(mut db)) => {
             if let Err(e) = wait::add(db.as_mut(), &host.name, id) {
                 complain(ctx, &e);

@@ -120,6 +120,31 @@ impl TlsFacts {
         self.resumption & resume::USED != 0
     }
 
+    /// What debug output says of the end of a handshake, line by line.
+    pub fn lines(&self) -> Vec<String> {
+        let mut out = Vec::new();
+        if !self.cipher.is_empty() {
+            out.push(format!("TLS cipher: {}", self.cipher));
+        }
+        if let Some(name) = &self.sni {
+            out.push(format!("TLS SNI: {name}"));
+        }
+        if let Some(name) = &self.alpn {
+            out.push(format!("TLS ALPN: {name}"));
+        }
+        match &self.peer_dn {
+            Some(dn) => {
+                let why = self.verify_error.as_ref().map_or(String::new(), |e| format!(" ({e})"));
+                out.push(format!("TLS peer certificate: {dn}"));
+                out.push(format!("TLS peer certificate verified: {}{why}", self.cv()));
+            }
+            None => out.push("TLS peer gave no certificate".into()),
+        }
+        out.push(format!("TLS certificate status (OCSP): {:?}", self.ocsp));
+        out.push(format!("TLS session resumed: {}", if self.resumed() { "yes" } else { "no" }));
+        out
+    }
+
     /// The text after `CV=`.
     pub fn cv(&self) -> &'static str {
         match (self.verified, self.dane) {

@@ -162,7 +162,7 @@ fn look(ctx: &mut Context, address: &Text) -> Answer {
 
 /// A kept answer that is not too old.
 fn cached(ctx: &Context, key: &[u8], options: &QuotaOptions) -> Option<bool> {
-    let mut db = ctx.services.hints.open("callout", Mode::Read).ok()??;
+    let mut db = crate::hints::open(ctx, "callout", Mode::Read).ok()??;
     let found = hints::get::<CalloutAddress>(db.as_mut(), key).ok()??;
     let good = found.record.result == CalloutResult::Accept;
     let limit = if good { options.positive } else { options.negative };
@@ -177,7 +177,7 @@ fn keep(ctx: &Context, key: &[u8], good: bool, options: &QuotaOptions) {
     }
     let result = if good { CalloutResult::Accept } else { CalloutResult::Reject };
     // A cache that cannot be written is no reason to refuse anything.
-    if let Ok(Some(mut db)) = ctx.services.hints.open("callout", Mode::Write) {
+    if let Ok(Some(mut db)) = crate::hints::open(ctx, "callout", Mode::Write) {
         let _ = hints::put(db.as_mut(), key, &CalloutAddress { result });
     }
 }

@@ -46,6 +46,7 @@ pub fn dnssec(data: &[u8]) {
         unvalidated: true,
         tcp_only: false,
         first: 0,
+        run: None,
     };
     let validator = Validator { anchors: Arc::new(anchors), kept: Arc::clone(&kept) };
     let upstream = Upstream::new(&how, kept);

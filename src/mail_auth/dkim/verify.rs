@@ -245,7 +245,7 @@ fn fetch(ctx: &mut Context, s: &Signature) -> Result<KeyRecord, Reason> {
 
 /// The text of a key record: the first TXT record that may be one.
 pub fn key_text(ctx: &mut Context, name: &[u8]) -> Result<Vec<u8>, Reason> {
-    let answer = ctx.services.dns.lookup(&Query::new(name, RecordType::Txt));
+    let answer = ctx.services.dns.lookup(&Query::new(name, RecordType::Txt).of(&ctx.run));
     if answer.outcome != Outcome::Found {
         debug!(ctx, ACL, "no key record {}: {:?}", name.as_bstr(), answer.outcome);
         return Err(Reason::Unavailable);

@@ -193,7 +193,7 @@ enum Fetched {
 
 fn fetch(ctx: &Context, domain: &[u8]) -> Fetched {
     let name = [b"_dmarc.", domain].concat();
-    let answer = ctx.services.dns.lookup(&Query::new(&name, RecordType::Txt));
+    let answer = ctx.services.dns.lookup(&Query::new(&name, RecordType::Txt).of(&ctx.run));
     match answer.outcome {
         Outcome::Again | Outcome::Fail => return Fetched::Again,
         Outcome::NoMatch | Outcome::NoData => return Fetched::None,
@@ -223,7 +223,7 @@ pub fn may_report(ctx: &mut Context, domain: &BString, to: &[u8]) -> bool {
         return true;
     }
     let name = format!("{domain}._report._dmarc.{target}");
-    let answer = ctx.services.dns.lookup(&Query::new(name.as_bytes(), RecordType::Txt));
+    let answer = ctx.services.dns.lookup(&Query::new(name.as_bytes(), RecordType::Txt).of(&ctx.run));
     let wants = |r: &crate::dns::Record| matches!(&r.data, RData::Text(p) if bstr::concat(p).starts_with(b"v=DMARC1"));
     answer.of_type(RecordType::Txt).any(wants)
 }
@@ -281,7 +281,7 @@ fn find_policy(ctx: &mut Context, list: &Text, facts: &mut Facts) {
 /// Has the domain an address or a host for mail (RFC 9091 2.7)? What the DNS does not tell now may exist.
 fn exists(ctx: &Context, domain: &BString) -> bool {
     [RecordType::Mx, RecordType::A, RecordType::Aaaa].into_iter().any(|t| {
-        let outcome = ctx.services.dns.lookup(&Query::new(domain, t)).outcome;
+        let outcome = ctx.services.dns.lookup(&Query::new(domain, t).of(&ctx.run)).outcome;
         !matches!(outcome, Outcome::NoMatch | Outcome::NoData)
     })
 }

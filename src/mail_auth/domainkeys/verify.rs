@@ -93,7 +93,7 @@ fn judge(ctx: &mut Context, facts: &mut Facts, s: &Signature, hash: Option<Hashe
 /// The domain's own record (RFC 4870 3.6).
 fn policy(ctx: &Context, domain: &[u8], facts: &mut Facts) {
     let name = [b"_domainkey.", domain].concat();
-    let answer = ctx.services.dns.lookup(&Query::new(&name, RecordType::Txt));
+    let answer = ctx.services.dns.lookup(&Query::new(&name, RecordType::Txt).of(&ctx.run));
     for record in answer.of_type(RecordType::Txt) {
         let RData::Text(parts) = &record.data else { continue };
         let text = bstr::concat(parts);

@@ -169,6 +169,7 @@ fn ask(ctx: &mut Context, name: &[u8], rtype: RecordType, options: &LookupOption
         qualify_single: options.qualify_single,
         search_parents: options.search_parents,
         dnssec: dnssec.request || dnssec.require,
+        run: None,
     };
     crate::dns::note::lookup(ctx, &query)
 }

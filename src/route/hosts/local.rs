@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use crate::context::Context;
+use crate::debug;
 use crate::log::hdebug;
 use crate::matching::{self, Match};
 use crate::parse::list::items;
@@ -77,6 +78,7 @@ pub fn interfaces(ctx: &Context) -> Vec<IpAddr> {
     if all && let Ok(system) = ctx.services.interfaces.addresses() {
         out.extend(system);
     }
+    debug!(ctx, INTERFACE, "local interface addresses: {out:?}");
     out
 }
 

@@ -140,7 +140,7 @@ impl Run<'_, '_> {
         }
         let step = self.attempt(ctx, host, port, own, last, host_expired, &found);
         if let Some(key) = serial_key
-            && let Ok(Some(mut db)) = ctx.services.hints.open("misc", Mode::Write)
+            && let Ok(Some(mut db)) = crate::hints::open(ctx, "misc", Mode::Write)
         {
             let _ = serialize::end(db.as_mut(), key.as_bytes());
         }
@@ -276,7 +276,7 @@ pub(super) enum Step {
 }
 
 fn take_place(ctx: &Context, key: &[u8]) -> bool {
-    match ctx.services.hints.open("misc", Mode::Write) {
+    match crate::hints::open(ctx, "misc", Mode::Write) {
         Ok(Some(mut db)) => serialize::start(db.as_mut(), key, 1).unwrap_or(true),
         _ => true,
     }

@@ -94,8 +94,7 @@ pub fn look_up(
         hdebug!(ctx, VERIFY, "callout cache: disabled by no_cache");
         return Known::Nothing;
     }
-    let store = ctx.services.hints.clone();
-    let Ok(opened) = store.open("callout", Mode::Read) else {
+    let Ok(opened) = hints::open(ctx, "callout", Mode::Read) else {
         hdebug!(ctx, VERIFY, "callout cache: not available");
         return Known::Nothing;
     };
@@ -170,12 +169,11 @@ pub fn look_up(
 
 /// Keeps what a callout found.
 pub fn write(ctx: &mut Context, domain: &[u8], record: &CalloutDomain, address: Option<(&CalloutAddress, &BString)>) {
-    let store = ctx.services.hints.clone();
     let address = address.filter(|(a, _)| a.result != CalloutResult::Unknown);
     if record.result == CalloutResult::Unknown && address.is_none() {
         return;
     }
-    let opened = store.open("callout", Mode::Write);
+    let opened = hints::open(ctx, "callout", Mode::Write);
     let Ok(Some(mut db)) = opened else {
         hdebug!(ctx, VERIFY, "callout cache: not available");
         return;
