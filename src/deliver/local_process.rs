@@ -274,6 +274,8 @@ fn become_recipient(p: &mut Part<'_, '_>) {
         log::write(p.ctx, None, Which::MAIN.and(Which::PANIC), text.as_bytes());
         process::exit_now(1);
     }
+    let (name, address) = (&p.what.transport.name, &p.batch[0].address);
+    users::show_change(p.ctx, format_args!("local delivery to {address} transport={name}"));
 }
 
 /// What `setup` gave, or why there is nothing to be done any more.

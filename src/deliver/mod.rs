@@ -46,10 +46,12 @@ pub use together::{Wanted, deliver_several};
 pub use users::become_deliverer;
 pub use write_body::copy_plain;
 
+use std::collections::VecDeque;
+
 use bstr::BString;
 
 use crate::context::Context;
-use crate::route::HostItem;
+use crate::route::{Address, HostItem};
 use crate::text::Text;
 
 /// How a message is to be delivered.
@@ -269,6 +271,8 @@ fn begin<'a>(ctx: &mut Context, id: &[u8], options: &'a DeliverOptions) -> Optio
         return None;
     };
     start::make_addresses(ctx, &mut d, &mode);
+    crate::debug!(ctx, PROCESS_INFO, "set_process_info: {} delivering {}", crate::sys::process::getpid(), ctx.message.id);
+    crate::debug!(ctx, DELIVER, "Delivery address list:{}", Listed(&d.new));
     let headers = ctx.message.headers.clone();
     routing::route_all(ctx, &mut d);
     if ctx.message.headers != headers {
@@ -279,7 +283,25 @@ fn begin<'a>(ctx: &mut Context, id: &[u8], options: &'a DeliverOptions) -> Optio
         }
     }
     d.sole = d.local.len() + d.remote.len() == 1 && !needs_journal(&d);
+    crate::debug!(
+        ctx,
+        DELIVER,
+        "After routing:\n  Local deliveries:{}\n  Remote deliveries:{}\n  Failed addresses:{}\n  Deferred addresses:{}",
+        Listed(&d.local),
+        Listed(&d.remote),
+        Listed(&d.failed),
+        Listed(&d.deferred)
+    );
     Some(d)
+}
+
+/// Addresses in debug output, one in a line.
+struct Listed<'a>(&'a VecDeque<Address>);
+
+impl std::fmt::Display for Listed<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.iter().try_for_each(|a| write!(f, "\n    {}", a.address))
+    }
 }
 
 /// Delivers what routing has found, and ends the run.

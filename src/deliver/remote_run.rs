@@ -162,6 +162,7 @@ fn in_process(
                 log::write(ctx, None, Which::MAIN.and(Which::PANIC), text.as_bytes());
                 process::exit_now(1);
             }
+            super::users::show_change(ctx, format_args!("remote delivery with transport={}", group.transport.name));
             let seed = if ctx.run.test_harness { 42 + 2 * u32::try_from(sequence).unwrap_or(0) } else { 0 };
             ctx.services.random.reseed(seed);
             let transport = group.transport.clone();

@@ -35,6 +35,7 @@ pub(super) fn route_all(ctx: &mut Context, d: &mut Delivery<'_>) {
             hold_queue_domains(ctx, d, &mut ready);
         }
         while let Some(a) = ready.pop_front() {
+            crate::debug!(ctx, DELIVER, "Considering: {}", a.address);
             let lists = route_one(ctx, d, &a);
             if let Some(routed) = for_whole_domain(ctx, &a, &lists) {
                 let (same, rest) = ready.drain(..).partition(|b: &Address| b.domain == a.domain && b.start_router.is_none());

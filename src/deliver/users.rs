@@ -150,3 +150,9 @@ pub(super) fn return_path(ctx: &mut Context, transport: &TransportInstance, addr
         )),
     }
 }
+/// Who this process is now, and why, for `-d+uid`.
+pub(super) fn show_change(ctx: &Context, why: std::fmt::Arguments<'_>) {
+    use crate::sys::{ids, process};
+    let (uid, gid, pid) = (ids::geteuid(), ids::getegid(), process::getpid());
+    crate::debug!(ctx, UID, "changed uid/gid: {why}\n  uid={uid} gid={gid} pid={pid}");
+}

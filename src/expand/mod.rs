@@ -22,6 +22,7 @@ pub mod parser;
 pub mod perl;
 mod recent;
 pub mod split;
+mod trace;
 mod tree;
 pub mod variables;
 
@@ -119,7 +120,13 @@ pub(crate) fn failed<T>(message: impl Into<String>) -> Result<T, ExpandError> {
 
 /// Expands a configured string.
 pub fn expand(ctx: &mut Context, template: &Template) -> Result<Text, ExpandError> {
-    eval::whole(ctx, template.tree())
+    if ctx.run.debug & crate::log::trace::EXPAND == 0 || template.as_literal().is_some() {
+        return eval::whole(ctx, template.tree());
+    }
+    trace::begin(ctx, template);
+    let result = eval::whole(ctx, template.tree());
+    trace::end(ctx, template, &result);
+    result
 }
 
 /// Expands a string that its owner does not keep: its tree may still be known from before.

@@ -67,6 +67,7 @@ enum Ended {
 /// Calls the function, if there is one.
 pub fn run(ctx: &mut Context, options: &Options, verdict: &mut Verdict) -> Result<(), Refusal> {
     let Some(library) = ctx.config.main.local_scan_path.raw().filter(|p| !p.is_empty()).map(BString::from) else { return Ok(()) };
+    crate::debug!(ctx, LOCAL_SCAN, "calling local_scan(); timeout={}", ctx.config.main.local_scan_timeout.0);
     let ended = match converse(ctx, options, &library) {
         Ok(ended) => ended,
         Err(text) => Ended::Failed(format!("local_scan() cannot be called: {text} - message temporarily rejected")),
@@ -79,6 +80,8 @@ pub fn run(ctx: &mut Context, options: &Options, verdict: &mut Verdict) -> Resul
         }
     };
     let text = text.filter(|t| !t.is_empty());
+    let shown = text.as_deref().unwrap_or(b"NULL").as_bstr();
+    crate::debug!(ctx, LOCAL_SCAN, "local_scan() returned {code} {shown}");
     let says = says(code).unwrap_or_else(|| {
         let line = format!("invalid return from local_scan() {code} treated as temporary rejection");
         log::write(ctx, None, Which::MAIN.and(Which::PANIC), line.as_bytes());

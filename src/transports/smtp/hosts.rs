@@ -207,7 +207,10 @@ impl Run<'_, '_> {
         let mut all = self.job.batch.iter().zip(&self.states);
         let first = all.find(|(a, s)| **s == State::Deferred && a.failure.basic_errno != errors::RCPT_4XX);
         if let Some((a, _)) = first {
+            // The connection is gone; what it was like stands in the address.
+            let tls = std::mem::replace(&mut ctx.session.tls_out, a.tls.clone());
             result::defer_event(ctx, self.job.transport, a, host, *port, "msg:defer");
+            ctx.session.tls_out = tls;
         }
     }
 
