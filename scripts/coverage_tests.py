@@ -13,7 +13,7 @@ REASONS = [
     (r'authenticator_options \S+ server_(hostname|mech|realm|service)$', 'handed to the library as it is; interop/authenticators tries its mechanisms with the defaults'),
     (r'authenticator_options dovecot server_tls$', 'interop/authenticators tries dovecot without it'),
     (r'authenticator_options tls server_param3?$', 'as server_param1 and server_param2, which differential/tls tries'),
-    (r'cmdline_options -d selector (deliver|dns|exec|expand|local_scan|lookup|memory|noutf8|process_info|queue_run|transport|uid)$', 'a debug selector to which our program says little or nothing'),
+    (r'cmdline_options -d selector (dns|exec|lookup|memory|noutf8|queue_run|transport)$', 'a debug selector to which our program says little or nothing'),
     (r'cmdline_options -dd$', 'as -d, but not for the subprocesses of a daemon, which no test looks at'),
     (r'cmdline_options -O$', 'taken for Sendmail and ignored, as the manual says'),
     (r'transport_driver_options pipe use_classresources$', 'BSD login classes: Linux has none'),
