@@ -1,7 +1,8 @@
 //! Threads that outlive their work: the next connection takes one that waits, or gets a new one if none does. A new thread
 //! costs as much as a short session: its stack, its part of the heap, and OpenSSL's random generators.
 //!
-//! For the reception workers: their sessions, and what a session does at the same time as something else. A thread that has waited for [`PATIENCE`] ends, and so does one too many.
+//! For the reception workers: their sessions, and what a session does at the same time as something else. A thread that has
+//! waited for [`PATIENCE`] ends, and so does one too many.
 
 use std::collections::VecDeque;
 use std::io;
