@@ -54,7 +54,10 @@ impl Csa {
 
     /// What the condition says. It does not defer: too many good senders would be held up.
     pub fn outcome(self) -> Outcome {
-        if self.status() == "fail" { Outcome::Fail } else { Outcome::Ok }
+        match self {
+            Csa::Unknown | Csa::Ok | Csa::DeferSrv | Csa::DeferAddress => Outcome::Ok,
+            Csa::FailExplicit | Csa::FailDomain | Csa::FailNoAddress | Csa::FailMismatch => Outcome::Fail,
+        }
     }
 }
 

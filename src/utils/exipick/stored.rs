@@ -4,7 +4,7 @@
 
 use std::io::Write;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use bstr::ByteSlice;
@@ -48,8 +48,13 @@ pub(super) fn freeze<'s>(path: &str, all: impl Iterator<Item = &'s Stored>) -> R
         text.extend_from_slice(format!("{}\n", m.data).as_bytes());
         parts.iter().for_each(|p| text.extend_from_slice(p));
     }
-    let file = std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path);
-    file.and_then(|mut f| f.write_all(&text)).map_err(|e| format!("cannot write {path}: {}", crate::sys::error_text(&e)))
+    let write = || {
+        let mut file = std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?;
+        // One that was there before keeps its mode else.
+        file.set_permissions(std::fs::Permissions::from_mode(0o600))?;
+        file.write_all(&text)
+    };
+    write().map_err(|e| format!("cannot write {path}: {}", crate::sys::error_text(&e)))
 }
 
 pub(super) fn thaw(path: &str) -> Result<Vec<Stored>, String> {
@@ -104,7 +109,10 @@ mod tests {
         let all = [m("1xVEkY-0008Ep-2o", b"a\n\xff"), m("1xVEkY-00000008Ep3-2o00", b"")];
         let path = std::env::temp_dir().join(format!("exipick.{}", std::process::id()));
         let name = path.to_str().unwrap();
+        std::fs::write(&path, "old").unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap();
         freeze(name, all.iter()).unwrap();
+        assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o600);
         assert_eq!(thaw(name).as_deref(), Ok(&all[..]));
         let _ = std::fs::remove_file(&path);
         assert!(thaw(name).is_err());
